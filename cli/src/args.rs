@@ -1,0 +1,287 @@
+//! The command line: clap types and nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::ui::{LogFormat, When};
+
+/// Posts and comments in PostgreSQL, a REST API on them, and a remote API kept in step.
+#[derive(Debug, Parser)]
+#[command(name = "news", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done or equal, 1 differs or pending, 2 usage, 3 partly done, 4 refused, \
+5 target unavailable, 7 credentials, 8 database, 11 locked, 70 bug, 74 output, 130/143 stopped.")]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The master's database [env: NEWS_DATABASE_URL, DATABASE_URL; none: a private PostgreSQL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The remote API [env: NEWS_TARGET_URL; then what the database remembers]
+    #[arg(long, global = true, value_name = "URL")]
+    pub target_url: Option<String>,
+    /// Print the report as one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colour the report (NO_COLOR counts under auto)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+    /// Draw progress bars on stderr
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub progress: When,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log warnings and errors only; twice for errors only
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    pub quiet: u8,
+    /// The form of log lines
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Offer the CRUD API
+    Serve(Serve),
+    /// Load the first data from the target: all or nothing, into empty tables
+    Import(Import),
+    /// Send the changes to the target
+    Sync(Sync),
+    /// Compare both sides; exit 1 if they differ
+    Diff(Diff),
+    /// Show what is pending, parked and locked
+    Status(Status),
+    /// List the last runs
+    Runs(Runs),
+    /// List what waits for an operator
+    Parked,
+    /// Let parked objects be tried again
+    Retry(Retry),
+    /// Give up pending changes of objects: they count as synced
+    Discard(Discard),
+    /// Manage the API's users
+    #[command(subcommand)]
+    User(User),
+    /// Print an access token for a user
+    Token(Token),
+    /// Manage the database
+    #[command(subcommand)]
+    Db(Db),
+    /// Run a Fake API to develop against, in memory
+    FakeApi(FakeApi),
+    /// Print a shell's completion script
+    Completions(Completions),
+    /// Write the man pages
+    Man(Man),
+}
+
+/// `news serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Requests answered at the same time, each with a database connection of its own
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// Believe X-Forwarded-Proto and X-Forwarded-Host: only behind a proxy that sets them
+    #[arg(long)]
+    pub trust_proxy: bool,
+    /// How long a stop waits for requests under way, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10s", value_parser = crate::values::duration)]
+    pub grace: std::time::Duration,
+}
+
+/// `news import`
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Read DIR/posts.json and DIR/comments.json instead of the target
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+}
+
+/// `news sync`
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Compare both sides whole and repair what differs
+    #[arg(long)]
+    pub full: bool,
+    /// Show the plan, send nothing; exit 1 if there is one
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Requests under way at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Requests a second, at most
+    #[arg(long, value_name = "R", value_parser = crate::values::rate)]
+    pub rate: Option<f64>,
+    /// Refuse (exit 4) a plan that deletes more than N objects
+    #[arg(long, value_name = "N")]
+    pub max_deletes: Option<u64>,
+    /// Apply only the plan with this checksum (see --dry-run); else exit 4
+    #[arg(long, value_name = "SUM")]
+    pub checksum: Option<String>,
+    /// Lift the safety limits
+    #[arg(long)]
+    pub force: bool,
+    /// Compare both sides after the run
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// `news diff`
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Compare these only
+    #[arg(long, value_name = "ENTITY")]
+    pub only: Option<Only>,
+    /// Count only what no pending change explains
+    #[arg(long)]
+    pub ignore_pending: bool,
+    /// Exit 0 even if they differ; trouble keeps its code
+    #[arg(long)]
+    pub exit_zero: bool,
+    /// Differences shown; the rest is counted
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// An entity on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    /// Posts.
+    Posts,
+    /// Comments.
+    Comments,
+}
+
+/// `news status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Exit 1 if changes are pending
+    #[arg(long)]
+    pub check: bool,
+    /// With --check: only if the oldest pending change is older than this
+    #[arg(long, value_name = "TIME", requires = "check", value_parser = crate::values::duration)]
+    pub max_lag: Option<std::time::Duration>,
+}
+
+/// `news runs`
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Runs shown, newest first
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+}
+
+/// `news retry`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["keys", "all"]))]
+pub struct Retry {
+    /// posts/5, comments/7
+    #[arg(value_name = "KEY", value_parser = crate::values::key)]
+    pub keys: Vec<news_core::Key>,
+    /// Every parked object
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `news discard`
+#[derive(Debug, Args)]
+pub struct Discard {
+    /// posts/5, comments/7
+    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key)]
+    pub keys: Vec<news_core::Key>,
+}
+
+/// `news user`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a user; the password comes from a prompt, or a line on stdin
+    Add {
+        /// The name to log in with
+        name: String,
+        /// May not log in yet
+        #[arg(long)]
+        inactive: bool,
+    },
+    /// List the users
+    List,
+    /// Set a new password
+    Passwd {
+        /// Whose
+        name: String,
+    },
+    /// Remove a user
+    Remove {
+        /// Whom
+        name: String,
+    },
+}
+
+/// `news token`
+#[derive(Debug, Args)]
+pub struct Token {
+    /// Whose
+    pub user: String,
+}
+
+/// `news db`
+#[derive(Debug, Subcommand)]
+pub enum Db {
+    /// Bring the schema up to date; may be repeated
+    Migrate,
+    /// Show the database, its schema and size
+    Status,
+    /// Start the private PostgreSQL
+    Start,
+    /// Stop the private PostgreSQL
+    Stop,
+    /// Open psql on the database
+    Shell {
+        /// Arguments for psql
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        psql_args: Vec<std::ffi::OsString>,
+    },
+    /// Print the database's URL
+    Url,
+}
+
+/// `news fake-api`
+#[derive(Debug, Args)]
+pub struct FakeApi {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+    /// {"posts": […], "comments": […]} to begin with, instead of our own fixtures
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+}
+
+/// `news completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `news man`
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Where to write news.1 and a page for each command
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+}

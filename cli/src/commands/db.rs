@@ -1,0 +1,12 @@
+//! `news db`
+
+use crate::args::Db;
+use crate::commands::Outcome;
+use crate::error::Result;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+/// Runs the command.
+pub fn run(args: &Db, settings: &Settings, ui: &Ui) -> Result<Outcome> {
+    unimplemented!("{args:?} {settings:?} {ui:?}")
+}

@@ -1,0 +1,12 @@
+//! `news discard`
+
+use crate::args::Discard;
+use crate::commands::Outcome;
+use crate::error::Result;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+/// Runs the command.
+pub fn run(args: &Discard, settings: &Settings, ui: &Ui) -> Result<Outcome> {
+    unimplemented!("{args:?} {settings:?} {ui:?}")
+}

@@ -1,0 +1,61 @@
+//! The commands, a file each: arguments and settings in, a report and an exit out.
+
+mod completions;
+mod db;
+mod diff;
+mod discard;
+mod fake_api;
+mod import;
+mod man;
+mod parked;
+mod retry;
+mod runs;
+mod serve;
+mod status;
+mod sync;
+mod token;
+mod user;
+
+use crate::args::{Cli, Command};
+use crate::error::{Exit, Result};
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+/// What a command that ran to its end leaves: something to print, and how it ended.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The report for stdout, if there is one.
+    pub report: Option<Report>,
+    /// The exit.
+    pub exit: Exit,
+}
+
+impl Outcome {
+    /// A report, and exit 0.
+    pub fn done(report: Report) -> Self {
+        Self { report: Some(report), exit: Exit::Done }
+    }
+}
+
+/// Runs the command.
+pub fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
+    let settings = Settings::new(&cli.global)?;
+    match &cli.command {
+        Command::Serve(args) => serve::run(args, &settings, ui),
+        Command::Import(args) => import::run(args, &settings, ui),
+        Command::Sync(args) => sync::run(args, &settings, ui),
+        Command::Diff(args) => diff::run(args, &settings, ui),
+        Command::Status(args) => status::run(args, &settings, ui),
+        Command::Runs(args) => runs::run(args, &settings, ui),
+        Command::Parked => parked::run(&settings),
+        Command::Retry(args) => retry::run(args, &settings, ui),
+        Command::Discard(args) => discard::run(args, &settings, ui),
+        Command::User(args) => user::run(args, &settings, ui),
+        Command::Token(args) => token::run(args, &settings, ui),
+        Command::Db(args) => db::run(args, &settings, ui),
+        Command::FakeApi(args) => fake_api::run(args, &settings, ui),
+        Command::Completions(args) => completions::run(args, ui),
+        Command::Man(args) => man::run(args, &settings, ui),
+    }
+}

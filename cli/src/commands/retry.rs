@@ -1,0 +1,12 @@
+//! `news retry`
+
+use crate::args::Retry;
+use crate::commands::Outcome;
+use crate::error::Result;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+/// Runs the command.
+pub fn run(args: &Retry, settings: &Settings, ui: &Ui) -> Result<Outcome> {
+    unimplemented!("{args:?} {settings:?} {ui:?}")
+}

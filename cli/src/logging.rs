@@ -1,0 +1,114 @@
+//! The log's sink: lines on stderr, as text, as JSON, or with priorities for the journal.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use log::kv::{self, Key, Value, VisitSource};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::ui::{self, LogFormat};
+
+/// A log line ends here, in bytes: what a target sends back may be long.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
+struct Sink {
+    format: LogFormat,
+    /// Under systemd's journal a line starts with its priority (sd-daemon(3)).
+    journal: bool,
+}
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+
+/// Installs the sink; a second call changes nothing.
+pub fn install(level: LevelFilter, format: LogFormat) {
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let sink = SINK.get_or_init(|| Sink { format, journal });
+    if log::set_logger(sink).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+impl Log for Sink {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // The crates below us have much to say that no operator asked for.
+        metadata.target().starts_with("news") || metadata.level() <= Level::Warn
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let mut line = match self.format {
+            LogFormat::Text => text(record),
+            LogFormat::Json => json(record),
+        };
+        if line.len() > LINE_BYTES_MAX {
+            let end = (0..=LINE_BYTES_MAX).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
+            line.truncate(end);
+        }
+        if self.journal {
+            line.insert_str(0, priority(record.level()));
+        }
+        ui::line(&line);
+    }
+
+    fn flush(&self) {}
+}
+
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::Error => "<3>",
+        Level::Warn => "<4>",
+        Level::Info => "<6>",
+        Level::Debug | Level::Trace => "<7>",
+    }
+}
+
+fn text(record: &Record<'_>) -> String {
+    let mut line = match record.level() {
+        Level::Error => String::from("error: "),
+        Level::Warn => String::from("warning: "),
+        Level::Info => String::new(),
+        Level::Debug | Level::Trace => String::from("debug: "),
+    };
+    let message = record.args().to_string();
+    line.push_str(&printable(&message));
+    struct Pairs<'a>(&'a mut String);
+    impl<'kvs> VisitSource<'kvs> for Pairs<'_> {
+        fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+            let _ = write!(self.0, " {key}={}", printable(&value.to_string()));
+            Ok(())
+        }
+    }
+    let _ = record.key_values().visit(&mut Pairs(&mut line));
+    line
+}
+
+fn json(record: &Record<'_>) -> String {
+    let mut object = serde_json::Map::new();
+    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+    object.insert("time".into(), now.into());
+    object.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
+    object.insert("message".into(), record.args().to_string().into());
+    struct Pairs<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
+    impl<'kvs> VisitSource<'kvs> for Pairs<'_> {
+        fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+            let json = value
+                .to_i64()
+                .map(serde_json::Value::from)
+                .or_else(|| value.to_f64().map(serde_json::Value::from))
+                .unwrap_or_else(|| value.to_string().into());
+            self.0.insert(key.to_string(), json);
+            Ok(())
+        }
+    }
+    let _ = record.key_values().visit(&mut Pairs(&mut object));
+    serde_json::Value::Object(object).to_string()
+}
+
+/// Returns `text` with control characters escaped, so that what a stranger sent stays one line.
+pub fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}

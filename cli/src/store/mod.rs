@@ -1,0 +1,36 @@
+//! The database: every SQL statement there is, and nothing else.
+//!
+//! In scope: connections, the schema, and a module for each user of the tables: `api`
+//! (posts, comments), `users`, `log` (the change log, merged), `objects` (conversations),
+//! `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
+
+mod connect;
+pub mod schema;
+
+pub use connect::{Purpose, connect};
+
+use crate::error::{Failure, Kind};
+
+/// Gives a database error its kind: [`Kind::Database`], whatever it is.
+///
+/// `postgres::Error` displays as "db error" alone; the causes that [`Failure`] prints say the rest.
+impl From<postgres::Error> for Failure {
+    fn from(error: postgres::Error) -> Self {
+        let hint = error.as_db_error().and_then(|e| e.hint()).map(str::to_owned);
+        let failure = Failure::new(Kind::Database, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// Says whether the connection behind `error` is of no more use: class 08 (connection
+/// exception), 57P0x (shutdown), or no answer from the server at all. `is_closed()`
+/// stays false after the server killed a connection.
+pub fn is_lost(error: &postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => code.code().starts_with("08") || code.code().starts_with("57P0"),
+        None => true,
+    }
+}

@@ -1,0 +1,83 @@
+//! The schema: embedded migrations, brought up by one process at a time.
+
+use postgres::Client;
+use refinery::Target;
+
+use crate::error::{Failure, Kind, OrFail, Result};
+
+mod embedded {
+    #![expect(clippy::wildcard_imports, clippy::pedantic, missing_docs, reason = "generated code")]
+    refinery::embed_migrations!("../migrations");
+}
+
+/// Two migrators at once would collide: refinery has no lock of its own. "news" in ASCII, then 1.
+const MIGRATE_LOCK: i64 = 0x6e65_7773_0000_0001;
+
+/// How the schema stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// Of this binary.
+    Current,
+    /// Older, or none at all.
+    Behind,
+    /// Made by a newer binary.
+    Ahead,
+}
+
+/// Brings the schema up to this binary's version. Returns the names of the migrations that were applied.
+pub fn migrate(client: &mut Client) -> Result<Vec<String>> {
+    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATE_LOCK])?;
+    let applied = match version(client) {
+        Ok(Version::Ahead) => Err(ahead()),
+        // Grouped: a migration and its row in the history are one transaction.
+        Ok(Version::Current | Version::Behind) => embedded::migrations::runner()
+            .set_grouped(true)
+            .set_target(Target::Latest)
+            .run(client)
+            .or_fail(Kind::Database, "cannot migrate the schema"),
+        Err(failure) => Err(failure),
+    };
+    client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATE_LOCK])?;
+    Ok(applied?.applied_migrations().iter().map(ToString::to_string).collect())
+}
+
+/// Returns the newest version this binary knows.
+pub fn newest() -> i32 {
+    embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
+}
+
+/// Returns the version the database has; 0 where it has none.
+pub fn applied(client: &mut Client) -> Result<i32> {
+    let history = client.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])?;
+    if !history.get::<_, bool>(0) {
+        return Ok(0);
+    }
+    let row = client.query_one("SELECT coalesce(max(version), 0) FROM refinery_schema_history", &[])?;
+    Ok(row.get(0))
+}
+
+/// Compares the database's schema with this binary's.
+pub fn version(client: &mut Client) -> Result<Version> {
+    Ok(match applied(client)?.cmp(&newest()) {
+        std::cmp::Ordering::Less => Version::Behind,
+        std::cmp::Ordering::Equal => Version::Current,
+        std::cmp::Ordering::Greater => Version::Ahead,
+    })
+}
+
+/// Fails with [`Kind::Database`] unless the schema is this binary's.
+pub fn require_current(client: &mut Client) -> Result<()> {
+    match version(client)? {
+        Version::Current => Ok(()),
+        Version::Ahead => Err(ahead()),
+        Version::Behind => {
+            let (has, wants) = (applied(client)?, newest());
+            Err(Failure::new(Kind::Database, format!("the schema is at version {has}, this binary wants {wants}"))
+                .hint("bring it up with `news db migrate`"))
+        }
+    }
+}
+
+fn ahead() -> Failure {
+    Failure::new(Kind::Database, "the schema was made by a newer version of news").hint("update this binary")
+}

@@ -1,0 +1,171 @@
+//! The screen: the only place that prints.
+//!
+//! stdout carries the report and nothing else; progress, logs, hints and errors go to
+//! stderr. Without a terminal there are no bars and no colour.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::{Failure, Kind, Result};
+
+/// `auto | always | never`, of `--color` and `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum When {
+    /// Where the stream is a terminal.
+    #[default]
+    Auto,
+    /// Even where it is not.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// `text | json`, of `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// A line a person reads.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What the report looks like on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one document.
+    Json,
+}
+
+/// Whether text may carry colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// ANSI colours.
+    On,
+    /// Plain text.
+    Off,
+}
+
+/// The user's wishes on what is printed and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Of stdout.
+    pub format: Format,
+    /// Of both streams.
+    pub color: When,
+    /// Of stderr.
+    pub progress: When,
+    /// Of the log on stderr.
+    pub log_format: LogFormat,
+    /// What the log lets through.
+    pub level: log::LevelFilter,
+}
+
+/// Both streams, set up once.
+#[derive(Debug)]
+pub struct Ui {
+    look: Look,
+    bars: MultiProgress,
+}
+
+/// Bars and log lines share stderr: a line is printed with the bars out of the way.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Bars are redrawn at most this often a second.
+const REDRAWS_PER_S: u8 = 10;
+/// Without a terminal, progress is a plain line at most this often.
+pub const PLAIN_PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+impl Ui {
+    /// Sets the streams up and installs the log.
+    pub fn new(look: Look) -> Self {
+        let shown = match look.progress {
+            When::Auto => io::stderr().is_terminal() && look.log_format == LogFormat::Text,
+            When::Always => true,
+            When::Never => false,
+        };
+        let target = if shown { ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_S) } else { ProgressDrawTarget::hidden() };
+        let bars = BARS.get_or_init(|| MultiProgress::with_draw_target(target)).clone();
+        crate::logging::install(look.level, look.log_format);
+        Self { look, bars }
+    }
+
+    /// Returns the report's form.
+    pub fn format(&self) -> Format {
+        self.look.format
+    }
+
+    /// Says whether the report may carry colour (NO_COLOR counts under `auto`).
+    pub fn colour(&self) -> Colour {
+        let on = match self.look.color {
+            When::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+            When::Always => true,
+            When::Never => false,
+        };
+        if on { Colour::On } else { Colour::Off }
+    }
+
+    /// Returns the width to lay tables out for, in columns.
+    pub fn width(&self) -> u16 {
+        // Wide enough that a script's grep finds a row in one line.
+        const WITHOUT_TERMINAL: u16 = 160;
+        if !io::stdout().is_terminal() {
+            return WITHOUT_TERMINAL;
+        }
+        rustix::termios::tcgetwinsize(io::stdout()).map_or(WITHOUT_TERMINAL, |size| size.ws_col.max(40))
+    }
+
+    /// Starts a bar called `what`; `len` is the number of `unit` to come, where known.
+    pub fn bar(&self, what: &'static str, len: Option<u64>, unit: &str) -> ProgressBar {
+        let bar = self.bars.add(len.map_or_else(ProgressBar::no_length, ProgressBar::new));
+        let rest = if len.is_some() { "[{bar:30}] {pos}/{len}" } else { "{spinner} {pos}" };
+        let eta = if len.is_some() { "  eta {eta}" } else { "" };
+        let template = format!("{{prefix:>9}} {rest} {unit}  {{per_sec}}{eta}  {{msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(what);
+        bar
+    }
+
+    /// Writes the report to stdout, whole.
+    pub fn report(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        self.bars.clear().ok();
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        write(&mut out).and_then(|()| out.flush()).map_err(output_failure)
+    }
+}
+
+/// Gives a failed write to stdout its kind: a closed pipe ends quietly.
+pub fn output_failure(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::new(Kind::ClosedPipe, error);
+    }
+    Failure::new(Kind::Output, format!("cannot write to stdout: {error}"))
+}
+
+/// Prints one line on stderr, bars out of the way. A closed stderr is nobody's loss.
+pub fn line(text: &str) {
+    let print = || drop(writeln!(io::stderr().lock(), "{text}"));
+    match BARS.get() {
+        Some(bars) => bars.suspend(print),
+        None => print(),
+    }
+}
+
+/// Prints how it ended badly: one line, then the hints.
+pub fn failure(failure: &Failure) {
+    if failure.kind() == Kind::ClosedPipe {
+        return;
+    }
+    line(&format!("news: {failure}"));
+    for hint in failure.hints() {
+        line(&format!("hint: {hint}"));
+    }
+}

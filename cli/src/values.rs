@@ -1,0 +1,57 @@
+//! Values on the command line: text in, checked value or a clear error out.
+
+use std::time::Duration;
+
+use news_core::Key;
+
+/// Parses `90`, `90s`, `15m`, `2h`, `30d` (and `250ms`); a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| String::from("not a time; write 90s, 15m, 2h or 30d"))?;
+    let ms_per_unit: u64 = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(format!("no such unit: {unit:?}; write 90s, 15m, 2h or 30d")),
+    };
+    number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(|| String::from("too long"))
+}
+
+/// Parses a rate in requests a second: above 0, at most 100,000.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
+        Ok(_) | Err(_) => Err(String::from("not a rate; write requests a second, above 0 and at most 100000")),
+    }
+}
+
+/// Parses `posts/5` or `comments/7`.
+pub fn key(text: &str) -> Result<Key, String> {
+    text.parse().map_err(|error: news_core::model::BadKey| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, ms) in [("0", 0), ("90", 90_000), ("250ms", 250), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "m", "-5", "5 m", "5w", "1.5h", "99999999999999999999", "99999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for text in ["0", "-1", "NaN", "inf", "x"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What `news` decides, without doing any of it.
+//!
+//! ```text
+//! change log ──merge──▶ changes ──plan──▶ steps ──session──▶ requests to send
+//! rows × listing ──diff──▶ differences ──┘           ▲  │
+//!                                           answers ─┘  └─▶ facts to record
+//! ```
+//!
+//! In scope: the model and its limits, the target's JSON shape, merging events, comparing
+//! two sides, ordering and limiting what to send, and the conversation with the target.
+//!
+//! Out of scope: sockets, databases, files, the clock and random numbers. Time and
+//! randomness are arguments. That this stays so is checked by the compiler: the crate is
+//! `no_std`, and it compiles to wasm32.
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod model;
+
+pub use model::{Comment, CommentId, Entity, Key, Object, Post, PostId};
