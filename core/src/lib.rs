@@ -17,6 +17,14 @@
 
 extern crate alloc;
 
+pub mod diff;
+pub mod fingerprint;
+pub mod merge;
 pub mod model;
+pub mod object;
+pub mod plan;
+pub mod reply;
+pub mod session;
+pub mod wire;
 
 pub use model::{Comment, CommentId, Entity, Key, Object, Post, PostId};

@@ -1,0 +1,228 @@
+//! The master's rows x the target's listing -> differences, in one pass.
+//!
+//! In scope: joining two streams of one entity, the local one in id order, the target's in
+//! any order (TARGETS 7, 8). What has found no partner yet is held back as id and
+//! fingerprint, so memory grows with the listing's disorder and not with its size.
+//!
+//! Out of scope: where the streams come from, and texts: who reports a difference reads
+//! both sides again, which is also the second look that confirms it.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::fingerprint::Fingerprint;
+use crate::model::{Entity, Key, Object};
+use crate::wire::Element;
+
+/// How an object differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// At the master only.
+    Missing,
+    /// At the target only.
+    Extra,
+    /// On both sides, with other fields.
+    Different,
+    /// The target lists its id more than once.
+    Duplicate,
+    /// The target lists something under its id that is no such object.
+    Unreadable,
+}
+
+impl Kind {
+    /// Returns the word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Missing => "missing",
+            Kind::Extra => "extra",
+            Kind::Different => "different",
+            Kind::Duplicate => "duplicate",
+            Kind::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// An object that differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// Which.
+    pub key: Key,
+    /// How.
+    pub kind: Kind,
+}
+
+/// What a join saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Rows at the master.
+    pub local: u64,
+    /// Elements in the target's listing.
+    pub target: u64,
+    /// Objects that are the same on both sides.
+    pub equal: u64,
+    /// Elements with no id that could be ours.
+    pub nameless: u64,
+}
+
+/// The join of one entity. Feed it [`Join::local`] in id order and [`Join::target`] in any;
+/// whenever [`Join::wants_local`] says so, the next local row should come first.
+#[derive(Debug)]
+pub struct Join {
+    entity: Entity,
+    /// Rows and elements without a partner yet.
+    local: BTreeMap<i64, Fingerprint>,
+    target: BTreeMap<i64, Option<Fingerprint>>,
+    local_last: i64,
+    /// Ids the target listed, to notice the second time.
+    listed: Bits,
+    different: Vec<Difference>,
+    counts: Counts,
+}
+
+impl Join {
+    /// Starts a join.
+    pub fn new(entity: Entity) -> Self {
+        Self {
+            entity,
+            local: BTreeMap::new(),
+            target: BTreeMap::new(),
+            local_last: 0,
+            listed: Bits::default(),
+            different: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Says whether local rows up to `id` are still to come: taking them before the
+    /// element with this id keeps what is held back small.
+    pub fn wants_local(&self, id: i64) -> bool {
+        self.local_last < id
+    }
+
+    /// Takes the next local row.
+    pub fn local(&mut self, object: &Object) {
+        let id = object.key().id();
+        self.counts.local += 1;
+        self.local_last = id;
+        let here = Fingerprint::of(object);
+        match self.target.remove(&id) {
+            Some(there) => self.pair(object.key(), here, there),
+            None => {
+                self.local.insert(id, here);
+            }
+        }
+    }
+
+    /// Takes the next element of the listing.
+    pub fn target(&mut self, element: &Element) {
+        self.counts.target += 1;
+        let Some(key) = element.key() else {
+            self.counts.nameless += 1;
+            return;
+        };
+        let id = key.id();
+        if !self.listed.insert(id) {
+            self.different.push(Difference { key, kind: Kind::Duplicate });
+            return;
+        }
+        let there = element.fingerprint();
+        match self.local.remove(&id) {
+            Some(here) => self.pair(key, here, there),
+            None => {
+                self.target.insert(id, there);
+            }
+        }
+    }
+
+    fn pair(&mut self, key: Key, here: Fingerprint, there: Option<Fingerprint>) {
+        match there {
+            Some(there) if there == here => self.counts.equal += 1,
+            Some(_) => self.different.push(Difference { key, kind: Kind::Different }),
+            None => self.different.push(Difference { key, kind: Kind::Unreadable }),
+        }
+    }
+
+    /// Ends the join: what has no partner now has none. Returns the differences by key
+    /// (a duplicate hides what else is wrong with its object) and what was seen.
+    pub fn finish(mut self) -> (Vec<Difference>, Counts) {
+        let mut all = core::mem::take(&mut self.different);
+        let sides = self.local.keys().map(|id| (*id, Kind::Missing));
+        let sides = sides.chain(self.target.iter().map(|(id, there)| match there {
+            Some(_) => (*id, Kind::Extra),
+            None => (*id, Kind::Unreadable),
+        }));
+        // The ids were keys when they came.
+        all.extend(sides.filter_map(|(id, kind)| Some(Difference { key: self.entity.key(id).ok()?, kind })));
+        all.sort_unstable_by_key(|d| (d.key, d.kind != Kind::Duplicate, d.kind));
+        all.dedup_by_key(|d| d.key);
+        (all, self.counts)
+    }
+}
+
+/// A set of ids, 64 to a word: a dense million takes 400 KB.
+#[derive(Debug, Default)]
+struct Bits(BTreeMap<i64, u64>);
+
+impl Bits {
+    /// Returns false if `id` was in the set already.
+    fn insert(&mut self, id: i64) -> bool {
+        let (word, bit) = (id >> 6, 1_u64 << (id & 63));
+        let bits = self.0.entry(word).or_insert(0);
+        let new = *bits & bit == 0;
+        *bits |= bit;
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec;
+
+    fn element(json: &str) -> Element {
+        Element::from_json(Entity::Post, json.as_bytes()).unwrap()
+    }
+
+    fn post(id: i64, title: &str) -> String {
+        format!(r#"{{"id":{id},"userId":1,"title":"{title}","body":""}}"#)
+    }
+
+    #[test]
+    fn every_kind_in_any_order() {
+        let local: Vec<Object> = (1..=5).map(|id| element(&post(id, "t")).into_object().unwrap()).collect();
+        let listing = [
+            post(9, "t"),
+            post(4, "t"),
+            post(2, "other"),
+            String::from(r#"{"id":3,"title":"t"}"#),
+            post(1, "t"),
+            post(4, "t"),
+            String::from(r#"{"id":-1}"#),
+        ];
+        let key = |id| Entity::Post.key(id).unwrap();
+        let expected = vec![
+            Difference { key: key(2), kind: Kind::Different },
+            Difference { key: key(3), kind: Kind::Unreadable },
+            Difference { key: key(4), kind: Kind::Duplicate },
+            Difference { key: key(5), kind: Kind::Missing },
+            Difference { key: key(9), kind: Kind::Extra },
+        ];
+        for split in 0..=local.len() {
+            let mut join = Join::new(Entity::Post);
+            for object in &local[..split] {
+                join.local(object);
+            }
+            for json in &listing {
+                join.target(&element(json));
+            }
+            for object in &local[split..] {
+                join.local(object);
+            }
+            let (differences, counts) = join.finish();
+            assert_eq!(differences, expected, "split at {split}");
+            assert_eq!(counts, Counts { local: 5, target: 7, equal: 2, nameless: 1 });
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Events -> change: what all unsynced events of one object come to.
+//!
+//! THE rule: created + deleted = nothing. It is no special case. A change has two ends,
+//! was the object at the target *before*, should it be there *after*, and what to send
+//! follows from those two alone:
+//!
+//! | before \ after | Present                        | Absent                    |
+//! |----------------|--------------------------------|---------------------------|
+//! | Absent         | POST                           | nothing                   |
+//! | Present        | PUT                            | DELETE                    |
+//! | Unknown        | GET, then POST, PUT or nothing | GET, then DELETE or nothing |
+//!
+//! Laws (tested in `tests/laws.rs`): composition is associative and total, so a log may be
+//! merged in any chunks, in SQL or here, on one machine or many, with the same result;
+//! replaying the merged change comes to what replaying the log comes to.
+//!
+//! Events are merged by their id, never by their time: two transactions can log times in
+//! the other order.
+
+use alloc::collections::BTreeMap;
+
+use crate::model::Key;
+
+/// What an event says was done to its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// It was created.
+    Created,
+    /// It was changed.
+    Updated,
+    /// It was deleted.
+    Deleted,
+}
+
+impl EventType {
+    /// Returns the word in the change log.
+    pub fn word(self) -> &'static str {
+        match self {
+            EventType::Created => "CREATED",
+            EventType::Updated => "UPDATED",
+            EventType::Deleted => "DELETED",
+        }
+    }
+
+    /// Returns the type that the change log's `word` means.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [EventType::Created, EventType::Updated, EventType::Deleted].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// Whether the object is at the target, as far as we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Presence {
+    /// It is not there.
+    Absent,
+    /// It is there.
+    Present,
+    /// Ask: a request was sent whose effect is not known.
+    Unknown,
+}
+
+impl Presence {
+    /// Returns what the first unsynced event says of the time before it.
+    pub fn before(first: EventType) -> Self {
+        match first {
+            EventType::Created => Presence::Absent,
+            EventType::Updated | EventType::Deleted => Presence::Present,
+        }
+    }
+}
+
+/// Whether the object should be at the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wish {
+    /// It should not be there.
+    Absent,
+    /// It should be there, equal to the master's row.
+    Present,
+}
+
+impl Wish {
+    /// Returns what the last unsynced event says of the time after it.
+    pub fn after(last: EventType) -> Self {
+        match last {
+            EventType::Created | EventType::Updated => Wish::Present,
+            EventType::Deleted => Wish::Absent,
+        }
+    }
+}
+
+/// What a change needs at the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// POST.
+    Create,
+    /// PUT.
+    Update,
+    /// DELETE.
+    Delete,
+    /// GET first: what is there decides.
+    Ask,
+    /// No request at all.
+    Nothing,
+}
+
+/// The table at the top.
+pub fn action(before: Presence, after: Wish) -> Action {
+    match (before, after) {
+        (Presence::Absent, Wish::Present) => Action::Create,
+        (Presence::Absent, Wish::Absent) => Action::Nothing,
+        (Presence::Present, Wish::Present) => Action::Update,
+        (Presence::Present, Wish::Absent) => Action::Delete,
+        (Presence::Unknown, Wish::Present | Wish::Absent) => Action::Ask,
+    }
+}
+
+/// What some events in a row of one object come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Change {
+    /// Was it at the target before the first of them?
+    pub before: Presence,
+    /// Should it be there after the last of them?
+    pub after: Wish,
+}
+
+impl Change {
+    /// Returns what one event comes to.
+    pub fn of(event: EventType) -> Self {
+        Self { before: Presence::before(event), after: Wish::after(event) }
+    }
+
+    /// Composes two changes in a row by their outer ends. Sequences that make no sense
+    /// (deleted twice) are no error.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self { before: self.before, after: next.after }
+    }
+
+    /// Returns what to send.
+    pub fn action(self) -> Action {
+        action(self.before, self.after)
+    }
+}
+
+/// One row of the change log, as far as merging looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the log: per object, ids follow commit order.
+    pub id: i64,
+    /// Its object.
+    pub key: Key,
+    /// What was done.
+    pub kind: EventType,
+}
+
+/// The change of an object, and the events that it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merged {
+    /// What they come to.
+    pub change: Change,
+    /// The id of the first.
+    pub first_id: i64,
+    /// The id of the last: exactly the unsynced events up to it are marked later.
+    pub last_id: i64,
+    /// How many they are.
+    pub events: u64,
+}
+
+impl Merged {
+    fn of(event: &Event) -> Self {
+        Self { change: Change::of(event.kind), first_id: event.id, last_id: event.id, events: 1 }
+    }
+
+    /// Composes two stretches of one object's log; the lower ids come first, whichever
+    /// side they are on.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        let (first, last) = if self.first_id <= other.first_id { (self, other) } else { (other, self) };
+        Self {
+            change: first.change.then(last.change),
+            first_id: first.first_id,
+            last_id: first.last_id.max(last.last_id),
+            events: first.events + last.events,
+        }
+    }
+}
+
+/// Merges events, which come in any order of objects and, per object, by id.
+/// Returns a change for each object, by key.
+pub fn merge(events: impl IntoIterator<Item = Event>) -> BTreeMap<Key, Merged> {
+    let mut changes = BTreeMap::new();
+    for event in events {
+        let one = Merged::of(&event);
+        changes.entry(event.key).and_modify(|all: &mut Merged| *all = all.with(one)).or_insert(one);
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventType::{Created as C, Deleted as D, Updated as U};
+    use super::*;
+
+    fn of(events: &[EventType]) -> Action {
+        events.iter().copied().map(Change::of).reduce(Change::then).unwrap().action()
+    }
+
+    #[test]
+    fn rows() {
+        let rows: [(&[EventType], Action); 12] = [
+            (&[C], Action::Create),
+            (&[U], Action::Update),
+            (&[D], Action::Delete),
+            (&[C, U], Action::Create),
+            (&[C, D], Action::Nothing),
+            (&[C, U, D], Action::Nothing),
+            (&[U, U], Action::Update),
+            (&[U, D], Action::Delete),
+            (&[D, C], Action::Update),
+            (&[C, D, C], Action::Create),
+            (&[U, D, C, D], Action::Delete),
+            (&[D, D], Action::Delete),
+        ];
+        for (events, action) in rows {
+            assert_eq!(of(events), action, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_is_asked() {
+        for after in [Wish::Present, Wish::Absent] {
+            assert_eq!(action(Presence::Unknown, after), Action::Ask);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! One object's conversation with the target: presence x wish -> the next request,
+//! request x answer -> what we know now.
+//!
+//! The master decides; the answer moves the presence; the next request follows from the
+//! table in `merge`. In scope: that, and the bounds of one conversation. Out of scope:
+//! other objects, order, rates (`session`).
+
+use core::time::Duration;
+
+use crate::merge::{Action, Presence, Wish, action};
+use crate::reply::{Answer, Method};
+
+/// Returns the request that leads from `presence` to `wish`, or `None` where nothing is to be done.
+pub fn next_request(presence: Presence, wish: Wish) -> Option<Method> {
+    match action(presence, wish) {
+        Action::Create => Some(Method::Post),
+        Action::Update => Some(Method::Put),
+        Action::Delete => Some(Method::Delete),
+        Action::Ask => Some(Method::Get),
+        Action::Nothing => None,
+    }
+}
+
+/// What an answer comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reaction {
+    /// The target is as wished.
+    Done,
+    /// We know more: go on from there.
+    Now(Presence),
+    /// Not the object's fault, and surely not applied: again later, attempts not counted.
+    Later,
+    /// Trouble: again later from this presence, and the attempt counts.
+    Again(Presence),
+    /// The object will not do: it waits for an operator or for a newer event.
+    Park,
+    /// 403: the object's fault, or our credentials' if everything is forbidden.
+    Forbidden,
+    /// 401: nothing else will do, either.
+    Unauthorized,
+    /// The base URL is wrong.
+    Redirected,
+}
+
+/// The conversation's rules, one line an answer. `presence` is what was known when the
+/// request was sent.
+#[expect(clippy::match_same_arms, reason = "one line a rule, in the rules' order")]
+pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
+    match (method, answer) {
+        (_, Answer::Unauthorized) => Reaction::Unauthorized,
+        (_, Answer::Forbidden) => Reaction::Forbidden,
+        (_, Answer::Redirected) => Reaction::Redirected,
+        (_, Answer::Refused) => Reaction::Park,
+        (_, Answer::Throttled) => Reaction::Later,
+        (_, Answer::NotSent) => Reaction::Again(presence),
+        // A write may have been applied, a 503 too; a GET changed nothing, but told nothing.
+        (_, Answer::Broken) => Reaction::Again(Presence::Unknown),
+
+        (Method::Get, Answer::Equal) => Reaction::Done,
+        (Method::Get, Answer::Different) => Reaction::Now(Presence::Present),
+        (Method::Get, Answer::Gone) => Reaction::Now(Presence::Absent),
+
+        (Method::Post | Method::Put | Method::Delete, Answer::Accepted) => Reaction::Done,
+        (Method::Post, Answer::Exists) => Reaction::Now(Presence::Unknown),
+        // A path that takes no POST: nothing about the object can mend that.
+        (Method::Post, Answer::Gone) => Reaction::Park,
+        (Method::Put, Answer::Gone) => Reaction::Now(Presence::Absent),
+        (Method::Delete, Answer::Gone) => Reaction::Done,
+
+        // `reply::read` gives none of these pairs; were it to, asking again is always right.
+        (Method::Get, Answer::Accepted | Answer::Exists)
+        | (Method::Post | Method::Put | Method::Delete, Answer::Equal | Answer::Different)
+        | (Method::Put | Method::Delete, Answer::Exists) => Reaction::Again(Presence::Unknown),
+    }
+}
+
+/// Attempts that trouble may cost one object in one run.
+pub const ATTEMPTS_MAX: u32 = 5;
+/// Requests of one object in one run, whatever the answers: the longest honest
+/// conversation (PUT, GET, POST, GET, each after trouble) is shorter.
+pub const REQUESTS_MAX: u32 = 24;
+/// A target that says twice that an object exists, and then that it does not, is not
+/// asked a third time.
+const EXISTS_MAX: u32 = 2;
+
+/// One object's conversation in one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversation {
+    presence: Presence,
+    wish: Wish,
+    attempts: u32,
+    requests: u32,
+    exists: u32,
+    /// Nothing is sent before: a request that was sent and not answered may still take effect.
+    not_before: Duration,
+}
+
+/// What follows from an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The target is as wished.
+    Done,
+    /// Send the next request as soon as may be, not before [`Conversation::not_before`].
+    Send,
+    /// The same, after a delay for the attempt of this number (from 1).
+    Retry(u32),
+    /// Throttled: after a delay that concerns everybody.
+    Later,
+    /// Enough attempts for this run; the next one goes on.
+    GiveUp,
+    /// The object waits for an operator or for a newer event.
+    Park,
+    /// 403.
+    Forbidden,
+    /// 401.
+    Unauthorized,
+    /// 3xx.
+    Redirected,
+}
+
+impl Conversation {
+    /// Begins one. With an unknown presence, a request of an earlier run may still be on
+    /// its way: `settle` has to pass first.
+    pub fn new(presence: Presence, wish: Wish, now: Duration, settle: Duration) -> Self {
+        let not_before = if presence == Presence::Unknown { now + settle } else { Duration::ZERO };
+        Self { presence, wish, attempts: 0, requests: 0, exists: 0, not_before }
+    }
+
+    /// Returns what is known now.
+    pub fn presence(&self) -> Presence {
+        self.presence
+    }
+
+    /// Returns what is wished.
+    pub fn wish(&self) -> Wish {
+        self.wish
+    }
+
+    /// Returns the time before which nothing is sent.
+    pub fn not_before(&self) -> Duration {
+        self.not_before
+    }
+
+    /// Forgets what was known: a create was accepted, and it is yet to be seen what of it is there.
+    pub fn doubt(&mut self) {
+        self.presence = Presence::Unknown;
+    }
+
+    /// Returns the next request, or `None` where the target is as wished.
+    pub fn next(&self) -> Option<Method> {
+        next_request(self.presence, self.wish)
+    }
+
+    /// Takes the answer to `method`, sent at `sent_at`, and says what follows.
+    pub fn answered(&mut self, method: Method, answer: Answer, sent_at: Duration, settle: Duration) -> Step {
+        self.requests += 1;
+        let reaction = react(method, self.presence, answer);
+        if reaction == Reaction::Again(Presence::Unknown) && method != Method::Get {
+            // It may take effect within `settle` of its sending; a GET before that, or
+            // another write, could be overtaken by it.
+            self.not_before = self.not_before.max(sent_at + settle);
+        }
+        match reaction {
+            Reaction::Done => return Step::Done,
+            Reaction::Park => return Step::Park,
+            Reaction::Forbidden => return Step::Forbidden,
+            Reaction::Unauthorized => return Step::Unauthorized,
+            Reaction::Redirected => return Step::Redirected,
+            // The pace bounds how long a target may put us off.
+            Reaction::Later => {
+                self.requests -= 1;
+                return Step::Later;
+            }
+            Reaction::Now(presence) => {
+                self.presence = presence;
+                self.exists += u32::from(answer == Answer::Exists);
+                if self.exists > EXISTS_MAX {
+                    return Step::Park;
+                }
+            }
+            Reaction::Again(presence) => {
+                self.presence = presence;
+                self.attempts += 1;
+                if self.attempts >= ATTEMPTS_MAX {
+                    return Step::GiveUp;
+                }
+            }
+        }
+        match (self.next(), reaction) {
+            (None, _) => Step::Done,
+            (Some(_), _) if self.requests >= REQUESTS_MAX => Step::GiveUp,
+            (Some(_), Reaction::Again(_)) => Step::Retry(self.attempts),
+            (Some(_), _) => Step::Send,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const SETTLE: Duration = Duration::from_secs(2);
+
+    /// Plays answers; returns the requests that were sent and the last step.
+    fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Step) {
+        let mut talk = Conversation::new(presence, wish, Duration::ZERO, SETTLE);
+        let mut sent = Vec::new();
+        let mut step = Step::Send;
+        for answer in answers {
+            let method = talk.next().expect("a request is due");
+            sent.push(method);
+            step = talk.answered(method, *answer, Duration::ZERO, SETTLE);
+        }
+        (sent, step)
+    }
+
+    #[test]
+    fn conversations() {
+        use Answer::{Accepted, Broken, Different, Equal, Exists, Gone, NotSent, Throttled};
+        use Method::{Delete, Get, Post, Put};
+        use Presence::{Absent, Present, Unknown};
+        type Row = (Presence, Wish, &'static [Answer], &'static [Method], Step);
+        let rows: [Row; 13] = [
+            (Absent, Wish::Present, &[Accepted], &[Post], Step::Done),
+            (Absent, Wish::Present, &[Exists, Different, Accepted], &[Post, Get, Put], Step::Done),
+            (Absent, Wish::Present, &[Broken, Gone, Accepted], &[Post, Get, Post], Step::Done),
+            (Absent, Wish::Present, &[Broken, Equal], &[Post, Get], Step::Done),
+            (Absent, Wish::Present, &[NotSent, Accepted], &[Post, Post], Step::Done),
+            (Absent, Wish::Present, &[Throttled, Accepted], &[Post, Post], Step::Done),
+            (Absent, Wish::Present, &[Gone], &[Post], Step::Park),
+            // TARGETS 4: JSONPlaceholder and an object made here.
+            (Present, Wish::Present, &[Broken, Gone, Accepted], &[Put, Get, Post], Step::Done),
+            (Present, Wish::Present, &[Gone, Accepted], &[Put, Post], Step::Done),
+            (Present, Wish::Absent, &[Gone], &[Delete], Step::Done),
+            (Present, Wish::Absent, &[Broken, Different, Accepted], &[Delete, Get, Delete], Step::Done),
+            (Unknown, Wish::Absent, &[Gone], &[Get], Step::Done),
+            (Absent, Wish::Present, &[Exists, Gone, Exists, Gone, Exists], &[Post, Get, Post, Get, Post], Step::Park),
+        ];
+        for (presence, wish, answers, requests, end) in rows {
+            assert_eq!(play(presence, wish, answers), (requests.to_vec(), end), "{presence:?} {wish:?} {answers:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_while_an_unanswered_write_may_take_effect() {
+        let sent_at = Duration::from_secs(10);
+        let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO, SETTLE);
+        talk.answered(Method::Put, Answer::Broken, sent_at, SETTLE);
+        assert_eq!(talk.not_before(), sent_at + SETTLE);
+        let fresh = Conversation::new(Presence::Unknown, Wish::Absent, sent_at, SETTLE);
+        assert_eq!(fresh.not_before(), sent_at + SETTLE);
+    }
+
+    #[test]
+    fn every_conversation_ends() {
+        // Whatever a target answers, for ever: no conversation is longer than its bound.
+        let answers = [
+            Answer::Equal,
+            Answer::Different,
+            Answer::Accepted,
+            Answer::Gone,
+            Answer::Exists,
+            Answer::Broken,
+            Answer::NotSent,
+        ];
+        for first in answers {
+            for second in answers {
+                let mut talk = Conversation::new(Presence::Unknown, Wish::Present, Duration::ZERO, SETTLE);
+                let mut requests = 0;
+                while let Some(method) = talk.next() {
+                    let answer = if requests % 2 == 0 { first } else { second };
+                    requests += 1;
+                    match talk.answered(method, answer, Duration::ZERO, SETTLE) {
+                        Step::Send | Step::Retry(_) | Step::Later => assert!(requests < REQUESTS_MAX),
+                        Step::Done
+                        | Step::GiveUp
+                        | Step::Park
+                        | Step::Forbidden
+                        | Step::Unauthorized
+                        | Step::Redirected => break,
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What is to be done -> in which order, within which limits.
+//!
+//! Sending order (TARGETS 9): posts created, posts updated, comments created, comments
+//! updated, comments deleted, posts deleted. A target that cascades, or that drops
+//! orphans, then never removes what we are about to touch.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sha2::{Digest, Sha256};
+
+use crate::merge::{Action, Presence, Wish, action};
+use crate::model::{Entity, Key, PostId};
+
+/// Whether a run tries an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Ready,
+    /// It waits for an operator or for a newer event; what depends on it is held.
+    Parked,
+}
+
+/// One object that needs something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Which.
+    pub key: Key,
+    /// Of a comment: its post.
+    pub parent: Option<PostId>,
+    /// Is it at the target?
+    pub before: Presence,
+    /// Should it be?
+    pub after: Wish,
+    /// Does this run try it?
+    pub standing: Standing,
+}
+
+impl Work {
+    /// Returns what to send.
+    pub fn action(&self) -> Action {
+        action(self.before, self.after)
+    }
+
+    /// Returns its place in the sending order. What has to be asked for first may turn out
+    /// to be a create, and goes where creates go.
+    pub fn stage(&self) -> Stage {
+        match (self.key.entity(), self.after, self.before) {
+            (Entity::Post, Wish::Present, Presence::Present) => Stage::UpdatePosts,
+            (Entity::Post, Wish::Present, Presence::Absent | Presence::Unknown) => Stage::CreatePosts,
+            (Entity::Comment, Wish::Present, Presence::Present) => Stage::UpdateComments,
+            (Entity::Comment, Wish::Present, Presence::Absent | Presence::Unknown) => Stage::CreateComments,
+            (Entity::Comment, Wish::Absent, _) => Stage::DeleteComments,
+            (Entity::Post, Wish::Absent, _) => Stage::DeletePosts,
+        }
+    }
+}
+
+/// The stages, in sending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// POST /posts
+    CreatePosts,
+    /// PUT /posts/…
+    UpdatePosts,
+    /// POST /comments
+    CreateComments,
+    /// PUT /comments/…
+    UpdateComments,
+    /// DELETE /comments/…
+    DeleteComments,
+    /// DELETE /posts/…
+    DeletePosts,
+}
+
+impl Stage {
+    /// Says whether it is one of the last two, which wait for all others.
+    pub fn deletes(self) -> bool {
+        match self {
+            Stage::DeleteComments | Stage::DeletePosts => true,
+            Stage::CreatePosts | Stage::UpdatePosts | Stage::CreateComments | Stage::UpdateComments => false,
+        }
+    }
+}
+
+/// The work of a run, in sending order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    works: Vec<Work>,
+}
+
+/// How many of what, of one entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// POST.
+    pub create: u64,
+    /// PUT.
+    pub update: u64,
+    /// DELETE.
+    pub delete: u64,
+    /// GET first.
+    pub ask: u64,
+    /// Changes that come to nothing.
+    pub nothing: u64,
+}
+
+impl Tally {
+    /// Counts one.
+    pub fn add(&mut self, action: Action) {
+        match action {
+            Action::Create => self.create += 1,
+            Action::Update => self.update += 1,
+            Action::Delete => self.delete += 1,
+            Action::Ask => self.ask += 1,
+            Action::Nothing => self.nothing += 1,
+        }
+    }
+
+    /// Returns how many need a request.
+    pub fn requests(&self) -> u64 {
+        self.create + self.update + self.delete + self.ask
+    }
+}
+
+impl Plan {
+    /// Puts the work in sending order.
+    pub fn new(mut works: Vec<Work>) -> Self {
+        works.sort_unstable_by_key(|work| (work.stage(), work.key));
+        Self { works }
+    }
+
+    /// Returns the work, in sending order.
+    pub fn works(&self) -> &[Work] {
+        &self.works
+    }
+
+    /// Counts what this run would do, parked objects left out.
+    pub fn tally(&self) -> BTreeMap<Entity, Tally> {
+        let mut tallies: BTreeMap<Entity, Tally> =
+            Entity::ALL.into_iter().map(|entity| (entity, Tally::default())).collect();
+        for work in self.works.iter().filter(|work| work.standing == Standing::Ready) {
+            tallies.entry(work.key.entity()).or_default().add(work.action());
+        }
+        tallies
+    }
+
+    /// Returns a checksum of the actions, 16 hexadecimal digits: the same plan has the
+    /// same, whoever makes it.
+    pub fn checksum(&self) -> String {
+        let mut hasher = Sha256::new();
+        for work in self.works.iter().filter(|work| work.standing == Standing::Ready) {
+            hasher.update([work.stage() as u8, work.action() as u8]);
+            hasher.update(work.key.id().to_le_bytes());
+        }
+        let mut half = [0; 8];
+        half.copy_from_slice(&hasher.finalize()[..8]);
+        format!("{:016x}", u64::from_be_bytes(half))
+    }
+}
+
+/// What a plan may not exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Objects deleted, at most; `None`: as many as there are.
+    pub deletes_max: Option<u64>,
+}
+
+/// How many objects each side has, for the limits of a full sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sides {
+    /// Which objects.
+    pub entity: Entity,
+    /// Rows at the master.
+    pub local: u64,
+    /// Objects at the target.
+    pub target: u64,
+}
+
+/// Why a plan is not carried out. Numbers included.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OverLimit {
+    /// `--max-deletes`.
+    #[error("the plan deletes {deletes} objects, more than {deletes_max}")]
+    Deletes {
+        /// In the plan.
+        deletes: u64,
+        /// Allowed.
+        deletes_max: u64,
+    },
+    /// An empty master would empty the target.
+    #[error("the master has no {entity} while the target has {target}")]
+    EmptyMaster {
+        /// Of what.
+        entity: Entity,
+        /// Objects at the target.
+        target: u64,
+    },
+    /// Too large a share.
+    #[error(
+        "{percent} % of the target's {entity} would be {verb} ({count} of {target}), more than {SHARE_PERCENT_MAX} %"
+    )]
+    Share {
+        /// Of what.
+        entity: Entity,
+        /// deleted, updated.
+        verb: &'static str,
+        /// Rounded up.
+        percent: u64,
+        /// In the plan.
+        count: u64,
+        /// Objects at the target.
+        target: u64,
+    },
+}
+
+/// A full sync may delete, or update, so many of an entity's objects at the target.
+pub const SHARE_PERCENT_MAX: u64 = 30;
+/// Below so many objects a share says little.
+const SHARE_OBJECTS_MIN: u64 = 10;
+
+impl Plan {
+    /// Checks the limit that holds for any sync.
+    pub fn check(&self, limits: Limits) -> Result<(), OverLimit> {
+        let deletes = self.works.iter().filter(|work| {
+            work.standing == Standing::Ready && work.stage().deletes() && work.action() != Action::Nothing
+        });
+        let deletes = deletes.count() as u64;
+        match limits.deletes_max {
+            Some(deletes_max) if deletes > deletes_max => Err(OverLimit::Deletes { deletes, deletes_max }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks the limits of a full sync, on the whole plan.
+    pub fn check_full(&self, sides: &[Sides]) -> Result<(), OverLimit> {
+        for &Sides { entity, local, target } in sides {
+            if local == 0 && target > 0 {
+                return Err(OverLimit::EmptyMaster { entity, target });
+            }
+            let of_entity = || self.works.iter().filter(move |work| work.key.entity() == entity);
+            let deletes = of_entity().filter(|work| work.after == Wish::Absent).count() as u64;
+            let updates = of_entity().filter(|work| work.action() == Action::Update).count() as u64;
+            for (verb, count) in [("deleted", deletes), ("updated", updates)] {
+                if target >= SHARE_OBJECTS_MIN && count * 100 > target * SHARE_PERCENT_MAX {
+                    let percent = (count * 100).div_ceil(target);
+                    return Err(OverLimit::Share { entity, verb, percent, count, target });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn work(key: &str, before: Presence, after: Wish) -> Work {
+        Work { key: key.parse().unwrap(), parent: None, before, after, standing: Standing::Ready }
+    }
+
+    #[test]
+    fn order() {
+        use Presence::{Absent, Present, Unknown};
+        let plan = Plan::new(vec![
+            work("posts/9", Present, Wish::Absent),
+            work("comments/8", Present, Wish::Absent),
+            work("comments/7", Present, Wish::Present),
+            work("comments/6", Absent, Wish::Present),
+            work("posts/5", Present, Wish::Present),
+            work("posts/4", Unknown, Wish::Present),
+            work("posts/3", Absent, Wish::Present),
+        ]);
+        let keys: Vec<String> = plan.works().iter().map(|work| work.key.to_string()).collect();
+        assert_eq!(keys, ["posts/3", "posts/4", "posts/5", "comments/6", "comments/7", "comments/8", "posts/9"]);
+    }
+
+    #[test]
+    fn the_checksum_is_the_plans_and_not_its_makers() {
+        let works =
+            vec![work("posts/1", Presence::Absent, Wish::Present), work("posts/2", Presence::Present, Wish::Absent)];
+        let turned = works.iter().rev().copied().collect();
+        assert_eq!(Plan::new(works.clone()).checksum(), Plan::new(turned).checksum());
+        assert_ne!(Plan::new(works.clone()).checksum(), Plan::new(works[..1].to_vec()).checksum());
+    }
+
+    #[test]
+    fn limits() {
+        let deletes = |n: i64| {
+            Plan::new((1..=n).map(|id| work(&format!("posts/{id}"), Presence::Present, Wish::Absent)).collect())
+        };
+        let sides = |local, target| [Sides { entity: Entity::Post, local, target }];
+        assert_eq!(
+            deletes(2).check(Limits { deletes_max: Some(1) }),
+            Err(OverLimit::Deletes { deletes: 2, deletes_max: 1 })
+        );
+        assert_eq!(deletes(2).check(Limits { deletes_max: Some(2) }), Ok(()));
+        assert_eq!(deletes(30).check_full(&sides(70, 100)), Ok(()));
+        let over = deletes(31).check_full(&sides(69, 100)).unwrap_err();
+        assert_eq!(over.to_string(), "31 % of the target's posts would be deleted (31 of 100), more than 30 %");
+        assert_eq!(deletes(9).check_full(&sides(1, 9)), Ok(()));
+        assert!(deletes(9).check_full(&sides(0, 9)).is_err());
+    }
+}

@@ -1,0 +1,160 @@
+//! The first create of each entity in a run goes alone and is read back (TARGETS 5): does
+//! the target keep what it accepts, and under the id that it was given?
+//!
+//! ```text
+//! POST 2xx ─▶ GET ours ─ there ──────────────────────────▶ passed
+//!                 └ gone, and again after settle ─ no other id named ─▶ pretends
+//!                                                └ GET named ─ our content ─▶ (ours? then leave it) DELETE ─▶ own ids
+//!                                                             └ else ───────▶ pretends
+//! ```
+
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::model::{Key, Object};
+use crate::object::Conversation;
+use crate::reply::{self, Answer, Method, Named, Reply, Told};
+use crate::session::types::Removed;
+
+/// How an entity's first create stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trial {
+    /// The next create is the first.
+    #[default]
+    Open,
+    /// It is under way, alone.
+    Running,
+    /// Creates go as they come.
+    Passed,
+}
+
+impl Trial {
+    /// Takes note that a create is sent.
+    pub fn begin(&mut self) {
+        if *self == Trial::Open {
+            *self = Trial::Running;
+        }
+    }
+
+    /// Says whether a create may be sent.
+    pub fn lets_creates_go(self) -> bool {
+        self != Trial::Running
+    }
+
+    /// Says whether the first create is under way.
+    pub fn is_running(self) -> bool {
+        self == Trial::Running
+    }
+}
+
+/// What an object's requests are about at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// Its conversation.
+    Talk,
+    /// GET what was just created.
+    ReadBack {
+        /// The id in the answer.
+        named: Named,
+        /// A 404 before this may be too early.
+        settled_at: Duration,
+    },
+    /// GET what the answer named instead.
+    LookStray {
+        /// The target's id.
+        named: String,
+    },
+    /// DELETE it: it is our content under the target's id.
+    DropStray {
+        /// The target's id.
+        named: String,
+        /// The master has an object of this id: it stays.
+        ours: bool,
+    },
+}
+
+/// What follows from an errand's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The target keeps what it accepts.
+    Passed,
+    /// It does, with other content.
+    StoredDifferently,
+    /// It does not.
+    Pretends,
+    /// It assigns its own ids.
+    OwnIds {
+        /// The id it gave.
+        named: String,
+        /// What became of the stray.
+        removed: Removed,
+    },
+    /// Go on with this.
+    Next(Errand),
+    /// Go on with this at that time.
+    At(Duration, Errand),
+    /// First ask the master whether it has this object.
+    AskMaster(Key),
+    /// The answer told nothing.
+    Trouble,
+}
+
+impl Errand {
+    /// Returns the request: its method, and the id if it is not the object's own.
+    pub fn request(&self, talk: &Conversation) -> Option<(Method, Option<String>)> {
+        match self {
+            Errand::Talk => talk.next().map(|method| (method, None)),
+            Errand::ReadBack { .. } => Some((Method::Get, None)),
+            // What is the master's own stays: that request changes nothing.
+            Errand::LookStray { named } | Errand::DropStray { named, ours: true } => {
+                Some((Method::Get, Some(named.clone())))
+            }
+            Errand::DropStray { named, ours: false } => Some((Method::Delete, Some(named.clone()))),
+        }
+    }
+
+    /// Reads the reply to the request.
+    pub fn read(&self, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
+        match self {
+            Errand::Talk | Errand::ReadBack { .. } | Errand::DropStray { .. } => reply::read(method, key, sent, reply),
+            Errand::LookStray { .. } => reply::read_stray(key, sent, reply),
+        }
+    }
+
+    /// Says what follows.
+    #[expect(clippy::match_same_arms, reason = "one line a rule, in the picture's order")]
+    pub fn follow(&self, key: Key, told: &Told, now: Duration) -> Verdict {
+        match (self, told.answer) {
+            (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Passed,
+            (Errand::ReadBack { .. }, Answer::Different) => Verdict::StoredDifferently,
+            (Errand::ReadBack { settled_at, .. }, Answer::Gone) if now < *settled_at => {
+                Verdict::At(*settled_at, self.clone())
+            }
+            (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Gone) => {
+                Verdict::Next(Errand::LookStray { named: named.clone() })
+            }
+            (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Gone) => Verdict::Pretends,
+            (Errand::LookStray { named }, Answer::Equal) => {
+                match named.parse().ok().and_then(|id| key.entity().key(id).ok()) {
+                    Some(stray) => Verdict::AskMaster(stray),
+                    // No id of ours looks like that.
+                    None => Verdict::Next(Errand::DropStray { named: named.clone(), ours: false }),
+                }
+            }
+            (Errand::LookStray { .. }, Answer::Different | Answer::Gone) => Verdict::Pretends,
+            (Errand::DropStray { named, ours }, answer) => {
+                let gone = !ours && matches!(answer, Answer::Accepted | Answer::Gone);
+                let removed = if gone { Removed::Yes } else { Removed::No };
+                Verdict::OwnIds { named: named.clone(), removed }
+            }
+            (Errand::Talk | Errand::ReadBack { .. } | Errand::LookStray { .. }, _) => Verdict::Trouble,
+        }
+    }
+
+    /// Takes the master's word on the stray.
+    pub fn owned(&mut self, has: bool) {
+        if let Errand::LookStray { named } = self {
+            *self = Errand::DropStray { named: core::mem::take(named), ours: has };
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What a session and its driver say to each other. Plain data.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::merge::{Action, Presence};
+use crate::model::{Entity, Key};
+use crate::plan::Tally;
+use crate::reply::Method;
+use crate::session::pace::Exhausted;
+
+/// How a run is to go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Config {
+    /// Requests under way at the same time, at least 1.
+    pub jobs: usize,
+    /// Requests a second, at most.
+    pub rate_per_s: Option<f64>,
+    /// How long a request may take to have its effect, from its sending.
+    pub settle: Duration,
+}
+
+/// A request may take so long to have its effect.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+/// What the driver is to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Commit, for each of these, that a request may be sent, and load its row if it is
+    /// wished present. Then say [`loaded`](super::Session::loaded) for each.
+    Prepare(Vec<Key>),
+    /// Send this, and say [`answered`](super::Session::answered).
+    Send(Request),
+    /// Ask for the listing of posts, and say [`listed`](super::Session::listed).
+    CheckListing,
+    /// Tell whether the master has this object: say [`owned`](super::Session::owned).
+    AskMaster(Key),
+    /// Commit these facts in one transaction.
+    Record(Vec<Fact>),
+    /// Say this to the operator.
+    Warn(Warning),
+    /// Wait for an answer, and no longer than until then.
+    Wait(Option<Duration>),
+    /// The run is over, and everything is recorded.
+    Finished,
+}
+
+/// A request. Its path is `/{entity}` for POST, else `/{entity}/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Whose conversation it belongs to.
+    pub key: Key,
+    /// The method. POST and PUT carry the object.
+    pub method: Method,
+    /// The id in the path: the object's, or the one that the target made up for it.
+    pub id: String,
+}
+
+/// Whether the row that a request is about is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loaded {
+    /// It is, or it is not needed.
+    Ready,
+    /// It should be at the target and is no longer at the master: a newer event says so,
+    /// which the next run sees.
+    Overtaken,
+}
+
+/// What the listing of posts looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// 200, and it begins with `[`.
+    Good,
+    /// Anything else that is an answer.
+    Other(String),
+    /// No answer.
+    None(String),
+}
+
+/// What is to be recorded of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// The target is as wished: its events, up to the last that was read, are synced.
+    Done(Key),
+    /// It ended otherwise. What is known of its presence is a fact from now on.
+    Left {
+        /// Which.
+        key: Key,
+        /// Is it at the target?
+        presence: Presence,
+        /// How it ended.
+        end: Left,
+        /// The last status, if there was one.
+        status: Option<u16>,
+        /// The last trouble, in a line; empty where there was none.
+        why: String,
+    },
+}
+
+impl Fact {
+    /// Returns whom it is about.
+    pub fn key(&self) -> Key {
+        match self {
+            Fact::Done(key) | Fact::Left { key, .. } => *key,
+        }
+    }
+}
+
+/// How an object ended that is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Left {
+    /// The next run goes on with it.
+    Waiting,
+    /// It waits for another object.
+    Held,
+    /// It waits for an operator or for a newer event.
+    Parked,
+}
+
+/// What an operator should know and a run survives.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// TARGETS 5.
+    #[error("the target accepted {0} but did not keep it (accepted, not stored): it only pretends")]
+    Pretends(Key),
+    /// TARGETS 5.
+    #[error("the target keeps {0} with other content than it was sent")]
+    StoredDifferently(Key),
+}
+
+/// Why a run stopped before its plan was through.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// 401, or 403 for everything.
+    #[error("the target refused our credentials ({0})")]
+    Credentials(String),
+    /// A 3xx.
+    #[error("the target answered {0}: the base URL is not where the API is")]
+    Redirected(String),
+    /// No use any more.
+    #[error("the target is unavailable: {}", describe(.0, .1))]
+    Unavailable(Exhausted, String),
+    /// 404 from something that lists no posts.
+    #[error("the target does not look like our API: GET /posts gives {0}")]
+    WrongBase(String),
+    /// The listing could not be had.
+    #[error("the target is unavailable: {0}")]
+    NoListing(String),
+    /// TARGETS 5.
+    #[error("the target assigns its own ids ({key} became {named}): it cannot be kept in step")]
+    OwnIds {
+        /// What was sent.
+        key: Key,
+        /// The target's id for it.
+        named: String,
+        /// Whether the stray was deleted again.
+        removed: Removed,
+    },
+    /// The same refusal again and again.
+    #[error("the target refused {count} objects in a row with status {status}")]
+    Refusing {
+        /// The status.
+        status: u16,
+        /// How many.
+        count: u32,
+    },
+    /// The operator or the driver said so.
+    #[error("stopped")]
+    Asked,
+}
+
+/// What became of an object that a target stored under an id of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It was deleted again.
+    Yes,
+    /// It is still there.
+    No,
+}
+
+fn describe(exhausted: &Exhausted, why: &str) -> String {
+    match exhausted {
+        Exhausted::Streak(n) => alloc::format!("{n} failures in a row, the last: {why}"),
+        Exhausted::Retries(n) => alloc::format!("{n} retries, more than this run may make; the last failure: {why}"),
+        Exhausted::Throttled(time) => alloc::format!("it asks us to wait {} s in all ({why})", time.as_secs()),
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// What was done, by what the plan asked for.
+    pub done: BTreeMap<Entity, Tally>,
+    /// Objects that the next run goes on with, after trouble.
+    pub failed: u64,
+    /// Objects parked now.
+    pub parked: u64,
+    /// Objects parked before this run, and not tried.
+    pub parked_before: u64,
+    /// Objects that wait for another one.
+    pub held: u64,
+    /// Objects that a stop left untouched.
+    pub untouched: u64,
+    /// Objects that a newer change overtook.
+    pub overtaken: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Of these, requests by method: POST, PUT, DELETE, GET.
+    pub methods: BTreeMap<Method, u64>,
+    /// Attempts spent on trouble.
+    pub retries: u64,
+    /// Time the target made us wait.
+    pub throttled: Duration,
+    /// The first trouble, in a line, with its object.
+    pub first_error: Option<String>,
+    /// Why it stopped early, if it did.
+    pub stop: Option<Stop>,
+}
+
+impl Summary {
+    /// Counts an object that is done.
+    pub(super) fn count_done(&mut self, entity: Entity, action: Action) {
+        self.done.entry(entity).or_default().add(action);
+    }
+}
