@@ -2,13 +2,18 @@
 
 mod args;
 mod commands;
+mod compare;
+mod door;
 mod error;
 mod logging;
 mod master;
 mod render;
 mod report;
+mod run;
 mod settings;
+mod signals;
 mod store;
+mod target;
 mod ui;
 mod values;
 
@@ -28,7 +33,7 @@ fn main() -> ExitCode {
     let result = panic::catch_unwind(panic::AssertUnwindSafe(|| {
         commands::run(&cli, &ui).and_then(|outcome| {
             if let Some(report) = &outcome.report {
-                ui.report(|out| render::render(report, ui.format(), ui.colour(), ui.width(), out))?;
+                commands::print(&ui, report)?;
             }
             Ok(outcome.exit.code())
         })

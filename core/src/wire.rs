@@ -116,6 +116,14 @@ impl Element {
         self.id.and_then(|id| self.entity.key(id).ok())
     }
 
+    /// Returns the post that a comment names, if it is one that we could have.
+    pub fn parent(&self) -> Option<PostId> {
+        match self.entity {
+            Entity::Post => None,
+            Entity::Comment => self.number.and_then(|id| PostId::new(id).ok()),
+        }
+    }
+
     /// Returns what is wrong with its shape: fields missing or of the wrong type.
     pub fn faults(&self) -> &[Fault] {
         &self.faults

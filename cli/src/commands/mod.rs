@@ -5,6 +5,7 @@ mod db;
 mod diff;
 mod discard;
 mod fake_api;
+mod full;
 mod import;
 mod man;
 mod parked;
@@ -17,9 +18,11 @@ mod token;
 mod user;
 
 use crate::args::{Cli, Command};
-use crate::error::{Exit, Result};
+use crate::error::{Exit, Failure, Kind, Result};
+use crate::render::{self, Page};
 use crate::report::Report;
 use crate::settings::Settings;
+use crate::store::runs::{RunEnd, RunStatus};
 use crate::ui::Ui;
 
 /// What a command that ran to its end leaves: something to print, and how it ended.
@@ -57,5 +60,24 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
         Command::FakeApi(args) => fake_api::run(args, &settings, ui),
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, &settings, ui),
+    }
+}
+
+/// Prints a report: at the end, or before a failure that it explains.
+pub fn print(ui: &Ui, report: &Report) -> Result<()> {
+    let page = Page { width: ui.width(), colour: ui.colour() };
+    ui.report(|out| render::render(report, ui.format(), page, out))
+}
+
+/// Returns how a run is written down that ended with `failure`.
+fn failed_end(failure: &Failure) -> RunEnd {
+    RunEnd {
+        status: match failure.kind() {
+            Kind::Interrupted | Kind::Terminated => RunStatus::Stopped,
+            _ => RunStatus::Failed,
+        },
+        exit_code: failure.kind().code(),
+        counts: String::from("{}"),
+        first_error: Some(failure.to_string()),
     }
 }

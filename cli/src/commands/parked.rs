@@ -1,10 +1,29 @@
-//! `news parked`
+//! `news parked`: what waits for an operator, and what waits for that.
 
 use crate::commands::Outcome;
 use crate::error::Result;
+use crate::master;
+use crate::report::Report;
+use crate::report::status::{ParkedReport, ParkedRow};
 use crate::settings::Settings;
+use crate::store::{Purpose, connect, objects, runs, schema};
+
+/// Rows shown; more are no reading matter.
+const ROWS_MAX: i64 = 1000;
 
 /// Runs the command.
 pub fn run(settings: &Settings) -> Result<Outcome> {
-    unimplemented!("{settings:?}")
+    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    schema::require_current(&mut client)?;
+    let now = runs::now(&mut client)?;
+    let objects = objects::left(&mut client, ROWS_MAX)?.into_iter().map(|row| ParkedRow {
+        entity: row.key.entity().plural(),
+        id: row.key.id(),
+        state: row.state,
+        status: row.status,
+        reason: row.reason.filter(|reason| !reason.is_empty()),
+        failures: row.failures,
+        since_s: now.duration_since(row.since).unwrap_or_default().as_secs_f64(),
+    });
+    Ok(Outcome::done(Report::Parked(ParkedReport { objects: objects.collect() })))
 }

@@ -1,12 +1,25 @@
-//! `news retry`
+//! `news retry`: lets parked objects be tried again by the next run.
 
 use crate::args::Retry;
 use crate::commands::Outcome;
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
+use crate::master;
+use crate::report::Report;
+use crate::report::status::KeysReport;
 use crate::settings::Settings;
+use crate::store::{Purpose, connect, objects, schema};
 use crate::ui::Ui;
 
 /// Runs the command.
-pub fn run(args: &Retry, settings: &Settings, ui: &Ui) -> Result<Outcome> {
-    unimplemented!("{args:?} {settings:?} {ui:?}")
+pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    schema::require_current(&mut client)?;
+    let keys = objects::unpark(&mut client, (!args.all).then_some(&args.keys[..]))?;
+    let missed: Vec<String> = args.keys.iter().filter(|key| !keys.contains(key)).map(ToString::to_string).collect();
+    if !missed.is_empty() {
+        return Err(Failure::new(Kind::Refused, format!("not parked: {}", missed.join(", ")))
+            .hint("`news parked` lists what is"));
+    }
+    let keys = keys.iter().map(ToString::to_string).collect();
+    Ok(Outcome::done(Report::Keys(KeysReport { what: "retried", keys, events: None })))
 }

@@ -1,12 +1,57 @@
-//! `news status`
+//! `news status`: what is pending, parked and locked.
+
+use std::time::SystemTime;
+
+use news_core::plan::Plan;
 
 use crate::args::Status;
 use crate::commands::Outcome;
-use crate::error::Result;
+use crate::error::{Exit, Result};
+use crate::master;
+use crate::report::Report;
+use crate::report::status::StatusReport;
+use crate::report::sync::by_entity;
 use crate::settings::Settings;
+use crate::store::log::{self as change_log, Pending};
+use crate::store::{Purpose, connect, lock, objects, runs, schema};
 use crate::ui::Ui;
 
+/// Objects that earlier runs left are counted up to here.
+const LEFT_MAX: i64 = 100_000;
+
 /// Runs the command.
-pub fn run(args: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome> {
-    unimplemented!("{args:?} {settings:?} {ui:?}")
+pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    schema::require_current(&mut client)?;
+    let pending = change_log::pending(&mut client)?;
+    let now = runs::now(&mut client)?;
+    let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
+    let oldest = pending.iter().map(|p| age(p.since)).max();
+    let left = objects::left(&mut client, LEFT_MAX)?;
+    let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
+    let holder = lock::holder(&mut client)?;
+    let plan = Plan::new(pending.iter().map(Pending::work).collect());
+    let report = StatusReport {
+        target: match &settings.target_url {
+            Some(url) => Some(url.clone()),
+            None => runs::remembered_target(&mut client)?,
+        },
+        pending: pending.len() as u64,
+        events: pending.iter().map(|p| p.merged.events).sum(),
+        oldest_s: oldest.map(|age| age.as_secs_f64()),
+        plan: by_entity(&plan.tally()),
+        parked: count(&["parked"]),
+        held: count(&["held"]),
+        waiting: count(&["waiting", "sent"]),
+        lock: holder.map(|holder| format!("{}, since {}", holder.who, holder.since)),
+        last_done: runs::last_done(&mut client)?,
+        last_run: runs::last(&mut client, 1)?.pop(),
+        schema: schema::applied(&mut client)?,
+    };
+    let late = match args.max_lag {
+        Some(max) => oldest.is_some_and(|age| age > max),
+        None => oldest.is_some(),
+    };
+    let exit = if args.check && late { Exit::Differ } else { Exit::Done };
+    Ok(Outcome { report: Some(Report::Status(Box::new(report))), exit })
 }

@@ -1,12 +1,110 @@
 //! A report onto a stream, as text or as JSON.
 
+mod diff;
+mod status;
+mod sync;
+
 use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::report::Report;
 use crate::ui::{Colour, Format};
 
-/// Writes `report` to `out`; text is laid out for `width` columns.
-pub fn render(report: &Report, format: Format, colour: Colour, width: u16, out: &mut dyn Write) -> io::Result<()> {
-    let _ = (report, format, colour, width, out);
-    Ok(())
+/// How text is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// In columns.
+    pub width: u16,
+    /// Whether it may carry colour.
+    pub colour: Colour,
+}
+
+/// Writes `report` to `out`.
+pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            writeln!(out)
+        }
+        Format::Text => match report {
+            Report::Plan(report) => sync::plan(report, page, out),
+            Report::Sync(report) => sync::sync(report, page, out),
+            Report::Diff(report) => diff::diff(report, page, out),
+            Report::Status(report) => status::status(report, page, out),
+            Report::Runs(report) => status::runs(report, page, out),
+            Report::Parked(report) => status::parked(report, page, out),
+            Report::Keys(report) => status::keys(report, out),
+            Report::Import(report) => status::import(report, out),
+        },
+    }
+}
+
+/// Makes a table with a head; columns named in `numbers` are set to the right.
+pub fn table(page: Page, head: &[&str], numbers: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(page.width);
+    table.set_header(head);
+    for &column in numbers {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Returns a time in the two units that say most: `3 d 4 h`, `12 s`.
+pub fn span(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round();
+    if whole < 1.0 {
+        return format!("{} ms", (seconds.max(0.0) * 1000.0).round());
+    }
+    let units = [("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0)];
+    let first = units.iter().position(|(_, size)| whole >= *size).unwrap_or(units.len() - 1);
+    let (unit, size) = units[first];
+    let mut text = format!("{} {unit}", (whole / size).floor());
+    if let Some((unit, size)) = units.get(first + 1) {
+        let rest = ((whole % units[first].1) / size).floor();
+        if rest > 0.0 {
+            text.push_str(&format!(" {rest} {unit}"));
+        }
+    }
+    text
+}
+
+/// Returns a number with thousands set apart: `1,234`.
+pub fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_numbers() {
+        for (seconds, text) in [
+            (0.012, "12 ms"),
+            (1.0, "1 s"),
+            (59.6, "1 min"),
+            (61.0, "1 min 1 s"),
+            (7_260.0, "2 h 1 min"),
+            (90_000.0, "1 d 1 h"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(number(n), text);
+        }
+    }
 }

@@ -1,9 +1,34 @@
 //! What commands return: plain data, ready for JSON, that knows nothing of screens.
 
+pub mod diff;
+pub mod status;
+pub mod sync;
+
 use serde::Serialize;
 
 /// A command's report. In JSON it is its content alone: the command says which it is.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Report {
+    /// `news sync --dry-run`
+    Plan(sync::PlanReport),
+    /// `news sync`
+    Sync(Box<sync::SyncReport>),
+    /// `news diff`
+    Diff(diff::DiffReport),
+    /// `news status`
+    Status(Box<status::StatusReport>),
+    /// `news runs`
+    Runs(status::RunsReport),
+    /// `news parked`
+    Parked(status::ParkedReport),
+    /// `news retry`, `news discard`
+    Keys(status::KeysReport),
+    /// `news import`
+    Import(status::ImportReport),
+}
+
+/// Returns a plan's counts, named.
+pub fn plan_counts(plan: &news_core::plan::Plan) -> sync::ByEntity<sync::Actions> {
+    sync::by_entity(&plan.tally())
 }

@@ -27,6 +27,9 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(15);
 /// A silent connection is probed after so long, so that a dead peer is noticed.
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(10);
 
+/// NAMEDATALEN - 1.
+const APPLICATION_NAME_BYTES_MAX: usize = 63;
+
 impl Purpose {
     /// Returns the server's settings for it.
     fn options(self) -> &'static str {
@@ -59,6 +62,11 @@ impl Purpose {
 ///
 /// Fails with [`Kind::Usage`] where `url` is none, with [`Kind::Database`] where nobody answers.
 pub fn connect(url: &Secret, purpose: Purpose) -> Result<Client> {
+    connect_as(url, purpose, None)
+}
+
+/// The same, under a name that others see in pg_stat_activity.
+pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<Client> {
     let mut config: Config = url.expose().parse().map_err(|error: postgres::Error| {
         // The causes name the wrong part, never the password.
         Failure::new(Kind::Usage, error).hint("write postgresql://USER:PASSWORD@HOST/DATABASE")
@@ -69,9 +77,11 @@ pub fn connect(url: &Secret, purpose: Purpose) -> Result<Client> {
         None => purpose.options().to_owned(),
     };
     config.options(&options);
-    if config.get_application_name().is_none() {
-        config.application_name(purpose.application_name());
-    }
+    match name {
+        // A longer one is cut by the server, with a notice.
+        Some(name) => config.application_name(name.get(..APPLICATION_NAME_BYTES_MAX).unwrap_or(name)),
+        None => config.application_name(purpose.application_name()),
+    };
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }

@@ -5,9 +5,14 @@
 //! `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
 
 mod connect;
+pub mod lock;
+pub mod log;
+pub mod objects;
+pub mod rows;
+pub mod runs;
 pub mod schema;
 
-pub use connect::{Purpose, connect};
+pub use connect::{Purpose, connect, connect_as};
 
 use crate::error::{Failure, Kind};
 

@@ -1,0 +1,142 @@
+//! `news sync --full`: compares both sides whole and repairs what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use news_core::diff::Kind as DifferenceKind;
+use news_core::merge::{Presence, Wish};
+use news_core::plan::{Plan, Sides, Standing, Work};
+use news_core::session::Fact;
+use news_core::{Entity, Key};
+
+use crate::args::Sync;
+use crate::commands::{Outcome, sync};
+use crate::compare::{self, Comparison, Difference};
+use crate::error::{Exit, Failure, Kind, Result};
+use crate::master;
+use crate::report::Report;
+use crate::report::sync::PlanReport;
+use crate::run::{Run, duplicates};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::store::lock::Lock;
+use crate::store::objects::{self, Mark};
+use crate::store::runs::{self, RunKind};
+use crate::store::{Purpose, connect};
+use crate::target::Target;
+use crate::ui::Ui;
+
+/// Facts recorded in one transaction.
+const RECORD_BATCH: usize = 1000;
+
+/// Runs the command.
+pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
+    let signals = Signals::install()?;
+    let url = master::url(settings)?;
+    let mut lock = Lock::take(&url, "sync --full")?;
+    let target = sync::target(args, settings, &mut lock)?;
+    let comparison = {
+        let mut client = connect(&url, Purpose::Bulk)?;
+        let bar = ui.bar("compare", None, "objects");
+        let comparison = compare::compare(&mut client, &target, &Entity::ALL, &bar)?;
+        bar.finish_and_clear();
+        comparison
+    };
+    let plan = plan(&comparison);
+    check(args, &plan, &comparison)?;
+    if args.dry_run {
+        let exit = if plan.works().is_empty() { Exit::Done } else { Exit::Differ };
+        return Ok(Outcome { report: Some(Report::Plan(PlanReport::new(&plan))), exit });
+    }
+    let mut marks = sync::marks(&comparison.pending);
+    for work in plan.works() {
+        // An object without events has none to mark.
+        marks.entry(work.key).or_insert(Mark { last_id: 0, parent: work.parent });
+    }
+    let run = Run::begin(&mut lock, RunKind::Full, target.url())?;
+    runs::remember_target(run.lock.client(), target.url())?;
+    mark_equal(run.lock, &comparison, &plan, &marks)?;
+    clear_duplicates(run.lock, &target, &comparison, &marks)?;
+    sync::carry_out(args, run, &target, &plan, &marks, &signals, ui)
+}
+
+/// Returns what repairs the differences.
+fn plan(comparison: &Comparison) -> Plan {
+    let doubled: BTreeSet<i64> = comparison
+        .differences
+        .iter()
+        .filter(|d| d.kind == DifferenceKind::Duplicate && d.key.entity() == Entity::Post)
+        .map(|d| d.key.id())
+        .collect();
+    Plan::new(comparison.differences.iter().map(|difference| work(difference, &doubled)).collect())
+}
+
+fn work(difference: &Difference, doubled: &BTreeSet<i64>) -> Work {
+    let after = if difference.local { Wish::Present } else { Wish::Absent };
+    let of_doubled = difference.parent.is_some_and(|post| doubled.contains(&post.get()));
+    let before = match difference.kind {
+        // A capped listing must not make duplicates: asked for before it is created.
+        DifferenceKind::Missing => Presence::Unknown,
+        // The duplicates are gone by then; asked for all the same.
+        DifferenceKind::Duplicate => Presence::Unknown,
+        // Deleting the doubled post may have taken its comments along.
+        _ if of_doubled => Presence::Unknown,
+        DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => Presence::Present,
+    };
+    Work { key: difference.key, parent: difference.parent, before, after, standing: Standing::Ready }
+}
+
+/// Checks the whole plan before the first request.
+fn check(args: &Sync, plan: &Plan, comparison: &Comparison) -> Result<()> {
+    let nameless: u64 = comparison.counts.values().map(|counts| counts.nameless).sum();
+    if nameless > 0 {
+        return Err(Failure::new(
+            Kind::Refused,
+            format!("the target lists {nameless} objects without an id that could be ours"),
+        )
+        .hint("is this the right target? `news diff` counts them; they cannot be repaired from here"));
+    }
+    sync::check(args, plan)?;
+    if args.force {
+        return Ok(());
+    }
+    let sides: Vec<Sides> = comparison
+        .counts
+        .iter()
+        .map(|(entity, counts)| Sides { entity: *entity, local: counts.local, target: counts.target })
+        .collect();
+    plan.check_full(&sides).map_err(|over| {
+        Failure::new(Kind::Refused, over)
+            .hint("nothing was sent; look with `news diff`, then lift the limits with --force")
+    })
+}
+
+/// Marks the events of objects that are equal already: nothing needs to be sent for them.
+fn mark_equal(lock: &mut Lock, comparison: &Comparison, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<()> {
+    let planned: BTreeSet<Key> = plan.works().iter().map(|work| work.key).collect();
+    let equal: Vec<Fact> =
+        comparison.pending.iter().filter(|p| !planned.contains(&p.key)).map(|p| Fact::Done(p.key)).collect();
+    for batch in equal.chunks(RECORD_BATCH) {
+        lock.run(|client| objects::record(client, batch, marks))?;
+    }
+    Ok(())
+}
+
+/// Deletes what the target lists more than once, until it is gone; the plan then puts it
+/// back. The comments of a post that was deleted are asked for by the plan, too: those
+/// that differ are in it, the others are looked at by the next comparison.
+fn clear_duplicates(
+    lock: &mut Lock,
+    target: &Arc<Target>,
+    comparison: &Comparison,
+    marks: &BTreeMap<Key, Mark>,
+) -> Result<()> {
+    for difference in comparison.differences.iter().filter(|d| d.kind == DifferenceKind::Duplicate) {
+        let key = difference.key;
+        if let Some(mark) = marks.get(&key) {
+            lock.run(|client| objects::announce(client, key, *mark))?;
+        }
+        duplicates::clear(target, key)?;
+    }
+    Ok(())
+}

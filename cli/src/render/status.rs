@@ -1,0 +1,92 @@
+//! `news status`, `runs`, `parked`, `retry`, `discard`, `import` for people.
+
+use std::io::{self, Write};
+
+use crate::logging::printable;
+use crate::render::{Page, number, span, sync, table};
+use crate::report::status::{ImportReport, KeysReport, ParkedReport, RunsReport, StatusReport};
+use crate::store::runs::RunRow;
+
+/// `news status`
+pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let target = report.target.as_deref().unwrap_or("none yet");
+    writeln!(out, "target     {target}")?;
+    let oldest = report.oldest_s.map_or_else(String::new, |s| format!(", the oldest {} old", span(s)));
+    writeln!(out, "pending    {} objects, {} events{oldest}", number(report.pending), number(report.events))?;
+    writeln!(out, "left       {} parked, {} held, {} waiting", report.parked, report.held, report.waiting)?;
+    writeln!(out, "lock       {}", report.lock.as_deref().unwrap_or("free"))?;
+    writeln!(out, "schema     {}", report.schema)?;
+    if let Some(run) = &report.last_run {
+        writeln!(out, "last run   {}", line(run))?;
+    }
+    for run in &report.last_done {
+        writeln!(out, "last done  {}", line(run))?;
+    }
+    writeln!(out, "next run:")?;
+    writeln!(out, "{}", sync::actions(&report.plan, page))
+}
+
+fn line(run: &RunRow) -> String {
+    format!("{} {} ({}), {} for {}", run.kind, run.id, run.status, run.started_at, span(run.seconds))
+}
+
+/// `news runs`
+pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let mut table =
+        table(page, &["run", "kind", "status", "exit", "started", "took", "requests", "where", "trouble"], &[0, 3, 6]);
+    for run in &report.runs {
+        table.add_row([
+            run.id.to_string(),
+            run.kind.clone(),
+            run.status.clone(),
+            run.exit_code.map_or_else(String::new, |code| code.to_string()),
+            run.started_at.clone(),
+            span(run.seconds),
+            run.requests.to_string(),
+            format!("{}@{}", run.pid, run.host),
+            printable(run.first_error.as_deref().unwrap_or("")),
+        ]);
+    }
+    writeln!(out, "{table}")
+}
+
+/// `news parked`
+pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    if report.objects.is_empty() {
+        return writeln!(out, "nothing is parked, held or waiting");
+    }
+    let mut table = table(page, &["object", "state", "status", "since", "runs", "why"], &[2, 4]);
+    for object in &report.objects {
+        table.add_row([
+            format!("{}/{}", object.entity, object.id),
+            object.state.clone(),
+            object.status.map_or_else(String::new, |status| status.to_string()),
+            span(object.since_s),
+            object.failures.to_string(),
+            printable(object.reason.as_deref().unwrap_or("")),
+        ]);
+    }
+    writeln!(out, "{table}")
+}
+
+/// `news retry`, `news discard`
+pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
+    for key in &report.keys {
+        writeln!(out, "{} {key}", report.what)?;
+    }
+    match report.events {
+        Some(events) => writeln!(out, "{} objects, {} events {}", report.keys.len(), number(events), report.what),
+        None => writeln!(out, "{} objects {}", report.keys.len(), report.what),
+    }
+}
+
+/// `news import`
+pub fn import(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "imported {} posts and {} comments from {}",
+        number(report.posts),
+        number(report.comments),
+        report.source
+    )
+}

@@ -1,0 +1,65 @@
+//! `news sync` for people.
+
+use std::io::{self, Write};
+
+use crate::render::{Page, number, span, table};
+use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
+
+/// A plan: counts, then its first actions.
+pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    /// More lines than this are for `--json`.
+    const LINES_MAX: usize = 50;
+    writeln!(out, "{}", actions(&report.plan, page))?;
+    for action in report.actions.iter().take(LINES_MAX) {
+        writeln!(out, "{:<7} {}/{}", action.action, action.entity, action.id)?;
+    }
+    let more = report.more + report.actions.len().saturating_sub(LINES_MAX) as u64;
+    if more > 0 {
+        writeln!(out, "and {} more", number(more))?;
+    }
+    writeln!(out, "checksum {}", report.checksum)
+}
+
+/// A run: counts, then what is left.
+pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", actions(&report.done, page))?;
+    let methods: Vec<String> = report.methods.iter().map(|(method, n)| format!("{} {method}", number(*n))).collect();
+    let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
+    writeln!(
+        out,
+        "run {} to {}: {} requests{methods}, {} retries",
+        report.run,
+        report.target,
+        number(report.requests),
+        number(report.retries)
+    )?;
+    if report.throttled_s > 0.0 {
+        writeln!(out, "the target made us wait {}", span(report.throttled_s))?;
+    }
+    let left = [
+        (report.failed, "failed: the next run goes on with them"),
+        (report.parked, "parked: `news parked` says why"),
+        (report.held, "held: they wait for another object"),
+        (report.overtaken, "overtaken by newer changes: the next run sends those"),
+        (report.untouched, "untouched, since the run stopped"),
+    ];
+    for (count, what) in left.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(out, "{} {what}", number(count))?;
+    }
+    if let Some(error) = &report.first_error {
+        writeln!(out, "first trouble: {error}")?;
+    }
+    Ok(())
+}
+
+/// Counts by entity and action.
+pub fn actions(actions: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
+    let mut table = table(page, &["", "created", "updated", "deleted", "asked", "nothing"], &[1, 2, 3, 4, 5]);
+    for (entity, a) in actions.iter().rev() {
+        let numbers = [a.create, a.update, a.delete, a.ask, a.nothing].map(number);
+        let mut row = vec![(*entity).to_owned()];
+        row.extend(numbers);
+        table.add_row(row);
+    }
+    table
+}

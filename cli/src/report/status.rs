@@ -1,0 +1,91 @@
+//! What `news status`, `runs`, `parked`, `retry`, `discard` and `import` report.
+
+use serde::Serialize;
+
+use crate::report::sync::{Actions, ByEntity};
+use crate::store::runs::RunRow;
+
+/// `news status`
+#[derive(Debug, Serialize)]
+pub struct StatusReport {
+    /// The target that the database follows.
+    pub target: Option<String>,
+    /// Objects with unsynced changes.
+    pub pending: u64,
+    /// Events of these.
+    pub events: u64,
+    /// Age of the oldest, in seconds.
+    pub oldest_s: Option<f64>,
+    /// What the next run would do.
+    pub plan: ByEntity<Actions>,
+    /// Objects that wait for an operator.
+    pub parked: u64,
+    /// Objects that wait for another one.
+    pub held: u64,
+    /// Objects that the next run goes on with, after trouble.
+    pub waiting: u64,
+    /// Who holds the lock.
+    pub lock: Option<String>,
+    /// The last run of each kind that did all it was to do.
+    pub last_done: Vec<RunRow>,
+    /// The last run.
+    pub last_run: Option<RunRow>,
+    /// The schema's version.
+    pub schema: i32,
+}
+
+/// `news runs`
+#[derive(Debug, Serialize)]
+pub struct RunsReport {
+    /// Newest first.
+    pub runs: Vec<RunRow>,
+}
+
+/// `news parked`
+#[derive(Debug, Serialize)]
+pub struct ParkedReport {
+    /// Parked objects first, then those that wait.
+    pub objects: Vec<ParkedRow>,
+}
+
+/// An object that a run left.
+#[derive(Debug, Serialize)]
+pub struct ParkedRow {
+    /// posts, comments.
+    pub entity: &'static str,
+    /// The id.
+    pub id: i64,
+    /// parked, held, waiting, sent.
+    pub state: String,
+    /// The target's last status.
+    pub status: Option<i32>,
+    /// What it said.
+    pub reason: Option<String>,
+    /// Runs that left it, in a row.
+    pub failures: i32,
+    /// Since when, in seconds.
+    pub since_s: f64,
+}
+
+/// `news retry`, `news discard`
+#[derive(Debug, Serialize)]
+pub struct KeysReport {
+    /// retried, discarded.
+    pub what: &'static str,
+    /// posts/5, comments/7.
+    pub keys: Vec<String>,
+    /// Events that were given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+}
+
+/// `news import`
+#[derive(Debug, Serialize)]
+pub struct ImportReport {
+    /// Where from.
+    pub source: String,
+    /// Posts loaded.
+    pub posts: u64,
+    /// Comments loaded.
+    pub comments: u64,
+}

@@ -1,0 +1,156 @@
+//! What `news sync` reports.
+
+use std::collections::BTreeMap;
+
+use news_core::Entity;
+use news_core::plan::{Plan, Tally};
+use news_core::session::Summary;
+use serde::Serialize;
+
+/// How many of what, of one entity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Actions {
+    /// POST.
+    pub create: u64,
+    /// PUT.
+    pub update: u64,
+    /// DELETE.
+    pub delete: u64,
+    /// GET first.
+    pub ask: u64,
+    /// Changes that come to nothing: created and deleted in between.
+    pub nothing: u64,
+}
+
+impl From<Tally> for Actions {
+    fn from(tally: Tally) -> Self {
+        let Tally { create, update, delete, ask, nothing } = tally;
+        Self { create, update, delete, ask, nothing }
+    }
+}
+
+/// By entity, under the names of the API: `posts`, `comments`.
+pub type ByEntity<T> = BTreeMap<&'static str, T>;
+
+/// Names the entities of a tally.
+pub fn by_entity(tallies: &BTreeMap<Entity, Tally>) -> ByEntity<Actions> {
+    Entity::ALL
+        .into_iter()
+        .map(|entity| (entity.plural(), tallies.get(&entity).copied().unwrap_or_default().into()))
+        .collect()
+}
+
+/// `news sync --dry-run`
+#[derive(Debug, Serialize)]
+pub struct PlanReport {
+    /// Names exactly this plan, for `--checksum`.
+    pub checksum: String,
+    /// What it would do.
+    pub plan: ByEntity<Actions>,
+    /// The first actions, in sending order.
+    pub actions: Vec<PlannedAction>,
+    /// Actions left out here.
+    pub more: u64,
+}
+
+/// One line of a plan.
+#[derive(Debug, Serialize)]
+pub struct PlannedAction {
+    /// posts, comments.
+    pub entity: &'static str,
+    /// The id.
+    pub id: i64,
+    /// create, update, delete, ask.
+    pub action: &'static str,
+}
+
+/// A plan is shown up to here.
+const ACTIONS_SHOWN: usize = 1000;
+
+impl PlanReport {
+    /// Describes `plan`.
+    pub fn new(plan: &Plan) -> Self {
+        use news_core::merge::Action;
+        let word = |action| match action {
+            Action::Create => Some("create"),
+            Action::Update => Some("update"),
+            Action::Delete => Some("delete"),
+            Action::Ask => Some("ask"),
+            Action::Nothing => None,
+        };
+        let ready = plan.works().iter().filter(|work| work.standing == news_core::plan::Standing::Ready);
+        let mut actions: Vec<PlannedAction> = ready
+            .filter_map(|work| {
+                Some(PlannedAction {
+                    entity: work.key.entity().plural(),
+                    id: work.key.id(),
+                    action: word(work.action())?,
+                })
+            })
+            .collect();
+        let more = actions.len().saturating_sub(ACTIONS_SHOWN) as u64;
+        actions.truncate(ACTIONS_SHOWN);
+        Self { checksum: plan.checksum(), plan: by_entity(&plan.tally()), actions, more }
+    }
+}
+
+/// `news sync`
+#[derive(Debug, Serialize)]
+pub struct SyncReport {
+    /// The run's id in the history.
+    pub run: i64,
+    /// Whereto.
+    pub target: String,
+    /// What was to be done.
+    pub plan: ByEntity<Actions>,
+    /// What was done.
+    pub done: ByEntity<Actions>,
+    /// Requests sent.
+    pub requests: u64,
+    /// Of these, by method.
+    pub methods: BTreeMap<&'static str, u64>,
+    /// Attempts spent on trouble.
+    pub retries: u64,
+    /// Time that the target made us wait, in seconds.
+    pub throttled_s: f64,
+    /// Objects that the next run goes on with, after trouble.
+    pub failed: u64,
+    /// Objects parked, before this run or by it.
+    pub parked: u64,
+    /// Objects that wait for another one.
+    pub held: u64,
+    /// Objects that a stop left untouched.
+    pub untouched: u64,
+    /// Objects that a newer change overtook: the next run's.
+    pub overtaken: u64,
+    /// Warnings.
+    pub warnings: Vec<String>,
+    /// The first trouble.
+    pub first_error: Option<String>,
+    /// Why it stopped early, if it did.
+    pub stopped: Option<String>,
+}
+
+impl SyncReport {
+    /// Describes what a run came to.
+    pub fn new(run: i64, target: &str, plan: ByEntity<Actions>, summary: &Summary, warnings: Vec<String>) -> Self {
+        Self {
+            run,
+            target: target.to_owned(),
+            plan,
+            done: by_entity(&summary.done),
+            requests: summary.requests,
+            methods: summary.methods.iter().map(|(method, n)| (method.name(), *n)).collect(),
+            retries: summary.retries,
+            throttled_s: summary.throttled.as_secs_f64(),
+            failed: summary.failed,
+            parked: summary.parked + summary.parked_before,
+            held: summary.held,
+            untouched: summary.untouched,
+            overtaken: summary.overtaken,
+            warnings,
+            first_error: summary.first_error.clone(),
+            stopped: summary.stop.as_ref().map(ToString::to_string),
+        }
+    }
+}

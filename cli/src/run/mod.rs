@@ -1,0 +1,56 @@
+//! A run: the lock, the row in the history, and the driver that does what a session says.
+
+pub mod driver;
+pub mod duplicates;
+mod workers;
+
+use crate::error::{Failure, Kind, Result};
+use crate::settings::Settings;
+use crate::store;
+use crate::store::lock::Lock;
+use crate::store::runs::{self, RunEnd, RunKind};
+
+/// A run under way: it has a row that says so.
+pub struct Run<'l> {
+    id: i64,
+    /// The lock, and the connection that the run's transactions go through.
+    pub lock: &'l mut Lock,
+}
+
+impl<'l> Run<'l> {
+    /// Begins one against `target_url`.
+    pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
+        let id = runs::begin(lock, kind, target_url)?;
+        Ok(Self { id, lock })
+    }
+
+    /// Returns its id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Writes how it ended.
+    pub fn finish(self, end: &RunEnd) -> Result<()> {
+        let id = self.id;
+        self.lock.run(|client| runs::finish(client, id, end))
+    }
+}
+
+/// Returns the target to follow: the one that is named, else the one that the database
+/// remembers. Another one than it remembers is a loud warning: its events were sent elsewhere.
+pub fn target_url(settings: &Settings, client: &mut postgres::Client) -> Result<String> {
+    let remembered = store::runs::remembered_target(client)?;
+    match (&settings.target_url, remembered) {
+        (Some(named), Some(remembered)) if named.trim_end_matches('/') != remembered => {
+            log::warn!(
+                "the target is {named} now, but this database followed {remembered}: \
+                 what was synced is there, not here (`news sync --full` brings the new one in step)"
+            );
+            Ok(named.clone())
+        }
+        (Some(named), _) => Ok(named.clone()),
+        (None, Some(remembered)) => Ok(remembered),
+        (None, None) => Err(Failure::new(Kind::Usage, "no target is named, and this database has not met one yet")
+            .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from")),
+    }
+}

@@ -1,0 +1,149 @@
+//! One run at a time: a session advisory lock, and the epoch that tells a run which lost
+//! its session whether another one was there meanwhile.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use crate::error::{Failure, Kind, Result};
+use crate::settings::Secret;
+use crate::store::{Purpose, connect_as, is_lost, schema};
+
+/// "news" in ASCII: the first half of the lock's key; the second is 0, the whole database.
+const LOCK_CLASS: i32 = 0x6e65_7773;
+const LOCK_WHOLE: i32 = 0;
+
+/// The database may be away so long in the middle of a run.
+const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
+const RECONNECT_EVERY: Duration = Duration::from_millis(500);
+
+/// The lock, held on a connection of its own. The run's transactions go through it, so
+/// that nothing is recorded by a run that lost it.
+pub struct Lock {
+    client: Client,
+    url: Secret,
+    what: String,
+    epoch: i64,
+}
+
+impl Lock {
+    /// Takes the lock for `what` (sync, import, …), or fails with [`Kind::Locked`] and says who has it.
+    pub fn take(url: &Secret, what: &str) -> Result<Self> {
+        let what = format!("news {what} {}@{}", std::process::id(), host());
+        let mut client = connect_as(url, Purpose::Run, Some(&what))?;
+        schema::require_current(&mut client)?;
+        if !try_lock(&mut client)? {
+            return Err(held(&mut client));
+        }
+        let row = client.query_one("UPDATE news_sync_state SET epoch = epoch + 1 RETURNING epoch", &[])?;
+        // Whoever is still called running lost the lock without a word.
+        client.execute(
+            "UPDATE news_sync_run SET status = 'lost', finished_at = clock_timestamp() WHERE status = 'running'",
+            &[],
+        )?;
+        Ok(Self { client, url: url.clone(), what, epoch: row.get(0) })
+    }
+
+    /// Returns the epoch that this lock began.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Returns the connection, for what need not survive its loss.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Runs a transaction. If the session is lost, takes the lock again and repeats it,
+    /// provided that nobody had the lock meanwhile: `work` must be one transaction that may be repeated.
+    ///
+    /// Fails with [`Kind::Locked`] if another run was there, with [`Kind::Database`] if the
+    /// database stays away.
+    pub fn run<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T>) -> Result<T> {
+        let started = Instant::now();
+        loop {
+            let failure = match work(&mut self.client) {
+                Ok(value) => return Ok(value),
+                Err(failure) if !lost(&failure) => return Err(failure),
+                Err(failure) => failure,
+            };
+            log::warn!("the run's database session is lost, taking the lock again: {failure}");
+            loop {
+                match self.retake() {
+                    Ok(()) => break,
+                    Err(again) if again.kind() == Kind::Locked || started.elapsed() > RECONNECT_WITHIN => {
+                        return Err(again);
+                    }
+                    Err(again) => {
+                        log::debug!("{again}");
+                        thread::sleep(RECONNECT_EVERY);
+                    }
+                }
+            }
+        }
+    }
+
+    fn retake(&mut self) -> Result<()> {
+        let mut client = connect_as(&self.url, Purpose::Run, Some(&self.what))?;
+        if !try_lock(&mut client)? {
+            return Err(held(&mut client));
+        }
+        let epoch: i64 = client.query_one("SELECT epoch FROM news_sync_state", &[])?.get(0);
+        if epoch != self.epoch {
+            return Err(Failure::new(Kind::Locked, "another run took the lock while this one had lost it")
+                .hint("what this run had sent is asked for again by the next one"));
+        }
+        self.client = client;
+        Ok(())
+    }
+}
+
+fn lost(failure: &Failure) -> bool {
+    std::error::Error::source(failure).and_then(|error| error.downcast_ref::<postgres::Error>()).is_some_and(is_lost)
+}
+
+fn try_lock(client: &mut Client) -> Result<bool> {
+    Ok(client.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE])?.get(0))
+}
+
+/// Who holds the lock.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Its application name: what, pid and host.
+    pub who: String,
+    /// Since when its session is there.
+    pub since: String,
+}
+
+/// Returns who holds the lock, if somebody does.
+pub fn holder(client: &mut Client) -> Result<Option<Holder>> {
+    let row = client.query_opt(
+        "SELECT a.application_name, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+         FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+           AND l.classid = $1::bigint::oid AND l.objid = $2::bigint::oid
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        &[&i64::from(LOCK_CLASS), &i64::from(LOCK_WHOLE)],
+    )?;
+    Ok(row.map(|row| Holder { who: row.get(0), since: row.get(1) }))
+}
+
+fn held(client: &mut Client) -> Failure {
+    let who = match holder(client) {
+        Ok(Some(Holder { who, since })) => match who.strip_prefix("news ").and_then(|rest| rest.split_once(' ')) {
+            Some((what, place)) => {
+                let (pid, host) = place.split_once('@').unwrap_or((place, "?"));
+                format!("another run holds the lock: news {what}, pid {pid} on host {host}, since {since}")
+            }
+            None => format!("another run holds the lock: {who}, since {since}"),
+        },
+        Ok(None) | Err(_) => String::from("another run holds the lock"),
+    };
+    Failure::new(Kind::Locked, who).hint("it is safe to try again when that run has ended")
+}
+
+/// Returns this machine's name.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,281 @@
+//! Conversations with the target, as they are recorded: `news_sync_object`, and the marks
+//! in the change log that follow from them.
+
+use std::collections::BTreeMap;
+
+use news_core::merge::{Presence, Wish};
+use news_core::session::{Fact, Left};
+use news_core::{Comment, CommentId, Entity, Key, Object, Post, PostId};
+use postgres::{Client, GenericClient};
+
+use crate::error::{Failure, Kind, Result};
+use crate::store::log::presence_word;
+
+/// What of an object's events a run has read.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// The last: exactly the unsynced ones up to it are marked.
+    pub last_id: i64,
+    /// Of a comment: its post.
+    pub parent: Option<PostId>,
+}
+
+/// Columns for UNNEST.
+#[derive(Default)]
+struct Columns {
+    tables: Vec<&'static str>,
+    pks: Vec<i64>,
+    last_ids: Vec<i64>,
+    parents: Vec<Option<i64>>,
+}
+
+impl Columns {
+    fn push(&mut self, key: Key, mark: Mark) {
+        self.tables.push(key.entity().table());
+        self.pks.push(key.id());
+        self.last_ids.push(mark.last_id);
+        self.parents.push(mark.parent.map(PostId::get));
+    }
+}
+
+/// Before requests are sent: reads the rows, and commits for every object that is still
+/// wished as the plan says (a row for Present, none for Absent) that a request may be sent.
+/// Nothing is recorded of the others: a newer event speaks for them.
+pub fn prepare(client: &mut Client, works: &[(Key, Wish, Mark)]) -> Result<BTreeMap<Key, Object>> {
+    let mut transaction = client.transaction()?;
+    let objects = load(&mut transaction, works.iter().map(|(key, _, _)| *key))?;
+    let mut columns = Columns::default();
+    for (key, wish, mark) in works {
+        if objects.contains_key(key) == (*wish == Wish::Present) {
+            columns.push(*key, *mark);
+        }
+    }
+    announce_all(&mut transaction, &columns)?;
+    transaction.commit()?;
+    Ok(objects)
+}
+
+/// Commits that requests may be sent for one object.
+pub fn announce(client: &mut Client, key: Key, mark: Mark) -> Result<()> {
+    let mut columns = Columns::default();
+    columns.push(key, mark);
+    announce_all(client, &columns)
+}
+
+fn announce_all(client: &mut impl GenericClient, columns: &Columns) -> Result<()> {
+    client.execute(
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk)
+         SELECT t, pk, 'unknown', 'sent', event_id, parent
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, event_id, parent)
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'sent',
+             event_id = excluded.event_id, parent_pk = excluded.parent_pk, next_try_at = NULL,
+             updated_at = clock_timestamp()",
+        &[&columns.tables, &columns.pks, &columns.last_ids, &columns.parents],
+    )?;
+    Ok(())
+}
+
+/// Reads rows by key; keys without a row are left out.
+pub fn load(client: &mut impl GenericClient, keys: impl Iterator<Item = Key>) -> Result<BTreeMap<Key, Object>> {
+    let (mut posts, mut comments) = (Vec::new(), Vec::new());
+    for key in keys {
+        match key {
+            Key::Post(id) => posts.push(id.get()),
+            Key::Comment(id) => comments.push(id.get()),
+        }
+    }
+    let mut objects = BTreeMap::new();
+    if !posts.is_empty() {
+        for row in client.query(&format!("{} WHERE id = ANY($1)", select(Entity::Post)), &[&posts])? {
+            let object = object(Entity::Post, &row)?;
+            objects.insert(object.key(), object);
+        }
+    }
+    if !comments.is_empty() {
+        for row in client.query(&format!("{} WHERE id = ANY($1)", select(Entity::Comment)), &[&comments])? {
+            let object = object(Entity::Comment, &row)?;
+            objects.insert(object.key(), object);
+        }
+    }
+    Ok(objects)
+}
+
+/// The SELECT that [`object`] reads. A database that was taken over may have a smaller user_id.
+pub fn select(entity: Entity) -> &'static str {
+    match entity {
+        Entity::Post => "SELECT id, user_id::bigint, title, body FROM news_post",
+        Entity::Comment => "SELECT id, post_id, name, email, body FROM news_comment",
+    }
+}
+
+/// Makes an object of a row of [`select`].
+pub fn object(entity: Entity, row: &postgres::Row) -> Result<Object> {
+    let bad = |why: String| Failure::new(Kind::Database, format!("{entity}/{}: {why}", row.get::<_, i64>(0)));
+    let faults = |faults: Vec<news_core::model::Fault>| {
+        bad(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    };
+    match entity {
+        Entity::Post => {
+            let id = PostId::new(row.get(0)).map_err(|error| bad(error.to_string()))?;
+            Post::new(id, row.get(1), row.get(2), row.get(3)).map(Object::Post).map_err(faults)
+        }
+        Entity::Comment => {
+            let id = CommentId::new(row.get(0)).map_err(|error| bad(error.to_string()))?;
+            let post = PostId::new(row.get(1)).map_err(|error| bad(error.to_string()))?;
+            Comment::new(id, post, row.get(2), row.get(3), row.get(4)).map(Object::Comment).map_err(faults)
+        }
+    }
+}
+
+/// After answers: commits what they came to, in one transaction. May be repeated.
+pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) -> Result<()> {
+    let (mut done, mut left, mut rest) = (Columns::default(), Columns::default(), LeftColumns::default());
+    for fact in facts {
+        let key = fact.key();
+        let Some(mark) = marks.get(&key).copied() else { continue };
+        match fact {
+            Fact::Done(_) => done.push(key, mark),
+            Fact::Left { presence, end, status, why, .. } => {
+                left.push(key, mark);
+                rest.push(*presence, *end, *status, why);
+            }
+        }
+    }
+    let mut transaction = client.transaction()?;
+    if !done.pks.is_empty() {
+        // Exactly what was read: a newer event of the object stays pending.
+        transaction.execute(
+            "UPDATE news_modelevent e SET synced_at = clock_timestamp()
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS u (t, pk, last_id)
+             WHERE e.entity_table = u.t AND e.entity_pk = u.pk AND e.id <= u.last_id AND e.synced_at IS NULL",
+            &[&done.tables, &done.pks, &done.last_ids],
+        )?;
+        transaction.execute(
+            "DELETE FROM news_sync_object o USING unnest($1::text[], $2::bigint[]) AS u (t, pk)
+             WHERE o.entity_table = u.t AND o.entity_pk = u.pk",
+            &[&done.tables, &done.pks],
+        )?;
+    }
+    if !left.pks.is_empty() {
+        transaction.execute(
+            "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, status, reason, failures)
+             SELECT t, pk, presence, state, event_id, parent, status, reason, 1
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::text[])
+                  AS u (t, pk, event_id, parent, presence, state, status, reason)
+             ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence, state = excluded.state,
+                 event_id = excluded.event_id, parent_pk = excluded.parent_pk, status = excluded.status,
+                 reason = excluded.reason, failures = o.failures + 1, updated_at = clock_timestamp()",
+            &[&left.tables, &left.pks, &left.last_ids, &left.parents, &rest.presences, &rest.states, &rest.statuses, &rest.reasons],
+        )?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct LeftColumns {
+    presences: Vec<&'static str>,
+    states: Vec<&'static str>,
+    statuses: Vec<Option<i32>>,
+    reasons: Vec<String>,
+}
+
+impl LeftColumns {
+    fn push(&mut self, presence: Presence, end: Left, status: Option<u16>, why: &str) {
+        self.presences.push(presence_word(presence));
+        self.states.push(match end {
+            Left::Waiting => "waiting",
+            Left::Held => "held",
+            Left::Parked => "parked",
+        });
+        self.statuses.push(status.map(i32::from));
+        // U+0000 is impossible in PostgreSQL; `reply` leaves none, a driver's error might.
+        self.reasons.push(why.replace('\0', " "));
+    }
+}
+
+/// An object that a run left.
+#[derive(Debug)]
+pub struct LeftRow {
+    /// Which.
+    pub key: Key,
+    /// parked, held, waiting or sent.
+    pub state: String,
+    /// The last status.
+    pub status: Option<i32>,
+    /// The last trouble.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: std::time::SystemTime,
+    /// How often in a row.
+    pub failures: i32,
+}
+
+/// Reads what earlier runs left, parked objects first; at most `limit`.
+pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>> {
+    let rows = client.query(
+        "SELECT entity_table, entity_pk, state, status, reason, updated_at, failures FROM news_sync_object o
+         WHERE EXISTS (SELECT FROM news_modelevent e WHERE e.entity_table = o.entity_table
+                       AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL)
+         ORDER BY state <> 'parked', state, entity_table DESC, entity_pk LIMIT $1",
+        &[&limit],
+    )?;
+    rows.iter()
+        .map(|row| {
+            let entity = Entity::of_table(row.get(0))
+                .ok_or_else(|| Failure::new(Kind::Database, format!("no such table: {}", row.get::<_, &str>(0))))?;
+            let key = entity.key(row.get(1)).map_err(|bad| Failure::new(Kind::Database, bad))?;
+            Ok(LeftRow {
+                key,
+                state: row.get(2),
+                status: row.get(3),
+                reason: row.get(4),
+                since: row.get(5),
+                failures: row.get(6),
+            })
+        })
+        .collect()
+}
+
+/// Lets parked objects be tried again: these, or all. Returns whom.
+pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
+    let rows = match keys {
+        None => client.query(
+            "UPDATE news_sync_object SET state = 'waiting' WHERE state = 'parked' RETURNING entity_table, entity_pk",
+            &[],
+        )?,
+        Some(keys) => {
+            let tables: Vec<&str> = keys.iter().map(|key| key.entity().table()).collect();
+            let pks: Vec<i64> = keys.iter().map(|key| key.id()).collect();
+            client.query(
+                "UPDATE news_sync_object o SET state = 'waiting' FROM unnest($1::text[], $2::bigint[]) AS u (t, pk)
+                 WHERE o.entity_table = u.t AND o.entity_pk = u.pk AND o.state = 'parked'
+                 RETURNING o.entity_table, o.entity_pk",
+                &[&tables, &pks],
+            )?
+        }
+    };
+    let keys = rows.iter().filter_map(|row| Entity::of_table(row.get(0))?.key(row.get(1)).ok());
+    Ok(keys.collect())
+}
+
+/// Gives up the pending changes of these objects: their events count as synced. Returns
+/// for each how many events that were.
+pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Vec<(Key, u64)>> {
+    let mut transaction = client.transaction()?;
+    let mut discarded = Vec::new();
+    for key in keys {
+        let events = transaction.execute(
+            "UPDATE news_modelevent SET synced_at = clock_timestamp()
+             WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
+            &[&key.entity().table(), &key.id()],
+        )?;
+        transaction.execute(
+            "DELETE FROM news_sync_object WHERE entity_table = $1 AND entity_pk = $2",
+            &[&key.entity().table(), &key.id()],
+        )?;
+        discarded.push((*key, events));
+    }
+    transaction.commit()?;
+    Ok(discarded)
+}

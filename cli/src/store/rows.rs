@@ -1,0 +1,122 @@
+//! Rows in bulk: all of them in id order for a comparison, and into empty tables for an import.
+
+use news_core::{Entity, Key, Object};
+use postgres::binary_copy::BinaryCopyInWriter;
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::Type;
+use postgres::{Client, GenericClient, IsolationLevel, Transaction};
+
+use crate::error::{Failure, Kind, Result};
+use crate::store::objects;
+
+/// Opens a snapshot: everything read in it is of one moment.
+pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
+    Ok(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start()?)
+}
+
+/// Streams an entity's rows in id order; `each` is given one after the other.
+///
+/// The connection is of no use after a failure of `each`: drop it.
+pub struct Rows<'a> {
+    entity: Entity,
+    rows: postgres::RowIter<'a>,
+}
+
+impl<'a> Rows<'a> {
+    /// Starts the stream.
+    pub fn open(transaction: &'a mut Transaction<'_>, entity: Entity) -> Result<Self> {
+        let sql = format!("{} ORDER BY id", objects::select(entity));
+        let none: [&str; 0] = [];
+        Ok(Self { entity, rows: transaction.query_raw(&sql, none)? })
+    }
+
+    /// Returns the next row.
+    pub fn next(&mut self) -> Result<Option<Object>> {
+        match self.rows.next()? {
+            Some(row) => objects::object(self.entity, &row).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Counts an entity's rows, exactly.
+pub fn count(client: &mut impl GenericClient, entity: Entity) -> Result<u64> {
+    let sql = match entity {
+        Entity::Post => "SELECT count(*) FROM news_post",
+        Entity::Comment => "SELECT count(*) FROM news_comment",
+    };
+    Ok(u64::try_from(client.query_one(sql, &[])?.get::<_, i64>(0)).unwrap_or_default())
+}
+
+/// Says whether the master has this object.
+pub fn has(client: &mut impl GenericClient, key: Key) -> Result<bool> {
+    Ok(objects::load(client, std::iter::once(key))?.contains_key(&key))
+}
+
+/// Begins an import inside `transaction`: both tables locked against writers, empty, and
+/// tracking off (only for this transaction's end: it is switched on again by [`end_import`]).
+///
+/// Fails with [`Kind::Refused`] unless both tables are empty.
+pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<()> {
+    transaction.batch_execute("LOCK TABLE news_post, news_comment IN ACCESS EXCLUSIVE MODE")?;
+    let (posts, comments) = (count(transaction, Entity::Post)?, count(transaction, Entity::Comment)?);
+    if posts + comments > 0 {
+        return Err(Failure::new(
+            Kind::Refused,
+            format!("the database has {posts} posts and {comments} comments already"),
+        )
+        .hint("import is for the first load into empty tables; `news sync --full` and `news diff` are for later"));
+    }
+    tracking(transaction, "DISABLE TRIGGER")
+}
+
+/// Ends an import: tracking on again, sequences behind the highest ids.
+pub fn end_import(transaction: &mut Transaction<'_>) -> Result<()> {
+    tracking(transaction, "ENABLE ALWAYS TRIGGER")?;
+    for entity in Entity::ALL {
+        let table = entity.table();
+        // As many ids as there may be: none is taken that is in use, and an empty table starts at 1.
+        transaction.batch_execute(&format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM {table}"
+        ))?;
+    }
+    Ok(())
+}
+
+fn tracking(transaction: &mut Transaction<'_>, switch: &str) -> Result<()> {
+    for entity in Entity::ALL {
+        for trigger in ["news_track_insert", "news_track_update", "news_track_delete", "news_track_truncate"] {
+            transaction.batch_execute(&format!("ALTER TABLE {} {switch} {trigger}", entity.table()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies objects of one entity in. `next` gives one after the other. Returns how many.
+pub fn copy_in(
+    transaction: &mut Transaction<'_>,
+    entity: Entity,
+    feed: impl FnOnce(&mut dyn FnMut(&Object) -> Result<()>) -> Result<()>,
+) -> Result<u64> {
+    let (sql, types): (&str, &[Type]) = match entity {
+        Entity::Post => (
+            "COPY news_post (id, user_id, title, body) FROM STDIN (FORMAT binary)",
+            &[Type::INT8, Type::INT8, Type::VARCHAR, Type::VARCHAR],
+        ),
+        Entity::Comment => (
+            "COPY news_comment (id, post_id, name, email, body) FROM STDIN (FORMAT binary)",
+            &[Type::INT8, Type::INT8, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR],
+        ),
+    };
+    let mut writer = BinaryCopyInWriter::new(transaction.copy_in(sql)?, types);
+    feed(&mut |object| {
+        match object {
+            Object::Post(p) => writer.write(&[&p.id().get(), &p.user_id(), &p.title(), &p.body()])?,
+            Object::Comment(c) => {
+                writer.write(&[&c.id().get(), &c.post_id().get(), &c.name(), &c.email(), &c.body()])?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(writer.finish()?)
+}

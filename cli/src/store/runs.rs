@@ -1,0 +1,178 @@
+//! The history of runs, and which target the database follows.
+
+use postgres::{Client, GenericClient};
+
+use crate::error::Result;
+use crate::store::lock::{Lock, host};
+
+/// What a run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// `news import`
+    Import,
+    /// `news sync`
+    Sync,
+    /// `news sync --full`
+    Full,
+}
+
+impl RunKind {
+    /// Returns the word in the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunKind::Import => "import",
+            RunKind::Sync => "sync",
+            RunKind::Full => "full",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunStatus {
+    /// Everything is done.
+    Done,
+    /// Some objects are not.
+    Partly,
+    /// It could not go on.
+    Failed,
+    /// It was told to stop.
+    Stopped,
+}
+
+impl RunStatus {
+    fn word(self) -> &'static str {
+        match self {
+            RunStatus::Done => "done",
+            RunStatus::Partly => "partly",
+            RunStatus::Failed => "failed",
+            RunStatus::Stopped => "stopped",
+        }
+    }
+}
+
+/// Writes that a run begins. Returns its id.
+pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
+    let (epoch, pid) = (lock.epoch(), i32::try_from(std::process::id()).unwrap_or(i32::MAX));
+    let row = lock.client().query_one(
+        "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch],
+    )?;
+    Ok(row.get(0))
+}
+
+/// How a run went, for its row.
+#[derive(Debug)]
+pub struct RunEnd {
+    /// How it ended.
+    pub status: RunStatus,
+    /// The exit code.
+    pub exit_code: u8,
+    /// The report, as JSON text.
+    pub counts: String,
+    /// The first trouble.
+    pub first_error: Option<String>,
+}
+
+/// Writes how a run ended.
+pub fn finish(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<()> {
+    let first_error = end.first_error.as_ref().map(|text| text.replace('\0', " "));
+    client.execute(
+        "UPDATE news_sync_run SET status = $2, exit_code = $3, counts = $4::text::jsonb, first_error = $5,
+             finished_at = clock_timestamp() WHERE id = $1 AND status = 'running'",
+        &[&id, &end.status.word(), &i32::from(end.exit_code), &end.counts, &first_error],
+    )?;
+    Ok(())
+}
+
+/// A run, as its row tells. Times are UTC, RFC 3339.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct RunRow {
+    /// Its id.
+    pub id: i64,
+    /// import, sync, full.
+    pub kind: String,
+    /// running, done, partly, failed, stopped, lost.
+    pub status: String,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How long it took, or takes, in seconds.
+    pub seconds: f64,
+    /// Where.
+    pub host: String,
+    /// Its process.
+    pub pid: i32,
+    /// Whose version.
+    pub version: String,
+    /// Whereto.
+    pub target_url: String,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// Requests it sent.
+    pub requests: i64,
+    /// The first trouble.
+    pub first_error: Option<String>,
+}
+
+const RUN: &str = r#"
+    SELECT id, kind, status, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+           to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+           extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
+           host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error
+    FROM news_sync_run"#;
+
+fn run_row(row: &postgres::Row) -> RunRow {
+    RunRow {
+        id: row.get(0),
+        kind: row.get(1),
+        status: row.get(2),
+        started_at: row.get(3),
+        finished_at: row.get(4),
+        seconds: row.get(5),
+        host: row.get(6),
+        pid: row.get(7),
+        version: row.get(8),
+        target_url: row.get(9),
+        exit_code: row.get(10),
+        requests: row.get(11),
+        first_error: row.get(12),
+    }
+}
+
+/// Reads the last runs, newest first.
+pub fn last(client: &mut Client, limit: i64) -> Result<Vec<RunRow>> {
+    let rows = client.query(&format!("{RUN} ORDER BY id DESC LIMIT $1"), &[&limit])?;
+    Ok(rows.iter().map(run_row).collect())
+}
+
+/// Reads the last run of each kind that did all it was to do.
+pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
+    let sql = format!(
+        "{RUN} WHERE id IN (SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind) ORDER BY id"
+    );
+    Ok(client.query(&sql, &[])?.iter().map(run_row).collect())
+}
+
+/// Returns the target that the database follows, if it has met one.
+pub fn remembered_target(client: &mut Client) -> Result<Option<String>> {
+    Ok(client.query_one("SELECT target_url FROM news_sync_state", &[])?.get(0))
+}
+
+/// Remembers the target from now on.
+pub fn remember_target(client: &mut impl GenericClient, url: &str) -> Result<()> {
+    client.execute("UPDATE news_sync_state SET target_url = $1", &[&url])?;
+    Ok(())
+}
+
+/// Returns the database's clock.
+pub fn now(client: &mut Client) -> Result<std::time::SystemTime> {
+    Ok(client.query_one("SELECT clock_timestamp()", &[])?.get(0))
+}
+
+/// Says whether a run was under way at any time since `begun`.
+pub fn any_since(client: &mut Client, begun: std::time::SystemTime) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM news_sync_run WHERE kind <> 'import' AND (finished_at IS NULL OR finished_at >= $1))";
+    Ok(client.query_one(sql, &[&begun])?.get(0))
+}

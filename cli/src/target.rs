@@ -1,0 +1,402 @@
+//! HTTP out: every call to the target.
+//!
+//! In scope: the client's time-outs and limits, telling "surely not sent" from "maybe
+//! sent", and reading a listing as a stream. Out of scope: what an answer means
+//! (`news_core::reply`), and whether to try again (`news_core::session`).
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, BufReader, Read};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use news_core::Entity;
+use news_core::reply::{Method, Reply};
+use news_core::session::{Listing, Request};
+use news_core::wire::{Element, ElementSeed};
+use serde::Deserializer as _;
+use serde::de::{SeqAccess, Visitor};
+use ureq::http::{HeaderMap, Response};
+use ureq::{Agent, Body};
+
+use crate::error::{Failure, Kind, Result};
+use crate::settings::Secret;
+
+/// JSONPlaceholder itself: the default of `import` alone. A forgotten variable must not
+/// send a company's posts there and mark them synced.
+pub const PUBLIC: &str = "https://jsonplaceholder.typicode.com";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The answer's head must be here by then.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A single request, its body included, takes no longer. A listing may: it only has to flow.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+/// A listing that stands still for so long is cut.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Targets cut idle connections after about 5 s (TARGETS 14); ours are younger.
+const IDLE_AGE_MAX: Duration = Duration::from_millis(3500);
+/// An answer about one object is read up to here.
+const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
+/// One element of a listing is read up to here: a nesting bomb, or a text without end.
+const ELEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The target: a base URL and a client.
+#[derive(Debug)]
+pub struct Target {
+    base: String,
+    agent: Agent,
+    bearer: Option<Secret>,
+}
+
+impl Target {
+    /// Makes a client for `url`, good for `jobs` requests at the same time.
+    ///
+    /// Fails with [`Kind::Usage`] where `url` is no plain http(s) base URL.
+    pub fn new(url: &str, token: Option<&Secret>, jobs: usize) -> Result<Self> {
+        let base = base_url(url)?;
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirected write would be sent again, to who knows where.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(RESPONSE_TIMEOUT))
+            .timeout_per_read(Some(READ_TIMEOUT))
+            .timeout_per_write(Some(READ_TIMEOUT))
+            .max_idle_age(IDLE_AGE_MAX)
+            .max_idle_connections(jobs + 1)
+            .max_idle_connections_per_host(jobs + 1)
+            .user_agent(concat!("news/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .build();
+        let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
+        Ok(Self { base, agent: Agent::new_with_config(config), bearer })
+    }
+
+    /// Returns the base URL, as it is remembered and shown.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// Sends a request of a session; POST and PUT carry `json`. Never fails: whatever
+    /// happens is a reply.
+    pub fn send(&self, request: &Request, json: Option<&str>) -> Reply {
+        let entity = request.key.entity();
+        let url = match request.method {
+            Method::Post => format!("{}/{entity}", self.base),
+            Method::Get | Method::Put | Method::Delete => format!("{}/{entity}/{}", self.base, escape(&request.id)),
+        };
+        let json = json.unwrap_or_default();
+        let result = match request.method {
+            Method::Get => self.with_headers(self.agent.get(&url)).call(),
+            Method::Delete => self.with_headers(self.agent.delete(&url)).call(),
+            Method::Post => self.with_headers(self.agent.post(&url)).content_type("application/json").send(json),
+            Method::Put => self.with_headers(self.agent.put(&url)).content_type("application/json").send(json),
+        };
+        match result {
+            Ok(response) => read_reply(response),
+            Err(error) if is_unsent(&error) => Reply::NotSent { why: describe(&error) },
+            Err(error) => Reply::Lost { why: describe(&error) },
+        }
+    }
+
+    fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        let request = request.config().timeout_global(Some(REQUEST_TIMEOUT)).build();
+        self.authorised(request)
+    }
+
+    fn authorised<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.bearer {
+            Some(bearer) => request.header("Authorization", bearer.expose()),
+            None => request,
+        }
+    }
+
+    /// Looks whether `GET /posts` begins to answer with a list.
+    pub fn look_at_listing(&self) -> Listing {
+        let url = format!("{}/{}", self.base, Entity::Post);
+        let response = match self.authorised(self.agent.get(&url)).call() {
+            Ok(response) => response,
+            Err(error) => return Listing::None(describe(&error)),
+        };
+        let status = response.status().as_u16();
+        match status {
+            200 => {}
+            408 | 425 | 429 | 500.. => return Listing::None(format!("GET /posts: status {status}")),
+            _ => return Listing::Other(format!("status {status}")),
+        }
+        // Read no further than to the first character that counts, and drop the rest.
+        for byte in BufReader::with_capacity(64, response.into_body().into_reader()).bytes() {
+            match byte {
+                Ok(b' ' | b'\t' | b'\r' | b'\n') => {}
+                Ok(b'[') => return Listing::Good,
+                Ok(other) => return Listing::Other(format!("a body that begins with {:?}", char::from(other))),
+                Err(error) => return Listing::None(format!("GET /posts: {error}")),
+            }
+        }
+        Listing::Other(String::from("an empty body"))
+    }
+
+    /// Reads the whole listing of an entity, element by element. Returns how many there were.
+    ///
+    /// Fails with [`Kind::Target`] where it cannot be had or is not whole, with
+    /// [`Kind::Refused`] where it is no listing, with [`Kind::Credentials`] on 401 and 403,
+    /// and with what `each` fails with.
+    pub fn list(&self, entity: Entity, each: impl FnMut(Element) -> Result<()>) -> Result<u64> {
+        // Plain, with no query: pages mean something else on every target (TARGETS 7).
+        let url = format!("{}/{entity}", self.base);
+        let what = format!("GET {url}");
+        let response = self.authorised(self.agent.get(&url)).call().map_err(|error| {
+            Failure::new(Kind::Target, format!("{what}: {}", describe(&error)))
+                .hint("is the target running, and is the URL right?")
+        })?;
+        let status = response.status().as_u16();
+        match status {
+            200 => {}
+            401 | 403 => {
+                return Err(
+                    Failure::new(Kind::Credentials, format!("{what}: status {status}")).hint("set NEWS_TARGET_TOKEN")
+                );
+            }
+            300..=399 => {
+                let to = header(response.headers(), "location").unwrap_or("nowhere");
+                return Err(Failure::new(Kind::Usage, format!("{what}: status {status} to {to}"))
+                    .hint("use the URL that it names, if you trust it"));
+            }
+            _ => {
+                let body =
+                    response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string();
+                let excerpt = news_core::reply::excerpt(&body.unwrap_or_default());
+                return Err(Failure::new(
+                    Kind::Target,
+                    format!("{what}: status {status} {excerpt}").trim_end().to_owned(),
+                ));
+            }
+        }
+        let total: Option<u64> = header(response.headers(), "x-total-count").and_then(|text| text.parse().ok());
+        let read = read_listing(&what, entity, response.into_body().into_reader(), each)?;
+        match total {
+            Some(total) if total != read => Err(Failure::new(
+                Kind::Target,
+                format!("{what}: the listing is not whole: {read} elements, but X-Total-Count says {total}"),
+            )),
+            Some(_) | None => Ok(read),
+        }
+    }
+}
+
+/// Checks and trims a base URL.
+fn base_url(url: &str) -> Result<String> {
+    let usage = |why: &str, hint: &str| Failure::new(Kind::Usage, format!("target URL: {why}")).hint(hint);
+    let example = "write http://HOST:PORT or https://HOST/PATH";
+    let uri: ureq::http::Uri = url.parse().map_err(|_| usage("not a URL", example))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(usage("neither http:// nor https://", example));
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(usage(
+            "credentials in the URL would be remembered and shown",
+            "put a bearer token into NEWS_TARGET_TOKEN",
+        ));
+    }
+    if url.contains(['?', '#']) {
+        return Err(usage("a base URL has no query", example));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Escapes what a target made up as an id, so that it stays one segment of a path (RFC 3986 §3.3).
+fn escape(id: &str) -> String {
+    id.bytes().fold(String::with_capacity(id.len()), |mut path, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+        path
+    })
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+fn read_reply(response: Response<Body>) -> Reply {
+    let status = response.status().as_u16();
+    let retry_after = header(response.headers(), "retry-after").and_then(|text| retry_after(text, SystemTime::now()));
+    let location = header(response.headers(), "location").map(str::to_owned);
+    // A connection is used again only when the body was read to its end.
+    match response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string() {
+        Ok(body) => Reply::Http { status, retry_after, location, body },
+        Err(error) => Reply::Lost { why: format!("status {status}, then {}", describe(&error)) },
+    }
+}
+
+/// Reads Retry-After: seconds, or an HTTP date (RFC 9110 §10.2.3).
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Says whether no byte of the request can have reached the target.
+fn is_unsent(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::BadUri(_)
+        | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
+        ),
+        _ => false,
+    }
+}
+
+fn describe(error: &ureq::Error) -> String {
+    error.to_string().trim_start_matches("io: ").to_owned()
+}
+
+/// Reads a listing from any reader; `what` names it in errors.
+pub fn read_listing(
+    what: &str,
+    entity: Entity,
+    reader: impl Read,
+    each: impl FnMut(Element) -> Result<()>,
+) -> Result<u64> {
+    let since_element = Rc::new(Cell::new(0));
+    let reader = BufReader::with_capacity(64 * 1024, reader);
+    let reader = Metered { reader, since_element: Rc::clone(&since_element) };
+    let mut json = serde_json::Deserializer::from_reader(reader);
+    let mut failure = None;
+    let list = List { entity, each, failure: &mut failure, since_element, read: 0 };
+    let result = json.deserialize_seq(list).and_then(|read| json.end().map(|()| read));
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    result.map_err(|error| {
+        let kind = match error.classify() {
+            serde_json::error::Category::Io | serde_json::error::Category::Eof => Kind::Target,
+            // Another type at the very start: somebody else's page.
+            serde_json::error::Category::Data => Kind::Refused,
+            serde_json::error::Category::Syntax if error.line() <= 1 && error.column() <= 1 => Kind::Refused,
+            serde_json::error::Category::Syntax => Kind::Target,
+        };
+        match kind {
+            Kind::Refused => Failure::new(kind, format!("{what}: not a listing of {entity}: {error}"))
+                .hint("is this the API's base URL?"),
+            _ => Failure::new(kind, format!("{what}: the listing is not whole: {error}")),
+        }
+    })
+}
+
+/// Counts what an element takes; too much is an error, since it would have to be kept.
+struct Metered<R> {
+    reader: R,
+    since_element: Rc<Cell<usize>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.since_element.set(self.since_element.get() + read);
+        if self.since_element.get() > ELEMENT_BYTES_MAX {
+            return Err(io::Error::other(format!("an element of more than {ELEMENT_BYTES_MAX} bytes")));
+        }
+        Ok(read)
+    }
+}
+
+struct List<'f, F> {
+    entity: Entity,
+    each: F,
+    failure: &'f mut Option<Failure>,
+    since_element: Rc<Cell<usize>>,
+    read: u64,
+}
+
+impl<'de, F: FnMut(Element) -> Result<()>> Visitor<'de> for List<'_, F> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of {}", self.entity)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<u64, A::Error> {
+        while let Some(element) = elements.next_element_seed(ElementSeed(self.entity))? {
+            self.since_element.set(0);
+            self.read += 1;
+            if let Err(failure) = (self.each)(element) {
+                *self.failure = Some(failure);
+                return Err(serde::de::Error::custom("stopped"));
+            }
+        }
+        Ok(self.read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls() {
+        assert_eq!(base_url("http://127.0.0.1:3000/").unwrap(), "http://127.0.0.1:3000");
+        assert_eq!(base_url("https://host/api/v1").unwrap(), "https://host/api/v1");
+        for url in ["", "host:80", "ftp://host", "http://u:p@host", "http://host/?a=1", "http://host/#x", "http://"] {
+            assert_eq!(base_url(url).unwrap_err().kind(), Kind::Usage, "{url}");
+        }
+    }
+
+    #[test]
+    fn ids_stay_one_segment() {
+        assert_eq!(escape("../a b?é"), "%2E%2E%2Fa%20b%3F%C3%A9");
+    }
+
+    #[test]
+    fn retry_after_in_seconds_and_as_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn listings() {
+        let read = |json: &str| {
+            let mut ids = Vec::new();
+            read_listing("GET", Entity::Post, json.as_bytes(), |element| {
+                ids.push(element.id());
+                Ok(())
+            })
+            .map(|_| ids)
+            .map_err(|failure| failure.kind())
+        };
+        assert_eq!(read(" [] "), Ok(vec![]));
+        assert_eq!(read(r#"[{"id":1},{"id":"2"},5]"#), Ok(vec![Some(1), Some(2), None]));
+        for (json, kind) in [
+            ("<!DOCTYPE html>", Kind::Refused),
+            ("{}", Kind::Refused),
+            ("null", Kind::Refused),
+            ("", Kind::Target),
+            (r#"[{"id":1}"#, Kind::Target),
+            (r#"[{"id":1},"#, Kind::Target),
+            (r#"[{"id":1},}"#, Kind::Target),
+            (r#"[{"id":1}] x"#, Kind::Target),
+        ] {
+            assert_eq!(read(json), Err(kind), "{json}");
+        }
+        let bomb = format!("[{{\"id\":1,\"x\":{}", "[".repeat(ELEMENT_BYTES_MAX + 10));
+        assert_eq!(read(&bomb), Err(Kind::Target));
+    }
+}
