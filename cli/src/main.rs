@@ -5,6 +5,7 @@ mod commands;
 mod error;
 mod logging;
 mod master;
+mod private_pg;
 mod render;
 mod report;
 mod settings;

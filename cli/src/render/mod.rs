@@ -18,8 +18,10 @@ pub fn render(report: &Report, format: Format, colour: Colour, width: u16, out: 
     }
 }
 
-fn text(report: &Report, _colour: Colour, _width: u16, out: &mut dyn Write) -> io::Result<()> {
+fn text(report: &Report, _colour: Colour, width: u16, out: &mut dyn Write) -> io::Result<()> {
     match report {
         Report::DbMigrated(report) => db::migrated(report, out),
+        Report::DbStatus(report) => db::status(report, width, out),
+        Report::DbSwitched(report) => db::switched(report, out),
     }
 }

@@ -10,4 +10,8 @@ use serde::Serialize;
 pub enum Report {
     /// `news db migrate`
     DbMigrated(db::Migrated),
+    /// `news db status`
+    DbStatus(db::Status),
+    /// `news db start`, `news db stop`
+    DbSwitched(db::Switched),
 }
