@@ -34,7 +34,7 @@ pub fn run(args: &Db, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 }
 
 fn migrate(settings: &Settings) -> Result<Outcome> {
-    let mut client = store::connect(&master::unmigrated_url(settings)?, Purpose::Admin)?;
+    let mut client = master::admin(settings)?;
     let applied = schema::migrate(&mut client)?;
     let schema_version = schema::applied(&mut client)?;
     Ok(Outcome::done(Report::DbMigrated(Migrated { applied, schema_version })))

@@ -153,7 +153,7 @@ impl Cluster {
         loop {
             match self.server()? {
                 Server::Changing(_) if start.elapsed() < seconds(START_LIMIT_S) => {
-                    thread::sleep(Duration::from_millis(20))
+                    thread::sleep(Duration::from_millis(20));
                 }
                 Server::Changing(pid) => {
                     let text = format!("the private PostgreSQL (pid {pid}) neither starts nor stops");
@@ -181,7 +181,7 @@ impl Cluster {
         if !made.success {
             return Err(complaint("initdb failed", &made.complaint));
         }
-        let user = self.caller()?;
+        let user = Self::caller()?;
         for (file, text) in [
             ("pg_hba.conf", format!("# Written by news.\nlocal all {NAME} peer map={NAME}\n")),
             (
@@ -267,8 +267,9 @@ impl Cluster {
     }
 
     /// Returns the name of the user this process runs as: peer authentication goes by names.
-    fn caller(&self) -> Result<String> {
-        let answer = self.run(Command::new("id").arg("-un"), seconds(STOP_LIMIT_S))?;
+    fn caller() -> Result<String> {
+        let answer = process::run(Command::new("id").arg("-un"), "", seconds(STOP_LIMIT_S));
+        let answer = answer.or_fail(Kind::Usage, "cannot run id")?;
         let name = answer.stdout.trim();
         if !answer.success || name.is_empty() || name.contains(['"', '\n']) {
             return Err(Failure::new(Kind::Usage, "this user has no name, and PostgreSQL wants one")

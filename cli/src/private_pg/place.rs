@@ -202,7 +202,7 @@ pub fn prepare_home(home: &Path) -> Result<()> {
     let context = || format!("cannot make {}", home.display());
     // It goes into PostgreSQL's settings, which are lines of text.
     if home.to_str().is_none_or(|text| text.contains(char::is_control)) {
-        return Err(Failure::new(Kind::Usage, format!("NEWS_HOME is not plain text: {home:?}")));
+        return Err(Failure::new(Kind::Usage, format!("NEWS_HOME is not plain text: {}", home.display())));
     }
     let mut missing: Vec<&Path> = home.ancestors().take_while(|folder| !folder.exists()).collect();
     while let Some(folder) = missing.pop() {
@@ -242,7 +242,7 @@ fn foreign(folder: &Path, owner: u32) -> Failure {
 /// Says whether HOME may be opened for the server's user: nobody passes it so far, and
 /// there is nothing in it but ours, so it is not, say, somebody's whole home folder.
 fn is_ours_alone(home: &Path) -> bool {
-    let closed = fs::metadata(home).is_ok_and(|meta| meta.mode() & 0o077 == 0 || meta.mode() & 0o777 == 0o710);
+    let closed = fs::metadata(home).is_ok_and(|meta| is_closed(&meta) || meta.mode() & 0o777 == 0o710);
     let mut entries = fs::read_dir(home).into_iter().flatten().flatten();
     closed && (home.join(LOCK).exists() || entries.all(|entry| entry.file_name() == super::secret::JWT_SECRET))
 }
@@ -273,6 +273,11 @@ fn unprivileged_user() -> Result<ServerUser> {
             )
             .hint("run news as another user, or name a database")
         })
+}
+
+/// Says whether group and others may do nothing at all.
+pub fn is_closed(meta: &fs::Metadata) -> bool {
+    meta.permissions().mode().trailing_zeros() >= 6
 }
 
 /// The flags for opening a file where a link must not lead elsewhere, nor a pipe make us wait.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -77,7 +77,7 @@ fn read(path: &Path) -> Result<Secret> {
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(place::no_follow()).open(path).or_fail(Kind::Usage, context())?;
     let meta = file.metadata().or_fail(Kind::Usage, context())?;
-    if !meta.is_file() || meta.mode() & 0o077 != 0 {
+    if !meta.is_file() || !place::is_closed(&meta) {
         return Err(Failure::new(Kind::Usage, format!("{} is open to others", path.display()))
             .hint(format!("if nobody has read it: chmod 600 {}; else remove it, and all tokens end", path.display())));
     }
@@ -96,7 +96,7 @@ fn read(path: &Path) -> Result<Secret> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::thread;
 
     use super::*;

@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 
 use crate::error::{Failure, Kind, OrFail, Result};
 
-use super::place::Place;
+use super::place::{self, Place};
 
 /// The role and the database, both called so.
 pub const NAME: &str = "news";
@@ -73,7 +73,7 @@ fn make(place: &Place, folder: &Path) -> Result<bool> {
     // As the server's user, who is to own it.
     place.shell("mkdir -m 700 -- \"$1\"", folder, "")?;
     let meta = fs::symlink_metadata(folder);
-    Ok(meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == place.server_uid() && meta.mode() & 0o077 == 0))
+    Ok(meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == place.server_uid() && place::is_closed(&meta)))
 }
 
 fn remember(home: &Path, folder: &Path) -> Result<()> {

@@ -36,3 +36,15 @@ pub fn is_lost(error: &postgres::Error) -> bool {
         None => true,
     }
 }
+
+/// Says the same of a failure that a [`postgres::Error`] caused; false of any other.
+pub fn is_lost_failure(failure: &Failure) -> bool {
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<postgres::Error>() {
+            return is_lost(error);
+        }
+        cause = error.source();
+    }
+    false
+}

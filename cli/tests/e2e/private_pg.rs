@@ -12,20 +12,21 @@ use super::support::{News, Output, Reaper, Running, server_user};
 
 /// A binary with no database named, and the server it starts: gone when the test is.
 struct Private {
-    news: News,
+    // Dropped first: it reads the folder that `news` removes.
     _reaper: Reaper,
+    news: News,
 }
 
 impl Private {
     fn new() -> Self {
         let news = News::bare();
         // Also when the tests are killed: by the number that the server itself has written down.
-        let stop = "pid=$(head -n 1 pg/data/postmaster.pid) && kill -INT \"$pid\"
-            for _ in 1 2 3 4 5 6 7 8 9; do kill -0 \"$pid\" && sleep 0.2; done
+        let stop = "pid=$(head -n 1 pg/data/postmaster.pid) && kill -QUIT \"$pid\"
+            for _ in 1 2 3 4 5 6 7 8 9; do [ -e pg/data/postmaster.pid ] && sleep 0.2; done
             where=$(cat pg.socket) && rm -rf \"$where\"
             here=$(pwd); cd /; rm -rf \"$here\"";
         let reaper = Reaper::new(news.home(), stop, None);
-        Self { news, _reaper: reaper }
+        Self { _reaper: reaper, news }
     }
 
     fn state(&self) -> serde_json::Value {

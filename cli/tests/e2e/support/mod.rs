@@ -19,7 +19,7 @@ pub use reaper::Reaper;
 use std::time::{Duration, Instant};
 
 /// Waiting ends here, well above what a loaded machine needs.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` holds; panics, naming `what`, after [`DEADLINE`].
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

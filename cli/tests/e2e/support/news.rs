@@ -100,7 +100,6 @@ impl Output {
 
     /// Passes it on if it ended with `code`; panics with both streams if not.
     #[track_caller]
-    #[expect(clippy::return_self_not_must_use, reason = "an assertion may be the end of it")]
     pub fn expect_code(self, code: i32) -> Self {
         let Self { code: got, stdout, stderr } = &self;
         assert_eq!(*got, code, "exit code\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
@@ -109,7 +108,6 @@ impl Output {
 
     /// [`Self::expect_code`] with 0.
     #[track_caller]
-    #[expect(clippy::return_self_not_must_use, reason = "an assertion may be the end of it")]
     pub fn ok(self) -> Self {
         self.expect_code(0)
     }

@@ -130,7 +130,6 @@ pub struct Db {
 
 impl Db {
     /// Makes a database with the schema of the binary and nothing in it.
-    #[expect(clippy::new_without_default, reason = "making a database is no default")]
     pub fn new() -> Self {
         LazyLock::force(&MIGRATED);
         Self::make(&format!("TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"))
