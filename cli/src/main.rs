@@ -7,6 +7,7 @@ mod door;
 mod error;
 mod logging;
 mod master;
+mod private_pg;
 mod render;
 mod report;
 mod run;

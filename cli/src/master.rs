@@ -1,13 +1,62 @@
 //! Which database is the master: the named one, or the private PostgreSQL.
 
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
 use crate::error::Result;
+use crate::private_pg;
 use crate::settings::{Database, Secret, Settings};
+use crate::store::schema::Version;
+use crate::store::{self, Purpose, schema};
+
+/// A server that was killed or told to stop this moment still looks alive; after so long it does not.
+const DYING_LIMIT: Duration = Duration::from_secs(10);
 
 /// Returns the master's URL. With no database named, the private PostgreSQL is made,
 /// started and migrated when needed, and a line on stderr says so.
 pub fn url(settings: &Settings) -> Result<Secret> {
     match &settings.database {
+        // Somebody else's schema changes when somebody says so.
         Database::Named(url) => Ok(url.clone()),
-        Database::Private => unimplemented!(),
+        Database::Private => {
+            let (url, mut client) = private(&settings.home)?;
+            match schema::version(&mut client)? {
+                Version::Behind => {
+                    for name in schema::migrate(&mut client)? {
+                        log::debug!("applied {name}");
+                    }
+                }
+                // A newer one is refused by whoever needs the schema.
+                Version::Current | Version::Ahead => {}
+            }
+            Ok(url)
+        }
+    }
+}
+
+/// Connects to the master as [`url`] names it, but leaves the schema as it is, for those who see to it themselves.
+pub fn admin(settings: &Settings) -> Result<Client> {
+    match &settings.database {
+        Database::Named(url) => store::connect(url, Purpose::Admin),
+        Database::Private => private(&settings.home).map(|(_, client)| client),
+    }
+}
+
+/// Sees to it that the private PostgreSQL runs, and answers.
+fn private(home: &Path) -> Result<(Secret, Client)> {
+    let begin = Instant::now();
+    loop {
+        private_pg::start(home)?;
+        let url = private_pg::url(home)?;
+        match store::connect(&url, Purpose::Admin) {
+            Ok(client) => return Ok((url, client)),
+            Err(failure) if store::is_lost_failure(&failure) && begin.elapsed() < DYING_LIMIT => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A report onto a stream, as text or as JSON.
 
+mod db;
 mod diff;
 mod status;
 mod sync;
@@ -36,6 +37,9 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Parked(report) => status::parked(report, page, out),
             Report::Keys(report) => status::keys(report, out),
             Report::Import(report) => status::import(report, out),
+            Report::DbMigrated(report) => db::migrated(report, out),
+            Report::DbStatus(report) => db::status(report, page, out),
+            Report::DbSwitched(report) => db::switched(report, out),
         },
     }
 }

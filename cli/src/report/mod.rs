@@ -1,5 +1,6 @@
 //! What commands return: plain data, ready for JSON, that knows nothing of screens.
 
+pub mod db;
 pub mod diff;
 pub mod status;
 pub mod sync;
@@ -10,6 +11,12 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Report {
+    /// `news db migrate`
+    DbMigrated(db::Migrated),
+    /// `news db status`
+    DbStatus(db::Status),
+    /// `news db start`, `news db stop`
+    DbSwitched(db::Switched),
     /// `news sync --dry-run`
     Plan(sync::PlanReport),
     /// `news sync`

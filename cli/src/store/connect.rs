@@ -67,10 +67,7 @@ pub fn connect(url: &Secret, purpose: Purpose) -> Result<Client> {
 
 /// The same, under a name that others see in pg_stat_activity.
 pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<Client> {
-    let mut config: Config = url.expose().parse().map_err(|error: postgres::Error| {
-        // The causes name the wrong part, never the password.
-        Failure::new(Kind::Usage, error).hint("write postgresql://USER:PASSWORD@HOST/DATABASE")
-    })?;
+    let mut config = super::url::parse(url)?;
     let options = match config.get_options() {
         // Last wins, so what the user set in the URL stays in force.
         Some(own) => format!("{} {own}", purpose.options()),

@@ -2,15 +2,17 @@
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `api`
 //! (posts, comments), `users`, `log` (the change log, merged), `objects` (conversations),
-//! `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
+//! `inspect` (what an operator asks of the database), `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
 
 mod connect;
+pub mod inspect;
 pub mod lock;
 pub mod log;
 pub mod objects;
 pub mod rows;
 pub mod runs;
 pub mod schema;
+pub mod url;
 
 pub use connect::{Purpose, connect, connect_as};
 
@@ -38,4 +40,16 @@ pub fn is_lost(error: &postgres::Error) -> bool {
         Some(code) => code.code().starts_with("08") || code.code().starts_with("57P0"),
         None => true,
     }
+}
+
+/// Says the same of a failure that a [`postgres::Error`] caused; false of any other.
+pub fn is_lost_failure(failure: &Failure) -> bool {
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<postgres::Error>() {
+            return is_lost(error);
+        }
+        cause = error.source();
+    }
+    false
 }
