@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod error;
+mod fake_api;
 mod logging;
 mod master;
 mod render;
