@@ -253,13 +253,13 @@ pub enum Db {
     Start,
     /// Stop the private PostgreSQL
     Stop,
-    /// Open psql on the database
+    /// Open psql on the database (a password reaches it by its environment)
     Shell {
-        /// Arguments for psql
+        /// Arguments for psql, such as -c 'SELECT 1'
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         psql_args: Vec<std::ffi::OsString>,
     },
-    /// Print the database's URL
+    /// Print the database's URL, whole: with its password, if it has one
     Url,
 }
 

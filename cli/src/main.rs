@@ -6,6 +6,7 @@ mod error;
 mod fake_api;
 mod logging;
 mod master;
+mod private_pg;
 mod render;
 mod report;
 mod settings;

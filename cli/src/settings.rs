@@ -131,7 +131,10 @@ pub fn secret(name: &str) -> Result<Option<Secret>> {
     }
 }
 
-/// Returns NEWS_HOME, or `news` in the XDG data folder.
+/// Root's home for the private PostgreSQL: /root is closed to the user that its server runs as.
+const HOME_OF_ROOT: &str = "/var/lib/news";
+
+/// Returns NEWS_HOME, or `news` in the XDG data folder; for root that is in /var/lib where XDG_DATA_HOME is unset.
 fn home() -> Result<PathBuf> {
     if let Some(home) = env::var_os("NEWS_HOME").filter(|v| !v.is_empty()) {
         let home = PathBuf::from(home);
@@ -143,6 +146,9 @@ fn home() -> Result<PathBuf> {
     }
     // XDG base directories: a relative value is to be ignored.
     let xdg = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    if xdg.is_none() && rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from(HOME_OF_ROOT));
+    }
     let home = xdg.or_else(|| env::home_dir().map(|home| home.join(".local/share")));
     home.map(|data| data.join("news"))
         .ok_or_else(|| Failure::new(Kind::Usage, "no home folder").hint("set NEWS_HOME to a folder that news may use"))

@@ -59,10 +59,7 @@ impl Purpose {
 ///
 /// Fails with [`Kind::Usage`] where `url` is none, with [`Kind::Database`] where nobody answers.
 pub fn connect(url: &Secret, purpose: Purpose) -> Result<Client> {
-    let mut config: Config = url.expose().parse().map_err(|error: postgres::Error| {
-        // The causes name the wrong part, never the password.
-        Failure::new(Kind::Usage, error).hint("write postgresql://USER:PASSWORD@HOST/DATABASE")
-    })?;
+    let mut config = super::url::parse(url)?;
     let options = match config.get_options() {
         // Last wins, so what the user set in the URL stays in force.
         Some(own) => format!("{} {own}", purpose.options()),

@@ -2,10 +2,12 @@
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `api`
 //! (posts, comments), `users`, `log` (the change log, merged), `objects` (conversations),
-//! `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
+//! `inspect` (what an operator asks of the database), `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
 
 mod connect;
+pub mod inspect;
 pub mod schema;
+pub mod url;
 
 pub use connect::{Purpose, connect};
 

@@ -1,0 +1,109 @@
+//! `news db` as text.
+
+use std::io::{self, Write};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use crate::logging::printable;
+use crate::report::db::{Action, Answer, Migrated, Schema, Status, Switched};
+
+/// Names what was applied, a line each.
+pub fn migrated(report: &Migrated, out: &mut dyn Write) -> io::Result<()> {
+    for name in &report.applied {
+        writeln!(out, "applied {name}")?;
+    }
+    writeln!(out, "the schema is at version {}", report.schema_version)
+}
+
+/// A line for each fact, then the tables.
+pub fn status(report: &Status, width: u16, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "database   {}", printable(&report.database))?;
+    if let Some(private) = &report.private {
+        let version =
+            private.version.map_or_else(|| String::from("not made yet"), |version| format!("PostgreSQL {version}"));
+        let server = private.pid.map_or_else(|| String::from("not running"), |pid| format!("running, pid {pid}"));
+        writeln!(out, "private    {version}, {server}, data in {}", printable(&private.data))?;
+    }
+    if let Some(error) = &report.error {
+        writeln!(out, "reachable  no: {}", printable(error))?;
+    }
+    match &report.answer {
+        Some(answer) => answered(answer, width, out),
+        None => Ok(()),
+    }
+}
+
+fn answered(answer: &Answer, width: u16, out: &mut dyn Write) -> io::Result<()> {
+    let wanted = answer.schema_version_wanted;
+    let schema = match answer.schema {
+        Schema::Current => String::from("current"),
+        Schema::Behind => format!("this binary wants {wanted}: news db migrate"),
+        Schema::Ahead => format!("newer than this binary, which knows {wanted}"),
+    };
+    writeln!(out, "server     PostgreSQL {}", printable(&answer.server_version))?;
+    writeln!(out, "schema     version {}, {schema}", answer.schema_version)?;
+    writeln!(out, "size       {}", bytes(answer.size_bytes))?;
+    if let Some(pending) = answer.pending_events {
+        writeln!(out, "pending    {pending} events")?;
+    }
+    if answer.tables.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.set_header(["table", "rows, about", "size"]);
+    for one in &answer.tables {
+        table.add_row([one.name.clone(), one.rows_estimated.to_string(), bytes(one.size_bytes)]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    writeln!(out)?;
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim())?;
+    }
+    Ok(())
+}
+
+/// Says what was done, in a line.
+pub fn switched(report: &Switched, out: &mut dyn Write) -> io::Result<()> {
+    let what = match report.action {
+        Action::RanAlready => "was running already",
+        Action::Started => "is running",
+        Action::Made => "was made and is running",
+        Action::Stopped => "is stopped",
+        Action::DidNotRun => "was not running",
+    };
+    let pid = report.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    writeln!(out, "the private PostgreSQL {what}{pid}, data in {}", printable(&report.data))
+}
+
+/// `512 B`, `7.4 MiB`
+fn bytes(count: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    // In tenths of a unit: whole numbers do.
+    let (mut tenths, mut unit) = (i128::from(count) * 10, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    match UNITS.get(unit) {
+        Some(name) if unit > 0 => format!("{}.{} {name}", tenths / 10, tenths % 10),
+        Some(_) | None => format!("{count} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (count, expected) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (7_800_000, "7.4 MiB"), (1 << 40, "1.0 TiB")]
+        {
+            assert_eq!(bytes(count), expected);
+        }
+    }
+}
