@@ -1,10 +1,13 @@
 //! The command line: clap types and nothing else.
 
+mod fake_api;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub use self::fake_api::FakeApi;
 use crate::ui::{LogFormat, When};
 
 /// Posts and comments in PostgreSQL, a REST API on them, and a remote API kept in step.
@@ -258,17 +261,6 @@ pub enum Db {
     },
     /// Print the database's URL, whole: with its password, if it has one
     Url,
-}
-
-/// `news fake-api`
-#[derive(Debug, Args)]
-pub struct FakeApi {
-    /// Where to listen
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
-    pub listen: SocketAddr,
-    /// {"posts": […], "comments": […]} to begin with, instead of our own fixtures
-    #[arg(long, value_name = "FILE")]
-    pub data: Option<PathBuf>,
 }
 
 /// `news completions`

@@ -5,6 +5,7 @@ mod commands;
 mod compare;
 mod door;
 mod error;
+mod fake_api;
 mod logging;
 mod master;
 mod private_pg;

@@ -33,6 +33,23 @@ pub fn key(text: &str) -> Result<Key, String> {
     text.parse().map_err(|error: news_core::model::BadKey| error.to_string())
 }
 
+/// Parses `5%`, `5` or `12.5%` into a share between 0 and 1.
+pub fn percent(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('%').unwrap_or(text).parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
+        Ok(_) | Err(_) => Err(String::from("no share; write 5% or 12.5%, at most 100%")),
+    }
+}
+
+/// Parses `posts/5=422`: an object and the status it gets, an error of HTTP.
+pub fn status_for(text: &str) -> Result<(Key, u16), String> {
+    let (name, status) = text.split_once('=').ok_or("no KEY=CODE; write posts/5=422")?;
+    match status.parse() {
+        Ok(status) if (400..=599).contains(&status) => Ok((key(name)?, status)),
+        Ok(_) | Err(_) => Err(String::from("not a status of 400 to 599")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +71,24 @@ mod tests {
         assert_eq!(rate("0.5"), Ok(0.5));
         for text in ["0", "-1", "NaN", "inf", "x"] {
             assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        for (text, share) in [("0", 0.0), ("5%", 0.05), ("12.5", 0.125), ("100%", 1.0)] {
+            assert_eq!(percent(text), Ok(share), "{text}");
+        }
+        for text in ["", "%", "-1", "101", "NaN", "5 %"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn statuses() {
+        assert_eq!(status_for("posts/5=422").map(|(key, status)| (key.to_string(), status)), Ok(("posts/5".into(), 422)));
+        for text in ["", "posts/5", "posts/5=", "posts/5=200", "posts/0=422", "=422", "posts/5=4220"] {
+            assert!(status_for(text).is_err(), "{text}");
         }
     }
 }

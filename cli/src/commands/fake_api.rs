@@ -1,12 +1,114 @@
 //! `news fake-api`
 
-use crate::args::FakeApi;
-use crate::commands::Outcome;
-use crate::error::Result;
-use crate::settings::Settings;
-use crate::ui::Ui;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
 
-/// Runs the command.
-pub fn run(args: &FakeApi, settings: &Settings, ui: &Ui) -> Result<Outcome> {
-    unimplemented!("{args:?} {settings:?} {ui:?}")
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::args::FakeApi as Args;
+use crate::commands::Outcome;
+use crate::error::{Failure, Kind, OrFail, Result};
+use crate::fake_api::{self, Data, FakeApi, Faults, Mode, Order, Orphans, Rules, Setup, Spelling};
+use crate::settings::{self, Settings};
+use crate::ui::{self, Ui};
+
+/// The variable with the token that `--require-token` asks for.
+const TOKEN_VARIABLE: &str = "NEWS_FAKE_TOKEN";
+/// A worker's stack, in bytes: JSON of 128 levels, the parser's limit, fits. Memory is used as it is touched.
+const STACK_BYTES: usize = 1024 * 1024;
+
+/// Runs the command: serves until a signal stops it.
+pub fn run(args: &Args, _settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    let api = Arc::new(FakeApi::new(setup(args)?));
+    // Before it is said that we listen: who reads that may stop us at once.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).or_fail(Kind::Bug, "cannot wait for signals")?;
+    let listener = TcpListener::bind(args.listen)
+        .or_fail(Kind::Usage, format!("cannot listen on {}", args.listen))
+        .map_err(|failure| failure.hint("choose another port with --listen; port 0 takes a free one"))?;
+    let address = listener.local_addr().or_fail(Kind::Bug, "cannot tell the address")?;
+    serve(listener, usize::from(args.workers), &api).or_fail(Kind::Usage, format!("cannot serve on {address}"))?;
+    announce(address);
+    let signal = signals.forever().next();
+    Err(match signal {
+        Some(SIGINT) => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
+        Some(_) | None => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
+    })
+}
+
+fn announce(address: SocketAddr) {
+    ui::line(&format!("listening on http://{address}"));
+}
+
+/// Starts the workers; they end with the process.
+fn serve(listener: TcpListener, workers: usize, api: &Arc<FakeApi>) -> std::io::Result<()> {
+    let server = tiny_http::Server::from_listener(listener, None).map_err(std::io::Error::other)?;
+    let server = Arc::new(server);
+    for index in 0..workers {
+        let (server, api) = (Arc::clone(&server), Arc::clone(api));
+        thread::Builder::new().name(format!("worker-{index}")).stack_size(STACK_BYTES).spawn(move || {
+            while let Ok(request) = server.recv() {
+                if let Err(error) = fake_api::handle(&api, request) {
+                    log::debug!("{error}");
+                }
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn setup(args: &Args) -> Result<Setup> {
+    let token = settings::secret(TOKEN_VARIABLE)?;
+    if args.require_token && token.is_none() {
+        let failure = Failure::new(Kind::Usage, "--require-token without a token");
+        return Err(failure.hint(format!("set {TOKEN_VARIABLE} or {TOKEN_VARIABLE}_FILE")));
+    }
+    let rules = Rules {
+        mode: args.mode,
+        orphans: if args.drop_orphans { Orphans::Go } else { Orphans::Stay },
+        spelling: match (args.string_ids, args.mode) {
+            (true, _) => Spelling::AllText,
+            (false, Mode::OwnIds) => Spelling::OwnText,
+            (false, Mode::Strict | Mode::Pretend | Mode::Duplicates) => Spelling::AsCame,
+        },
+    };
+    let faults = faults(args);
+    if let Some(fault) = faults.fault() {
+        return Err(Failure::new(Kind::Usage, fault).hint("see `news fake-api --help`, \"Faults\""));
+    }
+    let data = match &args.data {
+        Some(path) => Data::read(path, rules)?,
+        None => Data::own(rules)?,
+    };
+    let (posts, comments) = data.counts();
+    log::debug!("{posts} posts and {comments} comments to begin with");
+    Ok(Setup { rules, data, faults, seed: args.seed, token })
+}
+
+fn faults(args: &Args) -> Faults {
+    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Faults {
+        latency_ms: ms(args.latency),
+        jitter_ms: ms(args.jitter),
+        fail_rate: args.fail_rate,
+        fail_before: args.fail_before,
+        fail_after: args.fail_after,
+        cut_before: args.cut_before,
+        cut_after: args.cut_after,
+        throttle: args.throttle,
+        retry_after: args.retry_after,
+        cut_listing: args.cut_listing,
+        slow_listing_ms: ms(args.slow_listing),
+        lose_writes: args.lose_writes,
+        late_writes_ms: ms(args.late_writes),
+        late_acks_ms: ms(args.late_acks),
+        html: args.html,
+        status_for: args.status_for.iter().map(|(key, status)| (key.to_string(), *status)).collect(),
+        reject_text: args.reject_text.clone(),
+        require_token: args.require_token,
+        forbid: args.forbid,
+        total: args.total(),
+        order: if args.shuffle { Order::Shuffled } else { Order::Insertion },
+    }
 }
