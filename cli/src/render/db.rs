@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, table};
+use crate::render::{Page, lines, table};
 use crate::report::db::{Action, Answer, Migrated, Schema, Status, Switched};
 
 /// Names what was applied, a line each.
@@ -52,7 +52,7 @@ fn answered(answer: &Answer, page: Page, out: &mut dyn Write) -> io::Result<()> 
     for one in &answer.tables {
         table.add_row([one.name.clone(), one.rows_estimated.to_string(), bytes(one.size_bytes)]);
     }
-    writeln!(out, "{table}")
+    lines(&table, out)
 }
 
 /// Says what was done, in a line.

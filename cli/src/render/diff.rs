@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, number, table};
+use crate::render::{Page, lines, number, table};
 use crate::report::diff::{DiffReport, FieldRow, Sides};
 use crate::ui::Colour;
 
@@ -18,7 +18,7 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         row.extend(numbers.map(number));
         table.add_row(row);
     }
-    writeln!(out, "{table}")?;
+    lines(&table, out)?;
     for difference in &report.differences {
         let mark = match difference.kind {
             "missing" => paint("+", "32", page.colour),

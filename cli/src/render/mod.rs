@@ -47,16 +47,27 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
 /// Makes a table with a head; columns named in `numbers` are set to the right.
 pub fn table(page: Page, head: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(page.width);
     table.set_header(head);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table
+}
+
+/// Writes a table, with no blanks at the ends of lines: it may be piped.
+pub fn lines(table: &Table, out: &mut dyn Write) -> io::Result<()> {
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
 }
 
 /// Returns a time in the two units that say most: `3 d 4 h`, `12 s`.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, number, span, sync, table};
+use crate::render::{Page, lines, number, span, sync, table};
 use crate::report::status::{ImportReport, KeysReport, ParkedReport, RunsReport, StatusReport};
 use crate::store::runs::RunRow;
 
@@ -23,7 +23,7 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
         writeln!(out, "last done  {}", line(run))?;
     }
     writeln!(out, "next run:")?;
-    writeln!(out, "{}", sync::actions(&report.plan, page))
+    lines(&sync::actions(&report.plan, page), out)
 }
 
 fn line(run: &RunRow) -> String {
@@ -47,7 +47,7 @@ pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<
             printable(run.first_error.as_deref().unwrap_or("")),
         ]);
     }
-    writeln!(out, "{table}")
+    lines(&table, out)
 }
 
 /// `news parked`
@@ -66,7 +66,7 @@ pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Res
             printable(object.reason.as_deref().unwrap_or("")),
         ]);
     }
-    writeln!(out, "{table}")
+    lines(&table, out)
 }
 
 /// `news retry`, `news discard`

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, number, span, table};
+use crate::render::{Page, lines, number, span, table};
 use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
 
 /// A plan: counts, then its first actions.
 pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
     /// More lines than this are for `--json`.
     const LINES_MAX: usize = 50;
-    writeln!(out, "{}", actions(&report.plan, page))?;
+    lines(&actions(&report.plan, page), out)?;
     for action in report.actions.iter().take(LINES_MAX) {
         writeln!(out, "{:<7} {}/{}", action.action, action.entity, action.id)?;
     }
@@ -22,7 +22,7 @@ pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<
 
 /// A run: counts, then what is left.
 pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}", actions(&report.done, page))?;
+    lines(&actions(&report.done, page), out)?;
     let methods: Vec<String> = report.methods.iter().map(|(method, n)| format!("{} {method}", number(*n))).collect();
     let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
     writeln!(
