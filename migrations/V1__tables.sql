@@ -46,6 +46,55 @@ CREATE TABLE IF NOT EXISTS news_modelevent (
 ALTER TABLE news_modelevent ADD COLUMN IF NOT EXISTS parent_pk bigint;
 ALTER TABLE news_modelevent ALTER COLUMN logged_at SET DEFAULT clock_timestamp();
 
+-- What an older Django made narrower, or leaves to its models, is made as above. No table
+-- is written anew where nothing differs.
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN
+        SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = current_schema() AND data_type IN ('smallint', 'integer')
+            AND (table_name, column_name) IN (('auth_user', 'id'), ('news_post', 'id'), ('news_post', 'user_id'),
+                ('news_comment', 'id'), ('news_comment', 'post_id'), ('news_modelevent', 'id'), ('news_modelevent', 'entity_pk'))
+    LOOP
+        EXECUTE format('ALTER TABLE %I ALTER COLUMN %I TYPE bigint', c.table_name, c.column_name);
+    END LOOP;
+    -- The sequence of a serial column keeps its own narrow type otherwise.
+    FOR c IN
+        SELECT s.oid::regclass AS name FROM pg_class s
+        JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+        JOIN pg_sequence q ON q.seqrelid = s.oid AND q.seqtypid <> 'bigint'::regtype
+        WHERE d.refobjid IN ('auth_user'::regclass, 'news_post'::regclass, 'news_comment'::regclass, 'news_modelevent'::regclass)
+    LOOP
+        EXECUTE format('ALTER SEQUENCE %s AS bigint', c.name);
+    END LOOP;
+    -- A comment goes with its post, and one without a post is refused at once: Django's key
+    -- does neither, since its models see to the first and it checks at the commit only.
+    FOR c IN
+        SELECT conname FROM pg_constraint
+        WHERE contype = 'f' AND conrelid = 'news_comment'::regclass AND confrelid = 'news_post'::regclass
+            AND (confdeltype <> 'c' OR condeferred)
+    LOOP
+        EXECUTE format('ALTER TABLE news_comment DROP CONSTRAINT %I', c.conname);
+    END LOOP;
+    IF NOT EXISTS (SELECT FROM pg_constraint
+        WHERE contype = 'f' AND conrelid = 'news_comment'::regclass AND confrelid = 'news_post'::regclass)
+    THEN
+        ALTER TABLE news_comment ADD CONSTRAINT news_comment_post_id_fkey
+            FOREIGN KEY (post_id) REFERENCES news_post (id) ON DELETE CASCADE;
+    END IF;
+END
+$$;
+ALTER TABLE auth_user
+    ALTER COLUMN is_superuser SET DEFAULT false,
+    ALTER COLUMN first_name SET DEFAULT '',
+    ALTER COLUMN last_name SET DEFAULT '',
+    ALTER COLUMN email SET DEFAULT '',
+    ALTER COLUMN is_staff SET DEFAULT false,
+    ALTER COLUMN is_active SET DEFAULT true,
+    ALTER COLUMN date_joined SET DEFAULT now();
+
 -- A sync reads and marks through this one: its cost follows what is pending.
 CREATE INDEX IF NOT EXISTS news_modelevent_pending
     ON news_modelevent (entity_table, entity_pk, id) WHERE synced_at IS NULL;

@@ -13,11 +13,13 @@ BEGIN
     ELSIF TG_OP = 'UPDATE' THEN
         -- Transition tables do not pair old and new rows; the id does. An id that is
         -- only in one of them was changed away or to. What differs in nothing is no event.
+        -- As text: varchar has no = of its own, and one that a stranger made in our schema would be called.
         INSERT INTO news_modelevent (entity_table, entity_pk, type)
         SELECT 'news_post', coalesce(n.id, o.id),
                CASE WHEN n.id IS NULL THEN 'DELETED' WHEN o.id IS NULL THEN 'CREATED' ELSE 'UPDATED' END
         FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
-        WHERE (o.id, o.user_id, o.title, o.body) IS DISTINCT FROM (n.id, n.user_id, n.title, n.body);
+        WHERE (o.id, o.user_id, o.title::text, o.body::text)
+            IS DISTINCT FROM (n.id, n.user_id, n.title::text, n.body::text);
     ELSE
         -- A row that is here again was deleted and inserted by one statement.
         INSERT INTO news_modelevent (entity_table, entity_pk, type)
@@ -40,7 +42,8 @@ BEGIN
                CASE WHEN n.id IS NULL THEN 'DELETED' WHEN o.id IS NULL THEN 'CREATED' ELSE 'UPDATED' END,
                coalesce(n.post_id, o.post_id)
         FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
-        WHERE (o.id, o.post_id, o.name, o.email, o.body) IS DISTINCT FROM (n.id, n.post_id, n.name, n.email, n.body);
+        WHERE (o.id, o.post_id, o.name::text, o.email::text, o.body::text)
+            IS DISTINCT FROM (n.id, n.post_id, n.name::text, n.email::text, n.body::text);
     ELSE
         INSERT INTO news_modelevent (entity_table, entity_pk, type, parent_pk)
         SELECT 'news_comment', o.id,

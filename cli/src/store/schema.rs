@@ -25,20 +25,27 @@ pub enum Version {
 }
 
 /// Brings the schema up to this binary's version. Returns the names of the migrations that were applied.
+///
+/// Who comes second waits for the first (as long as the session's `lock_timeout`), and finds nothing to do.
 pub fn migrate(client: &mut Client) -> Result<Vec<String>> {
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATE_LOCK])?;
-    let applied = match version(client) {
-        Ok(Version::Ahead) => Err(ahead()),
-        // Grouped: a migration and its row in the history are one transaction.
-        Ok(Version::Current | Version::Behind) => embedded::migrations::runner()
-            .set_grouped(true)
-            .set_target(Target::Latest)
-            .run(client)
-            .or_fail(Kind::Database, "cannot migrate the schema"),
-        Err(failure) => Err(failure),
-    };
-    client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATE_LOCK])?;
-    Ok(applied?.applied_migrations().iter().map(ToString::to_string).collect())
+    let applied = migrate_locked(client);
+    // A lost session has given the lock back by itself; its first error is the one to tell.
+    let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATE_LOCK]);
+    let applied = applied?;
+    unlocked?;
+    Ok(applied)
+}
+
+fn migrate_locked(client: &mut Client) -> Result<Vec<String>> {
+    match version(client)? {
+        Version::Ahead => return Err(ahead()),
+        Version::Current | Version::Behind => {}
+    }
+    // Grouped: a migration and its row in the history are one transaction.
+    let mut runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
+    let report = runner.run(client).or_fail(Kind::Database, "cannot migrate the schema")?;
+    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
 /// Returns the newest version this binary knows.

@@ -22,3 +22,81 @@ fn four_migrators_at_once_all_end_well() {
     let applied: usize = ended.iter().map(|one| one.json()["applied"].as_array().unwrap().len()).sum();
     assert_eq!(applied, 3, "each migration is applied by one of them: {ended:?}");
 }
+
+#[test]
+fn status_tells_what_a_database_is_and_never_its_password() {
+    let db = Db::new();
+    db.client()
+        .batch_execute("INSERT INTO news_post (user_id, title, body) SELECT 1, 't', 'b' FROM generate_series(1, 50); ANALYZE news_post")
+        .unwrap();
+    let news = News::with_url(&db.tcp_url());
+    let status = news.run(["--json", "db", "status"]).ok();
+    let json = status.json();
+    assert_eq!((&json["reachable"], &json["schema"]), (&true.into(), &"current".into()), "{json}");
+    assert_eq!(json["schema_version"], json["schema_version_wanted"], "{json}");
+    assert_eq!(json["pending_events"], 50, "{json}");
+    let posts = json["tables"].as_array().unwrap().iter().find(|table| table["name"] == "news_post").unwrap();
+    assert_eq!(posts["rows_estimated"], 50, "{json}");
+    assert!(json["size_bytes"].as_i64().unwrap() > 1_000_000, "{json}");
+    let text = news.run(["db", "status"]).ok();
+    assert!(text.stdout.contains("pending    50 events"), "{}", text.stdout);
+    for output in [&status, &text] {
+        assert!(!output.stdout.contains("p@ss") && !output.stdout.contains("p%40ss"), "{}", output.stdout);
+        assert_eq!(output.stderr, "");
+    }
+}
+
+#[test]
+fn status_of_a_database_that_is_not_there_is_a_report_and_exit_8() {
+    let news = News::with_url("postgresql://me:s3cret@127.0.0.1:1/news");
+    let status = news.run(["--json", "db", "status"]).expect_code(8);
+    assert_eq!(status.json()["reachable"], false);
+    assert_eq!(status.json()["database"], "postgresql://me@127.0.0.1:1/news");
+    assert!(status.stderr.contains("127.0.0.1:1"), "{}", status.stderr);
+    assert!(!format!("{status:?}").contains("s3cret"));
+
+    let bad = News::with_url("postgresql://me:s3cret@h/db?nonsense=1").run(["db", "status"]).expect_code(2);
+    assert!(!format!("{bad:?}").contains("s3cret"), "{bad:?}");
+}
+
+#[test]
+fn an_empty_database_is_behind() {
+    let db = Db::empty();
+    let json = News::on(&db).run(["--json", "db", "status"]).ok().json();
+    assert_eq!((&json["schema"], &json["schema_version"]), (&"behind".into(), &0.into()), "{json}");
+    assert_eq!(json["pending_events"], serde_json::Value::Null, "{json}");
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let db = Db::new();
+    let newer = "INSERT INTO refinery_schema_history SELECT 9999, 'later', applied_on, checksum FROM refinery_schema_history LIMIT 1";
+    db.client().batch_execute(newer).unwrap();
+    let refused = News::on(&db).run(["db", "migrate"]).expect_code(8);
+    assert!(refused.stderr.contains("newer version"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_named_database_is_not_ours_to_start_or_stop() {
+    let db = Db::empty();
+    for verb in ["start", "stop"] {
+        let refused = News::on(&db).run(["db", verb]).expect_code(2);
+        assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn the_shell_is_psql_with_its_exit_code_and_no_password_on_its_command_line() {
+    let db = Db::new();
+    let news = News::with_url(&db.tcp_url());
+    assert_eq!(news.run(["db", "url"]).ok().stdout.trim(), db.tcp_url());
+    // What the process list shows of it, as psql itself sees it.
+    let seen =
+        news.run(["db", "shell", "-XAtq", "-c", "SELECT 1", "-c", r"\! tr '\\0' ' ' < /proc/$PPID/cmdline"]).ok();
+    assert!(seen.stdout.starts_with("1\n"), "{}", seen.stdout);
+    assert!(!seen.stdout.contains("p%40ss") && !seen.stdout.contains("p@ss"), "{}", seen.stdout);
+    assert!(!cfg!(target_os = "linux") || seen.stdout.contains("--dbname=postgresql://"), "{}", seen.stdout);
+    let failed = ["db", "shell", "-X", "-v", "ON_ERROR_STOP=1", "-c", "SELECT 1/0"];
+    news.run(failed).expect_code(1);
+    assert_eq!(news.run_with(["db", "shell", "-XAtq"], "SELECT 2;\n").ok().stdout, "2\n");
+}

@@ -85,10 +85,17 @@ fn stop_and_start_may_be_repeated() {
     assert_eq!(action(["--json", "db", "stop"]), "did_not_run");
     assert_eq!(action(["--json", "db", "start"]), "started");
     assert_eq!(private.sql("SELECT title FROM news_post").ok().stdout, "kept\n");
+
+    // Data of a version that is not installed: another one must not touch it.
+    private.news.run(["db", "stop"]).ok();
+    fs::write(private.news.home().join("pg/data/PG_VERSION"), "9\n").unwrap();
+    let refused = private.news.run(["db", "start"]).expect_code(8);
+    assert!(refused.stderr.contains("data is of version 9"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: install PostgreSQL 9"), "{}", refused.stderr);
 }
 
 #[test]
-fn it_comes_back_after_kill_9() {
+fn it_comes_back_after_a_crash() {
     let private = Private::new();
     private.sql("INSERT INTO news_post (user_id, title, body) VALUES (1, 'kept', '')").ok();
     let pid = private.pid();
@@ -98,12 +105,8 @@ fn it_comes_back_after_kill_9() {
     assert_eq!(after.stdout, "kept\n");
     assert!(after.stderr.contains("starting the private PostgreSQL"), "{}", after.stderr);
     assert_ne!(private.pid(), pid);
-}
 
-#[test]
-fn a_stale_number_that_is_somebody_elses_now_does_not_stop_it() {
-    let private = Private::new();
-    private.news.run(["db", "url"]).ok();
+    // A stale number that is somebody else's now does not stop it.
     let file = private.news.home().join("pg/data/postmaster.pid");
     let text = fs::read_to_string(&file).unwrap();
     private.news.run(["db", "stop"]).ok();
@@ -259,16 +262,4 @@ fn other_users_do_not_get_in() {
     // The server's own user passes the folder, but peer authentication lets root alone in.
     let server = psql(uid, gid).expect_code(2);
     assert!(server.stderr.contains("eer authentication failed"), "{}", server.stderr);
-}
-
-#[test]
-fn without_binaries_it_says_how_to_get_them() {
-    // PostgreSQL where packages put it is found without PATH, so only an old data folder can show it here.
-    let private = Private::new();
-    private.news.run(["db", "start"]).ok();
-    private.news.run(["db", "stop"]).ok();
-    fs::write(private.news.home().join("pg/data/PG_VERSION"), "9\n").unwrap();
-    let refused = private.news.run(["db", "start"]).expect_code(8);
-    assert!(refused.stderr.contains("data is of version 9"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("hint: install PostgreSQL 9"), "{}", refused.stderr);
 }

@@ -132,7 +132,7 @@ impl Db {
     /// Makes a database with the schema of the binary and nothing in it.
     pub fn new() -> Self {
         LazyLock::force(&MIGRATED);
-        Self::make(&format!("TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"))
+        Self::make(&format!("TEMPLATE {TEMPLATE} STRATEGY WAL_LOG"))
     }
 
     /// Makes a database with nothing in it at all.
