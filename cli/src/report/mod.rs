@@ -5,5 +5,4 @@ use serde::Serialize;
 /// A command's report. In JSON it is its content alone: the command says which it is.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Report {
-}
+pub enum Report {}
