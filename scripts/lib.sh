@@ -1,0 +1,50 @@
+# Sourced by the scripts: one line for each step on stderr, and packages that are missing.
+
+say() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+die() {
+    say "$*"
+    exit 1
+}
+
+as_root() {
+    if [[ $(id -u) -eq 0 ]]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "$1 needs root, and there is no sudo"
+    fi
+}
+
+# need_packages PACKAGE...: installs what dpkg does not know as installed.
+need_packages() {
+    local missing=()
+    for package in "$@"; do
+        [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+    command -v apt-get >/dev/null || die "install ${missing[*]}; this script can do it on Debian and Ubuntu only"
+    say "installing ${missing[*]}"
+    # The lists of a fresh machine are empty or old; apt's own words are for the case that it fails.
+    local log
+    log=$(mktemp)
+    if ! {
+        as_root apt-get update --quiet &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends "${missing[@]}"
+    } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        die "apt-get could not install ${missing[*]}"
+    fi
+    rm -f "$log"
+}
+
+# need_command COMMAND PACKAGE...: installs the packages where the command is missing.
+need_command() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null || need_packages "$@"
+}
