@@ -1,56 +1,72 @@
-# Sourced by the other scripts: what a fresh Debian or Ubuntu lacks is installed, and said.
+# Sourced by the scripts: one line for each step on stderr, and packages that are missing.
 
-say() { printf '%s\n' "$*" >&2; }
+say() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
 
 die() {
-    say "$0: $1"
-    [ -n "${2:-}" ] && say "hint: $2"
+    say "$*"
     exit 1
 }
 
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-# Installs Debian packages, once the list of packages is there.
-install_packages() {
-    command -v apt-get >/dev/null || die "these are missing: $*" "install them with this system's package manager"
-    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "these are missing: $*" "as root: apt-get install $*"
-    say "installing $*"
-    # The postgresql package would make and start a cluster of its own; nobody needs it here.
-    local drop=/etc/postgresql-common/createcluster.d/news-scripts.conf
-    local made=no
-    if [ ! -e "$drop" ] && ! command -v pg_lsclusters >/dev/null; then
-        as_root mkdir -p "${drop%/*}"
-        printf 'create_main_cluster = false\n' | as_root tee "$drop" >/dev/null
-        made=yes
+    if [[ $(id -u) -eq 0 ]]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "$1 needs root, and there is no sudo"
     fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update >&2
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@" >&2
-    if [ "$made" = yes ]; then as_root rm -f "$drop"; fi
 }
 
-have_postgresql() {
-    command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
-}
-
-# need WHAT…: each a command, or `postgresql`, `c-compiler`.
-need() {
-    local missing=() what
-    for what in "$@"; do
-        case $what in
-            postgresql) have_postgresql || missing+=(postgresql) ;;
-            c-compiler) command -v cc >/dev/null || missing+=(gcc libc6-dev) ;;
-            node) command -v node >/dev/null || missing+=(nodejs) ;;
-            *) command -v "$what" >/dev/null || missing+=("$what") ;;
-        esac
+# need_packages PACKAGE...: installs what dpkg does not know as installed.
+need_packages() {
+    local missing=()
+    for package in "$@"; do
+        [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
     done
-    [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}" ca-certificates
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+    command -v apt-get >/dev/null || die "install ${missing[*]}; this script can do it on Debian and Ubuntu only"
+    say "installing ${missing[*]}"
+    # The lists of a fresh machine are empty or old; apt's own words are for the case that it fails.
+    local log
+    log=$(mktemp)
+    if ! {
+        as_root apt-get update --quiet &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends "${missing[@]}"
+    } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        die "apt-get could not install ${missing[*]}"
+    fi
+    rm -f "$log"
 }
 
+# need_command COMMAND PACKAGE...: installs the packages where the command is missing.
+need_command() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null || need_packages "$@"
+}
+
+# need_postgresql: a server's binaries, without the cluster that Debian's package would make and start.
+need_postgresql() {
+    command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return 0
+    local drop=/etc/postgresql-common/createcluster.d/news-scripts.conf
+    if [[ -e $drop ]] || command -v pg_lsclusters >/dev/null; then
+        need_packages postgresql
+        return
+    fi
+    as_root mkdir -p "${drop%/*}"
+    printf 'create_main_cluster = false\n' | as_root tee "$drop" >/dev/null
+    need_packages postgresql
+    as_root rm -f "$drop"
+}
+
+# need_cargo: cargo on the PATH, also where a shell has not read rustup's settings.
 need_cargo() {
-    if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    if ! command -v cargo >/dev/null && [[ -x ${HOME:-}/.cargo/bin/cargo ]]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    command -v cargo >/dev/null || die "cargo is missing" "install Rust 1.92 or newer"
+    command -v cargo >/dev/null || die "cargo is missing: install Rust 1.92 or newer"
 }

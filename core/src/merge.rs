@@ -10,7 +10,7 @@
 //! | Present        | PUT                            | DELETE                    |
 //! | Unknown        | GET, then POST, PUT or nothing | GET, then DELETE or nothing |
 //!
-//! Laws (tested in `tests/laws.rs`): composition is associative and total, so a log may be
+//! Laws (tested in `tests/laws/`): composition is associative and total, so a log may be
 //! merged in any chunks, in SQL or here, on one machine or many, with the same result;
 //! replaying the merged change comes to what replaying the log comes to.
 //!
@@ -171,21 +171,22 @@ impl Merged {
         Self { change: Change::of(event.kind), first_id: event.id, last_id: event.id, events: 1 }
     }
 
-    /// Composes two stretches of one object's log; the lower ids come first, whichever
-    /// side they are on.
+    /// Composes two parts of one object's log, which may lie between each other: the lowest
+    /// id says what was before, the highest what is after, whichever side they are on.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
-        let (first, last) = if self.first_id <= other.first_id { (self, other) } else { (other, self) };
+        let first = if self.first_id <= other.first_id { self } else { other };
+        let last = if self.last_id >= other.last_id { self } else { other };
         Self {
             change: first.change.then(last.change),
             first_id: first.first_id,
-            last_id: first.last_id.max(last.last_id),
-            events: first.events + last.events,
+            last_id: last.last_id,
+            events: self.events + other.events,
         }
     }
 }
 
-/// Merges events, which come in any order of objects and, per object, by id.
+/// Merges events, in whatever order they come: their ids tell which was first.
 /// Returns a change for each object, by key.
 pub fn merge(events: impl IntoIterator<Item = Event>) -> BTreeMap<Key, Merged> {
     let mut changes = BTreeMap::new();

@@ -1,0 +1,89 @@
+//! Sending order (TARGETS 9) and checksum.
+
+use news_core::merge::{Action, Presence, Wish};
+use news_core::plan::{Plan, Standing, Work};
+use news_core::{Entity, Key, PostId};
+use proptest::prelude::*;
+
+use crate::cases;
+
+/// Any work on any set of objects, each once.
+fn works() -> impl Strategy<Value = Vec<Work>> {
+    let presence = prop::sample::select([Presence::Absent, Presence::Present, Presence::Unknown].as_slice());
+    let wish = prop::sample::select([Wish::Absent, Wish::Present].as_slice());
+    let one = (presence, wish, any::<bool>(), 1_i64..9);
+    prop::collection::btree_map((any::<bool>(), 1_i64..30), one, 0..30).prop_map(|drawn| {
+        let work = |((is_post, id), (before, after, parked, parent))| {
+            let entity = if is_post { Entity::Post } else { Entity::Comment };
+            let standing = if parked { Standing::Parked } else { Standing::Ready };
+            let parent = (!is_post).then(|| PostId::new(parent).unwrap());
+            Work { key: entity.key(id).unwrap(), parent, before, after, standing }
+        };
+        drawn.into_iter().map(work).collect()
+    })
+}
+
+fn shuffled() -> impl Strategy<Value = (Vec<Work>, Vec<Work>)> {
+    works().prop_flat_map(|works| (Just(works.clone()), Just(works).prop_shuffle()))
+}
+
+/// What may not come after what, as TARGETS 9 puts it: a number for each of its six steps.
+fn step(work: &Work) -> u8 {
+    match (work.key.entity(), work.action(), work.after) {
+        (Entity::Post, Action::Create | Action::Ask, Wish::Present) => 1,
+        (Entity::Post, Action::Update, _) => 2,
+        (Entity::Comment, Action::Create | Action::Ask, Wish::Present) => 3,
+        (Entity::Comment, Action::Update, _) => 4,
+        (Entity::Comment, _, _) => 5,
+        (Entity::Post, _, _) => 6,
+    }
+}
+
+fn keys(plan: &Plan) -> Vec<Key> {
+    plan.works().iter().map(|work| work.key).collect()
+}
+
+proptest! {
+    #![proptest_config(cases(512))]
+
+    #[test]
+    fn the_sending_order_is_kept_and_nothing_is_lost((works, other) in shuffled()) {
+        let plan = Plan::new(works.clone());
+        let steps: Vec<u8> = plan.works().iter().map(step).collect();
+        law!("posts created, updated, comments created, updated, deleted, posts deleted",
+            expected { let mut sorted = steps.clone(); sorted.sort_unstable(); sorted }, seen steps, of "{works:?}");
+        for pair in plan.works().windows(2).filter(|pair| step(&pair[0]) == step(&pair[1])) {
+            prop_assert!(pair[0].key < pair[1].key, "law broken: by id within a step\n  seen {} before {}", pair[0].key, pair[1].key);
+        }
+        law!("the order is the plan's and not its maker's",
+            expected keys(&plan), seen keys(&Plan::new(other)), of "{works:?}");
+        let (mut expected, mut seen) = (works.clone(), plan.works().to_vec());
+        expected.sort_by_key(|work| work.key);
+        seen.sort_by_key(|work| work.key);
+        law!("a plan holds the work it was made of", expected expected, seen seen, of "{works:?}");
+    }
+
+    #[test]
+    fn the_checksum_depends_on_what_is_sent_and_on_nothing_else((works, other) in shuffled(), at in any::<prop::sample::Index>()) {
+        let checksum = Plan::new(works.clone()).checksum();
+        law!("the checksum is the plan's and not its maker's",
+            expected checksum, seen Plan::new(other).checksum(), of "{works:?}");
+        let ready: Vec<Work> = works.iter().copied().filter(|work| work.standing == Standing::Ready).collect();
+        law!("what is parked is not in the checksum",
+            expected checksum, seen Plan::new(ready.clone()).checksum(), of "{works:?}");
+        if ready.is_empty() { return Ok(()) }
+        let at = at.index(ready.len());
+        let without = [&ready[..at], &ready[at + 1..]].concat();
+        prop_assert_ne!(&checksum, &Plan::new(without).checksum(), "law broken: one work less, another checksum");
+        let mut turned = ready;
+        turned[at].after = if turned[at].after == Wish::Present { Wish::Absent } else { Wish::Present };
+        prop_assert_ne!(&checksum, &Plan::new(turned).checksum(), "law broken: another wish, another checksum");
+    }
+
+    #[test]
+    fn the_tally_counts_every_ready_object_once(works in works()) {
+        let ready = works.iter().filter(|work| work.standing == Standing::Ready).count() as u64;
+        let counted: u64 = Plan::new(works.clone()).tally().values().map(|tally| tally.requests() + tally.nothing).sum();
+        law!("every ready object is counted once", expected ready, seen counted, of "{works:?}");
+    }
+}
