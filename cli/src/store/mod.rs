@@ -1,13 +1,18 @@
 //! The database: every SQL statement there is, and nothing else.
 //!
-//! In scope: connections, the schema, and a module for each user of the tables: `api`
-//! (posts, comments), `users`, `log` (the change log, merged), `objects` (conversations),
+//! In scope: connections, the schema, and a module for each user of the tables: `posts`
+//! and `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log` (the change log, merged), `objects` (conversations),
 //! `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
 
+pub mod comments;
 mod connect;
+pub mod posts;
 pub mod schema;
+mod session;
+pub mod users;
 
 pub use connect::{Purpose, connect};
+pub use session::{Live, Session, Trouble, schema_version};
 
 use crate::error::{Failure, Kind};
 
