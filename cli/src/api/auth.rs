@@ -120,7 +120,8 @@ impl Tokens {
         let now = now_s();
         let jti = format!("{:032x}", u128::from_be_bytes(jti));
         let claims = Claims { token_type: kind.claim(), exp: now + kind.life_s(), iat: now, jti, user_id };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).or_fail(Kind::Bug, "cannot sign a token")
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+            .or_fail(Kind::Bug, "cannot sign a token")
     }
 
     /// Checks a token: of `kind`, or of any. Returns whom it names, or what is wrong with it.

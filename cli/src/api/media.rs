@@ -67,7 +67,9 @@ mod tests {
     fn kinds_and_parameters() {
         let media = Media::parse("Form-Data; name=\"a;b\\\"c\" ; FileName=x.txt; flag; name2 = y ");
         assert_eq!(media.kind, "form-data");
-        for (name, value) in [("name", Some("a;b\"c")), ("filename", Some("x.txt")), ("flag", None), ("name2", Some("y"))] {
+        for (name, value) in
+            [("name", Some("a;b\"c")), ("filename", Some("x.txt")), ("flag", None), ("name2", Some("y"))]
+        {
             assert_eq!(media.param(name), value);
         }
         assert_eq!(Media::parse("").kind, "");

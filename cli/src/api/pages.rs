@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn how_many_pages() {
-        for (count, size, expected) in [(0, 10, 1), (1, 10, 1), (10, 10, 1), (11, 10, 2), (100, 10, 10), (101, 10, 11), (5, 1, 5)] {
+        for (count, size, expected) in
+            [(0, 10, 1), (1, 10, 1), (10, 10, 1), (11, 10, 2), (100, 10, 10), (101, 10, 11), (5, 1, 5)]
+        {
             assert_eq!(pages(count, size), expected);
         }
     }

@@ -70,7 +70,9 @@ fn verify_argon2(password: &str, stored: &str) -> Verdict {
     // The parameters are the hash's own.
     let Ok(hasher) = hasher() else { return Verdict::Wrong };
     match hasher.verify_password(password.as_bytes(), &hash) {
-        Ok(()) if stored.starts_with(&format!("argon2$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$")) => Verdict::Right,
+        Ok(()) if stored.starts_with(&format!("argon2$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$")) => {
+            Verdict::Right
+        }
         Ok(()) => Verdict::RightButOld,
         Err(_) => Verdict::Wrong,
     }

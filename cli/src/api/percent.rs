@@ -91,7 +91,16 @@ mod tests {
     #[test]
     fn reads_queries_as_python_does() {
         let read: Vec<(String, String)> = pairs("a&b=&=c&&d=1&d=2&e=%zz%C3&f=a+b%2B&g=1=2").collect();
-        let expected = [("a", ""), ("b", ""), ("", "c"), ("d", "1"), ("d", "2"), ("e", "%zz\u{fffd}"), ("f", "a b+"), ("g", "1=2")];
+        let expected = [
+            ("a", ""),
+            ("b", ""),
+            ("", "c"),
+            ("d", "1"),
+            ("d", "2"),
+            ("e", "%zz\u{fffd}"),
+            ("f", "a b+"),
+            ("g", "1=2"),
+        ];
         assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 

@@ -73,7 +73,10 @@ impl Request {
     /// Makes a request of a method and a target such as `/news/posts/?page=2`.
     pub fn new(method: &str, target: &str) -> Self {
         // Only a proxy is sent an absolute form (RFC 9112, section 3.2.2), but a server takes it, too.
-        let target = match target.strip_prefix("http://").map(|rest| rest.find('/').map_or("/", |at| rest.get(at..).unwrap_or("/"))) {
+        let target = match target
+            .strip_prefix("http://")
+            .map(|rest| rest.find('/').map_or("/", |at| rest.get(at..).unwrap_or("/")))
+        {
             Some(origin_form) => origin_form,
             None => target,
         };
@@ -132,7 +135,10 @@ mod tests {
         request.add_header("Accept", "a/b");
         request.add_header("ACCEPT", "c/d");
         assert_eq!(request.header("accept"), Some("a/b,c/d"));
-        assert_eq!((request.param("page").as_deref(), request.param("page_size").as_deref(), request.param("x")), (Some("2"), Some(""), None));
+        assert_eq!(
+            (request.param("page").as_deref(), request.param("page_size").as_deref(), request.param("x")),
+            (Some("2"), Some(""), None)
+        );
     }
 
     proptest::proptest! {

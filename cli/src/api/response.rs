@@ -72,7 +72,8 @@ pub fn to_json(value: &impl Serialize, layout: Layout) -> Vec<u8> {
         None => value.serialize(&mut serde_json::Serializer::new(&mut out)),
         Some(spaces) => {
             let indent = vec![b' '; usize::from(spaces)];
-            value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(&indent)))
+            value
+                .serialize(&mut serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(&indent)))
         }
     };
     if let Err(error) = written {
@@ -198,7 +199,9 @@ mod tests {
 
     #[test]
     fn json_is_javascript_too() {
-        let json = |layout| String::from_utf8(to_json(&serde_json::json!({ "a": "\u{2028}é\u{2029}", "b": [] }), layout)).unwrap();
+        let json = |layout| {
+            String::from_utf8(to_json(&serde_json::json!({ "a": "\u{2028}é\u{2029}", "b": [] }), layout)).unwrap()
+        };
         assert_eq!(json(Layout::default()), r#"{"a":"\u2028é\u2029","b":[]}"#);
         assert_eq!(json(Layout { indent: Some(2) }), "{\n  \"a\": \"\\u2028é\\u2029\",\n  \"b\": []\n}");
     }

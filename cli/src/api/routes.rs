@@ -100,7 +100,9 @@ impl Route {
         match method {
             Method::Options => true,
             Method::Head => self.methods.contains(&Method::Get),
-            Method::Get | Method::Post | Method::Put | Method::Delete | Method::Other(_) => self.methods.contains(method),
+            Method::Get | Method::Post | Method::Put | Method::Delete | Method::Other(_) => {
+                self.methods.contains(method)
+            }
         }
     }
 
@@ -197,7 +199,9 @@ mod tests {
             };
             assert_eq!(found, expected, "{path}");
         }
-        for path in ["/news", "/news/posts", "/news/posts/1", "/news/posts/abc", "/news/posts/1/comments", "/api-auth/token"] {
+        for path in
+            ["/news", "/news/posts", "/news/posts/1", "/news/posts/abc", "/news/posts/1/comments", "/api-auth/token"]
+        {
             assert!(matches!(find(path), Found::SlashMissing), "{path}");
         }
     }
@@ -229,12 +233,20 @@ mod tests {
     #[test]
     fn methods() {
         for route in ROUTES {
-            assert!(route.allows(&Method::Options) && !route.allows(&Method::new("PATCH")) && !route.allows(&Method::new("get")));
+            assert!(
+                route.allows(&Method::Options)
+                    && !route.allows(&Method::new("PATCH"))
+                    && !route.allows(&Method::new("get"))
+            );
             match route.endpoint {
                 Endpoint::Posts | Endpoint::PostComments => assert_eq!(route.allow(), "GET, POST, HEAD, OPTIONS"),
                 Endpoint::Post | Endpoint::Comment => assert_eq!(route.allow(), "GET, PUT, DELETE, HEAD, OPTIONS"),
-                Endpoint::TokenObtain | Endpoint::TokenRefresh | Endpoint::TokenVerify => assert_eq!(route.allow(), "POST, OPTIONS"),
-                Endpoint::Root | Endpoint::Healthz | Endpoint::Readyz => assert_eq!(route.allow(), "GET, HEAD, OPTIONS"),
+                Endpoint::TokenObtain | Endpoint::TokenRefresh | Endpoint::TokenVerify => {
+                    assert_eq!(route.allow(), "POST, OPTIONS")
+                }
+                Endpoint::Root | Endpoint::Healthz | Endpoint::Readyz => {
+                    assert_eq!(route.allow(), "GET, HEAD, OPTIONS")
+                }
             }
         }
     }

@@ -126,7 +126,10 @@ fn links_name_the_host_the_client_used() {
 fn every_rest_answer_says_what_is_allowed() {
     for (method, target) in [("GET", "/news/"), ("GET", "/news/posts/"), ("PUT", "/api-auth/token/")] {
         let response = ask(&request(method, target, &[]));
-        assert!(header(&response, "Allow").is_some() && header(&response, "Vary") == Some("Accept"), "{method} {target}");
+        assert!(
+            header(&response, "Allow").is_some() && header(&response, "Vary") == Some("Accept"),
+            "{method} {target}"
+        );
     }
 }
 

@@ -26,8 +26,9 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     schema::require_current(&mut store::connect(&url, Purpose::Api)?)?;
 
     let context = || format!("cannot listen on {}", args.listen);
-    let listener = TcpListener::bind(args.listen)
-        .map_err(|error| Failure::new(Kind::Usage, format!("{}: {error}", context())).hint("choose another address with --listen"))?;
+    let listener = TcpListener::bind(args.listen).map_err(|error| {
+        Failure::new(Kind::Usage, format!("{}: {error}", context())).hint("choose another address with --listen")
+    })?;
     let listen = listener.local_addr().or_fail(Kind::Usage, context())?;
     let workers = usize::from(args.workers);
     let proxy = if args.trust_proxy { Proxy::Trusted } else { Proxy::None };
@@ -58,7 +59,9 @@ pub fn tokens(settings: &Settings) -> Result<Tokens> {
         (None, Database::Private) => private_secret(settings)?,
         (None, Database::Named(_)) => {
             return Err(Failure::new(Kind::Usage, "NEWS_JWT_SECRET is not set: the API signs its tokens with it")
-                .hint("make one with `openssl rand -hex 32`, and keep it; NEWS_JWT_SECRET_FILE may name a file with it"));
+                .hint(
+                    "make one with `openssl rand -hex 32`, and keep it; NEWS_JWT_SECRET_FILE may name a file with it",
+                ));
         }
     };
     Tokens::new(&secret, settings::secret("NEWS_JWT_SECRET_PREVIOUS")?.as_ref())

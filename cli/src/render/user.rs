@@ -23,7 +23,7 @@ pub fn list(report: &Users, width: u16, out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "no users; add one with `news user add NAME`");
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_width(width).set_header(["id", "name", "active", "added"]);
+    table.load_style(presets::NOTHING).set_width(width).set_header(["id", "name", "active", "added"]);
     for user in &report.users {
         let active = if user.active { "yes" } else { "no" };
         table.add_row([user.id.to_string(), printable(&user.username), active.to_owned(), user.added_at.clone()]);
@@ -41,7 +41,12 @@ mod tests {
 
     #[test]
     fn a_list_is_a_table() {
-        let user = |id, name: &str, active| User { id, username: name.to_owned(), active, added_at: "2026-01-01T00:00:00Z".to_owned() };
+        let user = |id, name: &str, active| User {
+            id,
+            username: name.to_owned(),
+            active,
+            added_at: "2026-01-01T00:00:00Z".to_owned(),
+        };
         let users = Users { users: vec![user(1, "admin", true), user(20, "evil\u{1b}[2J", false)] };
         let mut out = Vec::new();
         list(&users, 100, &mut out).unwrap();

@@ -123,7 +123,13 @@ pub fn get(live: &mut Live, user: i64, id: i64) -> Result<Seen<Option<CommentRow
 }
 
 /// Returns page `page` (0: the last one) of a post's comments, newest first; nothing where there is no such post.
-pub fn list(live: &mut Live, user: i64, post: i64, size: i64, page: i64) -> Result<Seen<Option<Page<CommentRow>>>, postgres::Error> {
+pub fn list(
+    live: &mut Live,
+    user: i64,
+    post: i64,
+    size: i64,
+    page: i64,
+) -> Result<Seen<Option<Page<CommentRow>>>, postgres::Error> {
     let rows = live.all(|live| &live.comments.list, &[&user, &size, &page, &post])?;
     let (caller, count, exists) = match rows.first() {
         Some(row) => (Caller::read(row)?, row.try_get(1)?, row.try_get(2)?),
@@ -161,7 +167,12 @@ pub fn update(
 }
 
 /// Removes a comment.
-pub fn delete(live: &mut Live, user: i64, id: i64, versions: Option<&[String]>) -> Result<Seen<Changed<()>>, postgres::Error> {
+pub fn delete(
+    live: &mut Live,
+    user: i64,
+    id: i64,
+    versions: Option<&[String]>,
+) -> Result<Seen<Changed<()>>, postgres::Error> {
     let row = live.one(|live| &live.comments.delete, &[&user, &id, &versions])?;
     let done = row.try_get::<_, Option<i64>>(2)?.map(drop);
     Ok(Seen::new(Caller::read(&row)?, changed(done, row.try_get(1)?, versions)))

@@ -130,7 +130,13 @@ impl PostStatements {
 fn post(row: &Row, at: usize) -> Result<Option<PostRow>, postgres::Error> {
     let Some(id) = row.try_get::<_, Option<i64>>(at)? else { return Ok(None) };
     let version = if row.len() > at + 4 { row.try_get(at + 4)? } else { String::new() };
-    Ok(Some(PostRow { id, user_id: row.try_get(at + 1)?, title: row.try_get(at + 2)?, body: row.try_get(at + 3)?, version }))
+    Ok(Some(PostRow {
+        id,
+        user_id: row.try_get(at + 1)?,
+        title: row.try_get(at + 2)?,
+        body: row.try_get(at + 3)?,
+        version,
+    }))
 }
 
 /// Tells a change that was not made for want of the object from one that was not made for its version.
@@ -179,7 +185,12 @@ pub fn update(
 }
 
 /// Removes a post, and with it its comments.
-pub fn delete(live: &mut Live, user: i64, id: i64, versions: Option<&[String]>) -> Result<Seen<Changed<()>>, postgres::Error> {
+pub fn delete(
+    live: &mut Live,
+    user: i64,
+    id: i64,
+    versions: Option<&[String]>,
+) -> Result<Seen<Changed<()>>, postgres::Error> {
     let row = live.one(|live| &live.posts.delete, &[&user, &id, &versions])?;
     let done = row.try_get::<_, Option<i64>>(2)?.map(drop);
     Ok(Seen::new(Caller::read(&row)?, changed(done, row.try_get(1)?, versions)))

@@ -83,7 +83,8 @@ impl UserStatements {
             caller: client.prepare("SELECT (SELECT is_active FROM auth_user WHERE id = $1::bigint)")?,
             credentials: client.prepare("SELECT id::bigint, password, is_active FROM auth_user WHERE username = $1")?,
             // Unless it was changed meanwhile.
-            renew: client.prepare("UPDATE auth_user SET password = $2 WHERE id = $1::bigint AND password = $3 RETURNING 1")?,
+            renew: client
+                .prepare("UPDATE auth_user SET password = $2 WHERE id = $1::bigint AND password = $3 RETURNING 1")?,
         })
     }
 }
@@ -96,7 +97,8 @@ pub fn caller(live: &mut Live, user: i64) -> Result<Caller, postgres::Error> {
 /// Returns what a login under this name is checked against.
 pub fn credentials(live: &mut Live, username: &str) -> Result<Option<Credentials>, postgres::Error> {
     let rows = live.all(|live| &live.users.credentials, &[&username])?;
-    let read = |row: &Row| Ok(Credentials { id: row.try_get(0)?, password: row.try_get(1)?, is_active: row.try_get(2)? });
+    let read =
+        |row: &Row| Ok(Credentials { id: row.try_get(0)?, password: row.try_get(1)?, is_active: row.try_get(2)? });
     rows.first().map(read).transpose()
 }
 
@@ -154,8 +156,10 @@ pub fn find(client: &mut Client, username: &str) -> Result<Option<(i64, bool)>, 
 
 /// Sets a user's hash. Returns the id; nothing where there is no such user.
 pub fn set_password(client: &mut Client, username: &str, password: &str) -> Result<Option<i64>, postgres::Error> {
-    let row = client
-        .query_opt("UPDATE auth_user SET password = $2 WHERE username = $1 RETURNING id::bigint", &[&username, &password])?;
+    let row = client.query_opt(
+        "UPDATE auth_user SET password = $2 WHERE username = $1 RETURNING id::bigint",
+        &[&username, &password],
+    )?;
     row.map(|row| row.try_get(0)).transpose()
 }
 

@@ -90,7 +90,9 @@ mod tests {
             let parsed = parse(Some(content_type), body).unwrap();
             assert_eq!(text(&parsed, "a").as_deref(), Some(expected), "{content_type}");
         }
-        for content_type in [None, Some("text/plain; charset=utf-8"), Some("*/*"), Some("application/jsonp"), Some("json")] {
+        for content_type in
+            [None, Some("text/plain; charset=utf-8"), Some("*/*"), Some("application/jsonp"), Some("json")]
+        {
             let expected = BadBody::Unsupported(content_type.unwrap_or_default().to_owned());
             assert_eq!(parse(content_type, b"x"), Err(expected));
             assert_eq!(parse(content_type, b""), Ok(Value::Object(BTreeMap::new())));

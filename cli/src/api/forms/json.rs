@@ -269,7 +269,11 @@ mod tests {
 
     #[test]
     fn strings() {
-        let table = [(r#""a\n\t\"\\\/\b\f\r""#, "a\n\t\"\\/\u{8}\u{c}\r"), (r#""\ud83d\ude00é""#, "😀é"), (r#""\u0000""#, "\0")];
+        let table = [
+            (r#""a\n\t\"\\\/\b\f\r""#, "a\n\t\"\\/\u{8}\u{c}\r"),
+            (r#""\ud83d\ude00é""#, "😀é"),
+            (r#""\u0000""#, "\0"),
+        ];
         for (json, text) in table {
             assert_eq!(field(json), Value::Text(Text::from(text)), "{json}");
         }
@@ -278,14 +282,45 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!((lone.as_str(), lone.surrogate()), ("a\u{fffd}b\u{fffd}", Some(0xD800)));
-        assert_eq!(parse(r#"{"a": 1, "a": 2, "\ud800": 3}"#).map(|v| matches!(v, Value::Object(f) if f["a"] == Value::Int("2".into()))), Ok(true));
+        assert_eq!(
+            parse(r#"{"a": 1, "a": 2, "\ud800": 3}"#)
+                .map(|v| matches!(v, Value::Object(f) if f["a"] == Value::Int("2".into()))),
+            Ok(true)
+        );
     }
 
     #[test]
     fn what_is_no_json() {
         let table = [
-            "", " ", "{", "[1,]", "{\"a\":}", "{\"a\":1,}", "{a:1}", "NaN", "Infinity", "-Infinity", "nul", "01", "1.", ".5", "+1", "1e",
-            "\"a", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u+123\"", "1 2", "\u{feff}{}", "{\"a\" 1}", "'a'", "[1 2]", "-", "--1", "// x",
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "nul",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "\"a",
+            "\"\t\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u+123\"",
+            "1 2",
+            "\u{feff}{}",
+            "{\"a\" 1}",
+            "'a'",
+            "[1 2]",
+            "-",
+            "--1",
+            "// x",
         ];
         for text in table {
             assert!(parse(text).is_err(), "{text}");

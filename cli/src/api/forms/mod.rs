@@ -244,7 +244,10 @@ mod tests {
     #[test]
     fn every_failing_field_is_listed() {
         let table = [
-            ("{}", r#"{"name":["This field is required."],"email":["This field is required."],"body":["This field is required."]}"#),
+            (
+                "{}",
+                r#"{"name":["This field is required."],"email":["This field is required."],"body":["This field is required."]}"#,
+            ),
             (
                 r#"{"name": true, "email": ["a@x.com"], "body": {}}"#,
                 r#"{"name":["Not a valid string."],"email":["Enter a valid email address."],"body":["Not a valid string."]}"#,

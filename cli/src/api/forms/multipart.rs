@@ -40,7 +40,8 @@ fn parts<'a>(body: &'a [u8], delimiter: &'a [u8]) -> impl Iterator<Item = &'a [u
         if part.starts_with(b"--") {
             return None;
         }
-        let (before, behind) = next_delimiter(part, delimiter).map_or((part, None), |(before, behind)| (before, Some(behind)));
+        let (before, behind) =
+            next_delimiter(part, delimiter).map_or((part, None), |(before, behind)| (before, Some(behind)));
         rest = behind;
         Some(before)
     })
@@ -114,7 +115,8 @@ mod tests {
 
     #[test]
     fn fields() {
-        let part = |head: &str, value: &str| format!("--xyz\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+        let part =
+            |head: &str, value: &str| format!("--xyz\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
         let table = [
             (part("name=\"a\"", "1") + &part("name=b", "2") + "--xyz--\r\n", vec![("a", "1"), ("b", "2")]),
             (part("name=\"a\"", "1") + &part("name=\"a\"", "2") + "--xyz--", vec![("a", "2")]),
