@@ -1,5 +1,6 @@
 //! `news`: parse, run, render, exit.
 
+mod api;
 mod args;
 mod commands;
 mod compare;

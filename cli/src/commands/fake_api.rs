@@ -2,13 +2,14 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::args::FakeApi as Args;
 use crate::commands::Outcome;
+use crate::door::{Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::fake_api::{self, Data, FakeApi, Faults, Mode, Order, Orphans, Rules, Setup, Spelling};
 use crate::settings::{self, Settings};
@@ -16,8 +17,8 @@ use crate::ui::{self, Ui};
 
 /// The variable with the token that `--require-token` asks for.
 const TOKEN_VARIABLE: &str = "NEWS_FAKE_TOKEN";
-/// A worker's stack, in bytes: JSON of 128 levels, the parser's limit, fits. Memory is used as it is touched.
-const STACK_BYTES: usize = 1024 * 1024;
+/// An answer may take so long: `--latency` and the like are for trying a client's patience.
+const ANSWER_MAX: Duration = Duration::from_hours(1);
 
 /// Runs the command: serves until a signal stops it.
 pub fn run(args: &Args, _settings: &Settings, _ui: &Ui) -> Result<Outcome> {
@@ -28,9 +29,12 @@ pub fn run(args: &Args, _settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         .or_fail(Kind::Usage, format!("cannot listen on {}", args.listen))
         .map_err(|failure| failure.hint("choose another port with --listen; port 0 takes a free one"))?;
     let address = listener.local_addr().or_fail(Kind::Bug, "cannot tell the address")?;
-    serve(listener, usize::from(args.workers), &api).or_fail(Kind::Usage, format!("cannot serve on {address}"))?;
+    let door =
+        serve(listener, usize::from(args.workers), &api).or_fail(Kind::Usage, format!("cannot serve on {address}"))?;
     announce(address);
     let signal = signals.forever().next();
+    // A target that goes down goes down: what is under way is part of what is being tried.
+    drop(door);
     Err(match signal {
         Some(SIGINT) => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
         Some(_) | None => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
@@ -41,21 +45,14 @@ fn announce(address: SocketAddr) {
     ui::line(&format!("listening on http://{address}"));
 }
 
-/// Starts the workers; they end with the process.
-fn serve(listener: TcpListener, workers: usize, api: &Arc<FakeApi>) -> std::io::Result<()> {
-    let server = tiny_http::Server::from_listener(listener, None).map_err(std::io::Error::other)?;
-    let server = Arc::new(server);
-    for index in 0..workers {
-        let (server, api) = (Arc::clone(&server), Arc::clone(api));
-        thread::Builder::new().name(format!("worker-{index}")).stack_size(STACK_BYTES).spawn(move || {
-            while let Ok(request) = server.recv() {
-                if let Err(error) = fake_api::handle(&api, request) {
-                    log::debug!("{error}");
-                }
-            }
-        })?;
-    }
-    Ok(())
+/// Opens the door; what a slow or late answer may take is the user's wish.
+fn serve(listener: TcpListener, workers: usize, api: &Arc<FakeApi>) -> std::io::Result<Door> {
+    let api = Arc::clone(api);
+    let limits = Limits { answer_max: ANSWER_MAX, ..Limits::default() };
+    Door::open(listener, limits, workers, move |_| {
+        let api = Arc::clone(&api);
+        move |request| fake_api::handle(&api, request)
+    })
 }
 
 fn setup(args: &Args) -> Result<Setup> {

@@ -9,8 +9,8 @@ use news_core::session::{Config, Removed, SETTLE, Stop, Summary};
 use crate::args::Sync;
 use crate::commands::{Outcome, full};
 use crate::error::{Exit, Failure, Kind, Result};
-use crate::report::sync::{PlanReport, SyncReport};
-use crate::report::{Report, plan_counts};
+use crate::report::Report;
+use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
 use crate::run::{self, Run};
 use crate::settings::Settings;
@@ -115,7 +115,7 @@ pub(super) fn carry_out(
         }
     };
     let ended = ending(&summary, signals);
-    let report = SyncReport::new(id, target.url(), plan_counts(plan), &summary, warnings);
+    let report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
     let end = runs::RunEnd {
         status: match &ended {
             Ok(Exit::Done | Exit::Differ) => RunStatus::Done,

@@ -1,12 +1,151 @@
 //! `news user`
 
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
+
+use crate::api::{self, passwords};
 use crate::args::User;
 use crate::commands::Outcome;
-use crate::error::Result;
+use crate::error::{Failure, Kind, OrFail, Result};
+use crate::master;
+use crate::report::Report;
+use crate::report::user::{self, Change, UserChange};
 use crate::settings::Settings;
+use crate::store::users::{self, Added, USERNAME_CHARS_MAX};
+use crate::store::{self, Purpose, schema};
 use crate::ui::Ui;
 
+/// Users that a list shows; the API is used by programs, not by crowds.
+const LISTED_MAX: i64 = 10_000;
+/// A longer line is no password, in bytes.
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
 /// Runs the command.
-pub fn run(args: &User, settings: &Settings, ui: &Ui) -> Result<Outcome> {
-    unimplemented!("{args:?} {settings:?} {ui:?}")
+pub fn run(args: &User, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    match args {
+        User::Add { name, inactive } => add(name, !inactive, settings),
+        User::List => list(settings),
+        User::Passwd { name } => passwd(name, settings),
+        User::Remove { name } => remove(name, settings),
+    }
+}
+
+fn connect(settings: &Settings) -> Result<postgres::Client> {
+    let mut client = store::connect(&master::url(settings)?, Purpose::Admin)?;
+    schema::require_current(&mut client)?;
+    Ok(client)
+}
+
+fn add(name: &str, is_active: bool, settings: &Settings) -> Result<Outcome> {
+    check_name(name)?;
+    let mut client = connect(settings)?;
+    // Nobody types a password in vain.
+    if users::find(&mut client, name)?.is_some() {
+        return Err(taken(name));
+    }
+    let hash = passwords::hash(&read_password()?)?;
+    match users::add(&mut client, name, &hash, is_active)? {
+        Added::Done(id) => Ok(changed(name, id, Change::Added)),
+        Added::Taken => Err(taken(name)),
+    }
+}
+
+fn list(settings: &Settings) -> Result<Outcome> {
+    let rows = users::list(&mut connect(settings)?, LISTED_MAX)?;
+    let users = rows.into_iter().map(|row| user::User {
+        id: row.id,
+        username: row.username,
+        active: row.is_active,
+        added_at: row.date_joined.format(&Rfc3339).unwrap_or_default(),
+    });
+    Ok(Outcome::done(Report::Users(user::Users { users: users.collect() })))
+}
+
+fn passwd(name: &str, settings: &Settings) -> Result<Outcome> {
+    let mut client = connect(settings)?;
+    users::find(&mut client, name)?.ok_or_else(|| missing(name))?;
+    let hash = passwords::hash(&read_password()?)?;
+    let id = users::set_password(&mut client, name, &hash)?.ok_or_else(|| missing(name))?;
+    Ok(changed(name, id, Change::PasswordSet))
+}
+
+fn remove(name: &str, settings: &Settings) -> Result<Outcome> {
+    let id = users::remove(&mut connect(settings)?, name)?.ok_or_else(|| missing(name))?;
+    Ok(changed(name, id, Change::Removed))
+}
+
+fn changed(name: &str, id: i64, change: Change) -> Outcome {
+    Outcome::done(Report::UserChange(UserChange { username: name.to_owned(), id, change }))
+}
+
+/// What a command says of a name that nobody has.
+pub fn missing(name: &str) -> Failure {
+    Failure::new(Kind::Refused, format!("there is no user {name:?}")).hint("`news user list` shows who there is")
+}
+
+fn taken(name: &str) -> Failure {
+    Failure::new(Kind::Refused, format!("there is a user {name:?} already"))
+        .hint(format!("`news user passwd {name}` sets a new password"))
+}
+
+/// Refuses a name that could not log in: the API trims what it is sent.
+fn check_name(name: &str) -> Result<()> {
+    let chars = name.chars().count();
+    let why = if name.is_empty() {
+        "an empty name".to_owned()
+    } else if chars > USERNAME_CHARS_MAX {
+        format!("a name of {chars} characters, more than {USERNAME_CHARS_MAX}")
+    } else if name.contains('\0') || api::trim(name) != name {
+        format!("a name with white space around it, or U+0000 in it: {name:?}")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Kind::Usage, why))
+}
+
+/// Reads a password: twice from a terminal, without echo, else one line from stdin.
+fn read_password() -> Result<Zeroizing<String>> {
+    let context = "cannot read the password";
+    let typed = if io::stdin().is_terminal() {
+        let ask = |prompt: &str| rpassword::prompt_password(prompt).map(Zeroizing::new).or_fail(Kind::Usage, context);
+        let first = ask("Password: ")?;
+        if *first != *ask("Password again: ")? {
+            return Err(Failure::new(Kind::Usage, "the passwords differ"));
+        }
+        first
+    } else {
+        let mut line = Zeroizing::new(String::new());
+        let mut stdin = io::stdin().lock().take(PASSWORD_BYTES_MAX + 1);
+        let bytes = stdin.read_line(&mut line).or_fail(Kind::Usage, context)?;
+        if u64::try_from(bytes).is_ok_and(|bytes| bytes > PASSWORD_BYTES_MAX) {
+            return Err(Failure::new(Kind::Usage, format!("the password has more than {PASSWORD_BYTES_MAX} bytes")));
+        }
+        line
+    };
+    // The API trims what it is sent, so white space around a password never counts.
+    let password = Zeroizing::new(api::trim(&typed).to_owned());
+    if password.is_empty() {
+        return Err(Failure::new(Kind::Usage, "the password is empty").hint("write it to stdin, as one line"));
+    }
+    if password.contains('\0') {
+        return Err(Failure::new(Kind::Usage, "the password contains U+0000"));
+    }
+    Ok(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["a", "änne", "a b", &"x".repeat(150)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in ["", " a", "a\n", "a\0b", &"x".repeat(151)] {
+            assert_eq!(check_name(name).unwrap_err().kind(), Kind::Usage, "{name}");
+        }
+    }
 }

@@ -67,7 +67,11 @@ fn strict_keeps_what_it_acknowledges() {
         &[
             ("GET /posts/5", 200, "\"id\":5,"),
             ("POST /posts {\"userId\":1,\"id\":900,\"title\":\"a\",\"body\":\"b\"}", 201, "\"id\":900,\"title\":\"a\""),
-            ("POST /posts {\"userId\":1,\"id\":900,\"title\":\"x\",\"body\":\"y\"}", 500, "Insert failed, duplicate id"),
+            (
+                "POST /posts {\"userId\":1,\"id\":900,\"title\":\"x\",\"body\":\"y\"}",
+                500,
+                "Insert failed, duplicate id",
+            ),
             ("GET /posts/900", 200, "\"title\":\"a\""),
             ("PUT /posts/900 {\"id\":1,\"title\":\"z\"}", 200, "{\"id\":900,\"title\":\"z\"}"),
             ("PATCH /posts/900 {\"id\":1,\"body\":\"p\"}", 200, "{\"id\":900,\"title\":\"z\",\"body\":\"p\"}"),
@@ -225,7 +229,10 @@ fn late_writes_come_into_force_when_due() {
 
 #[test]
 fn refusals() {
-    let api = start(Mode::Strict, "{\"status_for\":{\"posts/900\":422,\"comments/7\":403},\"reject_text\":[\"forbidden word\"]}");
+    let api = start(
+        Mode::Strict,
+        "{\"status_for\":{\"posts/900\":422,\"comments/7\":403},\"reject_text\":[\"forbidden word\"]}",
+    );
     converse(
         &api,
         &[
@@ -260,7 +267,8 @@ fn throttled_requests_are_told_when_to_come_again() {
         let statuses: Vec<u16> = (0..3).map(|_| send_at(&api, "GET /posts/1", now).0).collect();
         assert_eq!(statuses, [200, 200, 429]);
         let reply = reply_at(&api, &ask("GET", "/posts/1", ""), now);
-        let header = reply.answer.headers.iter().find(|(name, _)| *name == "Retry-After").map(|(_, value)| value.as_str());
+        let header =
+            reply.answer.headers.iter().find(|(name, _)| *name == "Retry-After").map(|(_, value)| value.as_str());
         assert_eq!(header.is_some(), expected.is_some());
         assert!(header.unwrap_or_default().ends_with(expected.unwrap_or_default()), "{header:?}");
     }
@@ -269,7 +277,8 @@ fn throttled_requests_are_told_when_to_come_again() {
 #[test]
 fn lists_cut_shuffled_and_counted() {
     let list = |faults: &str| reply_at(&start(Mode::Strict, faults), &ask("GET", "/posts", ""), Instant::now());
-    let total = |reply: &Reply| reply.answer.headers.iter().find(|(name, _)| *name == "X-Total-Count").map(|(_, n)| n.clone());
+    let total =
+        |reply: &Reply| reply.answer.headers.iter().find(|(name, _)| *name == "X-Total-Count").map(|(_, n)| n.clone());
     let whole = list("{}");
     assert_eq!((whole.sending, total(&whole)), (Sending::Whole, None));
     assert_eq!(json(&text(&whole.answer)).as_array().unwrap().len(), 100);
@@ -318,7 +327,9 @@ fn journal_counts_and_reset() {
 #[test]
 fn faults_can_be_replaced_but_not_by_nonsense() {
     let api = start(Mode::Strict, "{}");
-    for (body, status) in [("{\"latency_ms\":5}", 200), ("{\"latenzy\":5}", 400), ("{\"cut_after\":3}", 400), ("", 400), ("{}", 200)] {
+    for (body, status) in
+        [("{\"latency_ms\":5}", 200), ("{\"latenzy\":5}", 400), ("{\"cut_after\":3}", 400), ("", 400), ("{}", 200)]
+    {
         let request = ask("PUT", "/__faults", body);
         assert_eq!(reply_at(&api, &request, Instant::now()).answer.status, status, "{body}");
     }

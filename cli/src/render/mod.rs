@@ -4,6 +4,7 @@ mod db;
 mod diff;
 mod status;
 mod sync;
+mod user;
 
 use std::io::{self, Write};
 
@@ -40,6 +41,9 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::DbMigrated(report) => db::migrated(report, out),
             Report::DbStatus(report) => db::status(report, page, out),
             Report::DbSwitched(report) => db::switched(report, out),
+            Report::Token(report) => writeln!(out, "{}", report.access),
+            Report::UserChange(report) => user::change(report, out),
+            Report::Users(report) => user::list(report, page, out),
         },
     }
 }

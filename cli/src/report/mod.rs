@@ -4,6 +4,8 @@ pub mod db;
 pub mod diff;
 pub mod status;
 pub mod sync;
+pub mod token;
+pub mod user;
 
 use serde::Serialize;
 
@@ -33,9 +35,10 @@ pub enum Report {
     Keys(status::KeysReport),
     /// `news import`
     Import(status::ImportReport),
-}
-
-/// Returns a plan's counts, named.
-pub fn plan_counts(plan: &news_core::plan::Plan) -> sync::ByEntity<sync::Actions> {
-    sync::by_entity(&plan.tally())
+    /// `news token`
+    Token(token::Token),
+    /// `news user add|passwd|remove`
+    UserChange(user::UserChange),
+    /// `news user list`
+    Users(user::Users),
 }

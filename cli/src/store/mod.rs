@@ -1,20 +1,27 @@
 //! The database: every SQL statement there is, and nothing else.
 //!
-//! In scope: connections, the schema, and a module for each user of the tables: `api`
-//! (posts, comments), `users`, `log` (the change log, merged), `objects` (conversations),
-//! `inspect` (what an operator asks of the database), `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
+//! In scope: connections, the schema, and a module for each user of the tables: `posts` and
+//! `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log`
+//! (the change log, merged), `objects` (conversations), `lock`, `runs`, `rows` (bulk: import,
+//! diff), `inspect` (what an operator asks of the database). Out of scope: the screen, the
+//! target, decisions.
 
+pub mod comments;
 mod connect;
 pub mod inspect;
 pub mod lock;
 pub mod log;
 pub mod objects;
+pub mod posts;
 pub mod rows;
 pub mod runs;
 pub mod schema;
+mod session;
 pub mod url;
+pub mod users;
 
 pub use connect::{Purpose, connect, connect_as};
+pub use session::{Live, Session, Trouble, schema_version};
 
 use crate::error::{Failure, Kind};
 

@@ -1,0 +1,297 @@
+//! Forms: what a client may write, field by field, in Django REST framework's words.
+//!
+//! In scope: reading bodies (JSON, urlencoded, multipart), and turning values into checked
+//! texts or the list of everything that is wrong. Out of scope: what is done with them.
+
+mod body;
+mod email;
+mod json;
+mod multipart;
+mod python;
+mod value;
+
+use std::collections::BTreeMap;
+
+use news_core::model::{self, Field};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+pub use body::{BadBody, parse};
+pub use python::strip as trim;
+pub use value::Value;
+
+/// What is wrong, by field, in the fields' order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Invalid(Vec<(&'static str, Vec<String>)>);
+
+impl Serialize for Invalid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (field, messages) in &self.0 {
+            map.serialize_entry(field, messages)?;
+        }
+        map.end()
+    }
+}
+
+/// A post, as a client writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostForm {
+    /// 1 to 256 characters.
+    pub title: String,
+    /// 1 to 1024 characters.
+    pub body: String,
+}
+
+/// A comment, as a client writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommentForm {
+    /// 1 to 128 characters.
+    pub name: String,
+    /// An address, of at most 128 characters.
+    pub email: String,
+    /// 1 to 1024 characters.
+    pub body: String,
+}
+
+/// Credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LoginForm {
+    /// The user's name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl PostForm {
+    /// Checks the fields of a post.
+    pub fn new(data: &Value) -> Result<Self, Invalid> {
+        let mut form = Form::new(data)?;
+        let title = form.text(model::TITLE);
+        let body = form.text(model::POST_BODY);
+        match (title, body) {
+            (Some(title), Some(body)) => Ok(Self { title, body }),
+            (_, _) => Err(form.invalid),
+        }
+    }
+}
+
+impl CommentForm {
+    /// Checks the fields of a comment.
+    pub fn new(data: &Value) -> Result<Self, Invalid> {
+        let mut form = Form::new(data)?;
+        let name = form.text(model::NAME);
+        let email = form.email(model::EMAIL);
+        let body = form.text(model::COMMENT_BODY);
+        match (name, email, body) {
+            (Some(name), Some(email), Some(body)) => Ok(Self { name, email, body }),
+            (_, _, _) => Err(form.invalid),
+        }
+    }
+}
+
+impl LoginForm {
+    /// Checks the fields of a login.
+    pub fn new(data: &Value) -> Result<Self, Invalid> {
+        let mut form = Form::new(data)?;
+        let username = form.text(unlimited("username"));
+        let password = form.text(unlimited("password"));
+        match (username, password) {
+            (Some(username), Some(password)) => Ok(Self { username, password }),
+            (_, _) => Err(form.invalid),
+        }
+    }
+}
+
+/// Checks a form of one field, `refresh` or `token`, and returns its text.
+pub fn token(data: &Value, field: &'static str) -> Result<String, Invalid> {
+    let mut form = Form::new(data)?;
+    form.text(unlimited(field)).ok_or(form.invalid)
+}
+
+/// A field whose length only the body's limit bounds.
+fn unlimited(name: &'static str) -> Field {
+    Field { name, chars_max: usize::MAX }
+}
+
+/// What a text field says to a value that is none.
+const NO_STRING: &str = "Not a valid string.";
+/// What an address field says to whatever is none.
+const NO_EMAIL: &str = "Enter a valid email address.";
+
+struct Form<'a> {
+    fields: &'a BTreeMap<String, Value>,
+    invalid: Invalid,
+}
+
+impl<'a> Form<'a> {
+    fn new(data: &'a Value) -> Result<Self, Invalid> {
+        let whole = |message: String| Err(Invalid(vec![("non_field_errors", vec![message])]));
+        match data {
+            Value::Object(fields) => Ok(Self { fields, invalid: Invalid::default() }),
+            Value::Null => whole("No data provided".to_owned()),
+            Value::Bool | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::List | Value::File => {
+                whole(format!("Invalid data. Expected a dictionary, but got {}.", data.python_type()))
+            }
+        }
+    }
+
+    fn text(&mut self, field: Field) -> Option<String> {
+        let checked = clean(self.fields.get(field.name), field, NO_STRING, |_| None);
+        self.keep(field, checked)
+    }
+
+    fn email(&mut self, field: Field) -> Option<String> {
+        let judge = |text: &str| (!email::is_valid(text)).then_some(NO_EMAIL);
+        let checked = clean(self.fields.get(field.name), field, NO_EMAIL, judge);
+        self.keep(field, checked)
+    }
+
+    fn keep(&mut self, field: Field, checked: Result<String, Vec<String>>) -> Option<String> {
+        checked.map_err(|messages| self.invalid.0.push((field.name, messages))).ok()
+    }
+}
+
+/// Turns a value into the field's text, or lists what is wrong with it: length, then NUL,
+/// then surrogates, then the field's own rule.
+fn clean(
+    value: Option<&Value>,
+    field: Field,
+    wrong_type: &str,
+    judge: impl Fn(&str) -> Option<&'static str>,
+) -> Result<String, Vec<String>> {
+    let one = |message: &str| Err(vec![message.to_owned()]);
+    let (text, surrogate) = match value {
+        None => return one("This field is required."),
+        Some(Value::Null) => return one("This field may not be null."),
+        Some(Value::Bool | Value::List | Value::Object(_) | Value::File) => return one(wrong_type),
+        Some(Value::Int(text) | Value::Float(text)) => (text.as_str(), None),
+        Some(Value::Text(text)) => (text.as_str(), text.surrogate()),
+    };
+    let text = python::strip(text);
+    if text.is_empty() {
+        return one("This field may not be blank.");
+    }
+    let mut messages = Vec::new();
+    if text.chars().count() > field.chars_max {
+        messages.push(format!("Ensure this field has no more than {} characters.", field.chars_max));
+    }
+    if text.contains('\0') {
+        messages.push("Null characters are not allowed.".to_owned());
+    }
+    if let Some(unit) = surrogate {
+        messages.push(format!("Surrogate characters are not allowed: U+{unit:X}."));
+    }
+    messages.extend(judge(text).map(str::to_owned));
+    if messages.is_empty() { Ok(text.to_owned()) } else { Err(messages) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Value {
+        parse(Some("application/json"), text.as_bytes()).unwrap()
+    }
+
+    fn title(value: &str) -> Result<String, String> {
+        let form = PostForm::new(&json(&format!("{{\"title\": {value}, \"body\": \"b\"}}")));
+        form.map(|form| form.title).map_err(|invalid| serde_json::to_string(&invalid).unwrap())
+    }
+
+    #[test]
+    fn a_text_field() {
+        let long = format!("\" {} \"", "é".repeat(256));
+        let table = [
+            (r#""t""#, "t"),
+            (r#""  a  b ""#, "a  b"),
+            (r#""\u001ca\u001f""#, "a"),
+            (r#""\u00a0\u3000\u2028\u0085a""#, "a"),
+            (r#""\u200ba\ufeff""#, "\u{200b}a\u{feff}"),
+            ("12", "12"),
+            ("1.50", "1.5"),
+            ("1e2", "100.0"),
+            ("-0", "0"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+            (&long, &"é".repeat(256)),
+        ];
+        for (value, expected) in table {
+            assert_eq!(title(value).as_deref(), Ok(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_text_field_refuses() {
+        let long = format!("\"{}\\u0000\\udfff\"", "😀".repeat(256));
+        let table = [
+            ("null", r#"["This field may not be null."]"#),
+            (r#""""#, r#"["This field may not be blank."]"#),
+            (r#"" \t\r\n\u001c""#, r#"["This field may not be blank."]"#),
+            ("true", r#"["Not a valid string."]"#),
+            ("[]", r#"["Not a valid string."]"#),
+            (r#"{"a": 1}"#, r#"["Not a valid string."]"#),
+            (r#""a\u0000b""#, r#"["Null characters are not allowed."]"#),
+            (r#""a\ud800b\udfff""#, r#"["Surrogate characters are not allowed: U+D800."]"#),
+            (
+                &long,
+                r#"["Ensure this field has no more than 256 characters.","Null characters are not allowed.","Surrogate characters are not allowed: U+DFFF."]"#,
+            ),
+        ];
+        for (value, expected) in table {
+            assert_eq!(title(value), Err(format!("{{\"title\":{expected}}}")), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_failing_field_is_listed() {
+        let table = [
+            (
+                "{}",
+                r#"{"name":["This field is required."],"email":["This field is required."],"body":["This field is required."]}"#,
+            ),
+            (
+                r#"{"name": true, "email": ["a@x.com"], "body": {}}"#,
+                r#"{"name":["Not a valid string."],"email":["Enter a valid email address."],"body":["Not a valid string."]}"#,
+            ),
+            (
+                r#"{"name": "a", "email": "a\u0000@x.com", "body": "b"}"#,
+                r#"{"email":["Null characters are not allowed.","Enter a valid email address."]}"#,
+            ),
+            ("[]", r#"{"non_field_errors":["Invalid data. Expected a dictionary, but got list."]}"#),
+            ("\"x\"", r#"{"non_field_errors":["Invalid data. Expected a dictionary, but got str."]}"#),
+            ("1", r#"{"non_field_errors":["Invalid data. Expected a dictionary, but got int."]}"#),
+            ("1.5", r#"{"non_field_errors":["Invalid data. Expected a dictionary, but got float."]}"#),
+            ("false", r#"{"non_field_errors":["Invalid data. Expected a dictionary, but got bool."]}"#),
+            ("null", r#"{"non_field_errors":["No data provided"]}"#),
+        ];
+        for (body, expected) in table {
+            let invalid = CommentForm::new(&json(body)).unwrap_err();
+            assert_eq!(serde_json::to_string(&invalid).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_files_name_is_no_text() {
+        let body = "--x\r\nContent-Disposition: form-data; name=title; filename=f\r\n\r\nt\r\n--x--";
+        let data = parse(Some("multipart/form-data; boundary=x"), body.as_bytes()).unwrap();
+        assert_eq!(
+            serde_json::to_string(&PostForm::new(&data).unwrap_err()).unwrap(),
+            r#"{"title":["Not a valid string."],"body":["This field is required."]}"#
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_form_that_is_taken_keeps_the_limits(title in proptest::arbitrary::any::<String>(), body in "\\PC{0,1100}") {
+            let json = serde_json::json!({ "title": title, "body": body }).to_string();
+            let data = parse(Some("application/json"), json.as_bytes()).unwrap();
+            if let Ok(form) = PostForm::new(&data) {
+                proptest::prop_assert_eq!(model::TITLE.fault(&form.title), None);
+                proptest::prop_assert_eq!(model::POST_BODY.fault(&form.body), None);
+                // What was taken once is taken again, unchanged.
+                let again = serde_json::json!({ "title": form.title, "body": form.body }).to_string();
+                let data = parse(Some("application/json"), again.as_bytes()).unwrap();
+                proptest::prop_assert_eq!(PostForm::new(&data), Ok(form));
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `multipart/form-data` (RFC 7578), with Django's leniency: a missing end is no error.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::body::FIELDS_MAX;
+use super::value::{Text, Value};
+use crate::api::media::Media;
+
+/// RFC 2046, section 5.1.1, allows 70; Django takes this many, in bytes.
+const BOUNDARY_BYTES_MAX: usize = 200;
+
+/// Reads the fields of `body`; the last of duplicate names wins.
+pub fn parse(boundary: &str, body: &[u8]) -> Result<Value, String> {
+    let is_plain = boundary.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if boundary.is_empty() || boundary.len() > BOUNDARY_BYTES_MAX || boundary.ends_with(' ') || !is_plain {
+        return Err(format!("Invalid boundary in multipart: {boundary}"));
+    }
+    let delimiter = [b"--", boundary.as_bytes()].concat();
+    let mut fields = BTreeMap::new();
+    for (i, part) in parts(body, &delimiter).enumerate() {
+        if i >= FIELDS_MAX {
+            return Err(format!("more than {FIELDS_MAX} fields"));
+        }
+        if let Some((name, value)) = field(part) {
+            fields.insert(name, value);
+        }
+    }
+    Ok(Value::Object(fields))
+}
+
+/// Returns what stands between the delimiters, each of which begins a line.
+fn parts<'a>(body: &'a [u8], delimiter: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut rest = next_delimiter(body, delimiter).map(|(_, behind)| behind);
+    std::iter::from_fn(move || {
+        let part = rest?;
+        // The last delimiter has two more hyphens.
+        if part.starts_with(b"--") {
+            return None;
+        }
+        let (before, behind) =
+            next_delimiter(part, delimiter).map_or((part, None), |(before, behind)| (before, Some(behind)));
+        rest = behind;
+        Some(before)
+    })
+}
+
+/// Returns what is before the next delimiter, without its line break, and what is behind it.
+fn next_delimiter<'a>(text: &'a [u8], delimiter: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let mut from = 0;
+    loop {
+        let at = from + find(text.get(from..)?, delimiter)?;
+        let (before, found) = text.split_at(at);
+        if before.is_empty() || before.ends_with(b"\n") {
+            let before = before.strip_suffix(b"\n").unwrap_or(before);
+            let before = before.strip_suffix(b"\r").unwrap_or(before);
+            return Some((before, found.get(delimiter.len()..).unwrap_or_default()));
+        }
+        from = at + 1;
+    }
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}
+
+/// Reads a part: headers, an empty line, the value. What has no name is no field.
+fn field(part: &[u8]) -> Option<(String, Value)> {
+    let part = part.strip_prefix(b"\r\n").or_else(|| part.strip_prefix(b"\n")).unwrap_or(part);
+    let (head, value) = match find(part, b"\r\n\r\n") {
+        Some(at) => (part.get(..at)?, part.get(at + 4..)?),
+        None => {
+            let at = find(part, b"\n\n")?;
+            (part.get(..at)?, part.get(at + 2..)?)
+        }
+    };
+    let head = String::from_utf8_lossy(head);
+    let header = |wanted: &str| {
+        head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim().eq_ignore_ascii_case(wanted).then(|| Media::parse(value))
+        })
+    };
+    let disposition = header("Content-Disposition").filter(|disposition| disposition.kind == "form-data")?;
+    let name = disposition.param("name")?.trim().to_owned();
+    match disposition.param("filename") {
+        Some("") => return None,
+        Some(_) => return Some((name, Value::File)),
+        None => {}
+    }
+    let is_base64 = header("Content-Transfer-Encoding").is_some_and(|encoding| encoding.kind == "base64");
+    let decoded = if is_base64 { STANDARD.decode(value).ok() } else { None };
+    let text = String::from_utf8_lossy(decoded.as_deref().unwrap_or(value)).into_owned();
+    Some((name, Value::Text(Text::from(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Vec<(String, String)> {
+        match parse("xyz", body.as_bytes()) {
+            Ok(Value::Object(fields)) => fields
+                .into_iter()
+                .map(|(name, value)| match value {
+                    Value::Text(text) => (name, text.as_str().to_owned()),
+                    other => (name, format!("{other:?}")),
+                })
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn fields() {
+        let part =
+            |head: &str, value: &str| format!("--xyz\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+        let table = [
+            (part("name=\"a\"", "1") + &part("name=b", "2") + "--xyz--\r\n", vec![("a", "1"), ("b", "2")]),
+            (part("name=\"a\"", "1") + &part("name=\"a\"", "2") + "--xyz--", vec![("a", "2")]),
+            (part("name=\"a\"", "line\r\n\r\nline --xyz no"), vec![("a", "line\r\n\r\nline --xyz no\r\n")]),
+            (format!("preamble\r\n{}--xyz--\r\nepilogue", part("name=a", "")), vec![("a", "")]),
+            (part("name=a; filename=f.txt", "1") + "--xyz--", vec![("a", "File")]),
+            (part("name=a; filename=\"\"", "1") + "--xyz--", vec![]),
+            (part("nothing=a", "1") + "--xyz--", vec![]),
+            (part("name=a\r\nContent-Transfer-Encoding: base64", "w6k=") + "--xyz--", vec![("a", "é")]),
+            ("--xyz\nContent-Disposition: form-data; name=a\n\n1\n--xyz--\n".to_owned(), vec![("a", "1")]),
+            ("--xyz--".to_owned(), vec![]),
+            ("nothing at all".to_owned(), vec![]),
+        ];
+        for (body, expected) in table {
+            let expected: Vec<_> = expected.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            assert_eq!(read(&body), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn boundaries_and_limits() {
+        for boundary in ["", "a ", "a\u{7f}", &"x".repeat(201)] {
+            assert!(parse(boundary, b"--x").is_err(), "{boundary:?}");
+        }
+        assert!(parse("a", "--a\n".repeat(FIELDS_MAX + 2).as_bytes()).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(body in proptest::collection::vec(proptest::sample::select(&b"-a\r\n:;=\"x"[..]), 0..80)) {
+            let _ = parse("a", &body);
+        }
+
+        #[test]
+        fn a_value_round_trips(value in "[^-]*") {
+            let body = format!("--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{value}\r\n--xyz--\r\n");
+            proptest::prop_assert_eq!(read(&body), vec![("a".to_owned(), value)]);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What the routes lead to: one function a method, request in, answer or problem out.
+
+mod comments;
+mod posts;
+mod service;
+mod tokens;
+
+use serde::Serialize;
+
+use super::forms::{self, BadBody, Invalid, Value};
+use super::negotiate::Layout;
+use super::pages::{self, Wanted};
+use super::request::{Method, Request};
+use super::response::{Denied, Problem, Response};
+use super::routes::Endpoint;
+use super::{BODY_BYTES_MAX, Proxy, Service, conditions};
+use crate::error::Failure;
+use crate::store::posts::Page;
+use crate::store::users::{self, Caller, Seen};
+use crate::store::{Live, Session, Trouble};
+
+/// All that a handler may look at.
+pub struct Context<'a> {
+    pub service: &'a Service,
+    pub session: &'a mut Session,
+    pub request: &'a Request,
+    pub layout: Layout,
+    /// What stood for the path's placeholder.
+    pub segment: Option<&'a str>,
+    /// The token's user, who is still to be looked up.
+    pub user: i64,
+}
+
+/// Runs the handler of an endpoint; its method is one that the route has.
+pub fn run(context: &mut Context<'_>, endpoint: Endpoint) -> Result<Response, Problem> {
+    match (endpoint, &context.request.method) {
+        (Endpoint::TokenObtain, _) => tokens::obtain(context),
+        (Endpoint::TokenRefresh, _) => tokens::refresh(context),
+        (Endpoint::TokenVerify, _) => tokens::verify(context),
+        (Endpoint::Root, _) => service::root(context),
+        (Endpoint::Posts, Method::Post) => posts::create(context),
+        (Endpoint::Posts, _) => posts::list(context),
+        (Endpoint::Post, Method::Put) => posts::update(context),
+        (Endpoint::Post, Method::Delete) => posts::delete(context),
+        (Endpoint::Post, _) => posts::get(context),
+        (Endpoint::PostComments, Method::Post) => comments::create(context),
+        (Endpoint::PostComments, _) => comments::list(context),
+        (Endpoint::Comment, Method::Put) => comments::update(context),
+        (Endpoint::Comment, Method::Delete) => comments::delete(context),
+        (Endpoint::Comment, _) => comments::get(context),
+        (Endpoint::Healthz, _) => Ok(service::healthz()),
+        (Endpoint::Readyz, _) => service::readyz(context),
+    }
+}
+
+#[derive(Serialize)]
+struct PageJson<'a, T> {
+    count: i64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: &'a [T],
+}
+
+impl Context<'_> {
+    /// Runs a statement that changes nothing.
+    fn read<T>(&mut self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Problem> {
+        self.session.read(run).map_err(in_trouble)
+    }
+
+    /// Runs a statement that changes something.
+    fn write<T>(&mut self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Problem> {
+        self.session.write(run).map_err(in_trouble)
+    }
+
+    /// Looks the user up where nothing else is to be looked up.
+    pub fn require_user(&mut self) -> Result<(), Problem> {
+        let user = self.user;
+        let caller = self.read(|live| users::caller(live, user))?;
+        require_active(caller)
+    }
+
+    /// Returns the id in the path. Where it is no integer, the user comes first, then 404.
+    fn id(&mut self) -> Result<i64, Problem> {
+        if let Some(id) = super::routes::id(self.segment.unwrap_or_default()) {
+            return Ok(id);
+        }
+        self.require_user()?;
+        Err(Problem::NotFound("Not found."))
+    }
+
+    /// Reads and checks the body.
+    fn form<T>(&self, check: impl Fn(&Value) -> Result<T, Invalid>) -> Result<T, Problem> {
+        if self.request.body.len() > BODY_BYTES_MAX {
+            return Err(Problem::TooLarge(BODY_BYTES_MAX));
+        }
+        let data = forms::parse(self.request.header("content-type"), &self.request.body).map_err(|bad| match bad {
+            BadBody::Unsupported(media) => Problem::Unsupported(media),
+            BadBody::Malformed(why) => Problem::Malformed(why),
+        })?;
+        check(&data).map_err(Problem::Invalid)
+    }
+
+    /// Returns `http://HOST` as the client sees it.
+    fn origin(&self) -> Result<String, Problem> {
+        let forwarded = |name| match self.service.proxy {
+            Proxy::None => None,
+            // The nearest proxy's word is the last one, but a chain tells the client's host first.
+            Proxy::Trusted => self.request.header(name).and_then(|value| value.split(',').next()).map(str::trim),
+        };
+        let scheme = match forwarded("x-forwarded-proto") {
+            Some("https") => "https",
+            Some(_) | None => "http",
+        };
+        match forwarded("x-forwarded-host").or(self.request.header("host")) {
+            Some(host) if is_host(host) => Ok(format!("{scheme}://{host}")),
+            Some(_) => Err(Problem::BadHost),
+            None => Ok(format!("{scheme}://{}", self.service.listen)),
+        }
+    }
+
+    /// Answers with an object: 304 where the client has this version already.
+    fn object(&self, status: u16, object: &impl Serialize, version: &str) -> Response {
+        let tag = conditions::tag(version, self.layout);
+        let is_read = matches!(self.request.method, Method::Get | Method::Head);
+        if is_read && conditions::is_known(self.request.header("if-none-match"), version, self.layout) {
+            return Response::empty(304).header("ETag", tag);
+        }
+        Response::json(status, object, self.layout).header("ETag", tag)
+    }
+
+    /// Returns the versions that the client lets be changed; nothing where any will do.
+    fn versions(&self) -> Option<Vec<String>> {
+        conditions::changeable(self.request.header("if-match"))
+    }
+
+    /// Answers with a page of a list, or says that there is no such page.
+    fn page<T: Serialize>(&self, wanted: Option<Wanted>, size: i64, page: &Page<T>) -> Result<Response, Problem> {
+        let last = pages::pages(page.count, size);
+        let number = match wanted {
+            Some(Wanted::Last) => last,
+            Some(Wanted::Number(number)) if number <= last => number,
+            Some(Wanted::Number(_)) | None => return Err(Problem::NotFound("Invalid page.")),
+        };
+        let base = format!("{}{}", self.origin()?, self.request.path);
+        let link = |number| pages::link(&base, &self.request.query, number);
+        let json = PageJson {
+            count: page.count,
+            next: (number < last).then(|| link(number + 1)),
+            previous: (number > 1).then(|| link(number - 1)),
+            results: &page.rows,
+        };
+        Ok(Response::json(200, &json, self.layout))
+    }
+}
+
+/// Returns what was found, once it is known that the user may see it.
+fn active<T>(seen: Seen<T>) -> Result<T, Problem> {
+    require_active(seen.caller)?;
+    Ok(seen.found)
+}
+
+fn require_active(caller: Caller) -> Result<(), Problem> {
+    match caller {
+        Caller::Active => Ok(()),
+        Caller::Inactive => Err(Problem::Denied(Denied::InactiveUser)),
+        Caller::Unknown => Err(Problem::Denied(Denied::UnknownUser)),
+    }
+}
+
+/// The number that a statement takes for a page; 0 is the last one, and a page that cannot be is the first.
+fn page_number(wanted: Option<Wanted>) -> i64 {
+    match wanted {
+        Some(Wanted::Number(number)) => number,
+        Some(Wanted::Last) => 0,
+        None => 1,
+    }
+}
+
+/// Gives the database's trouble its answer.
+fn in_trouble(trouble: Trouble) -> Problem {
+    match trouble {
+        Trouble::Away => Problem::Unavailable("The database is unavailable. Try again in a moment."),
+        Trouble::Refused(error) => {
+            log::error!("the database refused a statement: {}", Failure::from(error));
+            Problem::Internal
+        }
+    }
+}
+
+/// A name or an address, with a port or without: nothing that could break out of a link.
+fn is_host(host: &str) -> bool {
+    const HOST_BYTES_MAX: usize = 255 + ":65535".len();
+    let is_fitting = |b: u8| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b);
+    !host.is_empty() && host.len() <= HOST_BYTES_MAX && host.bytes().all(is_fitting)
+}

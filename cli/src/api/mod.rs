@@ -1,0 +1,154 @@
+//! The API, without sockets: a [`Request`] and a database session in, a [`Response`] out.
+//!
+//! ```text
+//! http (tiny_http) ─▶ Request ─▶ answer ─▶ routes ─▶ negotiate ─▶ auth ─▶ handlers ─▶ store
+//!                                                                   forms ┘     └ pages
+//! ```
+//!
+//! In scope: what each request gets, in Django REST framework's words where it has some.
+//! The order of the checks is in [`answer`], and nowhere else. Out of scope: connections and
+//! framing (the door), SQL (`store`), what is printed (`ui`).
+
+mod auth;
+mod conditions;
+mod forms;
+mod handlers;
+mod http;
+mod media;
+mod negotiate;
+mod pages;
+pub mod passwords;
+mod percent;
+mod request;
+mod response;
+mod routes;
+
+use std::net::SocketAddr;
+
+pub use auth::{ACCESS_LIFE_S, TokenType, Tokens};
+pub use forms::trim;
+pub use http::Worker;
+pub use request::Request;
+pub use response::Response;
+
+use handlers::Context;
+use negotiate::Layout;
+use passwords::Gate;
+use request::Method;
+use response::{Denied, Problem};
+use routes::{Access, Found, Manners, Route};
+
+use crate::store::Session;
+
+/// A body larger than this is refused, in bytes: four times the largest object whose every
+/// character is written as an escaped pair of surrogates.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Whether headers that a proxy sets are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proxy {
+    /// X-Forwarded-Proto and X-Forwarded-Host count.
+    Trusted,
+    /// They do not: anybody may have sent them.
+    None,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Service {
+    tokens: Tokens,
+    gate: Gate,
+    proxy: Proxy,
+    /// The host in links for clients that name none (HTTP/1.0).
+    listen: SocketAddr,
+}
+
+impl Service {
+    /// Makes a service that `workers` share.
+    pub fn new(tokens: Tokens, proxy: Proxy, listen: SocketAddr, workers: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // Half of the workers answer other requests, however many want to log in.
+        let logins = (workers / 2).max(1);
+        let running = processors.min(logins);
+        Self { tokens, gate: Gate::new(running, logins - running), proxy, listen }
+    }
+}
+
+/// Answers a request. The order of the checks: route, Accept, token, method (and with it the
+/// user), then the handler's own.
+pub fn answer(service: &Service, session: &mut Session, request: &Request) -> Response {
+    let (route, segment) = match routes::find(&request.path) {
+        Found::Route(route, segment) => (route, segment),
+        Found::SlashMissing => return redirect(request),
+        Found::Nothing => return Problem::NotFound("Not found.").into_response(Layout::default()),
+    };
+    match route.manners {
+        Manners::Plain => plain(service, session, request, route),
+        Manners::Rest => {
+            let Some(layout) = negotiate::negotiate(request.header("accept")) else {
+                return rest_headers(Problem::NotAcceptable.into_response(Layout::default()), route);
+            };
+            let mut context = Context { service, session, request, layout, segment, user: 0 };
+            let result = admit(&mut context, route);
+            rest_headers(result.unwrap_or_else(|problem| problem.into_response(layout)), route)
+        }
+    }
+}
+
+/// Lets a request in: who, then how, then what.
+fn admit(context: &mut Context<'_>, route: &Route) -> Result<Response, Problem> {
+    if route.access == Access::Bearer {
+        context.user = bearer(context).map_err(Problem::Denied)?;
+    }
+    let method = &context.request.method;
+    if route.allows(method) && *method != Method::Options {
+        return handlers::run(context, route.endpoint);
+    }
+    // The handlers look the user up with what they came for; here nothing else is looked up.
+    if route.access == Access::Bearer {
+        context.require_user()?;
+    }
+    match method {
+        Method::Options => Ok(Response::empty(200)),
+        other => Err(Problem::Method(other.name().to_owned())),
+    }
+}
+
+/// Returns the id of the user whose token came with the request.
+fn bearer(context: &Context<'_>) -> Result<i64, Denied> {
+    let token = auth::bearer(context.request.header("authorization"))?;
+    let subject = context.service.tokens.check(token, Some(TokenType::Access)).map_err(Denied::BadAccess)?;
+    subject.user_id()
+}
+
+fn plain(service: &Service, session: &mut Session, request: &Request, route: &Route) -> Response {
+    if !route.allows(&request.method) {
+        let problem = Problem::Method(request.method.name().to_owned());
+        return problem.into_response(Layout::default()).header("Allow", route.allow());
+    }
+    if request.method == Method::Options {
+        return Response::empty(200).header("Allow", route.allow());
+    }
+    let mut context = Context { service, session, request, layout: Layout::default(), segment: None, user: 0 };
+    let result = handlers::run(&mut context, route.endpoint);
+    result.unwrap_or_else(|problem| problem.into_response(Layout::default()))
+}
+
+/// Every answer of a REST route says what it offers and what it depends on.
+fn rest_headers(response: Response, route: &Route) -> Response {
+    response.header("Allow", route.allow()).header("Vary", "Accept")
+}
+
+/// 301 to the same path with a slash, relative, the query kept; before anything else is checked.
+fn redirect(request: &Request) -> Response {
+    let mut location = percent::encode_path(&request.path);
+    location.push('/');
+    if !request.query.is_empty() {
+        location.push('?');
+        percent::keep_printable(&request.query, &mut location);
+    }
+    Response::bytes(301, "text/html; charset=utf-8", Vec::new()).header("Location", location)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Pages: which one is wanted, and the links to its neighbours.
+
+use std::collections::BTreeMap;
+
+use super::percent;
+use super::request::Request;
+
+/// Objects a page, unless `page_size` says otherwise.
+pub const PAGE_SIZE: i64 = 10;
+/// Pages beyond this one are all alike: there are not so many ids (2^53), and offsets stay within bigint.
+const PAGE_MAX: i64 = 1 << 53;
+
+/// Which page is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// From 1.
+    Number(i64),
+    /// Whichever is the last.
+    Last,
+}
+
+/// Reads `page`: nothing where there can be no such page. An empty one means 1.
+pub fn wanted(request: &Request) -> Option<Wanted> {
+    match request.param("page").as_deref() {
+        None | Some("") => Some(Wanted::Number(1)),
+        Some("last") => Some(Wanted::Last),
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
+            // Too long for a number is too far for a page.
+            let number = text.parse::<i64>().map_or(PAGE_MAX, |number| number.min(PAGE_MAX));
+            (number > 0).then_some(Wanted::Number(number))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Returns the number of pages, at least 1, of so many objects.
+pub fn pages(count: i64, size: i64) -> i64 {
+    (count.max(1) - 1) / size.max(1) + 1
+}
+
+/// Returns the link to a page: other parameters stay, names sorted; page 1 has no `page`.
+pub fn link(base: &str, query: &str, page: i64) -> String {
+    let mut params: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in percent::pairs(query) {
+        params.entry(name).or_default().push(value);
+    }
+    if page == 1 {
+        params.remove("page");
+    } else {
+        params.insert("page".to_owned(), vec![page.to_string()]);
+    }
+    let mut link = base.to_owned();
+    let mut separator = '?';
+    for (name, values) in &params {
+        for value in values {
+            link.push(separator);
+            separator = '&';
+            percent::encode_plus(name, &mut link);
+            link.push('=');
+            percent::encode_plus(value, &mut link);
+        }
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_page() {
+        let table = [
+            ("", Some(Wanted::Number(1))),
+            ("page=", Some(Wanted::Number(1))),
+            ("page=3", Some(Wanted::Number(3))),
+            ("page=03", Some(Wanted::Number(3))),
+            ("page=1&page=2", Some(Wanted::Number(2))),
+            ("page=last", Some(Wanted::Last)),
+            ("page=99999999999999999999", Some(Wanted::Number(PAGE_MAX))),
+            ("page=0", None),
+            ("page=-1", None),
+            ("page=%2B1", None),
+            ("page=1_0", None),
+            ("page=1.0", None),
+            ("page=abc", None),
+            ("page=Last", None),
+            ("page=%EF%BC%91", None),
+        ];
+        for (query, expected) in table {
+            assert_eq!(wanted(&Request::new("GET", &format!("/?{query}"))), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn how_many_pages() {
+        for (count, size, expected) in
+            [(0, 10, 1), (1, 10, 1), (10, 10, 1), (11, 10, 2), (100, 10, 10), (101, 10, 11), (5, 1, 5)]
+        {
+            assert_eq!(pages(count, size), expected);
+        }
+    }
+
+    #[test]
+    fn links_as_django_rest_framework_makes_them() {
+        let table = [
+            ("", 2, "b?page=2"),
+            ("page=2", 3, "b?page=3"),
+            ("page=2", 1, "b"),
+            ("foo=bar&page=2&z=1", 3, "b?foo=bar&page=3&z=1"),
+            ("foo=bar&page=2&z=1", 1, "b?foo=bar&z=1"),
+            ("q=a%20b%C3%A9&page=2", 3, "b?page=3&q=a+b%C3%A9"),
+            ("page_size=3", 2, "b?page=2&page_size=3"),
+            ("z=2&z=1&a", 2, "b?a=&page=2&z=2&z=1"),
+            ("page=5&page=2", 3, "b?page=3"),
+            ("page=2&a=%0d%0a", 1, "b?a=%0D%0A"),
+        ];
+        for (query, page, expected) in table {
+            assert_eq!(link("b", query, page), expected, "{query}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_link_has_the_page_and_keeps_the_rest(query in "[a-z=&%+ é]{0,30}", page in 1..100_i64) {
+            let link = link("/p", &query, page);
+            let request = Request::new("GET", &link);
+            proptest::prop_assert_eq!(wanted(&request), Some(Wanted::Number(page)));
+            let mut before: Vec<_> = percent::pairs(&query).filter(|(name, _)| name != "page").collect();
+            let mut after: Vec<_> = percent::pairs(&request.query).filter(|(name, _)| name != "page").collect();
+            before.sort();
+            after.sort();
+            proptest::prop_assert_eq!(before, after);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! An answer as plain data, and the problems that become answers, in Django REST framework's words.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::ser::PrettyFormatter;
+
+use super::forms::Invalid;
+use super::negotiate::Layout;
+
+/// What goes behind the head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// All of it.
+    Bytes(Vec<u8>),
+}
+
+/// An answer. Content-Length and Date are the server's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// Headers, in the order they are sent.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+impl Response {
+    /// An answer without a body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// An answer with a body of a media type.
+    pub fn bytes(status: u16, media_type: &str, body: Vec<u8>) -> Self {
+        Self { status, headers: vec![("Content-Type", media_type.to_owned())], body: Body::Bytes(body) }
+    }
+
+    /// An answer in JSON.
+    pub fn json(status: u16, value: &impl Serialize, layout: Layout) -> Self {
+        Self::bytes(status, "application/json", to_json(value, layout))
+    }
+
+    /// `{"detail": "…"}`
+    pub fn detail(status: u16, detail: impl fmt::Display) -> Self {
+        Self::json(status, &serde_json::json!({ "detail": detail.to_string() }), Layout::default())
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Returns the body's length, in bytes.
+    pub fn len(&self) -> usize {
+        match &self.body {
+            Body::Empty => 0,
+            Body::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// Writes JSON: compact, or indented. U+2028 and U+2029 are escaped, so that it is JavaScript, too.
+pub fn to_json(value: &impl Serialize, layout: Layout) -> Vec<u8> {
+    let mut out = Vec::new();
+    let written = match layout.indent {
+        None => value.serialize(&mut serde_json::Serializer::new(&mut out)),
+        Some(spaces) => {
+            let indent = vec![b' '; usize::from(spaces)];
+            value
+                .serialize(&mut serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(&indent)))
+        }
+    };
+    if let Err(error) = written {
+        // Plain structs and string keys: serde_json refuses none of them.
+        log::error!("cannot write JSON: {error}");
+    }
+    escape_separators(out)
+}
+
+fn escape_separators(json: Vec<u8>) -> Vec<u8> {
+    if !json.windows(3).any(|bytes| matches!(bytes, [0xE2, 0x80, 0xA8 | 0xA9])) {
+        return json;
+    }
+    let text = String::from_utf8_lossy(&json);
+    text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029").into_bytes()
+}
+
+/// Why credentials are not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// No bearer token at all.
+    Missing,
+    /// `Bearer` with nothing or too much behind it.
+    BadHeader,
+    /// The access token is not good: why.
+    BadAccess(&'static str),
+    /// The refresh token, or the one to verify, is not good: why.
+    BadToken(&'static str),
+    /// The token names no user.
+    NoUserClaim,
+    /// The user is gone.
+    UnknownUser,
+    /// The user may not log in.
+    InactiveUser,
+    /// Name and password do not fit.
+    BadLogin,
+}
+
+/// Why a request gets no 2xx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// 404; `Not found.`, or which object it is.
+    NotFound(&'static str),
+    /// 401
+    Denied(Denied),
+    /// 400, by field.
+    Invalid(Invalid),
+    /// 400, as a whole.
+    Malformed(String),
+    /// 400: links cannot be made of such a Host.
+    BadHost,
+    /// 405; the method.
+    Method(String),
+    /// 406
+    NotAcceptable,
+    /// 412
+    Precondition,
+    /// 413; the limit in bytes.
+    TooLarge(usize),
+    /// 415; the media type.
+    Unsupported(String),
+    /// 503: try again. What is away, for the client.
+    Unavailable(&'static str),
+    /// 500
+    Internal,
+}
+
+/// A client may try again after so long, in seconds: a restart of PostgreSQL takes about one.
+const RETRY_AFTER_S: &str = "1";
+
+/// What an unauthenticated client is told to bring (RFC 6750, section 3).
+const CHALLENGE: &str = "Bearer realm=\"api\"";
+
+impl Problem {
+    /// Returns the answer.
+    pub fn into_response(self, layout: Layout) -> Response {
+        let detail = |status, text: &str| Response::json(status, &serde_json::json!({ "detail": text }), layout);
+        match self {
+            Problem::NotFound(what) => detail(404, what),
+            Problem::Denied(denied) => denied.into_response(layout),
+            Problem::Invalid(invalid) => Response::json(400, &invalid, layout),
+            Problem::Malformed(why) => detail(400, &why),
+            Problem::BadHost => detail(400, "Invalid Host header."),
+            Problem::Method(name) => detail(405, &format!("Method \"{name}\" not allowed.")),
+            Problem::NotAcceptable => detail(406, "Could not satisfy the request Accept header."),
+            Problem::Precondition => detail(412, "The object has changed since."),
+            Problem::TooLarge(limit) => detail(413, &format!("The body is larger than {limit} bytes.")),
+            Problem::Unsupported(media) => detail(415, &format!("Unsupported media type \"{media}\" in request.")),
+            Problem::Unavailable(why) => detail(503, why).header("Retry-After", RETRY_AFTER_S),
+            Problem::Internal => detail(500, "Internal server error."),
+        }
+    }
+}
+
+impl Denied {
+    fn into_response(self, layout: Layout) -> Response {
+        let coded = |detail: &str, code: &str| serde_json::json!({ "detail": detail, "code": code });
+        let body = match self {
+            Denied::Missing => serde_json::json!({ "detail": "Authentication credentials were not provided." }),
+            Denied::BadHeader => {
+                coded("Authorization header must contain two space-delimited values", "bad_authorization_header")
+            }
+            Denied::BadAccess(message) => serde_json::json!({
+                "detail": "Given token not valid for any token type",
+                "code": "token_not_valid",
+                "messages": [{ "token_class": "AccessToken", "token_type": "access", "message": message }],
+            }),
+            Denied::BadToken(message) => coded(message, "token_not_valid"),
+            Denied::NoUserClaim => coded("Token contained no recognizable user identification", "token_not_valid"),
+            Denied::UnknownUser => coded("User not found", "user_not_found"),
+            Denied::InactiveUser => coded("User is inactive", "user_inactive"),
+            Denied::BadLogin => {
+                serde_json::json!({ "detail": "No active account found with the given credentials" })
+            }
+        };
+        Response::json(401, &body, layout).header("WWW-Authenticate", CHALLENGE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_javascript_too() {
+        let json = |layout| {
+            String::from_utf8(to_json(&serde_json::json!({ "a": "\u{2028}é\u{2029}", "b": [] }), layout)).unwrap()
+        };
+        assert_eq!(json(Layout::default()), r#"{"a":"\u2028é\u2029","b":[]}"#);
+        assert_eq!(json(Layout { indent: Some(2) }), "{\n  \"a\": \"\\u2028é\\u2029\",\n  \"b\": []\n}");
+    }
+
+    #[test]
+    fn statuses() {
+        let table = [
+            (Problem::NotFound("Not found."), 404),
+            (Problem::Denied(Denied::Missing), 401),
+            (Problem::Method("PATCH".to_owned()), 405),
+            (Problem::NotAcceptable, 406),
+            (Problem::Unavailable("x"), 503),
+        ];
+        for (problem, status) in table {
+            let response = problem.into_response(Layout::default());
+            assert_eq!(response.status, status);
+            let has = |name| response.headers.iter().any(|(has, _)| *has == name);
+            assert_eq!((has("WWW-Authenticate"), has("Retry-After")), (status == 401, status == 503));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::settings::Secret;
+
+/// A service whose database cannot be reached.
+fn lonely() -> (Service, Session) {
+    let secret = Secret::new("k".repeat(32));
+    let listen = SocketAddr::from(([127, 0, 0, 1], 8000));
+    let service = Service::new(Tokens::new(&secret, None).unwrap(), Proxy::None, listen, 8);
+    // Port 9 is "discard": nobody listens there, and a refusal is quick.
+    (service, Session::new(Secret::new("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1".to_owned())))
+}
+
+fn ask(request: &Request) -> Response {
+    let (service, mut session) = lonely();
+    answer(&service, &mut session, request)
+}
+
+fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request {
+    let mut request = Request::new(method, target);
+    for (name, value) in headers {
+        request.add_header(name, value);
+    }
+    request
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers.iter().find(|(has, _)| *has == name).map(|(_, value)| value.as_str())
+}
+
+fn text(response: &Response) -> &str {
+    match &response.body {
+        response::Body::Empty => "",
+        response::Body::Bytes(bytes) => std::str::from_utf8(bytes).unwrap(),
+    }
+}
+
+#[test]
+fn the_order_of_the_checks() {
+    let xml = ("Accept", "application/xml");
+    let table: [(&str, &str, &[(&str, &str)], u16); 16] = [
+        ("GET", "/nothing/", &[xml], 404),
+        ("GET", "/news/posts", &[xml], 301),
+        ("PATCH", "/news/posts", &[], 301),
+        ("GET", "/news/posts/", &[xml], 406),
+        ("PATCH", "/news/posts/", &[xml], 406),
+        ("PATCH", "/news/posts/", &[], 401),
+        ("GET", "/news/posts/abc/", &[], 401),
+        ("GET", "/news/posts/abc/comments/", &[], 404),
+        ("GET", "/api-auth/token/", &[("Authorization", "Bearer x")], 405),
+        ("GET", "/api-auth/token/", &[xml], 406),
+        ("OPTIONS", "/api-auth/token/", &[], 200),
+        ("POST", "/api-auth/token/", &[], 400),
+        ("GET", "/news/", &[("Authorization", "Bearer x")], 200),
+        ("POST", "/healthz", &[xml], 405),
+        ("GET", "/healthz", &[xml], 200),
+        ("HEAD", "/api-auth/token/", &[], 405),
+    ];
+    for (method, target, headers, status) in table {
+        assert_eq!(ask(&request(method, target, headers)).status, status, "{method} {target} {headers:?}");
+    }
+}
+
+#[test]
+fn without_a_database_it_is_503_and_says_when_to_come_back() {
+    let token = lonely().0.tokens.issue(TokenType::Access, 1).unwrap();
+    let bearer = format!("Bearer {token}");
+    let routes = [
+        ("GET", "/news/posts/"),
+        ("POST", "/news/posts/"),
+        ("PATCH", "/news/posts/"),
+        ("OPTIONS", "/news/posts/"),
+        ("GET", "/news/posts/1/"),
+        ("GET", "/news/posts/abc/"),
+        ("PUT", "/news/posts/1/"),
+        ("DELETE", "/news/comments/1/"),
+        ("GET", "/readyz"),
+    ];
+    for (method, target) in routes {
+        let response = ask(&request(method, target, &[("Authorization", &bearer)]));
+        assert_eq!(response.status, 503, "{method} {target}");
+        assert_eq!(header(&response, "Retry-After"), Some("1"));
+        assert!(text(&response).starts_with("{\"detail\":\""));
+    }
+}
+
+#[test]
+fn a_missing_slash_is_added() {
+    let table = [
+        ("/news/posts?page=2&x=%20y", "/news/posts/?page=2&x=%20y"),
+        ("/news/%70osts/7", "/news/posts/7/"),
+        ("/news/posts/a%0d%0ab", "/news/posts/a%0D%0Ab/"),
+        ("/news/posts?a=\r\nSet-Cookie: x\u{e9}", "/news/posts/?a=%0D%0ASet-Cookie:%20x%C3%A9"),
+    ];
+    for (target, location) in table {
+        let response = ask(&request("DELETE", target, &[]));
+        assert_eq!((response.status, header(&response, "Location"), text(&response)), (301, Some(location), ""));
+    }
+}
+
+#[test]
+fn links_name_the_host_the_client_used() {
+    let forwarded = [("Host", "a:1"), ("X-Forwarded-Host", "b"), ("X-Forwarded-Proto", "https")];
+    let table: [(&[(&str, &str)], Proxy, Option<&str>); 7] = [
+        (&[("Host", "localhost:9999")], Proxy::None, Some("http://localhost:9999/news/posts/")),
+        (&[("Host", "[::1]:80")], Proxy::None, Some("http://[::1]:80/news/posts/")),
+        (&[], Proxy::None, Some("http://127.0.0.1:8000/news/posts/")),
+        (&[("Host", "a/b")], Proxy::None, None),
+        (&[("Host", "a\"b")], Proxy::None, None),
+        (&forwarded, Proxy::None, Some("http://a:1/news/posts/")),
+        (&forwarded, Proxy::Trusted, Some("https://b/news/posts/")),
+    ];
+    for (headers, proxy, link) in table {
+        let (mut service, mut session) = lonely();
+        service.proxy = proxy;
+        let response = answer(&service, &mut session, &request("GET", "/news/", headers));
+        match link {
+            Some(link) => assert_eq!(text(&response), format!("{{\"posts\":\"{link}\"}}")),
+            None => assert_eq!(response.status, 400, "{headers:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_rest_answer_says_what_is_allowed() {
+    for (method, target) in [("GET", "/news/"), ("GET", "/news/posts/"), ("PUT", "/api-auth/token/")] {
+        let response = ask(&request(method, target, &[]));
+        assert!(
+            header(&response, "Allow").is_some() && header(&response, "Vary") == Some("Accept"),
+            "{method} {target}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn never_panics_and_always_answers(
+        method in "(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|[A-Z]{1,9})",
+        path in "(/(news|posts|comments|api-auth|token|verify|refresh|healthz|-?[0-9]{1,25}|[^/]{0,6})){0,5}/?",
+        query in "(\\?[a-z_=&%0-9+]{0,20})?",
+        accept in proptest::option::of("[a-z/*;,= ]{0,30}"),
+        authorization in proptest::option::of("(Bearer )?[A-Za-z0-9._ -]{0,40}"),
+        content_type in proptest::option::of("(application/json|application/x-www-form-urlencoded|multipart/form-data; boundary=a|[a-z/]{0,9})"),
+        host in proptest::option::of("[^\r\n]{0,20}"),
+        body in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let mut request = Request::new(&method, &format!("{path}{query}"));
+        let headers = [("accept", accept), ("authorization", authorization), ("content-type", content_type), ("host", host)];
+        for (name, value) in headers {
+            if let Some(value) = value {
+                request.add_header(name, &value);
+            }
+        }
+        request.body = body;
+        let response = ask(&request);
+        prop_assert!((200..=503).contains(&response.status) && response.status != 500, "{}", response.status);
+        for (name, value) in &response.headers {
+            prop_assert!(value.bytes().all(|b| matches!(b, b' '..=b'~')), "{name}: {value:?}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `news user` for people.
+
+use std::io::{self, Write};
+
+use crate::logging::printable;
+use crate::render::{Page, lines, table};
+use crate::report::user::{Change, UserChange, Users};
+
+/// Says what happened, in a line.
+pub fn change(report: &UserChange, out: &mut dyn Write) -> io::Result<()> {
+    let name = printable(&report.username);
+    match report.change {
+        Change::Added => writeln!(out, "added user {name} (id {})", report.id),
+        Change::PasswordSet => writeln!(out, "set the password of user {name} (id {})", report.id),
+        Change::Removed => writeln!(out, "removed user {name} (id {})", report.id),
+    }
+}
+
+/// Writes a table.
+pub fn list(report: &Users, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    if report.users.is_empty() {
+        return writeln!(out, "no users; add one with `news user add NAME`");
+    }
+    let mut table = table(page, &["id", "name", "active", "added"], &[0]);
+    for user in &report.users {
+        let active = if user.active { "yes" } else { "no" };
+        table.add_row([user.id.to_string(), printable(&user.username), active.to_owned(), user.added_at.clone()]);
+    }
+    lines(&table, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::user::User;
+
+    #[test]
+    fn a_list_is_a_table() {
+        let user = |id, name: &str, active| User {
+            id,
+            username: name.to_owned(),
+            active,
+            added_at: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        let users = Users { users: vec![user(1, "admin", true), user(20, "evil\u{1b}[2J", false)] };
+        let mut out = Vec::new();
+        list(&users, 100, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        let expected = [
+            ["id", "name", "active", "added"],
+            ["1", "admin", "yes", "2026-01-01T00:00:00Z"],
+            ["20", "evil\\u{1b}[2J", "no", "2026-01-01T00:00:00Z"],
+        ];
+        assert_eq!(rows, expected);
+    }
+}

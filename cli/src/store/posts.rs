@@ -1,0 +1,197 @@
+//! The API's statements on posts. Each one looks its user up as well: one round trip a request.
+
+use postgres::{Client, Row, Statement};
+use serde::Serialize;
+
+use super::session::Live;
+use super::users::{Caller, Seen};
+
+/// A post; its fields are in the API's order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PostRow {
+    /// Its id.
+    pub id: i64,
+    /// Its author's number.
+    pub user_id: i64,
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub body: String,
+    /// Names this version of it: 32 hexadecimal digits, where it was asked for.
+    #[serde(skip)]
+    pub version: String,
+}
+
+/// A page of a list, and how many objects there are in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In all.
+    pub count: i64,
+    /// On this page.
+    pub rows: Vec<T>,
+}
+
+/// What became of a change to one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed<T> {
+    /// Done; the object as it is now, or was.
+    Done(T),
+    /// There is no such object.
+    Missing,
+    /// There is, in another version than was asked for.
+    OtherVersion,
+}
+
+/// The author of posts that are made through the API.
+pub const API_AUTHOR: i64 = 99_999_942;
+
+/// The version of a post `p`. Lengths are in it, so that text cannot move between fields unnoticed.
+macro_rules! version {
+    () => {
+        "left(encode(sha256(convert_to(concat_ws(':', p.id, p.user_id, length(p.title), p.title, p.body), 'UTF8')), 'hex'), 32)"
+    };
+}
+
+// The Django service's ids of users are integers, ours are bigints: both are cast.
+
+const GET: &str = concat!(
+    "SELECT u.is_active, p.id, p.user_id::bigint, p.title, p.body, ",
+    version!(),
+    " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_post p ON p.id = $2::bigint"
+);
+
+// Page $3 of pages of $2; page 0 is the last one. The ids of a page come from the index alone.
+const LIST: &str = "
+    WITH n AS (SELECT count(*) AS count FROM news_post),
+    k AS (
+        SELECT id FROM news_post ORDER BY id DESC LIMIT $2::bigint
+        OFFSET (
+            SELECT $2::bigint * CASE WHEN $3::bigint = 0 THEN greatest(n.count - 1, 0) / $2::bigint ELSE $3::bigint - 1 END
+            FROM n
+        )
+    )
+    SELECT u.is_active, n.count, p.id, p.user_id::bigint, p.title, p.body
+    FROM n LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN (k JOIN news_post p USING (id)) ON true
+    ORDER BY p.id DESC";
+
+const CREATE: &str = concat!(
+    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+    "p AS (INSERT INTO news_post (user_id, title, body) SELECT $2::bigint, $3::text, $4::text FROM u WHERE u.is_active RETURNING *) ",
+    "SELECT (SELECT is_active FROM u), p.id, p.user_id::bigint, p.title, p.body, ",
+    version!(),
+    " FROM (SELECT) one LEFT JOIN p ON true"
+);
+
+// $5: the versions that may be replaced; NULL: any. The row is locked before its version is judged again.
+const UPDATE: &str = concat!(
+    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+    "w AS (UPDATE news_post p SET title = $3, body = $4 WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
+    "AND ($5::text[] IS NULL OR ",
+    version!(),
+    " = ANY ($5::text[])) RETURNING p.*) ",
+    "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_post WHERE id = $2::bigint), ",
+    "p.id, p.user_id::bigint, p.title, p.body, ",
+    version!(),
+    " FROM (SELECT) one LEFT JOIN w p ON true"
+);
+
+const DELETE: &str = concat!(
+    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+    "w AS (DELETE FROM news_post p WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
+    "AND ($3::text[] IS NULL OR ",
+    version!(),
+    " = ANY ($3::text[])) RETURNING p.id) ",
+    "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_post WHERE id = $2::bigint), w.id ",
+    "FROM (SELECT) one LEFT JOIN w ON true"
+);
+
+/// The prepared statements.
+pub struct PostStatements {
+    get: Statement,
+    list: Statement,
+    create: Statement,
+    update: Statement,
+    delete: Statement,
+}
+
+impl PostStatements {
+    pub(super) fn prepare(client: &mut Client) -> Result<Self, postgres::Error> {
+        Ok(Self {
+            get: client.prepare(GET)?,
+            list: client.prepare(LIST)?,
+            create: client.prepare(CREATE)?,
+            update: client.prepare(UPDATE)?,
+            delete: client.prepare(DELETE)?,
+        })
+    }
+}
+
+/// Reads the post whose first column is `at`; nothing where the join found none.
+fn post(row: &Row, at: usize) -> Result<Option<PostRow>, postgres::Error> {
+    let Some(id) = row.try_get::<_, Option<i64>>(at)? else { return Ok(None) };
+    let version = if row.len() > at + 4 { row.try_get(at + 4)? } else { String::new() };
+    Ok(Some(PostRow {
+        id,
+        user_id: row.try_get(at + 1)?,
+        title: row.try_get(at + 2)?,
+        body: row.try_get(at + 3)?,
+        version,
+    }))
+}
+
+/// Tells a change that was not made for want of the object from one that was not made for its version.
+pub(super) fn changed<T>(done: Option<T>, existed: bool, versions: Option<&[String]>) -> Changed<T> {
+    match done {
+        Some(object) => Changed::Done(object),
+        // It may be gone since the statement began; with no condition nothing else explains it.
+        None if existed && versions.is_some() => Changed::OtherVersion,
+        None => Changed::Missing,
+    }
+}
+
+/// Returns the post with this id.
+pub fn get(live: &mut Live, user: i64, id: i64) -> Result<Seen<Option<PostRow>>, postgres::Error> {
+    let row = live.one(|live| &live.posts.get, &[&user, &id])?;
+    Ok(Seen::new(Caller::read(&row)?, post(&row, 1)?))
+}
+
+/// Returns page `page` (0: the last one) of the posts, newest first, `size` a page.
+pub fn list(live: &mut Live, user: i64, size: i64, page: i64) -> Result<Seen<Page<PostRow>>, postgres::Error> {
+    let rows = live.all(|live| &live.posts.list, &[&user, &size, &page])?;
+    let (caller, count) = match rows.first() {
+        Some(row) => (Caller::read(row)?, row.try_get(1)?),
+        None => (Caller::Unknown, 0),
+    };
+    let rows = rows.iter().filter_map(|row| post(row, 2).transpose()).collect::<Result<_, _>>()?;
+    Ok(Seen::new(caller, Page { count, rows }))
+}
+
+/// Makes a post.
+pub fn create(live: &mut Live, user: i64, title: &str, body: &str) -> Result<Seen<Option<PostRow>>, postgres::Error> {
+    let row = live.one(|live| &live.posts.create, &[&user, &API_AUTHOR, &title, &body])?;
+    Ok(Seen::new(Caller::read(&row)?, post(&row, 1)?))
+}
+
+/// Changes a post that is in one of `versions`, or whatever it is in.
+pub fn update(
+    live: &mut Live,
+    user: i64,
+    id: i64,
+    (title, body): (&str, &str),
+    versions: Option<&[String]>,
+) -> Result<Seen<Changed<PostRow>>, postgres::Error> {
+    let row = live.one(|live| &live.posts.update, &[&user, &id, &title, &body, &versions])?;
+    Ok(Seen::new(Caller::read(&row)?, changed(post(&row, 2)?, row.try_get(1)?, versions)))
+}
+
+/// Removes a post, and with it its comments.
+pub fn delete(
+    live: &mut Live,
+    user: i64,
+    id: i64,
+    versions: Option<&[String]>,
+) -> Result<Seen<Changed<()>>, postgres::Error> {
+    let row = live.one(|live| &live.posts.delete, &[&user, &id, &versions])?;
+    let done = row.try_get::<_, Option<i64>>(2)?.map(drop);
+    Ok(Seen::new(Caller::read(&row)?, changed(done, row.try_get(1)?, versions)))
+}

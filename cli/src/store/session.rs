@@ -1,0 +1,182 @@
+//! A worker's one connection: opened when needed, its statements prepared once, thrown away
+//! when it is lost, opened again with backoff.
+
+use std::time::{Duration, Instant};
+
+use postgres::error::SqlState;
+use postgres::{Client, Statement};
+
+use super::comments::CommentStatements;
+use super::posts::PostStatements;
+use super::users::UserStatements;
+use super::{Purpose, connect, is_lost};
+use crate::error::Failure;
+use crate::settings::Secret;
+
+/// A connection that was idle for longer is tried before a write is sent on it: a write whose
+/// connection breaks cannot be repeated. Reads can.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// The first pause after a failed attempt to connect; it doubles.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The longest pause: a server that is back is noticed so soon.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Why the database gave no answer.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is away, busy or starting: try again later. Whether a write was applied is unknown.
+    Away,
+    /// It said no, which it should not have.
+    Refused(postgres::Error),
+}
+
+/// A live connection and its statements.
+pub struct Live {
+    pub(super) client: Client,
+    pub(super) posts: PostStatements,
+    pub(super) comments: CommentStatements,
+    pub(super) users: UserStatements,
+    used_at: Instant,
+}
+
+/// A connection that comes back.
+pub struct Session {
+    url: Secret,
+    live: Option<Live>,
+    /// No attempt to connect before this moment.
+    not_before: Option<Instant>,
+    pause: Duration,
+}
+
+impl Session {
+    /// Makes a session; it connects when it is used.
+    pub fn new(url: Secret) -> Self {
+        Self { url, live: None, not_before: None, pause: PAUSE_MIN }
+    }
+
+    /// Throws the connection away: the next statement opens another one.
+    pub fn forget(&mut self) {
+        self.live = None;
+    }
+
+    /// Runs a statement that changes nothing: once more, on a new connection, where the old one was lost.
+    pub fn read<T>(&mut self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Trouble> {
+        let was_live = self.live.is_some();
+        match self.attempt(&run) {
+            // A connection that was new is lost for a reason that is still there.
+            Err(Trouble::Away) if was_live && self.live.is_none() => self.attempt(&run),
+            other => other,
+        }
+    }
+
+    /// Runs a statement that changes something, once. When it returns, the change is committed.
+    pub fn write<T>(&mut self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Trouble> {
+        if let Some(live) = &mut self.live
+            && live.used_at.elapsed() > TRUSTED_FOR
+            && live.client.check_connection().is_err()
+        {
+            self.live = None;
+        }
+        self.attempt(&run)
+    }
+
+    fn attempt<T>(&mut self, run: &impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Trouble> {
+        let live = self.connected()?;
+        let result = run(live);
+        live.used_at = Instant::now();
+        result.map_err(|error| {
+            if is_lost(&error) {
+                log::warn!("lost the database: {}", Failure::from(error));
+                self.live = None;
+                return Trouble::Away;
+            }
+            if is_passing(&error) {
+                log::warn!("the database is busy: {}", Failure::from(error));
+                return Trouble::Away;
+            }
+            Trouble::Refused(error)
+        })
+    }
+
+    /// Returns the connection, opened if need be.
+    fn connected(&mut self) -> Result<&mut Live, Trouble> {
+        let live = match self.live.take() {
+            Some(live) => live,
+            None => self.open()?,
+        };
+        Ok(self.live.insert(live))
+    }
+
+    fn open(&mut self) -> Result<Live, Trouble> {
+        if self.not_before.is_some_and(|moment| Instant::now() < moment) {
+            return Err(Trouble::Away);
+        }
+        match connect(&self.url, Purpose::Api).and_then(|client| Live::new(client).map_err(Failure::from)) {
+            Ok(live) => {
+                self.not_before = None;
+                self.pause = PAUSE_MIN;
+                Ok(live)
+            }
+            Err(failure) => {
+                log::warn!("{failure}");
+                self.not_before = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(PAUSE_MAX);
+                Err(Trouble::Away)
+            }
+        }
+    }
+}
+
+impl Live {
+    fn new(mut client: Client) -> Result<Self, postgres::Error> {
+        let posts = PostStatements::prepare(&mut client)?;
+        let comments = CommentStatements::prepare(&mut client)?;
+        let users = UserStatements::prepare(&mut client)?;
+        Ok(Self { client, posts, comments, users, used_at: Instant::now() })
+    }
+
+    /// Runs a statement that returns exactly one row.
+    pub(super) fn one(
+        &mut self,
+        pick: impl Fn(&Self) -> &Statement,
+        params: &[&(dyn postgres::types::ToSql + Sync)],
+    ) -> Result<postgres::Row, postgres::Error> {
+        let statement = pick(self).clone();
+        self.client.query_one(&statement, params)
+    }
+
+    /// Runs a statement and returns its rows.
+    pub(super) fn all(
+        &mut self,
+        pick: impl Fn(&Self) -> &Statement,
+        params: &[&(dyn postgres::types::ToSql + Sync)],
+    ) -> Result<Vec<postgres::Row>, postgres::Error> {
+        let statement = pick(self).clone();
+        self.client.query(&statement, params)
+    }
+
+    /// Returns the connection, for what has no statement of its own.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+/// Says whether the same statement may well succeed in a moment; it was rolled back.
+fn is_passing(error: &postgres::Error) -> bool {
+    error.code().is_some_and(|code| {
+        [
+            SqlState::QUERY_CANCELED,
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::TOO_MANY_CONNECTIONS,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+        ]
+        .contains(code)
+    })
+}
+
+/// Returns the version of the schema; nothing where none was applied.
+pub fn schema_version(live: &mut Live) -> Result<Option<i32>, postgres::Error> {
+    live.client.query_one("SELECT max(version) FROM refinery_schema_history", &[])?.try_get(0)
+}
