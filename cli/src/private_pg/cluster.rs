@@ -139,7 +139,7 @@ impl Cluster {
         let binaries = binaries::find(self.major()?)?;
         let mut command = self.place.command(binaries.folder.join("pg_ctl"));
         command.args(["-D", DATA, "-m", "fast", "-w", "-t", &STOP_LIMIT_S.to_string(), "stop"]);
-        let stopped = self.run(&mut command, seconds(STOP_LIMIT_S) + MAKE_LIMIT)?;
+        let stopped = Self::run(&mut command, seconds(STOP_LIMIT_S) + MAKE_LIMIT)?;
         // It may have ended by itself meanwhile.
         if !stopped.success && !matches!(self.server()?, Server::Gone | Server::Stranger) {
             return Err(complaint("the private PostgreSQL does not stop", &stopped.complaint));
@@ -208,7 +208,7 @@ impl Cluster {
             return Err(complaint("cannot make the database", &named.complaint));
         }
         let mut sync = self.place.command(binaries.folder.join("initdb"));
-        let synced = self.run(sync.args(["--sync-only", "-D", NEW]), MAKE_LIMIT)?;
+        let synced = Self::run(sync.args(["--sync-only", "-D", NEW]), MAKE_LIMIT)?;
         if !synced.success {
             return Err(complaint("initdb --sync-only failed", &synced.complaint));
         }
@@ -219,7 +219,7 @@ impl Cluster {
         let mut command = self.place.command(binaries.folder.join("initdb"));
         command.args(["-D", NEW, "-U", NAME, "-E", "UTF8", "--data-checksums", "--lc-messages=C"]);
         command.args(["--auth-local=peer", "--auth-host=reject"]).arg(format!("--locale={locale}"));
-        self.run(&mut command, MAKE_LIMIT)
+        Self::run(&mut command, MAKE_LIMIT)
     }
 
     /// Starts the server; pg_ctl gives it a session of its own, so that Ctrl-C here is nothing to it.
@@ -238,7 +238,7 @@ impl Cluster {
             let mut command = self.place.command(binaries.folder.join("pg_ctl"));
             // Relative paths: pg_ctl puts them into a shell's command line as they are.
             command.args(["-D", DATA, "-l", LOG, "-w", "-t", &START_LIMIT_S.to_string(), "start"]);
-            let started = self.run(&mut command, seconds(START_LIMIT_S) + MAKE_LIMIT)?;
+            let started = Self::run(&mut command, seconds(START_LIMIT_S) + MAKE_LIMIT)?;
             if started.success {
                 return Ok(());
             }
@@ -251,7 +251,7 @@ impl Cluster {
         }
     }
 
-    fn run(&self, command: &mut Command, limit: Duration) -> Result<Finished> {
+    fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
         let program = command.get_program().to_string_lossy().into_owned();
         process::run(command, "", limit).or_fail(Kind::Database, format!("cannot run {program}"))
     }
@@ -268,14 +268,15 @@ impl Cluster {
 
     /// Returns the name of the user this process runs as: peer authentication goes by names.
     fn caller() -> Result<String> {
-        let answer = process::run(Command::new("id").arg("-un"), "", seconds(STOP_LIMIT_S));
+        let answer =
+            process::run(Command::new("id").arg("-un").env("PATH", process::path()), "", seconds(STOP_LIMIT_S));
         let answer = answer.or_fail(Kind::Usage, "cannot run id")?;
         let name = answer.stdout.trim();
-        if !answer.success || name.is_empty() || name.contains(['"', '\n']) {
+        // A leading slash would make it a pattern.
+        if !answer.success || name.is_empty() || name.starts_with('/') || name.contains(['"', '\n']) {
             return Err(Failure::new(Kind::Usage, "this user has no name, and PostgreSQL wants one")
                 .hint("add the user to /etc/passwd, or name a database"));
         }
-        // A leading slash would make it a pattern.
         Ok(name.to_owned())
     }
 
@@ -308,8 +309,11 @@ fn whose(pid: i32, data: &Path) -> Whose {
             (Err(_), _) | (_, Err(_)) => Whose::Ours,
         };
     }
-    let named =
-        process::run(Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]), "", seconds(STOP_LIMIT_S));
+    let named = process::run(
+        Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).env("PATH", process::path()),
+        "",
+        seconds(STOP_LIMIT_S),
+    );
     match named {
         Ok(named) if named.success && !named.stdout.contains("postgres") => Whose::Strangers,
         Ok(_) | Err(_) => Whose::Ours,

@@ -143,8 +143,8 @@ impl Place {
     /// Returns a command that runs as the server's user in its folder, with a clean environment.
     pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
-        command.env_clear().env("LC_ALL", "C").current_dir(self.server_folder());
-        for name in ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
+        command.env_clear().env("LC_ALL", "C").env("PATH", process::path()).current_dir(self.server_folder());
+        for name in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
             if let Some(value) = env::var_os(name) {
                 command.env(name, value);
             }
@@ -260,7 +260,8 @@ fn reaches(user: ServerUser, folder: &Path) -> Result<bool> {
 /// Finds the user for a server that root starts: PostgreSQL refuses to run as root.
 fn unprivileged_user() -> Result<ServerUser> {
     let id = |flag: &str, user: &str| -> Option<u32> {
-        let answer = process::run(Command::new("id").args([flag, user]), "", HELPER_LIMIT).ok()?;
+        let answer =
+            process::run(Command::new("id").args([flag, user]).env("PATH", process::path()), "", HELPER_LIMIT).ok()?;
         answer.stdout.trim().parse().ok().filter(|&id| id != 0)
     };
     ["postgres", "nobody"]

@@ -1,5 +1,7 @@
 //! A child process run to its end, within bounds.
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -19,6 +21,13 @@ pub struct Finished {
     pub stdout: String,
     /// Its stderr, or stdout where that is all it said, trimmed.
     pub complaint: String,
+}
+
+/// Returns PATH with the system's own folders at its end: small tools are found however we were started.
+pub fn path() -> OsString {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(if path.is_empty() { "/usr/bin:/bin" } else { ":/usr/bin:/bin" });
+    path
 }
 
 /// Runs `command` with `input`. One that takes longer than `limit` is killed, and is an error (`TimedOut`).

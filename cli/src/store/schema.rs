@@ -43,7 +43,7 @@ fn migrate_locked(client: &mut Client) -> Result<Vec<String>> {
         Version::Current | Version::Behind => {}
     }
     // Grouped: a migration and its row in the history are one transaction.
-    let mut runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
+    let runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
     let report = runner.run(client).or_fail(Kind::Database, "cannot migrate the schema")?;
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }

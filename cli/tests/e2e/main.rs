@@ -9,4 +9,6 @@ mod private_pg;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod takeover;
+#[cfg(test)]
 mod tracking;

@@ -10,10 +10,12 @@
 
 mod news;
 mod pg;
+mod psql;
 mod reaper;
 
 pub use news::{News, Output, Running};
 pub use pg::{Db, server_user};
+pub use psql::psql;
 pub use reaper::Reaper;
 
 use std::time::{Duration, Instant};
