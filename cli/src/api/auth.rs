@@ -324,7 +324,7 @@ mod tests {
             (json!({}), Ok(Subject::User(1))),
             (json!({ "iat": "absent" }), Ok(Subject::User(1))),
             (json!({ "exp": NOW + 1 }), Ok(Subject::User(1))),
-            (json!({ "exp": NOW as f64 + 1.5 }), Ok(Subject::User(1))),
+            (json!({ "exp": 1_700_000_001.5 }), Ok(Subject::User(1))),
             (json!({ "aud": "x" }), Ok(Subject::User(1))),
             (json!({ "user_id": "17" }), Ok(Subject::User(17))),
             (json!({ "user_id": "not-a-number" }), Ok(Subject::Nobody)),

@@ -1,17 +1,20 @@
 //! The database: every SQL statement there is, and nothing else.
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `posts`
-//! and `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log` (the change log, merged), `objects` (conversations),
-//! `runs`, `rows` (bulk: import, diff). Out of scope: the screen, the target, decisions.
+//! and `comments` (the API's, one round trip a request, on a worker's `session`), `users`,
+//! `log` (the change log, merged), `objects` (conversations), `runs`, `rows` (bulk: import,
+//! diff). Out of scope: the screen, the target, decisions.
 
 pub mod comments;
 mod connect;
+mod cursor;
 pub mod posts;
 pub mod schema;
 mod session;
 pub mod users;
 
 pub use connect::{Purpose, connect};
+pub use cursor::Cursor;
 pub use session::{Live, Session, Trouble, schema_version};
 
 use crate::error::{Failure, Kind};

@@ -65,7 +65,7 @@ impl Session {
         match self.attempt(&run) {
             // A connection that was new is lost for a reason that is still there.
             Err(Trouble::Away) if was_live && self.live.is_none() => self.attempt(&run),
-            other => other,
+            result => result,
         }
     }
 
@@ -99,7 +99,7 @@ impl Session {
     }
 
     /// Returns the connection, opened if need be.
-    fn connected(&mut self) -> Result<&mut Live, Trouble> {
+    pub fn connected(&mut self) -> Result<&mut Live, Trouble> {
         let live = match self.live.take() {
             Some(live) => live,
             None => self.open()?,
@@ -153,11 +153,6 @@ impl Live {
     ) -> Result<Vec<postgres::Row>, postgres::Error> {
         let statement = pick(self).clone();
         self.client.query(&statement, params)
-    }
-
-    /// Returns the connection, for what has no statement of its own.
-    pub fn client(&mut self) -> &mut Client {
-        &mut self.client
     }
 }
 

@@ -11,7 +11,7 @@ use super::forms::{self, BadBody, Invalid, Value};
 use super::negotiate::Layout;
 use super::pages::{self, Wanted};
 use super::request::{Method, Request};
-use super::response::{Denied, Problem, Response};
+use super::response::{DATABASE_AWAY, Denied, Problem, Response};
 use super::routes::Endpoint;
 use super::{BODY_BYTES_MAX, Proxy, Service, conditions};
 use crate::error::Failure;
@@ -179,7 +179,7 @@ fn page_number(wanted: Option<Wanted>) -> i64 {
 /// Gives the database's trouble its answer.
 fn in_trouble(trouble: Trouble) -> Problem {
     match trouble {
-        Trouble::Away => Problem::Unavailable("The database is unavailable. Try again in a moment."),
+        Trouble::Away => Problem::Unavailable(DATABASE_AWAY),
         Trouble::Refused(error) => {
             log::error!("the database refused a statement: {}", Failure::from(error));
             Problem::Internal
