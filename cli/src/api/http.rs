@@ -65,7 +65,7 @@ impl Worker {
         match std::mem::replace(&mut response.body, Body::Empty) {
             Body::Empty => (status, send_whole(incoming, response, Vec::new())),
             Body::Bytes(bytes) => (status, send_whole(incoming, response, bytes)),
-            Body::List(WholeList::Posts, layout) => self.send_list(incoming, response, layout, |live| posts::all(live)),
+            Body::List(WholeList::Posts, layout) => self.send_list(incoming, response, layout, posts::all),
             Body::List(WholeList::Comments(post), layout) => {
                 self.send_list(incoming, response, layout, |live| comments::all(live, post))
             }

@@ -127,7 +127,7 @@ fn plain(service: &Service, session: &mut Session, request: &Request, route: &Ro
     if request.method == Method::Options {
         return Response::empty(200).header("Allow", route.allow());
     }
-    let mut context = Context { service, session, request, layout: Layout::default(), segment: None, user: 0 };
+    let mut context = Context { service, session, request, layout: Layout::default(), segment: "", user: 0 };
     let result = handlers::run(&mut context, route.endpoint);
     result.unwrap_or_else(|problem| problem.into_response(Layout::default()))
 }

@@ -1,7 +1,5 @@
 //! An answer as plain data, and the problems that become answers, in Django REST framework's words.
 
-use std::fmt;
-
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
@@ -53,11 +51,6 @@ impl Response {
     /// An answer in JSON.
     pub fn json(status: u16, value: &impl Serialize, layout: Layout) -> Self {
         Self::bytes(status, "application/json", to_json(value, layout))
-    }
-
-    /// `{"detail": "…"}`
-    pub fn detail(status: u16, detail: impl fmt::Display) -> Self {
-        Self::json(status, &serde_json::json!({ "detail": detail.to_string() }), Layout::default())
     }
 
     /// Adds a header.

@@ -90,6 +90,11 @@ impl Session {
                 self.live = None;
                 return Trouble::Away;
             }
+            if is_stale(&error) {
+                log::warn!("preparing the statements again: {}", Failure::from(error));
+                self.live = None;
+                return Trouble::Away;
+            }
             if is_passing(&error) {
                 log::warn!("the database is busy: {}", Failure::from(error));
                 return Trouble::Away;
@@ -154,6 +159,13 @@ impl Live {
         let statement = pick(self).clone();
         self.client.query(&statement, params)
     }
+}
+
+/// Says whether the prepared statements no longer fit: the schema was changed, or a proxy dropped them.
+fn is_stale(error: &postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code))
 }
 
 /// Says whether the same statement may well succeed in a moment; it was rolled back.

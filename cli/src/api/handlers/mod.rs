@@ -26,7 +26,7 @@ pub struct Context<'a> {
     pub request: &'a Request,
     pub layout: Layout,
     /// What stood for the path's placeholder.
-    pub segment: Option<&'a str>,
+    pub segment: &'a str,
     /// The token's user, who is still to be looked up.
     pub user: i64,
 }
@@ -81,7 +81,7 @@ impl Context<'_> {
 
     /// Returns the id in the path. Where it is no integer, the user comes first, then 404.
     fn id(&mut self) -> Result<i64, Problem> {
-        if let Some(id) = super::routes::id(self.segment.unwrap_or_default()) {
+        if let Some(id) = super::routes::id(self.segment) {
             return Ok(id);
         }
         self.require_user()?;
