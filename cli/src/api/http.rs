@@ -1,15 +1,19 @@
 //! Between tiny_http and the API: requests in, answers out, a line in the access log.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor as InMemory, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::Serialize;
+
 use super::negotiate::Layout;
-use super::response::{Body, Problem};
+use super::response::{Body, DATABASE_AWAY, Problem, WholeList};
+use super::stream::{JsonArray, State};
 use super::{BODY_BYTES_MAX, Request, Response, Service, answer};
 use crate::door::PEER_FIELD;
-use crate::store::Session;
+use crate::error::Failure;
+use crate::store::{Cursor, Live, Session, comments, posts};
 
 /// A longer path is cut in the log, in characters.
 const LOGGED_PATH_CHARS_MAX: usize = 256;
@@ -29,16 +33,14 @@ impl Worker {
     /// Answers one request, whatever happens. Returns whether the answer went out whole.
     pub fn handle(&mut self, mut incoming: tiny_http::Request) -> std::io::Result<()> {
         let began = Instant::now();
-        let (request, response) = match read(&mut incoming) {
-            Ok(request) => {
-                let response = self.answer(&request);
-                (request, response)
-            }
-            Err((request, problem)) => (request, problem.into_response(Layout::default())),
+        let mut request = head(&incoming);
+        let response = match read_body(&mut incoming, &mut request) {
+            Ok(()) => self.answer(&request),
+            Err(problem) => problem.into_response(Layout::default()),
         };
         let response = response.header("X-Request-Id", request.id.clone());
-        let (status, bytes) = (response.status, response.len());
-        let sent = send(incoming, response);
+        let (status, sent) = self.send(incoming, response);
+        let bytes = *sent.as_ref().unwrap_or(&0);
         let path: String = request.path.chars().take(LOGGED_PATH_CHARS_MAX).collect();
         log::info!(
             target: "news::access",
@@ -51,7 +53,54 @@ impl Worker {
             peer = request.peer.as_str();
             "request"
         );
-        sent.inspect_err(|error| log::debug!("the answer to request {} did not go out: {error}", request.id))
+        sent.map(drop).inspect_err(|error| log::debug!("the answer to request {} did not go out: {error}", request.id))
+    }
+
+    /// Sends an answer. Returns its status, and its body's length in bytes.
+    fn send(&mut self, incoming: tiny_http::Request, mut response: Response) -> (u16, io::Result<usize>) {
+        let status = response.status;
+        match std::mem::replace(&mut response.body, Body::Empty) {
+            Body::Empty => (status, send_whole(incoming, response, Vec::new())),
+            Body::Bytes(bytes) => (status, send_whole(incoming, response, bytes)),
+            Body::List(WholeList::Posts, layout) => self.send_list(incoming, response, layout, posts::all),
+            Body::List(WholeList::Comments(post), layout) => {
+                self.send_list(incoming, response, layout, |live| comments::all(live, post))
+            }
+        }
+    }
+
+    /// Sends a list while it is read.
+    fn send_list<T: Serialize>(
+        &mut self,
+        incoming: tiny_http::Request,
+        response: Response,
+        layout: Layout,
+        open: impl FnOnce(&mut Live) -> Result<Cursor<'_, T>, postgres::Error>,
+    ) -> (u16, io::Result<usize>) {
+        let status = response.status;
+        let outcome = match begin(&mut self.session, layout, open) {
+            Ok(mut array) => {
+                let sent = incoming.respond(tiny_response(response, &mut array, None));
+                Ok((sent.map(|()| array.bytes), array.state()))
+            }
+            Err(()) => Err((incoming, response)),
+        };
+        match outcome {
+            Ok((sent, state)) => {
+                if state == State::Broken {
+                    self.session.forget();
+                }
+                (status, sent)
+            }
+            Err((incoming, response)) => {
+                // Whatever it was, the next request gets a new connection.
+                self.session.forget();
+                let kept = response.headers.into_iter().filter(|(name, _)| *name != "Content-Type");
+                let mut unavailable = Problem::Unavailable(DATABASE_AWAY).into_response(layout);
+                unavailable.headers.extend(kept);
+                self.send(incoming, unavailable)
+            }
+        }
     }
 
     fn answer(&mut self, request: &Request) -> Response {
@@ -64,8 +113,20 @@ impl Worker {
     }
 }
 
-/// Takes a request over, with its body.
-fn read(incoming: &mut tiny_http::Request) -> Result<Request, (Request, Problem)> {
+/// Opens a list and reads its first window. What went wrong is logged.
+fn begin<'s, T: Serialize>(
+    session: &'s mut Session,
+    layout: Layout,
+    open: impl FnOnce(&'s mut Live) -> Result<Cursor<'s, T>, postgres::Error>,
+) -> Result<JsonArray<'s, T>, ()> {
+    let live = session.connected().map_err(|_| ())?;
+    open(live).and_then(|cursor| JsonArray::new(cursor, layout)).map_err(|error| {
+        log::warn!("a list could not be opened: {}", Failure::from(error));
+    })
+}
+
+/// Takes a request over, without its body.
+fn head(incoming: &tiny_http::Request) -> Request {
     let mut request = Request::new(incoming.method().as_str(), incoming.url());
     request.id = new_id();
     request.peer = incoming.remote_addr().map(ToString::to_string).unwrap_or_default();
@@ -76,17 +137,21 @@ fn read(incoming: &mut tiny_http::Request) -> Result<Request, (Request, Problem)
             request.add_header(header.field.as_str().as_str(), header.value.as_str());
         }
     }
+    request
+}
+
+fn read_body(incoming: &mut tiny_http::Request, request: &mut Request) -> Result<(), Problem> {
     // One byte more than the limit tells that there is more.
     let mut body = Vec::new();
     let limit = u64::try_from(BODY_BYTES_MAX).map_or(u64::MAX, |limit| limit + 1);
     if incoming.as_reader().take(limit).read_to_end(&mut body).is_err() {
-        return Err((request, Problem::Malformed("The body ended too early.".to_owned())));
+        return Err(Problem::Malformed("The body ended too early.".to_owned()));
     }
     if body.len() > BODY_BYTES_MAX {
-        return Err((request, Problem::TooLarge(BODY_BYTES_MAX)));
+        return Err(Problem::TooLarge(BODY_BYTES_MAX));
     }
     request.body = body;
-    Ok(request)
+    Ok(())
 }
 
 /// Returns 16 hexadecimal digits.
@@ -98,20 +163,19 @@ fn new_id() -> String {
     format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
-fn send(incoming: tiny_http::Request, response: Response) -> std::io::Result<()> {
-    let mut headers = vec![("Server", "news".to_owned())];
-    headers.extend(response.headers);
-    let body = match response.body {
-        Body::Empty => Vec::new(),
-        Body::Bytes(bytes) => bytes,
-    };
-    let headers = headers.iter().filter_map(|(name, value)| {
+/// Sends an answer whose body is at hand. Returns the body's length, in bytes.
+fn send_whole(incoming: tiny_http::Request, response: Response, body: Vec<u8>) -> io::Result<usize> {
+    let length = body.len();
+    let response = tiny_response(response, InMemory::new(body), Some(length));
+    // The length is known, so it is told: no chunks.
+    incoming.respond(response.with_chunked_threshold(usize::MAX)).map(|()| length)
+}
+
+fn tiny_response<R: Read>(response: Response, body: R, length: Option<usize>) -> tiny_http::Response<R> {
+    let own = ("Server", "news".to_owned());
+    let headers = std::iter::once(own).chain(response.headers).filter_map(|(name, value)| {
         let header = tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes());
         header.map_err(|()| log::error!("the header {name} cannot be sent")).ok()
     });
-    let length = body.len();
-    let response =
-        tiny_http::Response::new(response.status.into(), headers.collect(), Cursor::new(body), Some(length), None);
-    // The length is known, so it is told: no chunks.
-    incoming.respond(response.with_chunked_threshold(usize::MAX))
+    tiny_http::Response::new(response.status.into(), headers.collect(), body, length, None)
 }

@@ -22,6 +22,7 @@ mod percent;
 mod request;
 mod response;
 mod routes;
+mod stream;
 
 use std::net::SocketAddr;
 
@@ -108,10 +109,7 @@ fn admit(context: &mut Context<'_>, route: &Route) -> Result<Response, Problem> 
     if route.access == Access::Bearer {
         context.require_user()?;
     }
-    match method {
-        Method::Options => Ok(Response::empty(200)),
-        other => Err(Problem::Method(other.name().to_owned())),
-    }
+    if *method == Method::Options { Ok(Response::empty(200)) } else { Err(Problem::Method(method.name().to_owned())) }
 }
 
 /// Returns the id of the user whose token came with the request.
@@ -129,7 +127,7 @@ fn plain(service: &Service, session: &mut Session, request: &Request, route: &Ro
     if request.method == Method::Options {
         return Response::empty(200).header("Allow", route.allow());
     }
-    let mut context = Context { service, session, request, layout: Layout::default(), segment: None, user: 0 };
+    let mut context = Context { service, session, request, layout: Layout::default(), segment: "", user: 0 };
     let result = handlers::run(&mut context, route.endpoint);
     result.unwrap_or_else(|problem| problem.into_response(Layout::default()))
 }

@@ -7,6 +7,8 @@ use super::request::Request;
 
 /// Objects a page, unless `page_size` says otherwise.
 pub const PAGE_SIZE: i64 = 10;
+/// More objects than this are not put on one page.
+const PAGE_SIZE_MAX: i64 = 1000;
 /// Pages beyond this one are all alike: there are not so many ids (2^53), and offsets stay within bigint.
 const PAGE_MAX: i64 = 1 << 53;
 
@@ -31,6 +33,24 @@ pub fn wanted(request: &Request) -> Option<Wanted> {
         }
         Some(_) => None,
     }
+}
+
+/// Reads `page_size`: 1 to 1000; more is 1000, and what is no such number is 10 (as in Django REST framework).
+pub fn size(request: &Request) -> i64 {
+    let text = request.param("page_size").unwrap_or_default();
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return PAGE_SIZE;
+    }
+    match text.parse::<i64>() {
+        Ok(0) => PAGE_SIZE,
+        Ok(size) => size.min(PAGE_SIZE_MAX),
+        Err(_) => PAGE_SIZE_MAX,
+    }
+}
+
+/// Says whether the whole list is wanted, as one array.
+pub fn wants_all(request: &Request) -> bool {
+    request.param("all").as_deref() == Some("true")
 }
 
 /// Returns the number of pages, at least 1, of so many objects.
@@ -88,6 +108,28 @@ mod tests {
         ];
         for (query, expected) in table {
             assert_eq!(wanted(&Request::new("GET", &format!("/?{query}"))), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn how_large_a_page() {
+        let table = [
+            ("", 10),
+            ("3", 3),
+            ("1000", 1000),
+            ("1001", 1000),
+            ("99999999999999999999", 1000),
+            ("0", 10),
+            ("-1", 10),
+            ("x", 10),
+        ];
+        for (text, expected) in table {
+            assert_eq!(size(&Request::new("GET", &format!("/?page_size={text}"))), expected, "{text}");
+        }
+        for (query, expected) in
+            [("all=true", true), ("all=false", false), ("all", false), ("all=true&all=1", false), ("", false)]
+        {
+            assert_eq!(wants_all(&Request::new("GET", &format!("/?{query}"))), expected, "{query}");
         }
     }
 

@@ -1,7 +1,5 @@
 //! An answer as plain data, and the problems that become answers, in Django REST framework's words.
 
-use std::fmt;
-
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
@@ -15,6 +13,17 @@ pub enum Body {
     Empty,
     /// All of it.
     Bytes(Vec<u8>),
+    /// A whole list, read from the database while it is sent.
+    List(WholeList, Layout),
+}
+
+/// A list that is sent whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WholeList {
+    /// Every post.
+    Posts,
+    /// Every comment of the post with this id.
+    Comments(i64),
 }
 
 /// An answer. Content-Length and Date are the server's business.
@@ -44,11 +53,6 @@ impl Response {
         Self::bytes(status, "application/json", to_json(value, layout))
     }
 
-    /// `{"detail": "…"}`
-    pub fn detail(status: u16, detail: impl fmt::Display) -> Self {
-        Self::json(status, &serde_json::json!({ "detail": detail.to_string() }), Layout::default())
-    }
-
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -56,12 +60,10 @@ impl Response {
         self
     }
 
-    /// Returns the body's length, in bytes.
-    pub fn len(&self) -> usize {
-        match &self.body {
-            Body::Empty => 0,
-            Body::Bytes(bytes) => bytes.len(),
-        }
+    /// A list in JSON, sent while it is read.
+    pub fn list(list: WholeList, layout: Layout) -> Self {
+        let headers = vec![("Content-Type", "application/json".to_owned())];
+        Self { status: 200, headers, body: Body::List(list, layout) }
     }
 }
 
@@ -141,6 +143,8 @@ pub enum Problem {
     Internal,
 }
 
+/// What a client is told while PostgreSQL is away.
+pub const DATABASE_AWAY: &str = "The database is unavailable. Try again in a moment.";
 /// A client may try again after so long, in seconds: a restart of PostgreSQL takes about one.
 const RETRY_AFTER_S: &str = "1";
 

@@ -4,6 +4,7 @@ use postgres::error::SqlState;
 use postgres::{Client, Row, Statement};
 use serde::Serialize;
 
+use super::cursor::Cursor;
 use super::posts::{Changed, Page, changed};
 use super::session::Live;
 use super::users::{Caller, Seen};
@@ -55,6 +56,8 @@ const LIST: &str = "
     FROM n LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN (k JOIN news_comment c USING (id)) ON true
     ORDER BY c.id DESC";
 
+const ALL: &str = "SELECT id, post_id, name, email, body FROM news_comment WHERE post_id = $1::bigint ORDER BY id DESC";
+
 const CREATE: &str = concat!(
     "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
     "c AS (INSERT INTO news_comment (post_id, name, email, body) ",
@@ -91,6 +94,7 @@ const DELETE: &str = concat!(
 pub struct CommentStatements {
     get: Statement,
     list: Statement,
+    all: Statement,
     create: Statement,
     update: Statement,
     delete: Statement,
@@ -101,6 +105,7 @@ impl CommentStatements {
         Ok(Self {
             get: client.prepare(GET)?,
             list: client.prepare(LIST)?,
+            all: client.prepare(ALL)?,
             create: client.prepare(CREATE)?,
             update: client.prepare(UPDATE)?,
             delete: client.prepare(DELETE)?,
@@ -137,6 +142,13 @@ pub fn list(
     };
     let rows = rows.iter().filter_map(|row| comment(row, 3).transpose()).collect::<Result<_, _>>()?;
     Ok(Seen::new(caller, exists.then_some(Page { count, rows })))
+}
+
+/// Opens a cursor on all comments of a post, newest first.
+pub fn all(live: &mut Live, post: i64) -> Result<Cursor<'_, CommentRow>, postgres::Error> {
+    let mut transaction = live.client.build_transaction().read_only(true).start()?;
+    let portal = transaction.bind(&live.comments.all, &[&post])?;
+    Ok(Cursor::new(transaction, portal, |row| comment(row, 0)))
 }
 
 /// Makes a comment; nothing where there is no such post.

@@ -8,6 +8,7 @@
 
 pub mod comments;
 mod connect;
+mod cursor;
 pub mod inspect;
 pub mod lock;
 pub mod log;
@@ -21,6 +22,7 @@ pub mod url;
 pub mod users;
 
 pub use connect::{Purpose, connect, connect_as};
+pub use cursor::Cursor;
 pub use session::{Live, Session, Trouble, schema_version};
 
 use crate::error::{Failure, Kind};

@@ -3,6 +3,7 @@
 use postgres::{Client, Row, Statement};
 use serde::Serialize;
 
+use super::cursor::Cursor;
 use super::session::Live;
 use super::users::{Caller, Seen};
 
@@ -74,6 +75,8 @@ const LIST: &str = "
     FROM n LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN (k JOIN news_post p USING (id)) ON true
     ORDER BY p.id DESC";
 
+const ALL: &str = "SELECT id, user_id::bigint, title, body FROM news_post ORDER BY id DESC";
+
 const CREATE: &str = concat!(
     "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
     "p AS (INSERT INTO news_post (user_id, title, body) SELECT $2::bigint, $3::text, $4::text FROM u WHERE u.is_active RETURNING *) ",
@@ -109,6 +112,7 @@ const DELETE: &str = concat!(
 pub struct PostStatements {
     get: Statement,
     list: Statement,
+    all: Statement,
     create: Statement,
     update: Statement,
     delete: Statement,
@@ -119,6 +123,7 @@ impl PostStatements {
         Ok(Self {
             get: client.prepare(GET)?,
             list: client.prepare(LIST)?,
+            all: client.prepare(ALL)?,
             create: client.prepare(CREATE)?,
             update: client.prepare(UPDATE)?,
             delete: client.prepare(DELETE)?,
@@ -164,6 +169,13 @@ pub fn list(live: &mut Live, user: i64, size: i64, page: i64) -> Result<Seen<Pag
     };
     let rows = rows.iter().filter_map(|row| post(row, 2).transpose()).collect::<Result<_, _>>()?;
     Ok(Seen::new(caller, Page { count, rows }))
+}
+
+/// Opens a cursor on all posts, newest first.
+pub fn all(live: &mut Live) -> Result<Cursor<'_, PostRow>, postgres::Error> {
+    let mut transaction = live.client.build_transaction().read_only(true).start()?;
+    let portal = transaction.bind(&live.posts.all, &[])?;
+    Ok(Cursor::new(transaction, portal, |row| post(row, 0)))
 }
 
 /// Makes a post.

@@ -65,7 +65,7 @@ impl Session {
         match self.attempt(&run) {
             // A connection that was new is lost for a reason that is still there.
             Err(Trouble::Away) if was_live && self.live.is_none() => self.attempt(&run),
-            other => other,
+            result => result,
         }
     }
 
@@ -90,6 +90,11 @@ impl Session {
                 self.live = None;
                 return Trouble::Away;
             }
+            if is_stale(&error) {
+                log::warn!("preparing the statements again: {}", Failure::from(error));
+                self.live = None;
+                return Trouble::Away;
+            }
             if is_passing(&error) {
                 log::warn!("the database is busy: {}", Failure::from(error));
                 return Trouble::Away;
@@ -99,7 +104,7 @@ impl Session {
     }
 
     /// Returns the connection, opened if need be.
-    fn connected(&mut self) -> Result<&mut Live, Trouble> {
+    pub fn connected(&mut self) -> Result<&mut Live, Trouble> {
         let live = match self.live.take() {
             Some(live) => live,
             None => self.open()?,
@@ -154,11 +159,13 @@ impl Live {
         let statement = pick(self).clone();
         self.client.query(&statement, params)
     }
+}
 
-    /// Returns the connection, for what has no statement of its own.
-    pub fn client(&mut self) -> &mut Client {
-        &mut self.client
-    }
+/// Says whether the prepared statements no longer fit: the schema was changed, or a proxy dropped them.
+fn is_stale(error: &postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code))
 }
 
 /// Says whether the same statement may well succeed in a moment; it was rolled back.

@@ -277,10 +277,7 @@ mod tests {
         for (json, text) in table {
             assert_eq!(field(json), Value::Text(Text::from(text)), "{json}");
         }
-        let lone = match field(r#""a\ud800b\udc00""#) {
-            Value::Text(text) => text,
-            other => panic!("{other:?}"),
-        };
+        let Value::Text(lone) = field(r#""a\ud800b\udc00""#) else { panic!("no text") };
         assert_eq!((lone.as_str(), lone.surrogate()), ("a\u{fffd}b\u{fffd}", Some(0xD800)));
         assert_eq!(
             parse(r#"{"a": 1, "a": 2, "\ud800": 3}"#)

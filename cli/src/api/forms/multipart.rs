@@ -69,13 +69,9 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
 /// Reads a part: headers, an empty line, the value. What has no name is no field.
 fn field(part: &[u8]) -> Option<(String, Value)> {
     let part = part.strip_prefix(b"\r\n").or_else(|| part.strip_prefix(b"\n")).unwrap_or(part);
-    let (head, value) = match find(part, b"\r\n\r\n") {
-        Some(at) => (part.get(..at)?, part.get(at + 4..)?),
-        None => {
-            let at = find(part, b"\n\n")?;
-            (part.get(..at)?, part.get(at + 2..)?)
-        }
-    };
+    let windows_end = find(part, b"\r\n\r\n").map(|at| (at, at + 4));
+    let (end, begin) = windows_end.or_else(|| find(part, b"\n\n").map(|at| (at, at + 2)))?;
+    let (head, value) = (part.get(..end)?, part.get(begin..)?);
     let head = String::from_utf8_lossy(head);
     let header = |wanted: &str| {
         head.lines().find_map(|line| {
@@ -100,15 +96,13 @@ fn field(part: &[u8]) -> Option<(String, Value)> {
 mod tests {
     use super::*;
 
+    fn shown(value: Value) -> String {
+        if let Value::Text(text) = value { text.into_lossy() } else { format!("{value:?}") }
+    }
+
     fn read(body: &str) -> Vec<(String, String)> {
         match parse("xyz", body.as_bytes()) {
-            Ok(Value::Object(fields)) => fields
-                .into_iter()
-                .map(|(name, value)| match value {
-                    Value::Text(text) => (name, text.as_str().to_owned()),
-                    other => (name, format!("{other:?}")),
-                })
-                .collect(),
+            Ok(Value::Object(fields)) => fields.into_iter().map(|(name, value)| (name, shown(value))).collect(),
             other => panic!("{other:?}"),
         }
     }

@@ -3,10 +3,10 @@
 use super::posts::NO_POST;
 use super::{Context, active, page_number};
 use crate::api::forms::CommentForm;
-use crate::api::pages::{self, PAGE_SIZE};
-use crate::api::response::{Problem, Response};
+use crate::api::pages;
+use crate::api::response::{Problem, Response, WholeList};
 use crate::store::comments;
-use crate::store::posts::Changed;
+use crate::store::posts::{self, Changed};
 
 /// What a missing comment gets.
 const NO_COMMENT: Problem = Problem::NotFound("No Comment matches the given query.");
@@ -14,7 +14,11 @@ const NO_COMMENT: Problem = Problem::NotFound("No Comment matches the given quer
 /// GET `/news/posts/{number}/comments/`
 pub fn list(context: &mut Context<'_>) -> Result<Response, Problem> {
     let (user, post) = (context.user, context.id()?);
-    let (size, wanted) = (PAGE_SIZE, pages::wanted(context.request));
+    if pages::wants_all(context.request) {
+        active(context.read(|live| posts::get(live, user, post))?)?.ok_or(NO_POST)?;
+        return Ok(Response::list(WholeList::Comments(post), context.layout));
+    }
+    let (size, wanted) = (pages::size(context.request), pages::wanted(context.request));
     let found = active(context.read(|live| comments::list(live, user, post, size, page_number(wanted)))?)?;
     // A missing post is more wrong than a bad page.
     let page = found.ok_or(NO_POST)?;

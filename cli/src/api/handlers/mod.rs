@@ -11,7 +11,7 @@ use super::forms::{self, BadBody, Invalid, Value};
 use super::negotiate::Layout;
 use super::pages::{self, Wanted};
 use super::request::{Method, Request};
-use super::response::{Denied, Problem, Response};
+use super::response::{DATABASE_AWAY, Denied, Problem, Response};
 use super::routes::Endpoint;
 use super::{BODY_BYTES_MAX, Proxy, Service, conditions};
 use crate::error::Failure;
@@ -26,7 +26,7 @@ pub struct Context<'a> {
     pub request: &'a Request,
     pub layout: Layout,
     /// What stood for the path's placeholder.
-    pub segment: Option<&'a str>,
+    pub segment: &'a str,
     /// The token's user, who is still to be looked up.
     pub user: i64,
 }
@@ -81,7 +81,7 @@ impl Context<'_> {
 
     /// Returns the id in the path. Where it is no integer, the user comes first, then 404.
     fn id(&mut self) -> Result<i64, Problem> {
-        if let Some(id) = super::routes::id(self.segment.unwrap_or_default()) {
+        if let Some(id) = super::routes::id(self.segment) {
             return Ok(id);
         }
         self.require_user()?;
@@ -179,7 +179,7 @@ fn page_number(wanted: Option<Wanted>) -> i64 {
 /// Gives the database's trouble its answer.
 fn in_trouble(trouble: Trouble) -> Problem {
     match trouble {
-        Trouble::Away => Problem::Unavailable("The database is unavailable. Try again in a moment."),
+        Trouble::Away => Problem::Unavailable(DATABASE_AWAY),
         Trouble::Refused(error) => {
             log::error!("the database refused a statement: {}", Failure::from(error));
             Problem::Internal

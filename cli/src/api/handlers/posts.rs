@@ -2,8 +2,8 @@
 
 use super::{Context, active, page_number};
 use crate::api::forms::PostForm;
-use crate::api::pages::{self, PAGE_SIZE};
-use crate::api::response::{Problem, Response};
+use crate::api::pages;
+use crate::api::response::{Problem, Response, WholeList};
 use crate::store::posts::{self, Changed};
 
 /// What a missing post gets.
@@ -11,7 +11,11 @@ pub const NO_POST: Problem = Problem::NotFound("No Post matches the given query.
 
 /// GET `/news/posts/`
 pub fn list(context: &mut Context<'_>) -> Result<Response, Problem> {
-    let (user, size, wanted) = (context.user, PAGE_SIZE, pages::wanted(context.request));
+    if pages::wants_all(context.request) {
+        context.require_user()?;
+        return Ok(Response::list(WholeList::Posts, context.layout));
+    }
+    let (user, size, wanted) = (context.user, pages::size(context.request), pages::wanted(context.request));
     let page = active(context.read(|live| posts::list(live, user, size, page_number(wanted)))?)?;
     context.page(wanted, size, &page)
 }
