@@ -56,7 +56,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in [("0", 0), ("90", 90_000), ("250ms", 250), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)] {
+        for (text, ms) in
+            [("0", 0), ("90", 90_000), ("250ms", 250), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "m", "-5", "5 m", "5w", "1.5h", "99999999999999999999", "99999999999999999d"] {
@@ -84,7 +86,10 @@ mod tests {
 
     #[test]
     fn statuses() {
-        assert_eq!(status_for("posts/5=422").map(|(key, status)| (key.to_string(), status)), Ok(("posts/5".into(), 422)));
+        assert_eq!(
+            status_for("posts/5=422").map(|(key, status)| (key.to_string(), status)),
+            Ok(("posts/5".into(), 422))
+        );
         for text in ["", "posts/5", "posts/5=", "posts/5=200", "posts/0=422", "=422", "posts/5=4220"] {
             assert!(status_for(text).is_err(), "{text}");
         }
