@@ -37,7 +37,9 @@ pub fn fields(mode: Mode, ask: &Ask) -> Result<Fields, Answer> {
         Format::Nothing => Ok(Fields::default()),
         Format::Form => {
             let mut fields = Fields::default();
-            route::parameters(&text).into_iter().for_each(|(name, value)| fields.set(&name, value.into()));
+            for (name, value) in route::parameters(&text) {
+                fields.set(&name, value.into());
+            }
             Ok(fields)
         }
         Format::Json => Fields::parse(&text).map_err(|error| match mode {

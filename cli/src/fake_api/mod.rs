@@ -3,7 +3,7 @@
 //! ```text
 //! request ─▶ wire ─▶ arrive ─(wait)─▶ answer ─(wait)─▶ wire ─▶ whole, half, or cut
 //!                      │ journal         │ gates: token, throttle, refusals
-//!                      └ dice ─▶ fate    └ route ─▶ listing | mode.judge ─▶ shelf.take
+//!                      └ dice ─▶ fate    └ route ─▶ listing | mode.judge ─▶ stock.take
 //! ```
 //!
 //! In scope: the behaviour of JSONPlaceholder and json-server as measured ([`Mode`]), faults on top of it
@@ -23,7 +23,7 @@ mod listing;
 mod mode;
 mod record;
 mod route;
-mod shelf;
+mod stock;
 mod throttle;
 mod wire;
 
@@ -41,7 +41,7 @@ pub use data::Data;
 pub use faults::{CutListing, Faults, Forbid, Order, RetryAfter, Total};
 pub use mode::{Mode, Orphans, Rules};
 pub use record::Spelling;
-pub use wire::{BODY_BYTES_MAX, handle};
+pub use wire::handle;
 
 use crate::settings::Secret;
 use answer::{Answer, Body, Kind, Sending};
@@ -52,7 +52,7 @@ use listing::Part;
 use mode::{Said, Wish, Write};
 use record::{Fields, Id};
 use route::{Parameters, Route};
-use shelf::Shelf;
+use stock::Stock;
 use throttle::Bucket;
 
 /// What a Fake API is started with.
@@ -74,7 +74,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct FakeApi {
     setup: Setup,
-    shelf: RwLock<Shelf>,
+    stock: RwLock<Stock>,
     faults: RwLock<Arc<Faults>>,
     journal: Mutex<Journal>,
     late: Mutex<Late>,
@@ -134,7 +134,7 @@ impl FakeApi {
     /// Starts with `setup`.
     pub fn new(setup: Setup) -> Self {
         Self {
-            shelf: RwLock::new(setup.data.shelf()),
+            stock: RwLock::new(setup.data.stock()),
             faults: RwLock::new(Arc::new(setup.faults.clone())),
             journal: Mutex::default(),
             late: Mutex::default(),
@@ -144,12 +144,12 @@ impl FakeApi {
         }
     }
 
-    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
-        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    fn stock(&self) -> RwLockReadGuard<'_, Stock> {
+        self.stock.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
-        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    fn stock_mut(&self) -> RwLockWriteGuard<'_, Stock> {
+        self.stock.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> Arc<Faults> {
@@ -294,7 +294,7 @@ impl FakeApi {
             ("HEAD", Route::Object(entity, id)) if mode == Mode::Duplicates => {
                 self.write(ask, entity, Wish::Remove(id), turn, force)
             }
-            ("GET" | "HEAD", Route::Object(entity, id)) => match self.shelf().get(entity).first(&id) {
+            ("GET" | "HEAD", Route::Object(entity, id)) => match self.stock().get(entity).first(&id) {
                 Some((_, record)) => {
                     Answer { status: 200, headers: Vec::new(), body: Body::Record(Arc::clone(record)) }
                 }
@@ -326,20 +326,14 @@ impl FakeApi {
 
     fn write(&self, ask: &Ask, entity: Entity, wish: Wish, turn: &Turn, force: Force) -> Answer {
         let rules = self.setup.rules;
-        let write = Write { entity, wish, fresh: turn.dice.bits(5) };
+        let write = rules.prepared(Write { entity, wish, fresh: turn.dice.bits(5) });
         let said = match force {
-            Force::Now => {
-                // Judging makes the record's text, too: some microseconds, in the lock, as both must be one step.
-                let mut shelf = self.shelf_mut();
-                let verdict = rules.judge(&shelf, write);
-                verdict.effects.into_iter().for_each(|effect| shelf.take(effect));
-                verdict.said
-            }
-            Force::Never => rules.judge(&self.shelf(), write).said,
+            Force::Now => bring_into_force(rules, &mut self.stock_mut(), write),
+            Force::Never => rules.judge(&self.stock(), write).said,
             Force::At(due) => {
-                let said = rules.judge(&self.shelf(), write.clone()).said;
+                let said = rules.judge(&self.stock(), write.clone()).said;
                 if let Err(write) = locked(&self.late).push(due, write) {
-                    self.bring_into_force(&mut self.shelf_mut(), write);
+                    bring_into_force(rules, &mut self.stock_mut(), write);
                 }
                 self.late_len.store(locked(&self.late).len(), Ordering::Release);
                 said
@@ -359,38 +353,32 @@ impl FakeApi {
         }
     }
 
-    fn bring_into_force(&self, shelf: &mut Shelf, write: Write) {
-        let verdict = self.setup.rules.judge(shelf, write);
-        verdict.effects.into_iter().for_each(|effect| shelf.take(effect));
-    }
-
     /// Brings into force what is due.
     fn catch_up(&self, now: Instant) {
         if self.late_len.load(Ordering::Acquire) == 0 {
             return;
         }
-        // The shelf first: who finds nothing due any more must find its effect.
-        let mut shelf = self.shelf_mut();
+        // The stock first: who finds nothing due any more must find its effect.
+        let mut stock = self.stock_mut();
         let mut late = locked(&self.late);
         let due = late.due(now);
         self.late_len.store(late.len(), Ordering::Release);
         drop(late);
-        due.into_iter().for_each(|write| self.bring_into_force(&mut shelf, write));
+        for write in due {
+            bring_into_force(self.setup.rules, &mut stock, write);
+        }
     }
 
     fn everything(&self) -> Answer {
-        let list = |entity| -> Vec<Arc<record::Record>> {
-            self.shelf().get(entity).iter().map(|(_, record)| Arc::clone(record)).collect()
-        };
         let text = |entity| {
-            let body = Body::Records(list(entity));
-            (0..).map_while(|at| body.piece(at)).fold(String::with_capacity(body.len()), |text, (a, b)| text + a + b)
+            let records = self.stock().get(entity).iter().map(|(_, record)| Arc::clone(record)).collect();
+            Body::Records(records).text()
         };
         Answer::json(200, format!("{{\"posts\":{},\n\"comments\":{}}}", text(Entity::Post), text(Entity::Comment)))
     }
 
     fn list(&self, ask: &Ask, entity: Entity, query: &Parameters, turn: &Turn) -> Answer {
-        let mut listing = listing::select(&self.shelf(), entity, query, self.setup.rules.mode);
+        let mut listing = listing::select(&self.stock(), entity, query, self.setup.rules.mode);
         let mut answer = Answer { status: 200, headers: Vec::new(), body: Body::Empty };
         let told = match turn.faults.total {
             Total::Parts => listing.part != Part::Whole || turn.faults.cut_listing == Some(CutListing::Items),
@@ -416,6 +404,15 @@ impl FakeApi {
     }
 }
 
+/// Judges and acts in one step, which is why the lock is held for both.
+fn bring_into_force(rules: Rules, stock: &mut Stock, write: Write) -> Said {
+    let verdict = rules.judge(stock, write);
+    for effect in verdict.effects {
+        stock.take(effect);
+    }
+    verdict.said
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -430,9 +427,9 @@ fn has_nested(mode: Mode) -> bool {
 
 fn kind(method: &str, route: &Route) -> Kind {
     match (method, route) {
-        ("GET" | "HEAD" | "OPTIONS", Route::List(_) | Route::Nested { .. }) => Kind::Other,
+        ("GET" | "HEAD" | "OPTIONS", Route::List(_) | Route::Nested { .. })
+        | (_, Route::Home | Route::Everything | Route::Control(_) | Route::Unknown) => Kind::Other,
         (_, Route::List(_) | Route::Nested { .. } | Route::Object(..)) => Kind::Object,
-        (_, Route::Home | Route::Everything | Route::Control(_) | Route::Unknown) => Kind::Other,
     }
 }
 

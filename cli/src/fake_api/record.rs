@@ -113,11 +113,6 @@ impl Fields {
             self.set(&name, value);
         }
     }
-
-    /// Returns the values, in order.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.0.iter().map(|(_, value)| value)
-    }
 }
 
 impl Serialize for Fields {
@@ -184,7 +179,7 @@ pub enum Belongs {
     To(Id),
 }
 
-/// A record on the shelf: what is asked of it often, and its JSON text ready to be sent.
+/// A record in stock: what is asked of it often, and its JSON text ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Record {
     id: Id,

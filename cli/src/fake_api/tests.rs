@@ -40,11 +40,7 @@ fn send_at(api: &FakeApi, request: &str, now: Instant) -> (u16, String) {
     let mut words = request.splitn(3, ' ');
     let mut word = || words.next().unwrap_or_default();
     let reply = reply_at(api, &ask(word(), word(), word()), now);
-    (reply.answer.status, text(&reply.answer))
-}
-
-fn text(answer: &Answer) -> String {
-    (0..).map_while(|at| answer.body.piece(at)).map(|(a, b)| format!("{a}{b}")).collect()
+    (reply.answer.status, reply.answer.body.text())
 }
 
 fn json(text: &str) -> Value {
@@ -182,7 +178,7 @@ fn media_types() {
         let mut ask = ask("PUT", "/posts/5", "{\"title\":\"t\"}");
         ask.media_type = Some(media_type.into());
         let reply = reply_at(&start(mode, "{}"), &ask, Instant::now());
-        assert_eq!((reply.answer.status, text(&reply.answer).as_str()), (200, expected), "{mode:?} {media_type}");
+        assert_eq!((reply.answer.status, reply.answer.body.text().as_str()), (200, expected), "{mode:?} {media_type}");
     }
 }
 
@@ -281,15 +277,15 @@ fn lists_cut_shuffled_and_counted() {
         |reply: &Reply| reply.answer.headers.iter().find(|(name, _)| *name == "X-Total-Count").map(|(_, n)| n.clone());
     let whole = list("{}");
     assert_eq!((whole.sending, total(&whole)), (Sending::Whole, None));
-    assert_eq!(json(&text(&whole.answer)).as_array().unwrap().len(), 100);
+    assert_eq!(json(&whole.answer.body.text()).as_array().unwrap().len(), 100);
     assert_eq!(list("{\"cut_listing\":\"connection\"}").sending, Sending::HalfCut);
     assert_eq!(list("{\"cut_listing\":\"text\"}").sending, Sending::HalfTold);
     let items = list("{\"cut_listing\":\"items\"}");
-    assert_eq!((json(&text(&items.answer)).as_array().unwrap().len(), total(&items)), (50, Some("100".into())));
+    assert_eq!((json(&items.answer.body.text()).as_array().unwrap().len(), total(&items)), (50, Some("100".into())));
     let shuffled = list("{\"order\":\"shuffled\",\"total\":\"always\"}");
     assert_eq!(total(&shuffled), Some("100".into()));
     let ids = |reply: &Reply| {
-        let list = json(&text(&reply.answer));
+        let list = json(&reply.answer.body.text());
         list.as_array().unwrap().iter().map(|record| record["id"].as_i64().unwrap()).collect::<Vec<_>>()
     };
     let mut sorted = ids(&shuffled);
