@@ -14,6 +14,7 @@ mod private_pg;
 mod support;
 #[cfg(test)]
 mod takeover;
+#[cfg(test)]
 mod targets;
 #[cfg(test)]
 mod tracking;
