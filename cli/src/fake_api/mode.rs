@@ -14,7 +14,7 @@ const DUPLICATE: &str = "Error: Insert failed, duplicate id";
 const MISSING: &str = "TypeError: Cannot read properties of undefined (reading 'id')";
 const NULL_POST: &str = "TypeError: Cannot read properties of null (reading 'toString')";
 
-/// Which real target is played (the columns of ARCHITECTURE.md, "How real targets behave").
+/// Which real target is played, each as measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Mode {
     /// json-server 0.17: keeps our ids, answers 500 to an id that is there

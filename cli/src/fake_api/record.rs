@@ -11,7 +11,7 @@ pub const ID: &str = "id";
 /// The field of a comment that names its post.
 pub const POST_ID: &str = "postId";
 
-/// 2^53: JavaScript rounds integers beyond it (TARGETS, "ids above 2^53").
+/// 2^53: JavaScript rounds integers beyond it.
 const EXACT_MAX: u64 = 1 << 53;
 
 /// An id as targets compare ids: by its text, so that `5` and `"5"` are one.
