@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use news_core::diff::{Counts, Join, Kind as DifferenceKind};
 use news_core::wire::{Element, FieldDifference};
 use news_core::{Entity, Key, Object, PostId};
@@ -19,6 +18,7 @@ use crate::store::log::{self as change_log, Pending};
 use crate::store::rows::{self, Rows};
 use crate::store::{objects, runs};
 use crate::target::Target;
+use crate::ui::Bar;
 
 /// Texts of so many differences are kept; of the rest, only that they differ.
 const DETAILS_MAX: usize = 10_000;
@@ -56,7 +56,7 @@ pub struct Comparison {
 }
 
 /// Compares `entities`. `client` is for bulk reads and of no use after a failure.
-pub fn compare(client: &mut Client, target: &Target, entities: &[Entity], bar: &ProgressBar) -> Result<Comparison> {
+pub fn compare(client: &mut Client, target: &Target, entities: &[Entity], bar: &Bar) -> Result<Comparison> {
     let mut comparison = Comparison::default();
     let mut suspicious = BTreeSet::new();
     let mut snapshot = rows::snapshot(client)?;
@@ -109,12 +109,7 @@ struct Seen {
     element: Option<Element>,
 }
 
-fn look_again(
-    client: &mut Client,
-    target: &Target,
-    suspicious: &BTreeSet<Key>,
-    bar: &ProgressBar,
-) -> Result<Vec<Difference>> {
+fn look_again(client: &mut Client, target: &Target, suspicious: &BTreeSet<Key>, bar: &Bar) -> Result<Vec<Difference>> {
     let mut seen: BTreeMap<Key, Seen> = BTreeMap::new();
     for entity in Entity::ALL {
         if !suspicious.iter().any(|key| key.entity() == entity) {

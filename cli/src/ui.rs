@@ -3,9 +3,10 @@
 //! stdout carries the report and nothing else; progress, logs, hints and errors go to
 //! stderr. Without a terminal there are no bars and no colour.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -80,7 +81,7 @@ static BARS: OnceLock<MultiProgress> = OnceLock::new();
 /// Bars are redrawn at most this often a second.
 const REDRAWS_PER_S: u8 = 10;
 /// Without a terminal, progress is a plain line at most this often.
-pub const PLAIN_PROGRESS_EVERY: Duration = Duration::from_secs(10);
+const PLAIN_PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 impl Ui {
     /// Sets the streams up and installs the log.
@@ -123,16 +124,17 @@ impl Ui {
     }
 
     /// Starts a bar called `what`; `len` is the number of `unit` to come, where known.
-    pub fn bar(&self, what: &'static str, len: Option<u64>, unit: &str) -> ProgressBar {
+    pub fn bar(&self, what: &'static str, len: Option<u64>, unit: &'static str) -> Bar {
         let bar = self.bars.add(len.map_or_else(ProgressBar::no_length, ProgressBar::new));
         let rest = if len.is_some() { "[{bar:30}] {pos}/{len}" } else { "{spinner} {pos}" };
         let eta = if len.is_some() { "  eta {eta}" } else { "" };
-        let template = format!("{{prefix:>9}} {rest} {unit}  {{per_sec}}{eta}  {{msg}}");
+        let template = format!("{{prefix:>9}} {rest} {unit}  {{per_sec}}{eta}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(what);
-        bar
+        let plain = self.look.progress != When::Never && self.bars.is_hidden();
+        Bar { bar, what, unit, said: plain.then(|| Cell::new(Instant::now())) }
     }
 
     /// Writes the report to stdout, whole.
@@ -140,6 +142,34 @@ impl Ui {
         self.bars.clear().ok();
         let mut out = io::BufWriter::new(io::stdout().lock());
         write(&mut out).and_then(|()| out.flush()).map_err(output_failure)
+    }
+}
+
+/// Progress of one thing: a bar on a terminal, elsewhere a plain line now and then.
+#[derive(Debug)]
+pub struct Bar {
+    bar: ProgressBar,
+    what: &'static str,
+    unit: &'static str,
+    /// Where lines are said instead: when the last one was.
+    said: Option<Cell<Instant>>,
+}
+
+impl Bar {
+    /// Moves on by `n`.
+    pub fn inc(&self, n: u64) {
+        self.bar.inc(n);
+        let Some(said) = &self.said else { return };
+        if said.get().elapsed() >= PLAIN_PROGRESS_EVERY {
+            said.set(Instant::now());
+            let of = self.bar.length().map_or_else(String::new, |len| format!(" of {len}"));
+            log::info!("{}: {}{of} {}", self.what, self.bar.position(), self.unit);
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

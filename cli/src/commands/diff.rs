@@ -41,6 +41,6 @@ fn compare_with(settings: &Settings, ui: &Ui, entities: &[Entity]) -> Result<(St
     let target = Target::new(&url, settings.target_token.as_ref(), 1)?;
     let bar = ui.bar("compare", None, "objects");
     let comparison = compare::compare(&mut client, &target, entities, &bar)?;
-    bar.finish_and_clear();
+    bar.finish();
     Ok((target.url().to_owned(), comparison))
 }

@@ -11,7 +11,7 @@ use crate::args::FakeApi as Args;
 use crate::commands::Outcome;
 use crate::door::{Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
-use crate::fake_api::{self, Data, FakeApi, Faults, Mode, Order, Orphans, Rules, Setup, Spelling};
+use crate::fake_api::{self, BODY_BYTES_MAX, Data, FakeApi, Faults, Mode, Order, Orphans, Rules, Setup, Spelling};
 use crate::settings::{self, Settings};
 use crate::ui::{self, Ui};
 
@@ -48,7 +48,13 @@ fn announce(address: SocketAddr) {
 /// Opens the door; what a slow or late answer may take is the user's wish.
 fn serve(listener: TcpListener, workers: usize, api: &Arc<FakeApi>) -> std::io::Result<Door> {
     let api = Arc::clone(api);
-    let limits = Limits { answer_max: ANSWER_MAX, ..Limits::default() };
+    let limits = Limits {
+        body_bytes_max: BODY_BYTES_MAX,
+        answer_max: ANSWER_MAX,
+        // Every worker waits in its own latency: none may hold a second request back.
+        upstreams_per_worker: 1,
+        ..Limits::default()
+    };
     Door::open(listener, limits, workers, move |_| {
         let api = Arc::clone(&api);
         move |request| fake_api::handle(&api, request)

@@ -39,7 +39,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         let mut client = connect(&url, Purpose::Bulk)?;
         let bar = ui.bar("compare", None, "objects");
         let comparison = compare::compare(&mut client, &target, &Entity::ALL, &bar)?;
-        bar.finish_and_clear();
+        bar.finish();
         comparison
     };
     let plan = plan(&comparison);

@@ -102,7 +102,7 @@ fn load(url: &crate::settings::Secret, source: &Source<'_>, ui: &Ui) -> Result<I
             })?;
             Ok(())
         });
-        bar.finish_and_clear();
+        bar.finish();
         // Wrong objects explain a failed copy better than the copy does.
         faults.refuse()?;
         *count = copied.map_err(|failure| explain(failure, entity))?;

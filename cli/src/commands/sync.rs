@@ -104,7 +104,7 @@ pub(super) fn carry_out(
     let id = run.id();
     let driver = Driver { lock: &mut *run.lock, target, signals, bar: &bar };
     let done = driver.run(config, plan, marks);
-    bar.finish_and_clear();
+    bar.finish();
     let driver::Outcome { summary, warnings } = match done {
         Ok(done) => done,
         Err(failure) => {

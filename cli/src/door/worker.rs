@@ -100,7 +100,12 @@ impl Crew {
             match done {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    log::warn!("an answer was broken off: {error}");
+                    // Aborted is what a handler says that broke off on purpose.
+                    let level = match error.kind() {
+                        io::ErrorKind::ConnectionAborted => log::Level::Debug,
+                        _ => log::Level::Warn,
+                    };
+                    log::log!(level, "an answer was broken off: {error}");
                     self.upstreams.give_up(ticket);
                 }
                 Err(_) => {

@@ -40,7 +40,7 @@ pub use faults::{CutListing, Faults, Forbid, Order, RetryAfter, Total};
 pub use mode::{Mode, Orphans, Rules};
 use news_core::Entity;
 pub use record::Spelling;
-pub use wire::handle;
+pub use wire::{BODY_BYTES_MAX, handle};
 
 use crate::settings::Secret;
 use answer::{Answer, Body, Kind, Sending};

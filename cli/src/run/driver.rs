@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use news_core::merge::Wish;
 use news_core::plan::Plan;
 use news_core::reply::Method;
@@ -21,6 +20,7 @@ use crate::store::lock::Lock;
 use crate::store::objects::{self, Mark};
 use crate::store::rows;
 use crate::target::Target;
+use crate::ui::Bar;
 
 /// A signal is noticed within so long.
 const SIGNAL_CHECK: Duration = Duration::from_millis(200);
@@ -43,7 +43,7 @@ pub struct Driver<'a> {
     /// What asks for a stop.
     pub signals: &'a Signals,
     /// Shows objects that are through.
-    pub bar: &'a ProgressBar,
+    pub bar: &'a Bar,
 }
 
 impl Driver<'_> {
