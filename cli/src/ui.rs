@@ -91,8 +91,7 @@ impl Ui {
             When::Always => true,
             When::Never => false,
         };
-        let target =
-            if shown { ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_S) } else { ProgressDrawTarget::hidden() };
+        let target = if shown { ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_S) } else { ProgressDrawTarget::hidden() };
         let bars = BARS.get_or_init(|| MultiProgress::with_draw_target(target)).clone();
         crate::logging::install(look.level, look.log_format);
         Self { look, bars }

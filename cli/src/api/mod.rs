@@ -34,7 +34,7 @@ pub use response::Response;
 
 use handlers::Context;
 use negotiate::Layout;
-use passwords::Gate;
+use passwords::{Gate, HASHES_MAX};
 use request::Method;
 use response::{Denied, Problem};
 use routes::{Access, Found, Manners, Route};
@@ -67,10 +67,9 @@ pub struct Service {
 impl Service {
     /// Makes a service that `workers` share.
     pub fn new(tokens: Tokens, proxy: Proxy, listen: SocketAddr, workers: usize) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         // Half of the workers answer other requests, however many want to log in.
         let logins = (workers / 2).max(1);
-        let running = processors.min(logins);
+        let running = HASHES_MAX.min(logins);
         Self { tokens, gate: Gate::new(running, logins - running), proxy, listen }
     }
 }

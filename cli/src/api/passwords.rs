@@ -3,22 +3,27 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Kind, OrFail, Result};
 
 /// 19 MiB and two passes, which OWASP recommends: some tens of milliseconds.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
-/// One lane: as many hashes run at once as there are processors.
+/// One lane: the hashes that run at once are the parallelism.
 const LANES: u32 = 1;
+/// RFC 9106, section 3.1, recommends 16, in bytes.
+const SALT_BYTES: usize = 16;
+/// A stored hash that asks for more memory is not computed. Django asks for 100 MiB.
+const MEMORY_KIB_MAX: u32 = 256 * 1024;
 /// Django 4.2 makes 600,000 rounds; a hash that asks for many more is no hash of Django's.
 const PBKDF2_ROUNDS_MAX: u32 = 10_000_000;
+/// So many hashes run at once, whatever the machine: each takes 19 MiB, and the service stays small.
+pub const HASHES_MAX: usize = 2;
 
 /// Hashed for names that nobody has, so that these take as long as the others. Nobody knows a password for it.
 const NOBODY: &str =
@@ -35,47 +40,78 @@ pub enum Verdict {
     Wrong,
 }
 
-fn hasher() -> Result<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None);
-    let params = params.map_err(|error| Failure::new(Kind::Bug, error.to_string()))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+/// The memory that hashing works in. It is kept: the allocator would give each thread its own,
+/// and never give it back.
+#[derive(Debug, Default)]
+pub struct Scratch(Vec<Block>);
+
+impl Scratch {
+    fn compute(&mut self, hasher: &Argon2<'_>, password: &str, salt: &[u8], out: &mut [u8]) -> argon2::Result<()> {
+        let blocks = hasher.params().block_count();
+        if self.0.len() < blocks {
+            self.0.resize(blocks, Block::new());
+        }
+        let result = hasher.hash_password_into_with_memory(
+            password.as_bytes(),
+            salt,
+            out,
+            self.0.get_mut(..blocks).unwrap_or_default(),
+        );
+        // What an older hash needed beyond ours is not kept.
+        if self.0.len() > MEMORY_KIB as usize {
+            self.0.truncate(MEMORY_KIB as usize);
+            self.0.shrink_to_fit();
+        }
+        result
+    }
 }
 
 /// Returns a new hash of `password`: `argon2$argon2id$v=19$…`.
-pub fn hash(password: &str) -> Result<String> {
-    let hash: PasswordHash = hasher()?
-        .hash_password(password.as_bytes())
+pub fn hash(password: &str, scratch: &mut Scratch) -> Result<String> {
+    let mut salt = [0_u8; SALT_BYTES];
+    getrandom::fill(&mut salt).or_fail(Kind::Bug, "no random numbers")?;
+    let mut out = [0_u8; Params::DEFAULT_OUTPUT_LEN];
+    Params::new(MEMORY_KIB, PASSES, LANES, None)
+        .map(|params| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+        .and_then(|hasher| scratch.compute(&hasher, password, &salt, &mut out))
         .map_err(|error| Failure::new(Kind::Bug, format!("cannot hash a password: {error}")))?;
-    Ok(format!("argon2{hash}"))
+    Ok(format!("{}{}${}", our_head(), STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(out)))
+}
+
+/// Every hash of ours begins so.
+fn our_head() -> String {
+    format!("argon2$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$")
 }
 
 /// Compares `password` with a stored hash; with none it takes as long, and is wrong.
-pub fn verify(password: &str, stored: Option<&str>) -> Verdict {
+pub fn verify(password: &str, stored: Option<&str>, scratch: &mut Scratch) -> Verdict {
     match stored {
         None => {
-            verify_argon2(password, NOBODY);
+            verify_argon2(password, NOBODY, scratch);
             Verdict::Wrong
         }
         Some(stored) if stored.starts_with("pbkdf2_sha256$") => verify_pbkdf2(password, stored),
-        Some(stored) => verify_argon2(password, stored),
+        Some(stored) => verify_argon2(password, stored, scratch).unwrap_or(Verdict::Wrong),
     }
 }
 
-fn verify_argon2(password: &str, stored: &str) -> Verdict {
+/// Returns nothing where the hash is none, such as the `!` with which Django marks unusable ones.
+fn verify_argon2(password: &str, stored: &str, scratch: &mut Scratch) -> Option<Verdict> {
     let phc = stored.strip_prefix("argon2$").map(|phc| format!("${phc}"));
-    let Ok(hash) = PasswordHash::new(phc.as_deref().unwrap_or(stored)) else {
-        // Django marks an unusable password with '!'.
-        return Verdict::Wrong;
-    };
+    let hash = PasswordHash::new(phc.as_deref().unwrap_or(stored)).ok()?;
     // The parameters are the hash's own.
-    let Ok(hasher) = hasher() else { return Verdict::Wrong };
-    match hasher.verify_password(password.as_bytes(), &hash) {
-        Ok(()) if stored.starts_with(&format!("argon2$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$")) => {
-            Verdict::Right
-        }
-        Ok(()) => Verdict::RightButOld,
-        Err(_) => Verdict::Wrong,
-    }
+    let params = Params::try_from(&hash).ok().filter(|params| params.m_cost() <= MEMORY_KIB_MAX)?;
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from).ok()?;
+    let (salt, wanted) = (hash.salt?, hash.hash?);
+    let mut made = vec![0_u8; wanted.len()];
+    scratch.compute(&Argon2::new(algorithm, version, params), password, &salt, &mut made).ok()?;
+    let is_right = bool::from(made.ct_eq(wanted.as_bytes()));
+    Some(match (is_right, stored.starts_with(&our_head())) {
+        (false, _) => Verdict::Wrong,
+        (true, true) => Verdict::Right,
+        (true, false) => Verdict::RightButOld,
+    })
 }
 
 /// `pbkdf2_sha256$600000$salt$base64`
@@ -105,6 +141,8 @@ pub struct Gate {
 struct Running {
     now: usize,
     waiting: usize,
+    /// Of those who are not running.
+    scratches: Vec<Scratch>,
 }
 
 impl Gate {
@@ -114,7 +152,7 @@ impl Gate {
     }
 
     /// Runs `work` as soon as there is room; nothing where too many wait already.
-    pub fn pass<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+    pub fn pass<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> Option<T> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.now >= self.running_max {
             if running.waiting >= self.waiting_max {
@@ -127,19 +165,25 @@ impl Gate {
             running.waiting -= 1;
         }
         running.now += 1;
+        let mut seat = Seat { gate: self, scratch: running.scratches.pop().unwrap_or_default() };
         drop(running);
-        let _seat = Seat(self);
-        Some(work())
+        Some(work(&mut seat.scratch))
     }
 }
 
 /// Gives the place back, also when the work panics.
-struct Seat<'a>(&'a Gate);
+struct Seat<'a> {
+    gate: &'a Gate,
+    scratch: Scratch,
+}
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner).now -= 1;
-        self.0.left.notify_one();
+        let mut running = self.gate.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.now -= 1;
+        running.scratches.push(std::mem::take(&mut self.scratch));
+        drop(running);
+        self.gate.left.notify_one();
     }
 }
 
@@ -151,10 +195,10 @@ mod tests {
 
     #[test]
     fn a_new_hash_is_djangos() {
-        let stored = hash("påss").unwrap();
+        let stored = hash("påss", &mut Scratch::default()).unwrap();
         assert!(stored.len() <= 128 && stored.starts_with("argon2$argon2id$v=19$m="), "{stored}");
-        assert_eq!(verify("påss", Some(&stored)), Verdict::Right);
-        assert_eq!(verify("pass", Some(&stored)), Verdict::Wrong);
+        assert_eq!(verify("påss", Some(&stored), &mut Scratch::default()), Verdict::Right);
+        assert_eq!(verify("pass", Some(&stored), &mut Scratch::default()), Verdict::Wrong);
     }
 
     #[test]
@@ -168,20 +212,25 @@ mod tests {
             ("pbkdf2_sha256$1000$salt", Verdict::Wrong),
             ("pbkdf2_sha256$1000$salt$AAAA$x", Verdict::Wrong),
             ("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", Verdict::Wrong),
+            ("argon2$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", Verdict::Wrong),
+            (
+                "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHRzYWx0c2FsdA$6RF/c8wUisMjDgC6nd2TsfTFVzF2EvEXrIIEghDf/Tg",
+                Verdict::RightButOld,
+            ),
             ("!unusable", Verdict::Wrong),
             ("", Verdict::Wrong),
             (NOBODY, Verdict::Wrong),
         ];
         for (stored, verdict) in table {
-            assert_eq!(verify("admin", Some(stored)), verdict, "{stored}");
-            assert_eq!(verify("admin ", Some(stored)), Verdict::Wrong, "{stored}");
+            assert_eq!(verify("admin", Some(stored), &mut Scratch::default()), verdict, "{stored}");
+            assert_eq!(verify("admin ", Some(stored), &mut Scratch::default()), Verdict::Wrong, "{stored}");
         }
-        assert_eq!(verify("", None), Verdict::Wrong);
+        assert_eq!(verify("", None, &mut Scratch::default()), Verdict::Wrong);
     }
 
     #[test]
     fn nobodys_hash_costs_what_a_new_one_costs() {
-        let stored = hash("x").unwrap();
+        let stored = hash("x", &mut Scratch::default()).unwrap();
         let head = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(head(NOBODY), head(&stored));
         assert!(PasswordHash::new(NOBODY.strip_prefix("argon2").unwrap()).is_ok());
@@ -195,7 +244,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..100 {
-                        gate.pass(|| {
+                        gate.pass(|_| {
                             most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                             std::thread::yield_now();
                             inside.fetch_sub(1, Ordering::SeqCst);
@@ -206,8 +255,8 @@ mod tests {
             }
         });
         assert_eq!(most.into_inner(), 2);
-        assert_eq!(Gate::new(1, 0).pass(|| 1), Some(1));
+        assert_eq!(Gate::new(1, 0).pass(|_| 1), Some(1));
         let full = Gate::new(1, 0);
-        assert_eq!(full.pass(|| full.pass(|| 1)), Some(None));
+        assert_eq!(full.pass(|_| full.pass(|_| 1)), Some(None));
     }
 }

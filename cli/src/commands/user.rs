@@ -5,7 +5,8 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
-use crate::api::{self, passwords};
+use crate::api;
+use crate::api::passwords::{self, Scratch};
 use crate::args::User;
 use crate::commands::Outcome;
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -45,7 +46,7 @@ fn add(name: &str, is_active: bool, settings: &Settings) -> Result<Outcome> {
     if users::find(&mut client, name)?.is_some() {
         return Err(taken(name));
     }
-    let hash = passwords::hash(&read_password()?)?;
+    let hash = passwords::hash(&read_password()?, &mut Scratch::default())?;
     match users::add(&mut client, name, &hash, is_active)? {
         Added::Done(id) => Ok(changed(name, id, Change::Added)),
         Added::Taken => Err(taken(name)),
@@ -66,7 +67,7 @@ fn list(settings: &Settings) -> Result<Outcome> {
 fn passwd(name: &str, settings: &Settings) -> Result<Outcome> {
     let mut client = connect(settings)?;
     users::find(&mut client, name)?.ok_or_else(|| missing(name))?;
-    let hash = passwords::hash(&read_password()?)?;
+    let hash = passwords::hash(&read_password()?, &mut Scratch::default())?;
     let id = users::set_password(&mut client, name, &hash)?.ok_or_else(|| missing(name))?;
     Ok(changed(name, id, Change::PasswordSet))
 }

@@ -20,7 +20,7 @@ pub fn obtain(context: &mut Context<'_>) -> Result<Response, Problem> {
     let stored = context.read(|live| users::credentials(live, &form.username))?;
     let hash = stored.as_ref().map(|credentials| credentials.password.as_str());
     let gate = &context.service.gate;
-    let verdict = gate.pass(|| passwords::verify(&form.password, hash)).ok_or(TOO_MANY_LOGINS)?;
+    let verdict = gate.pass(|scratch| passwords::verify(&form.password, hash, scratch)).ok_or(TOO_MANY_LOGINS)?;
     let user = match (stored, verdict) {
         (Some(user), Verdict::Right | Verdict::RightButOld) if user.is_active => user,
         (_, _) => return Err(BAD_LOGIN),
@@ -38,7 +38,7 @@ pub fn obtain(context: &mut Context<'_>) -> Result<Response, Problem> {
 
 /// Replaces a hash of an older kind while the password is at hand. The login succeeds anyway.
 fn renew(context: &mut Context<'_>, user: &Credentials, password: &str) {
-    let renewed = context.service.gate.pass(|| passwords::hash(password));
+    let renewed = context.service.gate.pass(|scratch| passwords::hash(password, scratch));
     if let Some(Ok(new)) = renewed
         && context.write(|live| users::renew(live, user.id, &user.password, &new)).is_ok()
     {
