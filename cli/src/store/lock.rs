@@ -99,6 +99,21 @@ impl Lock {
     }
 }
 
+/// Does `work` while no run is under way, and keeps runs away meanwhile.
+///
+/// Fails with [`Kind::Locked`] if one is.
+pub fn between_runs<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
+    if !try_lock(client)? {
+        return Err(held(client));
+    }
+    let done = work(client);
+    // A lost session has given the lock back by itself; its first error is the one to tell.
+    let unlocked = client.execute("SELECT pg_advisory_unlock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE]);
+    let done = done?;
+    unlocked?;
+    Ok(done)
+}
+
 fn lost(failure: &Failure) -> bool {
     std::error::Error::source(failure).and_then(|error| error.downcast_ref::<postgres::Error>()).is_some_and(is_lost)
 }
