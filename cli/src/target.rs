@@ -5,7 +5,7 @@
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
 use std::cell::Cell;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, BufReader, Read};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -211,7 +211,8 @@ fn escape(id: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            // Writing to a String has no way to fail.
+            let _ = write!(path, "%{byte:02X}");
         }
         path
     })

@@ -19,7 +19,7 @@ mod user;
 
 use crate::args::{Cli, Command};
 use crate::error::{Exit, Failure, Kind, Result};
-use crate::render::{self, Page};
+use crate::render;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::store::runs::{RunEnd, RunStatus};
@@ -65,8 +65,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
 
 /// Prints a report: at the end, or before a failure that it explains.
 pub fn print(ui: &Ui, report: &Report) -> Result<()> {
-    let page = Page { width: ui.width(), colour: ui.colour() };
-    ui.report(|out| render::render(report, ui.format(), page, out))
+    ui.report(|out| render::render(report, ui.format(), ui.page(), out))
 }
 
 /// Returns how a run is written down that ended with `failure`.

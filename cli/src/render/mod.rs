@@ -6,21 +6,15 @@ mod status;
 mod sync;
 mod user;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::report::Report;
-use crate::ui::{Colour, Format};
+pub use crate::ui::Page;
 
-/// How text is laid out.
-#[derive(Debug, Clone, Copy)]
-pub struct Page {
-    /// In columns.
-    pub width: u16,
-    /// Whether it may carry colour.
-    pub colour: Colour,
-}
+use crate::ui::Format;
 
 /// Writes `report` to `out`.
 pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -87,7 +81,8 @@ pub fn span(seconds: f64) -> String {
     if let Some((unit, size)) = units.get(first + 1) {
         let rest = ((whole % units[first].1) / size).floor();
         if rest > 0.0 {
-            text.push_str(&format!(" {rest} {unit}"));
+            // Writing to a String has no way to fail.
+            let _ = write!(text, " {rest} {unit}");
         }
     }
     text
