@@ -17,7 +17,7 @@ pub mod pace;
 mod trial;
 mod types;
 
-pub use types::{Config, Fact, Left, Listing, Loaded, Next, Removed, Request, SETTLE, Stop, Summary, Warning};
+pub use types::{Config, Fact, LEASE, Left, Listing, Loaded, Next, Removed, Request, SETTLE, Stop, Summary, Warning};
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
