@@ -11,10 +11,12 @@
 use alloc::string::String;
 use core::time::Duration;
 
+use crate::merge::Presence;
 use crate::model::{Key, Object};
-use crate::object::Conversation;
+use crate::object::{Conversation, Step};
 use crate::reply::{self, Answer, Method, Named, Reply, Told};
-use crate::session::types::Removed;
+use crate::session::types::{Removed, Stop, Warning};
+use crate::session::{Phase, Session, pace};
 
 /// How an entity's first create stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,7 +58,7 @@ pub enum Errand {
     ReadBack {
         /// The id in the answer.
         named: Named,
-        /// A 404 before this may be too early.
+        /// A 404 to a request sent before this may be too early.
         settled_at: Duration,
     },
     /// GET what the answer named instead.
@@ -121,13 +123,13 @@ impl Errand {
         }
     }
 
-    /// Says what follows.
+    /// Says what follows from the answer to a request that was sent at `sent_at`.
     #[expect(clippy::match_same_arms, reason = "one line a rule, in the picture's order")]
-    pub fn follow(&self, key: Key, told: &Told, now: Duration) -> Verdict {
+    pub fn follow(&self, key: Key, told: &Told, sent_at: Duration) -> Verdict {
         match (self, told.answer) {
             (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Passed,
             (Errand::ReadBack { .. }, Answer::Different) => Verdict::StoredDifferently,
-            (Errand::ReadBack { settled_at, .. }, Answer::Gone) if now < *settled_at => {
+            (Errand::ReadBack { settled_at, .. }, Answer::Gone) if sent_at < *settled_at => {
                 Verdict::At(*settled_at, self.clone())
             }
             (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Gone) => {
@@ -156,5 +158,83 @@ impl Errand {
         if let Errand::LookStray { named } = self {
             *self = Errand::DropStray { named: core::mem::take(named), ours: has };
         }
+    }
+}
+
+impl Session {
+    /// Takes the answer to an errand's request, which was sent at `sent_at`.
+    pub(super) fn run_errand(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
+        let item = &mut self.items[place];
+        let key = item.work.key;
+        match item.errand.follow(key, told, sent_at) {
+            Verdict::Passed => {
+                self.trials.insert(key.entity(), Trial::Passed);
+                self.done(place, now);
+            }
+            Verdict::StoredDifferently => {
+                self.trials.insert(key.entity(), Trial::Passed);
+                self.warnings.push_back(Warning::StoredDifferently(key));
+                self.done(place, now);
+            }
+            Verdict::Pretends => {
+                self.trials.insert(key.entity(), Trial::Passed);
+                self.warnings.push_back(Warning::Pretends(key));
+                self.done(place, now);
+            }
+            Verdict::Next(errand) => {
+                item.errand = errand;
+                item.phase = Phase::Ready;
+                self.ready.push_front(place);
+            }
+            Verdict::At(time, errand) => {
+                item.errand = errand;
+                self.wait(place, time);
+            }
+            Verdict::AskMaster(stray) => {
+                item.phase = Phase::Suspended;
+                self.ask_master = Some((place, stray));
+            }
+            Verdict::OwnIds { named, removed } => {
+                item.talk = Conversation::new(Presence::Absent, item.work.after, now, Duration::ZERO);
+                item.phase = Phase::Suspended;
+                self.stop(Stop::OwnIds { key, named, removed });
+            }
+            Verdict::Trouble => {
+                let step = item.talk.answered(Method::Get, told.answer, now, Duration::ZERO);
+                match step {
+                    Step::Retry(attempt) => {
+                        let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
+                        self.wait(place, now.saturating_add(delay));
+                    }
+                    Step::Later => {
+                        item.phase = Phase::Ready;
+                        self.ready.push_front(place);
+                    }
+                    Step::Done
+                    | Step::Send
+                    | Step::GiveUp
+                    | Step::Park
+                    | Step::Forbidden
+                    | Step::Unauthorized
+                    | Step::Redirected => {
+                        self.trials.insert(key.entity(), Trial::Open);
+                        self.follow(place, step, told, now, random);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says whether the master has the object that it was asked about.
+    pub fn owned(&mut self, key: Key, has: bool) {
+        let Some((place, asked)) = self.ask_master else { return };
+        if asked != key {
+            return;
+        }
+        self.ask_master = None;
+        let item = &mut self.items[place];
+        item.phase = Phase::Ready;
+        item.errand.owned(has);
+        self.ready.push_front(place);
     }
 }

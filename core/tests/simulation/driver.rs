@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use news_core::merge::Merged;
 use news_core::reply::Reply;
-use news_core::session::{Config, Fact, LEASE, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
+use news_core::session::{Config, Fact, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
 use news_core::{Key, Object};
 
 use crate::master::{Marks, Reading};
