@@ -54,10 +54,8 @@ impl Session {
 
     fn may_send(&self, place: usize) -> bool {
         let item = &self.items[place];
-        // The first create of an entity goes alone (TARGETS 5).
         let creates = item.errand == Errand::Talk && item.talk.next() == Some(Method::Post);
-        let trial = self.trials.get(&item.work.key.entity());
-        if creates && trial.is_some_and(|trial| !trial.lets_creates_go()) {
+        if creates && !self.lets_create_go(item.work.key.entity()) {
             return false;
         }
         // In trouble, those who have begun find out whether it is over.

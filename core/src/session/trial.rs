@@ -12,7 +12,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::merge::Presence;
-use crate::model::{Key, Object};
+use crate::model::{Entity, Key, Object};
 use crate::object::{Conversation, Step};
 use crate::reply::{self, Answer, Method, Named, Reply, Told};
 use crate::session::types::{Removed, Stop, Warning};
@@ -36,11 +36,6 @@ impl Trial {
         if *self == Trial::Open {
             *self = Trial::Running;
         }
-    }
-
-    /// Says whether a create may be sent.
-    pub fn lets_creates_go(self) -> bool {
-        self != Trial::Running
     }
 
     /// Says whether the first create is under way.
@@ -162,6 +157,16 @@ impl Errand {
 }
 
 impl Session {
+    /// Says whether a create may be sent: the first of an entity goes alone, and not
+    /// beside that of the other: were one to end the run, the other's stray would stay.
+    pub(super) fn lets_create_go(&self, entity: Entity) -> bool {
+        match self.trials.get(&entity).copied().unwrap_or_default() {
+            Trial::Passed => true,
+            Trial::Running => false,
+            Trial::Open => !self.trials.values().any(|trial| trial.is_running()),
+        }
+    }
+
     /// Takes the answer to an errand's request, which was sent at `sent_at`.
     pub(super) fn run_errand(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
         let item = &mut self.items[place];

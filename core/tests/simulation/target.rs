@@ -84,6 +84,12 @@ impl Target {
         self.find(key.entity(), &key.id().to_string()).map(|at| &self.records[at].object)
     }
 
+    /// How many records have an id that the master does not.
+    pub fn strays(&self, master: &Master) -> usize {
+        let ours = |r: &&Record| !master.rows.keys().any(|k| k.entity() == r.entity && k.id().to_string() == r.id);
+        self.records.iter().filter(ours).count()
+    }
+
     pub fn len(&self) -> usize {
         self.records.len()
     }

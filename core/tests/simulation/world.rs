@@ -379,10 +379,10 @@ impl World {
     /// Everything is fine now: one run does all that the target takes; once an operator has
     /// repaired what it refused, one more does the rest.
     fn calm_end(&mut self) -> Checked {
-        let records = self.target.len();
+        let strays = self.target.strays(&self.master);
         let run = self.calm_run()?;
         if matches!(self.setup.column, Column::OwnIds { .. }) {
-            hold!(self.target.len() <= records, "a stray is left behind");
+            hold!(self.target.strays(&self.master) <= strays, "a stray is left behind");
             let refused = matches!(self.runs[run].session.summary().stop, Some(Stop::OwnIds { .. }));
             let parked = !self.refused.is_empty();
             hold!(refused || parked || self.runs[run].all_done(), "{:?}", self.runs[run].session.summary());
