@@ -48,16 +48,20 @@ impl Session {
         let entity = item.work.key.entity();
         let Some(method) = item.talk.next() else { return };
         let step = item.talk.answered(method, told.answer, sent_at, self.config.settle);
-        if method == Method::Post && self.trials.entry(entity).or_default().is_running() {
-            if step == Step::Done {
-                self.items[place].talk.doubt();
-                self.items[place].errand =
+        let trial = self.trials.entry(entity).or_default();
+        if method == Method::Post && step == Step::Done {
+            if trial.wants_proof(place, &told.named) {
+                *trial = Trial::Running(place);
+                let item = &mut self.items[place];
+                item.talk.doubt();
+                item.errand =
                     Errand::ReadBack { named: told.named.clone(), settled_at: sent_at + self.config.settle };
-                self.items[place].phase = Phase::Ready;
+                item.phase = Phase::Ready;
                 self.ready.push_front(place);
                 return;
             }
-            self.trials.insert(entity, Trial::Open);
+        } else if method == Method::Post {
+            trial.failed(place);
         }
         self.follow(place, step, told, now, random);
     }

@@ -39,7 +39,7 @@ impl Session {
         item.phase = Phase::Flying(now);
         item.begun = true;
         if method == Method::Post {
-            self.trials.entry(key.entity()).or_default().begin();
+            self.trials.entry(key.entity()).or_default().begin(place);
         }
         self.flying += 1;
         self.count_request(method, now);

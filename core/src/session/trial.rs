@@ -2,11 +2,15 @@
 //! the target keep what it accepts, and under the id that it was given?
 //!
 //! ```text
-//! POST 2xx ─▶ GET ours ─ there ──────────────────────────▶ passed
-//!                 └ gone, and again after settle ─ no other id named ─▶ pretends
-//!                                                └ GET named ─ our content ─▶ (ours? then leave it) DELETE ─▶ own ids
-//!                                                             └ else ───────▶ pretends
+//! POST 2xx ─▶ GET ours ─ there, equal ───────────────────▶ kept
+//!                 ├ there, not equal ─ no other id named ─▶ kept, differently
+//!                 ├ gone, and again after settle ─ no other id named ─▶ pretends
+//!                 └ either, and another id named ─▶ GET that ─ our content ─▶ (the master's id? it stays) DELETE ─▶ own ids
+//!                                                           └ else ─────────▶ pretends
 //! ```
+//!
+//! A target that counts may give the first object the very id that was sent. So a later
+//! create whose answer names another id is read back, too.
 
 use alloc::string::String;
 use core::time::Duration;
@@ -24,23 +28,39 @@ pub enum Trial {
     /// The next create is the first.
     #[default]
     Open,
-    /// It is under way, alone.
-    Running,
-    /// Creates go as they come.
-    Passed,
+    /// That of the object at this place is under way, alone.
+    Running(usize),
+    /// The target keeps what it accepts; creates go as they come.
+    Kept,
+    /// It does not, which was said; creates go as they come.
+    Pretending,
 }
 
 impl Trial {
     /// Takes note that a create is sent.
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, place: usize) {
         if *self == Trial::Open {
-            *self = Trial::Running;
+            *self = Trial::Running(place);
         }
     }
 
-    /// Says whether the first create is under way.
-    pub fn is_running(self) -> bool {
-        self == Trial::Running
+    /// Takes note that a create was not accepted: if it was the first, the next one is.
+    pub fn failed(&mut self, place: usize) {
+        if self.is_of(place) {
+            *self = Trial::Open;
+        }
+    }
+
+    fn is_of(self, place: usize) -> bool {
+        self == Trial::Running(place)
+    }
+
+    /// Says whether a create that was accepted is to be read back.
+    pub fn wants_proof(self, place: usize, named: &Named) -> bool {
+        match self {
+            Trial::Running(_) | Trial::Kept => self.is_of(place) || *named != Named::AsSent,
+            Trial::Open | Trial::Pretending => false,
+        }
     }
 }
 
@@ -74,7 +94,7 @@ pub enum Errand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The target keeps what it accepts.
-    Passed,
+    Kept,
     /// It does, with other content.
     StoredDifferently,
     /// It does not.
@@ -122,8 +142,12 @@ impl Errand {
     #[expect(clippy::match_same_arms, reason = "one line a rule, in the picture's order")]
     pub fn follow(&self, key: Key, told: &Told, sent_at: Duration) -> Verdict {
         match (self, told.answer) {
-            (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Passed,
-            (Errand::ReadBack { .. }, Answer::Different) => Verdict::StoredDifferently,
+            (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Kept,
+            (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Different) => Verdict::StoredDifferently,
+            // Perhaps an older object that happens to have the id.
+            (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Different) => {
+                Verdict::Next(Errand::LookStray { named: named.clone() })
+            }
             (Errand::ReadBack { settled_at, .. }, Answer::Gone) if sent_at < *settled_at => {
                 Verdict::At(*settled_at, self.clone())
             }
@@ -161,9 +185,9 @@ impl Session {
     /// beside that of the other: were one to end the run, the other's stray would stay.
     pub(super) fn lets_create_go(&self, entity: Entity) -> bool {
         match self.trials.get(&entity).copied().unwrap_or_default() {
-            Trial::Passed => true,
-            Trial::Running => false,
-            Trial::Open => !self.trials.values().any(|trial| trial.is_running()),
+            Trial::Kept | Trial::Pretending => true,
+            Trial::Running(_) => false,
+            Trial::Open => !self.trials.values().any(|trial| matches!(trial, Trial::Running(_))),
         }
     }
 
@@ -172,18 +196,21 @@ impl Session {
         let item = &mut self.items[place];
         let key = item.work.key;
         match item.errand.follow(key, told, sent_at) {
-            Verdict::Passed => {
-                self.trials.insert(key.entity(), Trial::Passed);
+            Verdict::Kept => {
+                self.trials.insert(key.entity(), Trial::Kept);
                 self.done(place, now);
             }
             Verdict::StoredDifferently => {
-                self.trials.insert(key.entity(), Trial::Passed);
+                self.trials.insert(key.entity(), Trial::Kept);
                 self.warnings.push_back(Warning::StoredDifferently(key));
                 self.done(place, now);
             }
             Verdict::Pretends => {
-                self.trials.insert(key.entity(), Trial::Passed);
-                self.warnings.push_back(Warning::Pretends(key));
+                // Once a run is enough.
+                if !self.trials.values().any(|trial| *trial == Trial::Pretending) {
+                    self.warnings.push_back(Warning::Pretends(key));
+                }
+                self.trials.insert(key.entity(), Trial::Pretending);
                 self.done(place, now);
             }
             Verdict::Next(errand) => {
@@ -222,7 +249,7 @@ impl Session {
                     | Step::Forbidden
                     | Step::Unauthorized
                     | Step::Redirected => {
-                        self.trials.insert(key.entity(), Trial::Open);
+                        self.trials.entry(key.entity()).or_default().failed(place);
                         self.follow(place, step, told, now, random);
                     }
                 }

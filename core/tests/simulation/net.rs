@@ -151,10 +151,13 @@ impl Weather {
         let mut roll = rng.below(1000);
         for (trouble, chance) in TROUBLES.into_iter().zip(self.permille) {
             if roll < chance {
-                // Where a POST makes a record each time it comes, twice is not our doing.
-                let ours = trouble != Trouble::Twice
-                    || method != Method::Post
-                    || matches!(column, Column::Strict { .. } | Column::Pretends);
+                // Where a POST makes a record each time it comes, twice is not our doing;
+                // where the answer tells the id, it has to be readable.
+                let ours = match (trouble, column) {
+                    (Trouble::Twice, Column::Strict { .. } | Column::Pretends) => true,
+                    (Trouble::Twice, _) | (Trouble::Unreadable, Column::OwnIds { .. }) => method != Method::Post,
+                    (_, _) => true,
+                };
                 return ours.then_some(trouble);
             }
             roll -= chance;

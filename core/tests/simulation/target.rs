@@ -60,19 +60,20 @@ pub struct Target {
     records: Vec<Record>,
     /// Writes of this one are refused with 422.
     pub refuses: Option<Key>,
-    made: i64,
+    /// The last id of its own.
+    pub made: i64,
 }
 
 impl Target {
     /// A target that a master was just imported from.
-    pub fn equal_to(master: &Master, column: Column) -> Self {
+    pub fn equal_to(master: &Master, column: Column, made: i64) -> Self {
         let record = |object: &Object| Record {
             entity: object.key().entity(),
             id: object.key().id().to_string(),
             object: object.clone(),
         };
         let records: Vec<Record> = master.rows.values().map(record).collect();
-        Self { column, records, refuses: None, made: 5 }
+        Self { column, records, refuses: None, made }
     }
 
     /// How many objects have this id.
