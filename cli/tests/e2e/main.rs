@@ -9,6 +9,8 @@ mod fake_api;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod journey;
+#[cfg(test)]
 mod private_pg;
 #[cfg(test)]
 mod support;
