@@ -142,7 +142,8 @@ impl Target {
             }
             Column::Pretends => {
                 // One more than there are, which may be the id that was sent.
-                let next = self.records.iter().filter(|r| r.entity == key.entity()).count() + 1;
+                let ids = self.records.iter().filter(|r| r.entity == key.entity()).map(|r| r.object.key().id());
+                let next = ids.max().unwrap_or(0) + 1;
                 return (201, format!("{{\"id\":{next}}}"));
             }
             Column::OwnIds { ids } => {
