@@ -175,7 +175,11 @@ impl Target {
         let kept: Vec<Record> =
             self.records.iter().filter(|r| r.object.parent().is_none_or(|post| self.has_post(post))).cloned().collect();
         self.records = kept;
-        if self.records.len() < before && rng.permille(500) { (500, "TypeError".to_string()) } else { (200, "{}".to_string()) }
+        if self.records.len() < before && rng.permille(500) {
+            (500, "TypeError".to_string())
+        } else {
+            (200, "{}".to_string())
+        }
     }
 
     fn json(&self, record: &Record) -> String {
