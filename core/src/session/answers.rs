@@ -54,8 +54,7 @@ impl Session {
                 *trial = Trial::Running(place);
                 let item = &mut self.items[place];
                 item.talk.doubt();
-                item.errand =
-                    Errand::ReadBack { named: told.named.clone(), settled_at: sent_at + self.config.settle };
+                item.errand = Errand::ReadBack { named: told.named.clone(), settled_at: sent_at + self.config.settle };
                 item.phase = Phase::Ready;
                 self.ready.push_front(place);
                 return;

@@ -11,8 +11,9 @@ const DELAY_MAX: Duration = Duration::from_secs(30);
 pub const THROTTLED_MAX: Duration = Duration::from_mins(15);
 /// A throttled run waits at least so long: "Retry-After: 0" must not make it spin.
 const THROTTLE_MIN: Duration = Duration::from_millis(100);
-/// The longest wait of those that "Retry-After: 0", said again and again, is stretched to.
-const THROTTLE_STRETCH_MAX: Duration = Duration::from_millis(6400);
+/// "Retry-After: 0", said again and again, is stretched up to this; whoever names seconds is taken
+/// at their word.
+const THROTTLE_STRETCH_MAX: Duration = Duration::from_secs(1);
 /// So much trouble in a row, over all objects, and nothing new is begun.
 pub const STREAK_CAUTIOUS: u32 = 10;
 /// So much trouble in a row besides what was under way, and the target is taken to be away.
@@ -100,7 +101,7 @@ impl Pace {
             self.throttles_in_a_row += 1;
         }
         let own = DELAY_BASE + delay(self.throttles_in_a_row, random);
-        let least = THROTTLE_MIN * (1 << self.throttles_in_a_row.clamp(1, 7)) / 2;
+        let least = THROTTLE_MIN * (1 << self.throttles_in_a_row.clamp(1, 5)) / 2;
         self.pause(now, asked.unwrap_or(own).max(least.min(THROTTLE_STRETCH_MAX)));
     }
 

@@ -63,10 +63,7 @@ impl Session {
     }
 
     pub(super) fn may_prepare(&self) -> bool {
-        self.preparing == 0
-            && self.ready.len() < self.config.jobs
-            && self.open < OPEN_MAX
-            && self.order.has_next()
+        self.preparing == 0 && self.ready.len() < self.config.jobs && self.open < OPEN_MAX && self.order.has_next()
     }
 
     pub(super) fn prepare(&mut self) -> Next {

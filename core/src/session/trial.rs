@@ -6,7 +6,8 @@
 //!                 ├ there, not equal ─ no other id named ─▶ kept, differently
 //!                 ├ gone, and again after settle ─ no other id named ─▶ pretends
 //!                 └ either, and another id named ─▶ GET that ─ our content ─▶ (the master's id? it stays) DELETE ─▶ own ids
-//!                                                           └ else ─────────▶ pretends
+//!                                                           ├ other content ─▶ own ids
+//!                                                           └ gone ──────────▶ pretends
 //! ```
 //!
 //! A target that counts may give the first object the very id that was sent. So a later
@@ -162,7 +163,11 @@ impl Errand {
                     None => Verdict::Next(Errand::DropStray { named: named.clone(), ours: false }),
                 }
             }
-            (Errand::LookStray { .. }, Answer::Different | Answer::Gone) => Verdict::Pretends,
+            // Ours, perhaps, and changed since; perhaps not: it is not ours to delete.
+            (Errand::LookStray { named }, Answer::Different) => {
+                Verdict::OwnIds { named: named.clone(), removed: Removed::No }
+            }
+            (Errand::LookStray { .. }, Answer::Gone) => Verdict::Pretends,
             (Errand::DropStray { named, ours }, answer) => {
                 let gone = !ours && matches!(answer, Answer::Accepted | Answer::Gone);
                 let removed = if gone { Removed::Yes } else { Removed::No };

@@ -116,7 +116,15 @@ impl World {
         let reading = self.master.read();
         self.note(|| {
             let works = reading.plan.works().iter();
-            let works = works.map(|w| format!("{} {:?}>{:?}{}", w.key, w.before, w.after, if w.standing == news_core::plan::Standing::Parked { " parked" } else { "" }));
+            let works = works.map(|w| {
+                format!(
+                    "{} {:?}>{:?}{}",
+                    w.key,
+                    w.before,
+                    w.after,
+                    if w.standing == news_core::plan::Standing::Parked { " parked" } else { "" }
+                )
+            });
             format!("run {number} starts: {}", works.collect::<Vec<_>>().join(", "))
         });
         let settle = if self.setup.flaw == Some(Flaw::NoSettle) { Duration::ZERO } else { SETTLE };
@@ -325,7 +333,12 @@ impl World {
                 None => loaded.push((*key, Loaded::Overtaken)),
             }
         }
-        self.note(|| format!("run {number} prepares {}", loaded.iter().map(|(k, l)| format!("{k} {l:?}")).collect::<Vec<_>>().join(", ")));
+        self.note(|| {
+            format!(
+                "run {number} prepares {}",
+                loaded.iter().map(|(k, l)| format!("{k} {l:?}")).collect::<Vec<_>>().join(", ")
+            )
+        });
         if self.dies(number) {
             return Ok(());
         }

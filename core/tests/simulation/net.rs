@@ -72,7 +72,10 @@ pub enum Back {
     Answer,
     /// The target's status, and a body that nobody can read.
     Unreadable,
-    Status { status: u16, retry_after: Option<Duration> },
+    Status {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
     Lost,
     NotSent,
 }

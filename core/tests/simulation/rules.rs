@@ -119,7 +119,11 @@ impl Watch {
         talk.good = false;
         talk.requests += 1;
         hold!(talk.requests <= REQUESTS_MAX + ERRAND_REQUESTS_MAX, "{} requests for {key}", talk.requests);
-        hold!(!self.closed.contains(&key), "{} {key} after others went on as if it were through", request.method.name());
+        hold!(
+            !self.closed.contains(&key),
+            "{} {key} after others went on as if it were through",
+            request.method.name()
+        );
         let own = request.id == key.id().to_string();
         match request.method {
             Method::Post | Method::Put if work.stage() == Stage::CreateComments => self.after_its_post(&work),

@@ -142,7 +142,8 @@ impl Target {
             }
             Column::Pretends => {
                 // One more than there are, which may be the id that was sent.
-                let next = self.records.iter().filter(|r| r.entity == key.entity()).count() + 1;
+                let ids = self.records.iter().filter(|r| r.entity == key.entity()).map(|r| r.object.key().id());
+                let next = ids.max().unwrap_or(0) + 1;
                 return (201, format!("{{\"id\":{next}}}"));
             }
             Column::OwnIds { ids } => {
@@ -174,7 +175,11 @@ impl Target {
         let kept: Vec<Record> =
             self.records.iter().filter(|r| r.object.parent().is_none_or(|post| self.has_post(post))).cloned().collect();
         self.records = kept;
-        if self.records.len() < before && rng.permille(500) { (500, "TypeError".to_string()) } else { (200, "{}".to_string()) }
+        if self.records.len() < before && rng.permille(500) {
+            (500, "TypeError".to_string())
+        } else {
+            (200, "{}".to_string())
+        }
     }
 
     fn json(&self, record: &Record) -> String {

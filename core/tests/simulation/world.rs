@@ -55,13 +55,30 @@ pub enum Event {
     StartRun,
     /// Faults and edits are over.
     Calm,
-    LoseLock { run: usize },
-    Interrupt { run: usize },
-    Wake { run: usize, token: u64 },
-    Job { run: usize, job: Job },
-    Effect { flight: usize },
-    Back { flight: usize },
-    ListingBack { run: usize, listing: Listing },
+    LoseLock {
+        run: usize,
+    },
+    Interrupt {
+        run: usize,
+    },
+    Wake {
+        run: usize,
+        token: u64,
+    },
+    Job {
+        run: usize,
+        job: Job,
+    },
+    Effect {
+        flight: usize,
+    },
+    Back {
+        flight: usize,
+    },
+    ListingBack {
+        run: usize,
+        listing: Listing,
+    },
 }
 
 /// A request on its way.
@@ -361,8 +378,12 @@ impl World {
             self.uncertain.remove(&key);
         }
         self.note(|| match &reply {
-            Reply::Http { status, retry_after, .. } => format!("            run {run} gets {status} for {key} {retry_after:?}"),
-            Reply::NotSent { why } | Reply::Lost { why } => format!("            run {run} gets nothing for {key}: {why}"),
+            Reply::Http { status, retry_after, .. } => {
+                format!("            run {run} gets {status} for {key} {retry_after:?}")
+            }
+            Reply::NotSent { why } | Reply::Lost { why } => {
+                format!("            run {run} gets nothing for {key}: {why}")
+            }
         });
         self.arrive(run, Arrival::Answer { flight: number, reply })
     }
