@@ -1,12 +1,11 @@
 //! What a Fake API begins with: our own fixtures, or a file.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use news_core::Entity;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -22,15 +21,6 @@ const OWN_COMMENTS: &str = include_str!("../../../fixtures/comments.json");
 pub struct Data {
     posts: Vec<Arc<Record>>,
     comments: Vec<Arc<Record>>,
-}
-
-/// A file of both collections, as json-server keeps them. Other collections in it are passed over.
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(borrow, default)]
-    posts: Vec<&'a RawValue>,
-    #[serde(borrow, default)]
-    comments: Vec<&'a RawValue>,
 }
 
 impl Data {
@@ -53,12 +43,14 @@ impl Data {
             return Ok(Self { posts: read(Entity::Post)?, comments: read(Entity::Comment)? });
         }
         let (text, name) = (text(path)?, path.display().to_string());
-        let document: Document<'_> = serde_json::from_str(&text)
+        let document: BTreeMap<String, &RawValue> = serde_json::from_str(&text)
             .or_fail(Kind::Usage, format!("{name} is no {{\"posts\": […], \"comments\": […]}}"))?;
-        Ok(Self {
-            posts: records(&document.posts, Entity::Post, rules, &name)?,
-            comments: records(&document.comments, Entity::Comment, rules, &name)?,
-        })
+        // json-server's files may have further collections: they are passed over.
+        let read = |entity: Entity| match document.get(entity.plural()) {
+            Some(value) => records(&array(value.get(), &format!("{entity} of {name}"))?, entity, rules, &name),
+            None => Ok(Vec::new()),
+        };
+        Ok(Self { posts: read(Entity::Post)?, comments: read(Entity::Comment)? })
     }
 
     /// Makes a shelf of them.
@@ -121,7 +113,7 @@ mod tests {
         for (text, expected) in [
             ("", "is no {\"posts\""),
             ("[]", "is no {\"posts\""),
-            ("{\"posts\": {}}", "is no {\"posts\""),
+            ("{\"posts\": {}}", "is no JSON array"),
             ("{\"posts\": [{\"id\": 1}, 7]}", "posts[1] is no object"),
             ("{\"comments\": [{\"name\": \"x\"}]}", "comments[0] has no id"),
             ("{\"posts\": [{\"id\": 1}, {\"id\": \"1\"}]}", "posts[1] has the id 1 of an earlier one"),

@@ -1,0 +1,86 @@
+//! A client that sees everything: any status is an answer, nothing is followed or repeated.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::Request;
+use ureq::{Agent, RequestExt};
+
+/// A client with connections of its own.
+#[derive(Debug, Clone)]
+pub struct Http {
+    agent: Agent,
+    base: String,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The content.
+    pub text: String,
+}
+
+impl Answer {
+    /// Returns a header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the content as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
+    }
+}
+
+impl Http {
+    /// A client of the server at `base`, `http://127.0.0.1:3000`.
+    pub fn new(base: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .max_idle_age(Duration::from_secs(4))
+            .build();
+        Self { agent: config.into(), base: base.to_owned() }
+    }
+
+    /// Sends a request; `body` is a media type and a text. Fails where no whole answer comes.
+    pub fn try_send(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Result<Answer, ureq::Error> {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let request = match body {
+            Some((media_type, text)) => request.header("Content-Type", media_type).body(text.to_owned()).unwrap(),
+            None => request.body(String::new()).unwrap(),
+        };
+        let request = request.with_agent(&self.agent).configure().allow_non_standard_methods(true).build();
+        let mut response = if body.is_some() {
+            request.run()?
+        } else {
+            let (parts, _) = request.into_parts();
+            Request::from_parts(parts, ()).with_agent(&self.agent).run()?
+        };
+        let headers = response.headers().iter().map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        });
+        let headers = headers.collect();
+        let status = response.status().as_u16();
+        let text = response.body_mut().with_config().limit(u64::MAX).read_to_string()?;
+        Ok(Answer { status, headers, text })
+    }
+
+    /// Sends JSON, and expects an answer.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, json: &str) -> Answer {
+        self.try_send(method, path, Some(("application/json", json))).unwrap()
+    }
+
+    /// Gets, and expects an answer.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Answer {
+        self.try_send("GET", path, None).unwrap()
+    }
+}
