@@ -84,7 +84,7 @@ pub enum Command {
     #[command(subcommand)]
     Db(Db),
     /// Run a Fake API to develop against, in memory
-    FakeApi(FakeApi),
+    FakeApi(Box<FakeApi>),
     /// Print a shell's completion script
     Completions(Completions),
     /// Write the man pages

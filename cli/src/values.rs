@@ -86,7 +86,10 @@ mod tests {
 
     #[test]
     fn statuses() {
-        assert_eq!(status_for("posts/5=422").map(|(key, status)| (key.to_string(), status)), Ok(("posts/5".into(), 422)));
+        assert_eq!(
+            status_for("posts/5=422").map(|(key, status)| (key.to_string(), status)),
+            Ok(("posts/5".into(), 422))
+        );
         for text in ["", "posts/5", "posts/5=", "posts/5=200", "posts/0=422", "=422", "posts/5=4220"] {
             assert!(status_for(text).is_err(), "{text}");
         }

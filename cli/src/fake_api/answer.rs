@@ -78,7 +78,8 @@ impl Answer {
 
     /// An answer with text that calls itself HTML, as Express sends a stack.
     pub fn stack(status: u16, error: &str) -> Self {
-        let text = format!("{error}\n    at update (router/plural.js:1:1)\n    at Layer.handle (express/layer.js:95:5)");
+        let text =
+            format!("{error}\n    at update (router/plural.js:1:1)\n    at Layer.handle (express/layer.js:95:5)");
         Self { status, headers: Vec::new(), body: Body::Html(text) }
     }
 
@@ -112,6 +113,12 @@ impl Body {
                 texts + 2 + 2 * records.len().saturating_sub(1)
             }
         }
+    }
+
+    /// Returns the whole of it.
+    pub fn text(&self) -> String {
+        let pieces = (0..).map_while(|at| self.piece(at));
+        pieces.fold(String::with_capacity(self.len()), |text, (before, piece)| text + before + piece)
     }
 
     /// Returns the pieces it consists of; `at` counts from 0, `None` is the end.
@@ -148,8 +155,7 @@ mod tests {
             (Body::Records(vec![record(1)]), "[{\"id\":1}]"),
             (Body::Records(vec![record(1), record(22)]), "[{\"id\":1},\n{\"id\":22}]"),
         ] {
-            let pieces: String = (0..).map_while(|at| body.piece(at)).map(|(a, b)| format!("{a}{b}")).collect();
-            assert_eq!((pieces.as_str(), body.len()), (text, text.len()));
+            assert_eq!((body.text().as_str(), body.len()), (text, text.len()));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::fake_api::answer::Answer;
 use crate::fake_api::faults::Faults;
 use crate::fake_api::late::Late;
 use crate::fake_api::route::Control;
-use crate::fake_api::shelf::Tally;
+use crate::fake_api::stock::Tally;
 use crate::fake_api::throttle::Bucket;
 use crate::fake_api::{Ask, FakeApi, locked};
 
@@ -39,15 +39,15 @@ impl FakeApi {
             ("GET", Control::Counts) => {
                 self.catch_up(std::time::Instant::now());
                 let requests = locked(&self.journal).methods().clone();
-                let tallies = |entity| self.shelf().get(entity).tallies();
+                let tallies = |entity| self.stock().get(entity).tallies();
                 let (posts, comments) = (tallies(Entity::Post), tallies(Entity::Comment));
                 Answer::value(200, &Counts { requests, posts, comments, late: locked(&self.late).len() })
             }
             ("POST", Control::Reset) => {
-                let mut shelf = self.shelf_mut();
+                let mut stock = self.stock_mut();
                 *locked(&self.late) = Late::default();
                 self.late_len.store(0, std::sync::atomic::Ordering::Release);
-                *shelf = self.setup.data.shelf();
+                *stock = self.setup.data.stock();
                 *locked(&self.journal) = super::Journal::default();
                 *locked(&self.bucket) = Bucket::default();
                 Answer::json(200, "{}")

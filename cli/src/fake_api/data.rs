@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::fake_api::mode::{Mode, Rules};
 use crate::fake_api::record::{Fields, ID, Id, Record};
-use crate::fake_api::shelf::{BYTES_MAX, RECORDS_MAX, Shelf};
+use crate::fake_api::stock::{BYTES_MAX, RECORDS_MAX, Stock};
 
 const OWN_POSTS: &str = include_str!("../../../fixtures/posts.json");
 const OWN_COMMENTS: &str = include_str!("../../../fixtures/comments.json");
@@ -53,9 +53,9 @@ impl Data {
         Ok(Self { posts: read(Entity::Post)?, comments: read(Entity::Comment)? })
     }
 
-    /// Makes a shelf of them.
-    pub fn shelf(&self) -> Shelf {
-        Shelf::of(&self.posts, &self.comments)
+    /// Makes a stock of them.
+    pub fn stock(&self) -> Stock {
+        Stock::of(&self.posts, &self.comments)
     }
 
     /// Returns how many posts and comments there are.

@@ -1,4 +1,4 @@
-//! Writes that come into force later, by due time. Whoever looks at the shelf brings the due ones into force first:
+//! Writes that come into force later, by due time. Whoever looks at the stock brings the due ones into force first:
 //! nobody can tell that from a clock doing it.
 
 use std::collections::BTreeMap;

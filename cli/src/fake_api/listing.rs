@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::fake_api::mode::Mode;
 use crate::fake_api::record::{Fields, ID, Id, POST_ID, Record};
 use crate::fake_api::route::Parameters;
-use crate::fake_api::shelf::Shelf;
+use crate::fake_api::stock::Stock;
 
 /// Records of a page when `_limit` does not say.
 const PAGE_DEFAULT: usize = 10;
@@ -40,24 +40,29 @@ pub enum Part {
 }
 
 /// Selects what `query` asks of a collection.
-pub fn select(shelf: &Shelf, entity: Entity, query: &Parameters, mode: Mode) -> Listing {
-    let mut records = filtered(shelf, entity, query);
+pub fn select(stock: &Stock, entity: Entity, query: &Parameters, mode: Mode) -> Listing {
+    let mut records = filtered(stock, entity, query);
     let total = records.len();
     let number = |name: &str| value(query, name).map(|text| text.parse::<usize>().unwrap_or(0));
     let (page, limit, start, end) = (number("_page"), number("_limit"), number("_start"), number("_end"));
     // An empty value counts as not asked for, like every falsy one.
     let asked = |name: &str| value(query, name).is_some_and(|text| !text.is_empty());
+    let size = limit.filter(|n| *n > 0).unwrap_or(PAGE_DEFAULT);
     let part = match mode {
         // It has _per_page instead, and loses its way when it meets _limit.
         Mode::OwnIds if asked("_page") && asked("_limit") => {
             return Listing { records: Vec::new(), total, part: Part::Whole };
         }
-        Mode::Duplicates if asked("_page") => Part::Page(1, limit.filter(|n| *n > 0).unwrap_or(PAGE_DEFAULT)),
-        _ if asked("_page") => {
-            Part::Page(page.unwrap_or(1).max(1), limit.filter(|n| *n > 0).unwrap_or(PAGE_DEFAULT))
+        Mode::Duplicates if asked("_page") => Part::Page(1, size),
+        Mode::Strict | Mode::Pretend | Mode::OwnIds | Mode::Duplicates => {
+            if asked("_page") {
+                Part::Page(page.unwrap_or(1).max(1), size)
+            } else if asked("_limit") || asked("_end") {
+                Part::Slice
+            } else {
+                Part::Whole
+            }
         }
-        _ if asked("_limit") || asked("_end") => Part::Slice,
-        _ => Part::Whole,
     };
     let (from, to) = match part {
         Part::Whole => (0, total),
@@ -125,8 +130,8 @@ impl Filter<'_> {
     }
 }
 
-fn filtered(shelf: &Shelf, entity: Entity, query: &Parameters) -> Vec<Arc<Record>> {
-    let collection = shelf.get(entity);
+fn filtered(stock: &Stock, entity: Entity, query: &Parameters) -> Vec<Arc<Record>> {
+    let collection = stock.get(entity);
     let mut filters: Vec<Filter<'_>> = Vec::new();
     for (name, value) in query {
         let (field, sense) = match name.strip_suffix("_ne") {
@@ -177,19 +182,19 @@ mod tests {
     use super::*;
     use crate::fake_api::record::Spelling;
 
-    fn shelf() -> Shelf {
+    fn stock() -> Stock {
         let comments: Vec<Arc<Record>> = (1..=25)
             .map(|id| {
                 let fields = format!("{{\"postId\":{},\"id\":{id},\"name\":\"n{}\"}}", (id - 1) / 5 + 1, id % 2);
                 Arc::new(Record::new(Id::Number(id), Fields::parse(&fields).unwrap(), Spelling::AsCame))
             })
             .collect();
-        Shelf::of(&[], &comments)
+        Stock::of(&[], &comments)
     }
 
     fn ids(query: &str, mode: Mode) -> (String, usize) {
         let query = crate::fake_api::route::parameters(query);
-        let listing = select(&shelf(), Entity::Comment, &query, mode);
+        let listing = select(&stock(), Entity::Comment, &query, mode);
         let ids: Vec<String> = listing.records.iter().map(|record| record.id().to_string()).collect();
         (ids.join(" "), listing.total)
     }
@@ -223,7 +228,7 @@ mod tests {
     #[test]
     fn links_of_a_page() {
         let query = crate::fake_api::route::parameters("_page=2&_limit=10");
-        let listing = select(&shelf(), Entity::Comment, &query, Mode::Strict);
+        let listing = select(&stock(), Entity::Comment, &query, Mode::Strict);
         let links = links(&listing, "http://h/comments?_page=2&_limit=10").unwrap();
         assert_eq!(
             links,

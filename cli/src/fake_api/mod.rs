@@ -3,7 +3,7 @@
 //! ```text
 //! request ─▶ wire ─▶ arrive ─(wait)─▶ answer ─(wait)─▶ wire ─▶ whole, half, or cut
 //!                      │ journal         │ gates: token, throttle, refusals
-//!                      └ dice ─▶ fate    └ route ─▶ listing | mode.judge ─▶ shelf.take
+//!                      └ dice ─▶ fate    └ route ─▶ listing | mode.judge ─▶ stock.take
 //! ```
 //!
 //! In scope: the behaviour of JSONPlaceholder and json-server as measured ([`Mode`]), faults on top of it
@@ -17,13 +17,14 @@ mod control;
 mod data;
 mod faults;
 mod form;
+mod gates;
 mod journal;
 mod late;
 mod listing;
 mod mode;
 mod record;
 mod route;
-mod shelf;
+mod stock;
 mod throttle;
 mod wire;
 
@@ -32,16 +33,14 @@ mod tests;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant, SystemTime};
-
-use news_core::Entity;
-use subtle::ConstantTimeEq;
+use std::time::{Duration, Instant};
 
 pub use data::Data;
 pub use faults::{CutListing, Faults, Forbid, Order, RetryAfter, Total};
 pub use mode::{Mode, Orphans, Rules};
+use news_core::Entity;
 pub use record::Spelling;
-pub use wire::{BODY_BYTES_MAX, handle};
+pub use wire::handle;
 
 use crate::settings::Secret;
 use answer::{Answer, Body, Kind, Sending};
@@ -50,9 +49,8 @@ use journal::Journal;
 use late::Late;
 use listing::Part;
 use mode::{Said, Wish, Write};
-use record::{Fields, Id};
 use route::{Parameters, Route};
-use shelf::Shelf;
+use stock::Stock;
 use throttle::Bucket;
 
 /// What a Fake API is started with.
@@ -74,7 +72,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct FakeApi {
     setup: Setup,
-    shelf: RwLock<Shelf>,
+    stock: RwLock<Stock>,
     faults: RwLock<Arc<Faults>>,
     journal: Mutex<Journal>,
     late: Mutex<Late>,
@@ -134,7 +132,7 @@ impl FakeApi {
     /// Starts with `setup`.
     pub fn new(setup: Setup) -> Self {
         Self {
-            shelf: RwLock::new(setup.data.shelf()),
+            stock: RwLock::new(setup.data.stock()),
             faults: RwLock::new(Arc::new(setup.faults.clone())),
             journal: Mutex::default(),
             late: Mutex::default(),
@@ -144,12 +142,12 @@ impl FakeApi {
         }
     }
 
-    fn shelf(&self) -> RwLockReadGuard<'_, Shelf> {
-        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    fn stock(&self) -> RwLockReadGuard<'_, Stock> {
+        self.stock.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shelf_mut(&self) -> RwLockWriteGuard<'_, Shelf> {
-        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    fn stock_mut(&self) -> RwLockWriteGuard<'_, Stock> {
+        self.stock.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn faults(&self) -> Arc<Faults> {
@@ -160,9 +158,12 @@ impl FakeApi {
     fn arrive(&self, ask: &Ask) -> Turn {
         let (number, faults) = match route::parse(&ask.target).0 {
             Route::Control(_) => (0, Arc::default()),
-            Route::Home | Route::Everything | Route::List(_) | Route::Object(..) | Route::Nested { .. } | Route::Unknown => {
-                (locked(&self.journal).arrived(&ask.method, &ask.target), self.faults())
-            }
+            Route::Home
+            | Route::Everything
+            | Route::List(_)
+            | Route::Object(..)
+            | Route::Nested { .. }
+            | Route::Unknown => (locked(&self.journal).arrived(&ask.method, &ask.target), self.faults()),
         };
         let dice = Dice::of(self.setup.seed, number);
         let (before, after) = faults.waits_ms(dice);
@@ -235,44 +236,6 @@ impl FakeApi {
         reply
     }
 
-    /// Says no, for reasons that come before the request's content.
-    fn refusal(&self, ask: &Ask, route: &Route, turn: &Turn, now: Instant) -> Option<Answer> {
-        let faults = &turn.faults;
-        if faults.html {
-            return Some(Answer::html(200, "Welcome to the guest network. Please log in."));
-        }
-        if faults.require_token && !self.has_token(ask) {
-            let answer = Answer::json(401, "{\"error\":\"no valid token\"}");
-            return Some(answer.with("WWW-Authenticate", "Bearer realm=\"fake\""));
-        }
-        let writes = !matches!(ask.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-        match faults.forbid {
-            Some(Forbid::All) => return Some(Answer::json(403, "{\"error\":\"forbidden\"}")),
-            Some(Forbid::Writes) if writes => return Some(Answer::json(403, "{\"error\":\"forbidden\"}")),
-            Some(Forbid::Writes) | None => {}
-        }
-        if let Some(rate) = faults.throttle
-            && let Err(wait) = locked(&self.bucket).take(rate, now)
-        {
-            return Some(throttled(faults.retry_after, wait));
-        }
-        if writes {
-            return refused_write(faults, ask, route);
-        }
-        None
-    }
-
-    fn has_token(&self, ask: &Ask) -> bool {
-        let given = ask.authorization.as_deref().and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("Bearer").then_some(token)
-        });
-        match (&self.setup.token, given) {
-            (Some(token), Some(given)) => token.expose().as_bytes().ct_eq(given.as_bytes()).into(),
-            (None | Some(_), _) => false,
-        }
-    }
-
     /// Does what is asked.
     fn perform(&self, ask: &Ask, route: Route, query: Parameters, turn: &Turn, force: Force) -> Answer {
         let mode = self.setup.rules.mode;
@@ -291,8 +254,10 @@ impl FakeApi {
             ("HEAD", Route::Object(entity, id)) if mode == Mode::Duplicates => {
                 self.write(ask, entity, Wish::Remove(id), turn, force)
             }
-            ("GET" | "HEAD", Route::Object(entity, id)) => match self.shelf().get(entity).first(&id) {
-                Some((_, record)) => Answer { status: 200, headers: Vec::new(), body: Body::Record(Arc::clone(record)) },
+            ("GET" | "HEAD", Route::Object(entity, id)) => match self.stock().get(entity).first(&id) {
+                Some((_, record)) => {
+                    Answer { status: 200, headers: Vec::new(), body: Body::Record(Arc::clone(record)) }
+                }
                 None => Answer::json(404, "{}"),
             },
             ("POST", Route::List(entity)) => match form::fields(mode, ask) {
@@ -321,20 +286,14 @@ impl FakeApi {
 
     fn write(&self, ask: &Ask, entity: Entity, wish: Wish, turn: &Turn, force: Force) -> Answer {
         let rules = self.setup.rules;
-        let write = Write { entity, wish, fresh: turn.dice.bits(5) };
+        let write = rules.prepared(Write { entity, wish, fresh: turn.dice.bits(5) });
         let said = match force {
-            Force::Now => {
-                // Judging makes the record's text, too: some microseconds, in the lock, as both must be one step.
-                let mut shelf = self.shelf_mut();
-                let verdict = rules.judge(&shelf, write);
-                verdict.effects.into_iter().for_each(|effect| shelf.take(effect));
-                verdict.said
-            }
-            Force::Never => rules.judge(&self.shelf(), write).said,
+            Force::Now => bring_into_force(rules, &mut self.stock_mut(), write),
+            Force::Never => rules.judge(&self.stock(), write).said,
             Force::At(due) => {
-                let said = rules.judge(&self.shelf(), write.clone()).said;
+                let said = rules.judge(&self.stock(), write.clone()).said;
                 if let Err(write) = locked(&self.late).push(due, write) {
-                    self.bring_into_force(&mut self.shelf_mut(), write);
+                    bring_into_force(rules, &mut self.stock_mut(), write);
                 }
                 self.late_len.store(locked(&self.late).len(), Ordering::Release);
                 said
@@ -354,38 +313,32 @@ impl FakeApi {
         }
     }
 
-    fn bring_into_force(&self, shelf: &mut Shelf, write: Write) {
-        let verdict = self.setup.rules.judge(shelf, write);
-        verdict.effects.into_iter().for_each(|effect| shelf.take(effect));
-    }
-
     /// Brings into force what is due.
     fn catch_up(&self, now: Instant) {
         if self.late_len.load(Ordering::Acquire) == 0 {
             return;
         }
-        // The shelf first: who finds nothing due any more must find its effect.
-        let mut shelf = self.shelf_mut();
+        // The stock first: who finds nothing due any more must find its effect.
+        let mut stock = self.stock_mut();
         let mut late = locked(&self.late);
         let due = late.due(now);
         self.late_len.store(late.len(), Ordering::Release);
         drop(late);
-        due.into_iter().for_each(|write| self.bring_into_force(&mut shelf, write));
+        for write in due {
+            bring_into_force(self.setup.rules, &mut stock, write);
+        }
     }
 
     fn everything(&self) -> Answer {
-        let list = |entity| -> Vec<Arc<record::Record>> {
-            self.shelf().get(entity).iter().map(|(_, record)| Arc::clone(record)).collect()
-        };
         let text = |entity| {
-            let body = Body::Records(list(entity));
-            (0..).map_while(|at| body.piece(at)).fold(String::with_capacity(body.len()), |text, (a, b)| text + a + b)
+            let records = self.stock().get(entity).iter().map(|(_, record)| Arc::clone(record)).collect();
+            Body::Records(records).text()
         };
         Answer::json(200, format!("{{\"posts\":{},\n\"comments\":{}}}", text(Entity::Post), text(Entity::Comment)))
     }
 
     fn list(&self, ask: &Ask, entity: Entity, query: &Parameters, turn: &Turn) -> Answer {
-        let mut listing = listing::select(&self.shelf(), entity, query, self.setup.rules.mode);
+        let mut listing = listing::select(&self.stock(), entity, query, self.setup.rules.mode);
         let mut answer = Answer { status: 200, headers: Vec::new(), body: Body::Empty };
         let told = match turn.faults.total {
             Total::Parts => listing.part != Part::Whole || turn.faults.cut_listing == Some(CutListing::Items),
@@ -411,6 +364,15 @@ impl FakeApi {
     }
 }
 
+/// Judges and acts in one step, which is why the lock is held for both.
+fn bring_into_force(rules: Rules, stock: &mut Stock, write: Write) -> Said {
+    let verdict = rules.judge(stock, write);
+    for effect in verdict.effects {
+        stock.take(effect);
+    }
+    verdict.said
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -425,45 +387,12 @@ fn has_nested(mode: Mode) -> bool {
 
 fn kind(method: &str, route: &Route) -> Kind {
     match (method, route) {
-        ("GET" | "HEAD" | "OPTIONS", Route::List(_) | Route::Nested { .. }) => Kind::Other,
+        ("GET" | "HEAD" | "OPTIONS", Route::List(_) | Route::Nested { .. })
+        | (_, Route::Home | Route::Everything | Route::Control(_) | Route::Unknown) => Kind::Other,
         (_, Route::List(_) | Route::Nested { .. } | Route::Object(..)) => Kind::Object,
-        (_, Route::Home | Route::Everything | Route::Control(_) | Route::Unknown) => Kind::Other,
     }
 }
 
 fn failed(status: u16) -> Answer {
     Answer::html(status, &format!("{status} on purpose"))
-}
-
-fn throttled(form: RetryAfter, wait: Duration) -> Answer {
-    let answer = Answer::json(429, "{\"error\":\"too many requests\"}");
-    // Whole seconds, rounded up: who comes at that time is let in.
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    match form {
-        RetryAfter::Seconds => answer.with("Retry-After", seconds.to_string()),
-        RetryAfter::Date => {
-            let date = SystemTime::now() + Duration::from_secs(seconds + 1);
-            answer.with("Retry-After", httpdate::fmt_http_date(date))
-        }
-        RetryAfter::None => answer,
-    }
-}
-
-/// Refuses writes to the objects that are to be refused, and those with the texts that are.
-fn refused_write(faults: &Faults, ask: &Ask, route: &Route) -> Option<Answer> {
-    let key = match route {
-        _ if faults.status_for.is_empty() => None,
-        Route::Object(entity, id) => Some(format!("{entity}/{id}")),
-        Route::List(entity) => {
-            let fields = Fields::parse(&String::from_utf8_lossy(&ask.body)).unwrap_or_default();
-            fields.get(record::ID).and_then(Id::of_value).map(|id| format!("{entity}/{id}"))
-        }
-        Route::Nested { .. } | Route::Home | Route::Everything | Route::Control(_) | Route::Unknown => None,
-    };
-    if let Some((key, status)) = key.and_then(|key| faults.status_for.get_key_value(&key)) {
-        return Some(Answer::json(*status, format!("{{\"error\":\"{key} is refused on purpose\"}}")));
-    }
-    let body = String::from_utf8_lossy(&ask.body);
-    let text = faults.reject_text.iter().find(|text| !text.is_empty() && body.contains(text.as_str()))?;
-    Some(Answer::value(422, &std::collections::BTreeMap::from([("error", format!("{text:?} is refused on purpose"))])))
 }

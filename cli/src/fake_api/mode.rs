@@ -1,4 +1,4 @@
-//! What each real target does with a write: judged here, brought into force by the shelf.
+//! What each real target does with a write: judged here, brought into force by the stock.
 //!
 //! Judging changes nothing, so that a write can also be answered and lost, or come into force later.
 
@@ -8,13 +8,13 @@ use clap::ValueEnum;
 use news_core::Entity;
 
 use crate::fake_api::record::{Belongs, Fields, ID, Id, Record, Spelling};
-use crate::fake_api::shelf::{Effect, Place, Shelf};
+use crate::fake_api::stock::{Effect, Place, Stock};
 
 const DUPLICATE: &str = "Error: Insert failed, duplicate id";
 const MISSING: &str = "TypeError: Cannot read properties of undefined (reading 'id')";
 const NULL_POST: &str = "TypeError: Cannot read properties of null (reading 'toString')";
 
-/// Which real target is played (the columns of ARCHITECTURE.md, "How real targets behave").
+/// Which real target is played, each as measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Mode {
     /// json-server 0.17: keeps our ids, answers 500 to an id that is there
@@ -65,6 +65,8 @@ pub struct Write {
 pub enum Wish {
     /// POST.
     Create(Fields),
+    /// POST, its id known before anything is looked at: the record is ready.
+    Insert(Arc<Record>),
     /// PUT.
     Replace(Id, Fields),
     /// PATCH.
@@ -108,13 +110,29 @@ impl Verdict {
 }
 
 impl Rules {
-    /// Says what `write` does to `shelf`.
-    pub fn judge(self, shelf: &Shelf, write: Write) -> Verdict {
+    /// Does what can be done of `write` without looking at what there is: of most creates all but the last step.
+    #[must_use]
+    pub fn prepared(self, write: Write) -> Write {
+        let Wish::Create(fields) = write.wish else { return write };
+        let given = fields.get(ID).and_then(Id::of_value);
+        // The letter keeps it from looking like a number.
+        let random = || Id::of_text(&format!("x{:07x}", write.fresh & 0xfff_ffff));
+        let wish = match (self.mode, given) {
+            (Mode::Strict | Mode::Duplicates, Some(id)) => Wish::Insert(self.record(id, fields)),
+            (Mode::OwnIds, _) | (Mode::Duplicates, None) => Wish::Insert(self.record(random(), fields)),
+            (Mode::Strict, None) | (Mode::Pretend, _) => Wish::Create(fields),
+        };
+        Write { wish, ..write }
+    }
+
+    /// Says what a [`Rules::prepared`] write does to `stock`.
+    pub fn judge(self, stock: &Stock, write: Write) -> Verdict {
         match write.wish {
-            Wish::Create(fields) => self.create(shelf, write.entity, fields, write.fresh),
-            Wish::Replace(id, fields) => self.replace(shelf, write.entity, id, fields),
-            Wish::Patch(id, fields) => self.patch(shelf, write.entity, id, fields),
-            Wish::Remove(id) => self.remove(shelf, write.entity, &id),
+            Wish::Create(fields) => self.create(stock, write.entity, fields),
+            Wish::Insert(record) => self.insert(stock, write.entity, record),
+            Wish::Replace(id, fields) => self.replace(stock, write.entity, id, fields),
+            Wish::Patch(id, fields) => self.patch(stock, write.entity, id, fields),
+            Wish::Remove(id) => self.remove(stock, write.entity, &id),
         }
     }
 
@@ -122,32 +140,28 @@ impl Rules {
         Arc::new(Record::new(id, fields, self.spelling))
     }
 
-    fn create(self, shelf: &Shelf, entity: Entity, fields: Fields, fresh: u64) -> Verdict {
-        let collection = shelf.get(entity);
-        let given = fields.get(ID).and_then(Id::of_value);
-        // The letter keeps it from looking like a number.
-        let random = || Id::of_text(&format!("x{:07x}", fresh & 0xfff_ffff));
-        let id = match (self.mode, given) {
-            (Mode::Pretend, _) => {
-                return Verdict::nothing(Said::Created(self.record(collection.next_id(), fields)));
-            }
-            (Mode::Strict, Some(id)) if collection.first(&id).is_some() => {
-                let effects = vec![Effect::Refuse(entity, id)];
-                return Verdict { said: Said::Crashed(DUPLICATE), effects };
-            }
-            (Mode::Strict | Mode::Duplicates, Some(id)) => id,
-            (Mode::Strict, None) => collection.next_id(),
-            (Mode::OwnIds, _) | (Mode::Duplicates, None) => random(),
-        };
-        let record = self.record(id, fields);
-        if shelf.is_full(entity, record.json().len()) {
+    /// Without an id of its own, or with one that does not count.
+    fn create(self, stock: &Stock, entity: Entity, fields: Fields) -> Verdict {
+        let record = self.record(stock.get(entity).next_id(), fields);
+        match self.mode {
+            Mode::Pretend => Verdict::nothing(Said::Created(record)),
+            Mode::Strict | Mode::OwnIds | Mode::Duplicates => self.insert(stock, entity, record),
+        }
+    }
+
+    fn insert(self, stock: &Stock, entity: Entity, record: Arc<Record>) -> Verdict {
+        if self.mode == Mode::Strict && stock.get(entity).first(record.id()).is_some() {
+            let effects = vec![Effect::Refuse(entity, record.id().clone())];
+            return Verdict { said: Said::Crashed(DUPLICATE), effects };
+        }
+        if stock.is_full(entity, record.json().len()) {
             return Verdict::nothing(Said::Full);
         }
         Verdict { effects: vec![Effect::Insert(entity, Arc::clone(&record))], said: Said::Created(record) }
     }
 
-    fn replace(self, shelf: &Shelf, entity: Entity, id: Id, fields: Fields) -> Verdict {
-        match (shelf.get(entity).first(&id), self.mode) {
+    fn replace(self, stock: &Stock, entity: Entity, id: Id, fields: Fields) -> Verdict {
+        match (stock.get(entity).first(&id), self.mode) {
             (None, Mode::Pretend) => Verdict::nothing(Said::Crashed(MISSING)),
             (None, Mode::Strict | Mode::OwnIds | Mode::Duplicates) => Verdict::nothing(Said::Missing),
             (Some((place, old)), _) => {
@@ -155,13 +169,13 @@ impl Rules {
                 if let Some(shown) = old.fields().get(ID) {
                     fields.set(ID, shown.clone());
                 }
-                self.change(shelf, entity, place, self.record(id, fields))
+                self.change(stock, entity, place, self.record(id, fields))
             }
         }
     }
 
-    fn patch(self, shelf: &Shelf, entity: Entity, id: Id, fields: Fields) -> Verdict {
-        match (shelf.get(entity).first(&id), self.mode) {
+    fn patch(self, stock: &Stock, entity: Entity, id: Id, fields: Fields) -> Verdict {
+        match (stock.get(entity).first(&id), self.mode) {
             // It spreads what there is, if anything, and our fields into an answer: even our id.
             (found, Mode::Pretend) => {
                 let mut all = found.map(|(_, old)| old.fields()).unwrap_or_default();
@@ -176,16 +190,16 @@ impl Rules {
                 if let Some(shown) = shown {
                     all.set(ID, shown);
                 }
-                self.change(shelf, entity, place, self.record(id, all))
+                self.change(stock, entity, place, self.record(id, all))
             }
         }
     }
 
-    fn change(self, shelf: &Shelf, entity: Entity, place: Place, record: Arc<Record>) -> Verdict {
+    fn change(self, stock: &Stock, entity: Entity, place: Place, record: Arc<Record>) -> Verdict {
         let effects = match self.mode {
             Mode::Pretend => Vec::new(),
             Mode::Strict | Mode::OwnIds | Mode::Duplicates => {
-                if shelf.is_over(record.json().len()) {
+                if stock.is_over(record.json().len()) {
                     return Verdict::nothing(Said::Full);
                 }
                 vec![Effect::Replace(entity, place, Arc::clone(&record))]
@@ -194,23 +208,24 @@ impl Rules {
         Verdict { said: Said::Changed(record), effects }
     }
 
-    fn remove(self, shelf: &Shelf, entity: Entity, id: &Id) -> Verdict {
-        let found = shelf.get(entity).first(id).map(|(place, _)| place);
+    fn remove(self, stock: &Stock, entity: Entity, id: &Id) -> Verdict {
+        let found = stock.get(entity).first(id).map(|(place, _)| place);
         let mut effects: Vec<Effect> = found.map(|place| Effect::Remove(entity, place)).into_iter().collect();
         match (self.mode, self.orphans) {
             (Mode::Pretend, _) => return Verdict::nothing(Said::Removed),
             (Mode::OwnIds | Mode::Duplicates, _) => {}
             (Mode::Strict, Orphans::Stay) => {
                 if entity == Entity::Post && found.is_some() {
-                    let own = shelf.get(Entity::Comment).of_post(id);
+                    let own = stock.get(Entity::Comment).of_post(id);
                     effects.extend(own.map(|(place, _)| Effect::Remove(Entity::Comment, place)));
                 }
             }
             (Mode::Strict, Orphans::Go) => {
-                let gone = |post: &Id| (entity == Entity::Post && post == id) || shelf.get(Entity::Post).first(post).is_none();
+                let gone =
+                    |post: &Id| (entity == Entity::Post && post == id) || stock.get(Entity::Post).first(post).is_none();
                 let already = |place| entity == Entity::Comment && found == Some(place);
                 let mut orphans = Vec::new();
-                for (place, comment) in shelf.get(Entity::Comment).iter().filter(|(place, _)| !already(*place)) {
+                for (place, comment) in stock.get(Entity::Comment).iter().filter(|(place, _)| !already(*place)) {
                     match comment.belongs() {
                         // The record is gone by then, the orphans are not.
                         Belongs::Null => return Verdict { said: Said::Crashed(NULL_POST), effects },

@@ -11,7 +11,7 @@ pub const ID: &str = "id";
 /// The field of a comment that names its post.
 pub const POST_ID: &str = "postId";
 
-/// 2^53: JavaScript rounds integers beyond it (TARGETS, "ids above 2^53").
+/// 2^53: JavaScript rounds integers beyond it.
 const EXACT_MAX: u64 = 1 << 53;
 
 /// An id as targets compare ids: by its text, so that `5` and `"5"` are one.
@@ -38,7 +38,9 @@ impl Id {
             Value::Null | Value::Bool(false) => None,
             Value::String(text) if text.is_empty() => None,
             Value::Number(number) if number.as_i64() == Some(0) => None,
-            Value::Number(_) | Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Some(Self::named(value)),
+            Value::Number(_) | Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                Some(Self::named(value))
+            }
         }
     }
 
@@ -111,11 +113,6 @@ impl Fields {
             self.set(&name, value);
         }
     }
-
-    /// Returns the values, in order.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.0.iter().map(|(_, value)| value)
-    }
 }
 
 impl Serialize for Fields {
@@ -182,7 +179,7 @@ pub enum Belongs {
     To(Id),
 }
 
-/// A record on the shelf: what is asked of it often, and its JSON text ready to be sent.
+/// A record in stock: what is asked of it often, and its JSON text ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Record {
     id: Id,

@@ -40,11 +40,7 @@ fn send_at(api: &FakeApi, request: &str, now: Instant) -> (u16, String) {
     let mut words = request.splitn(3, ' ');
     let mut word = || words.next().unwrap_or_default();
     let reply = reply_at(api, &ask(word(), word(), word()), now);
-    (reply.answer.status, text(&reply.answer))
-}
-
-fn text(answer: &Answer) -> String {
-    (0..).map_while(|at| answer.body.piece(at)).map(|(a, b)| format!("{a}{b}")).collect()
+    (reply.answer.status, reply.answer.body.text())
 }
 
 fn json(text: &str) -> Value {
@@ -67,7 +63,11 @@ fn strict_keeps_what_it_acknowledges() {
         &[
             ("GET /posts/5", 200, "\"id\":5,"),
             ("POST /posts {\"userId\":1,\"id\":900,\"title\":\"a\",\"body\":\"b\"}", 201, "\"id\":900,\"title\":\"a\""),
-            ("POST /posts {\"userId\":1,\"id\":900,\"title\":\"x\",\"body\":\"y\"}", 500, "Insert failed, duplicate id"),
+            (
+                "POST /posts {\"userId\":1,\"id\":900,\"title\":\"x\",\"body\":\"y\"}",
+                500,
+                "Insert failed, duplicate id",
+            ),
             ("GET /posts/900", 200, "\"title\":\"a\""),
             ("PUT /posts/900 {\"id\":1,\"title\":\"z\"}", 200, "{\"id\":900,\"title\":\"z\"}"),
             ("PATCH /posts/900 {\"id\":1,\"body\":\"p\"}", 200, "{\"id\":900,\"title\":\"z\",\"body\":\"p\"}"),
@@ -178,7 +178,7 @@ fn media_types() {
         let mut ask = ask("PUT", "/posts/5", "{\"title\":\"t\"}");
         ask.media_type = Some(media_type.into());
         let reply = reply_at(&start(mode, "{}"), &ask, Instant::now());
-        assert_eq!((reply.answer.status, text(&reply.answer).as_str()), (200, expected), "{mode:?} {media_type}");
+        assert_eq!((reply.answer.status, reply.answer.body.text().as_str()), (200, expected), "{mode:?} {media_type}");
     }
 }
 
@@ -225,7 +225,10 @@ fn late_writes_come_into_force_when_due() {
 
 #[test]
 fn refusals() {
-    let api = start(Mode::Strict, "{\"status_for\":{\"posts/900\":422,\"comments/7\":403},\"reject_text\":[\"forbidden word\"]}");
+    let api = start(
+        Mode::Strict,
+        "{\"status_for\":{\"posts/900\":422,\"comments/7\":403},\"reject_text\":[\"forbidden word\"]}",
+    );
     converse(
         &api,
         &[
@@ -260,7 +263,8 @@ fn throttled_requests_are_told_when_to_come_again() {
         let statuses: Vec<u16> = (0..3).map(|_| send_at(&api, "GET /posts/1", now).0).collect();
         assert_eq!(statuses, [200, 200, 429]);
         let reply = reply_at(&api, &ask("GET", "/posts/1", ""), now);
-        let header = reply.answer.headers.iter().find(|(name, _)| *name == "Retry-After").map(|(_, value)| value.as_str());
+        let header =
+            reply.answer.headers.iter().find(|(name, _)| *name == "Retry-After").map(|(_, value)| value.as_str());
         assert_eq!(header.is_some(), expected.is_some());
         assert!(header.unwrap_or_default().ends_with(expected.unwrap_or_default()), "{header:?}");
     }
@@ -269,18 +273,19 @@ fn throttled_requests_are_told_when_to_come_again() {
 #[test]
 fn lists_cut_shuffled_and_counted() {
     let list = |faults: &str| reply_at(&start(Mode::Strict, faults), &ask("GET", "/posts", ""), Instant::now());
-    let total = |reply: &Reply| reply.answer.headers.iter().find(|(name, _)| *name == "X-Total-Count").map(|(_, n)| n.clone());
+    let total =
+        |reply: &Reply| reply.answer.headers.iter().find(|(name, _)| *name == "X-Total-Count").map(|(_, n)| n.clone());
     let whole = list("{}");
     assert_eq!((whole.sending, total(&whole)), (Sending::Whole, None));
-    assert_eq!(json(&text(&whole.answer)).as_array().unwrap().len(), 100);
+    assert_eq!(json(&whole.answer.body.text()).as_array().unwrap().len(), 100);
     assert_eq!(list("{\"cut_listing\":\"connection\"}").sending, Sending::HalfCut);
     assert_eq!(list("{\"cut_listing\":\"text\"}").sending, Sending::HalfTold);
     let items = list("{\"cut_listing\":\"items\"}");
-    assert_eq!((json(&text(&items.answer)).as_array().unwrap().len(), total(&items)), (50, Some("100".into())));
+    assert_eq!((json(&items.answer.body.text()).as_array().unwrap().len(), total(&items)), (50, Some("100".into())));
     let shuffled = list("{\"order\":\"shuffled\",\"total\":\"always\"}");
     assert_eq!(total(&shuffled), Some("100".into()));
     let ids = |reply: &Reply| {
-        let list = json(&text(&reply.answer));
+        let list = json(&reply.answer.body.text());
         list.as_array().unwrap().iter().map(|record| record["id"].as_i64().unwrap()).collect::<Vec<_>>()
     };
     let mut sorted = ids(&shuffled);
@@ -318,7 +323,9 @@ fn journal_counts_and_reset() {
 #[test]
 fn faults_can_be_replaced_but_not_by_nonsense() {
     let api = start(Mode::Strict, "{}");
-    for (body, status) in [("{\"latency_ms\":5}", 200), ("{\"latenzy\":5}", 400), ("{\"cut_after\":3}", 400), ("", 400), ("{}", 200)] {
+    for (body, status) in
+        [("{\"latency_ms\":5}", 200), ("{\"latenzy\":5}", 400), ("{\"cut_after\":3}", 400), ("", 400), ("{}", 200)]
+    {
         let request = ask("PUT", "/__faults", body);
         assert_eq!(reply_at(&api, &request, Instant::now()).answer.status, status, "{body}");
     }

@@ -5,8 +5,14 @@
 #[cfg(test)]
 mod db;
 #[cfg(test)]
+mod fake_api;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod private_pg;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod targets;
 #[cfg(test)]
 mod tracking;

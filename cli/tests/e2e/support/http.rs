@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use ureq::Agent;
 use ureq::http::Request;
-use ureq::{Agent, RequestExt};
+
+use super::DEADLINE;
 
 /// A client with connections of its own.
 #[derive(Debug, Clone)]
@@ -43,7 +45,8 @@ impl Http {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(DEADLINE))
+            .allow_non_standard_methods(true)
             .max_idle_age(Duration::from_secs(4))
             .build();
         Self { agent: config.into(), base: base.to_owned() }
@@ -52,20 +55,16 @@ impl Http {
     /// Sends a request; `body` is a media type and a text. Fails where no whole answer comes.
     pub fn try_send(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Result<Answer, ureq::Error> {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        let request = match body {
-            Some((media_type, text)) => request.header("Content-Type", media_type).body(text.to_owned()).unwrap(),
-            None => request.body(String::new()).unwrap(),
+        let mut response = match body {
+            Some((media_type, text)) => {
+                self.agent.run(request.header("Content-Type", media_type).body(text).unwrap())?
+            }
+            None => self.agent.run(request.body(()).unwrap())?,
         };
-        let request = request.with_agent(&self.agent).configure().allow_non_standard_methods(true).build();
-        let mut response = if body.is_some() {
-            request.run()?
-        } else {
-            let (parts, _) = request.into_parts();
-            Request::from_parts(parts, ()).with_agent(&self.agent).run()?
-        };
-        let headers = response.headers().iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         let headers = headers.collect();
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(u64::MAX).read_to_string()?;

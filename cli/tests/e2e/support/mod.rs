@@ -1,4 +1,4 @@
-//! What every test needs: a database of its own ([`Db`]) and the binary ([`News`]).
+//! What every test needs: a database of its own ([`Db`]), the binary ([`News`]) and a target ([`Fake`], [`Node`]).
 //!
 //! ```text
 //! let db = Db::new();                             // migrated, empty, dropped at the end
@@ -6,13 +6,21 @@
 //! let json = news.run(["--json", "status"]).ok().json();
 //! let mut server = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
 //! let address = server.address();                 // from the line on stderr that names it
+//! let fake = Fake::start(["--cut-after", "10%"]); // our own target, with faults
+//! let Some(real) = Node::json_server(&fixtures()) else { return };
 //! ```
 
+mod fake;
+mod http;
 mod news;
+mod node;
 mod pg;
 mod reaper;
 
+pub use fake::Fake;
+pub use http::{Answer, Http};
 pub use news::{News, Output, Running};
+pub use node::{Node, Server, Watch, fixtures};
 pub use pg::{Db, server_user};
 pub use reaper::Reaper;
 

@@ -108,9 +108,9 @@ impl Collection {
         self.records.insert(place, record);
     }
 
-    fn replace(&mut self, place: Place, record: Arc<Record>) -> bool {
+    fn replace(&mut self, place: Place, record: &Arc<Record>) -> bool {
         let Some(slot) = self.records.get_mut(&place) else { return false };
-        let old = std::mem::replace(slot, Arc::clone(&record));
+        let old = std::mem::replace(slot, Arc::clone(record));
         self.bytes = (self.bytes + record.json().len()).saturating_sub(old.json().len());
         if old.post() != record.post() {
             forget(&mut self.by_post, old.post(), place);
@@ -151,18 +151,22 @@ fn forget(by_post: &mut HashMap<Id, BTreeSet<Place>>, post: Option<&Id>, place: 
 
 /// Both collections.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct Stock {
     posts: Collection,
     comments: Collection,
 }
 
-impl Shelf {
-    /// Makes a shelf of these records; they count as there from the beginning, not as created.
+impl Stock {
+    /// Makes a stock of these records; they count as there from the beginning, not as created.
     pub fn of(posts: &[Arc<Record>], comments: &[Arc<Record>]) -> Self {
-        let mut shelf = Self::default();
-        posts.iter().for_each(|record| shelf.posts.insert(Arc::clone(record)));
-        comments.iter().for_each(|record| shelf.comments.insert(Arc::clone(record)));
-        shelf
+        let mut stock = Self::default();
+        for record in posts {
+            stock.posts.insert(Arc::clone(record));
+        }
+        for record in comments {
+            stock.comments.insert(Arc::clone(record));
+        }
+        stock
     }
 
     /// Returns a collection.
@@ -184,8 +188,7 @@ impl Shelf {
     pub fn is_full(&self, entity: Entity, bytes: usize) -> bool {
         let collection = self.get(entity);
         // Tallies stay when their records go: they count, too.
-        collection.len().max(collection.tallies.len()) >= RECORDS_MAX
-            || self.is_over(bytes)
+        collection.len().max(collection.tallies.len()) >= RECORDS_MAX || self.is_over(bytes)
     }
 
     /// Returns whether `bytes` more would go over [`BYTES_MAX`].
@@ -203,9 +206,8 @@ impl Shelf {
             }
             Effect::Replace(entity, place, record) => {
                 let collection = self.get_mut(entity);
-                let id = record.id().clone();
-                if collection.replace(place, record) {
-                    collection.tally(&id).updates += 1;
+                if collection.replace(place, &record) {
+                    collection.tally(record.id()).updates += 1;
                 }
             }
             Effect::Remove(entity, place) => {
@@ -235,31 +237,33 @@ mod tests {
 
     #[test]
     fn order_of_insertion_and_both_indexes() {
-        let mut shelf = Shelf::of(&[], &[comment(1, 1), comment(2, 1), comment(3, 2)]);
-        let of = |shelf: &Shelf, post| ids(shelf.get(Entity::Comment).of_post(&Id::Number(post)));
-        let (place, _) = shelf.get(Entity::Comment).first(&Id::Number(1)).unwrap();
-        shelf.take(Effect::Remove(Entity::Comment, place));
-        shelf.take(Effect::Insert(Entity::Comment, comment(1, 2)));
-        assert_eq!(ids(shelf.get(Entity::Comment).iter()), ["2", "3", "1"], "a re-created id goes last");
-        assert_eq!((of(&shelf, 1), of(&shelf, 2)), (vec!["2".to_owned()], vec!["3".to_owned(), "1".to_owned()]));
-        let (place, _) = shelf.get(Entity::Comment).first(&Id::Number(3)).unwrap();
-        shelf.take(Effect::Replace(Entity::Comment, place, comment(3, 1)));
-        assert_eq!(of(&shelf, 1), ["2", "3"]);
-        let tallies = shelf.get(Entity::Comment).tallies();
+        let mut stock = Stock::of(&[], &[comment(1, 1), comment(2, 1), comment(3, 2)]);
+        let of = |stock: &Stock, post| ids(stock.get(Entity::Comment).of_post(&Id::Number(post)));
+        let (place, _) = stock.get(Entity::Comment).first(&Id::Number(1)).unwrap();
+        stock.take(Effect::Remove(Entity::Comment, place));
+        stock.take(Effect::Insert(Entity::Comment, comment(1, 2)));
+        assert_eq!(ids(stock.get(Entity::Comment).iter()), ["2", "3", "1"], "a re-created id goes last");
+        assert_eq!((of(&stock, 1), of(&stock, 2)), (vec!["2".to_owned()], vec!["3".to_owned(), "1".to_owned()]));
+        let (place, _) = stock.get(Entity::Comment).first(&Id::Number(3)).unwrap();
+        stock.take(Effect::Replace(Entity::Comment, place, comment(3, 1)));
+        assert_eq!(of(&stock, 1), ["2", "3"]);
+        let tallies = stock.get(Entity::Comment).tallies();
         assert_eq!(tallies["1"], Tally { creates: 1, deletes: 1, ..Tally::default() });
         assert_eq!(tallies["3"], Tally { updates: 1, ..Tally::default() });
-        assert_eq!(shelf.get(Entity::Comment).next_id(), Id::Number(4));
+        assert_eq!(stock.get(Entity::Comment).next_id(), Id::Number(4));
     }
 
     #[test]
     fn duplicates_come_back_when_the_first_goes() {
-        let mut shelf = Shelf::of(&[], &[comment(5, 1), comment(5, 2)]);
-        let first = |shelf: &Shelf| shelf.get(Entity::Comment).first(&Id::Number(5)).map(|(place, r)| (place, r.post().cloned()));
-        let (place, post) = first(&shelf).unwrap();
+        let mut stock = Stock::of(&[], &[comment(5, 1), comment(5, 2)]);
+        let first = |stock: &Stock| {
+            stock.get(Entity::Comment).first(&Id::Number(5)).map(|(place, r)| (place, r.post().cloned()))
+        };
+        let (place, post) = first(&stock).unwrap();
         assert_eq!(post, Some(Id::Number(1)));
-        shelf.take(Effect::Remove(Entity::Comment, place));
-        shelf.take(Effect::Remove(Entity::Comment, place));
-        assert_eq!(first(&shelf).unwrap().1, Some(Id::Number(2)));
-        assert_eq!(shelf.get(Entity::Comment).tallies()["5"].deletes, 1);
+        stock.take(Effect::Remove(Entity::Comment, place));
+        stock.take(Effect::Remove(Entity::Comment, place));
+        assert_eq!(first(&stock).unwrap().1, Some(Id::Number(2)));
+        assert_eq!(stock.get(Entity::Comment).tallies()["5"].deletes, 1);
     }
 }

@@ -1,0 +1,85 @@
+//! What says no to a request before its content counts: log-in pages, tokens, throttles, refusals of one object.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use subtle::ConstantTimeEq;
+
+use crate::fake_api::answer::Answer;
+use crate::fake_api::faults::{Faults, Forbid, RetryAfter};
+use crate::fake_api::record::{Fields, ID, Id};
+use crate::fake_api::route::Route;
+use crate::fake_api::{Ask, FakeApi, Turn, locked};
+
+impl FakeApi {
+    /// Says no, for reasons that come before the request's content.
+    pub(super) fn refusal(&self, ask: &Ask, route: &Route, turn: &Turn, now: Instant) -> Option<Answer> {
+        let faults = &turn.faults;
+        if faults.html {
+            return Some(Answer::html(200, "Welcome to the guest network. Please log in."));
+        }
+        if faults.require_token && !self.has_token(ask) {
+            let answer = Answer::json(401, "{\"error\":\"no valid token\"}");
+            return Some(answer.with("WWW-Authenticate", "Bearer realm=\"fake\""));
+        }
+        let writes = !matches!(ask.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        match faults.forbid {
+            Some(Forbid::All) => return Some(Answer::json(403, "{\"error\":\"forbidden\"}")),
+            Some(Forbid::Writes) if writes => return Some(Answer::json(403, "{\"error\":\"forbidden\"}")),
+            Some(Forbid::Writes) | None => {}
+        }
+        if let Some(rate) = faults.throttle
+            && let Err(wait) = locked(&self.bucket).take(rate, now)
+        {
+            return Some(throttled(faults.retry_after, wait));
+        }
+        if writes {
+            return refused_write(faults, ask, route);
+        }
+        None
+    }
+
+    fn has_token(&self, ask: &Ask) -> bool {
+        let given = ask.authorization.as_deref().and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("Bearer").then_some(token)
+        });
+        match (&self.setup.token, given) {
+            (Some(token), Some(given)) => token.expose().as_bytes().ct_eq(given.as_bytes()).into(),
+            (None | Some(_), _) => false,
+        }
+    }
+}
+
+fn throttled(form: RetryAfter, wait: Duration) -> Answer {
+    let answer = Answer::json(429, "{\"error\":\"too many requests\"}");
+    // Whole seconds, rounded up: who comes at that time is let in.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match form {
+        RetryAfter::Seconds => answer.with("Retry-After", seconds.to_string()),
+        RetryAfter::Date => {
+            let date = SystemTime::now() + Duration::from_secs(seconds + 1);
+            answer.with("Retry-After", httpdate::fmt_http_date(date))
+        }
+        RetryAfter::None => answer,
+    }
+}
+
+/// Refuses writes to the objects that are to be refused, and those with the texts that are.
+fn refused_write(faults: &Faults, ask: &Ask, route: &Route) -> Option<Answer> {
+    let key = match route {
+        _ if faults.status_for.is_empty() => None,
+        Route::Object(entity, id) => Some(format!("{entity}/{id}")),
+        Route::List(entity) => {
+            let fields = Fields::parse(&String::from_utf8_lossy(&ask.body)).unwrap_or_default();
+            fields.get(ID).and_then(Id::of_value).map(|id| format!("{entity}/{id}"))
+        }
+        Route::Nested { .. } | Route::Home | Route::Everything | Route::Control(_) | Route::Unknown => None,
+    };
+    if let Some((key, status)) = key.and_then(|key| faults.status_for.get_key_value(&key)) {
+        return Some(Answer::json(*status, format!("{{\"error\":\"{key} is refused on purpose\"}}")));
+    }
+    let body = String::from_utf8_lossy(&ask.body);
+    let text = faults.reject_text.iter().find(|text| !text.is_empty() && body.contains(text.as_str()))?;
+    Some(Answer::value(422, &BTreeMap::from([("error", format!("{text:?} is refused on purpose"))])))
+}
