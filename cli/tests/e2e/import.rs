@@ -55,7 +55,10 @@ fn ids_are_kept_sequences_go_on_and_nothing_is_logged() {
     let (db, fake) = (Db::new(), Fake::start(["--total"]));
     let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
     let report = news.run(["--json", "import"]).ok().json();
-    assert_eq!((&report["posts"], &report["comments"], &report["source"]), (&json!(100), &json!(500), &json!(fake.url())));
+    assert_eq!(
+        (&report["posts"], &report["comments"], &report["source"]),
+        (&json!(100), &json!(500), &json!(fake.url()))
+    );
     assert_eq!((number(&db, EVENTS), number(&db, ALWAYS)), (0, 8));
     assert_eq!(fake.requests(), ["GET /posts 200", "GET /comments 200"], "plain listings and nothing else");
 
@@ -183,11 +186,23 @@ fn wrong_objects_are_named_and_nothing_is_imported() {
     let (no_comments, none) = (json!([]), json!([]));
     // What is wrong, and what of it is told.
     let table: Vec<(Value, Value, &[&str])> = vec![
-        (posts(json!({"id": 7, "userId": 1, "title": long, "body": ""})), no_comments.clone(), &["posts/7", "title", "257"]),
-        (posts(json!({"id": 7, "userId": 1, "title": "a\u{0}b", "body": ""})), no_comments.clone(), &["posts/7", "title", "U+0000"]),
+        (
+            posts(json!({"id": 7, "userId": 1, "title": long, "body": ""})),
+            no_comments.clone(),
+            &["posts/7", "title", "257"],
+        ),
+        (
+            posts(json!({"id": 7, "userId": 1, "title": "a\u{0}b", "body": ""})),
+            no_comments.clone(),
+            &["posts/7", "title", "U+0000"],
+        ),
         (posts(json!({"id": 7, "title": "t"})), no_comments.clone(), &["posts/7", "userId", "body", "missing"]),
         (posts(json!({"userId": 1, "title": "t", "body": ""})), no_comments.clone(), &["posts", "element 3", "id"]),
-        (posts(json!({"id": 7, "userId": 1, "title": 5, "body": null})), no_comments.clone(), &["posts/7", "title", "number"]),
+        (
+            posts(json!({"id": 7, "userId": 1, "title": 5, "body": null})),
+            no_comments.clone(),
+            &["posts/7", "title", "number"],
+        ),
         (posts(json!("text")), no_comments.clone(), &["posts", "element 3"]),
         (posts(post(9_007_199_254_740_992)), no_comments.clone(), &["posts/9007199254740992"]),
         (posts(post(0)), no_comments.clone(), &["posts/0"]),
@@ -197,7 +212,11 @@ fn wrong_objects_are_named_and_nothing_is_imported() {
         (good.clone(), comments(comment(2, 1)), &["comments/2", "twice"]),
         (good.clone(), comments(comment(8, 999)), &["comments/8", "posts/999"]),
         (good.clone(), comments(comment(8, 9_007_199_254_740_992)), &["comments/8", "postId"]),
-        (good.clone(), comments(json!({"id": 8, "postId": 1, "name": "n", "email": "e", "body": "a\u{0}"})), &["comments/8", "body"]),
+        (
+            good.clone(),
+            comments(json!({"id": 8, "postId": 1, "name": "n", "email": "e", "body": "a\u{0}"})),
+            &["comments/8", "body"],
+        ),
         (none, comments(comment(8, 1)), &["comments/1", "posts/1"]),
     ];
     for (posts, comments, told) in table {
@@ -259,7 +278,8 @@ fn from_a_folder_it_is_the_same_and_no_target_is_remembered() {
 
 /// Waits until no session of ours is left: the server notices a client's end within moments.
 fn wait_for_the_end_of_sessions(db: &Db) {
-    let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'news %'";
+    let query =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'news %'";
     let mut sql = db.client();
     wait_until("the dead client's sessions are gone", || sql.query_one(query, &[]).unwrap().get::<_, i64>(0) == 0);
 }
@@ -272,7 +292,8 @@ fn killed_in_the_middle_it_leaves_nothing_and_the_next_one_goes() {
         // It flows for a minute.
         fake.set_faults(r#"{"slow_listing_ms": 60000}"#);
         let import = news.spawn(["import"]);
-        let copying = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY news_post%'";
+        let copying =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY news_post%'";
         let mut sql = db.client();
         wait_until("posts are being copied", || sql.query_one(copying, &[]).unwrap().get::<_, i64>(0) == 1);
         import.signal(signal);
@@ -293,7 +314,8 @@ fn killed_in_the_middle_it_leaves_nothing_and_the_next_one_goes() {
 fn ids_as_texts_and_fields_of_others_do_no_harm() {
     let db = Db::new();
     let news = News::on(&db);
-    let posts = json!([{"id": "5", "userId": "7", "title": "t", "body": "b", "likes": [1, {"deep": [[[]]]}], "author": null}]);
+    let posts =
+        json!([{"id": "5", "userId": "7", "title": "t", "body": "b", "likes": [1, {"deep": [[[]]]}], "author": null}]);
     let comments = json!([{"id": "6", "postId": "5", "name": "n", "email": "e", "body": "b", "x": 1e300}]);
     import_from(&news, folder(&posts, &comments).path()).ok();
     assert_eq!(number(&db, "SELECT max(id) + max(user_id) FROM news_post"), 12);

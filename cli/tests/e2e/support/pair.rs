@@ -122,7 +122,8 @@ impl Change {
     #[track_caller]
     pub fn requests(&self, sql: &mut Client) -> BTreeMap<String, usize> {
         let mut requests = BTreeMap::new();
-        for (table, path, before) in [("news_post", "posts", &self.posts), ("news_comment", "comments", &self.comments)] {
+        for (table, path, before) in [("news_post", "posts", &self.posts), ("news_comment", "comments", &self.comments)]
+        {
             let after = ids(sql, table);
             let query = "SELECT DISTINCT entity_pk FROM news_modelevent WHERE entity_table = $1 AND id > $2";
             let touched = sql.query(query, &[&table, &self.last_event]).unwrap();
