@@ -3,19 +3,29 @@
 //! One test binary, so that all tests of a run share one PostgreSQL cluster.
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod db;
+#[cfg(test)]
+mod diff;
 #[cfg(test)]
 mod fake_api;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod journey;
+mod full;
+#[cfg(test)]
+mod import;
 #[cfg(test)]
 mod private_pg;
+#[cfg(test)]
+mod runs;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod takeover;
+mod sync;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
