@@ -118,6 +118,7 @@ pub struct Import {
 
 /// `news sync`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Sync {
     /// Compare both sides whole and repair what differs
     #[arg(long)]
@@ -143,6 +144,15 @@ pub struct Sync {
     /// Compare both sides after the run
     #[arg(long)]
     pub verify: bool,
+    /// Run again and again, at multiples of TIME: 5m, 24h
+    #[arg(long, value_name = "TIME", value_parser = crate::values::period, conflicts_with_all = ["follow", "dry_run", "checksum"])]
+    pub every: Option<std::time::Duration>,
+    /// Send each change within a second of its commit, until stopped
+    #[arg(long, conflicts_with_all = ["full", "dry_run", "checksum"])]
+    pub follow: bool,
+    /// After each run, write FILE for the node exporter's textfile collector
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// `news diff`

@@ -20,6 +20,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(|| String::from("too long"))
 }
 
+/// Parses the time between two runs: a [`duration`] of at least a second and at most a year.
+pub fn period(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        period if (Duration::from_secs(1)..=Duration::from_hours(24 * 365)).contains(&period) => Ok(period),
+        _ => Err(String::from("too short or too long; write 1s or more, and 365d at most")),
+    }
+}
+
 /// Parses a rate in requests a second: above 0, at most 100,000.
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -86,7 +94,10 @@ mod tests {
 
     #[test]
     fn statuses() {
-        assert_eq!(status_for("posts/5=422").map(|(key, status)| (key.to_string(), status)), Ok(("posts/5".into(), 422)));
+        assert_eq!(
+            status_for("posts/5=422").map(|(key, status)| (key.to_string(), status)),
+            Ok(("posts/5".into(), 422))
+        );
         for text in ["", "posts/5", "posts/5=", "posts/5=200", "posts/0=422", "=422", "posts/5=4220"] {
             assert!(status_for(text).is_err(), "{text}");
         }

@@ -8,6 +8,7 @@ mod fake_api;
 mod full;
 mod import;
 mod man;
+mod metrics;
 mod parked;
 mod retry;
 mod runs;

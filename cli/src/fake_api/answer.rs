@@ -78,7 +78,8 @@ impl Answer {
 
     /// An answer with text that calls itself HTML, as Express sends a stack.
     pub fn stack(status: u16, error: &str) -> Self {
-        let text = format!("{error}\n    at update (router/plural.js:1:1)\n    at Layer.handle (express/layer.js:95:5)");
+        let text =
+            format!("{error}\n    at update (router/plural.js:1:1)\n    at Layer.handle (express/layer.js:95:5)");
         Self { status, headers: Vec::new(), body: Body::Html(text) }
     }
 

@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn fates_come_in_the_shares_asked_for_and_again_the_same() {
-        let faults = Faults { fail_before: 0.1, fail_after: 0.2, cut_before: 0.3, cut_after: 0.05, ..Faults::default() };
+        let faults =
+            Faults { fail_before: 0.1, fail_after: 0.2, cut_before: 0.3, cut_after: 0.05, ..Faults::default() };
         let fates = |seed: u64| (0..20_000).map(|n| faults.fate(Kind::Object, Dice::of(seed, n))).collect::<Vec<_>>();
         let first = fates(7);
         assert_eq!(first, fates(7));
@@ -278,7 +279,8 @@ mod tests {
     #[test]
     fn waits_come_to_the_latency() {
         let faults = Faults { latency_ms: 20, jitter_ms: 5, ..Faults::default() };
-        let sums: Vec<u64> = (0..1000).map(|n| faults.waits_ms(Dice::of(1, n))).map(|(before, after)| before + after).collect();
+        let sums: Vec<u64> =
+            (0..1000).map(|n| faults.waits_ms(Dice::of(1, n))).map(|(before, after)| before + after).collect();
         assert_eq!((sums.iter().min(), sums.iter().max()), (Some(&20), Some(&25)));
     }
 

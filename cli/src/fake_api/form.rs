@@ -23,7 +23,8 @@ pub fn fields(mode: Mode, ask: &Ask) -> Result<Fields, Answer> {
     if ask.body.len() > bytes_max {
         return Err(Answer::stack(too_large, "PayloadTooLargeError: request entity too large"));
     }
-    let essence = ask.media_type.as_deref().map(|media| media.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
+    let essence =
+        ask.media_type.as_deref().map(|media| media.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
     let text = String::from_utf8_lossy(&ask.body);
     let format = match (mode, essence.as_deref()) {
         _ if text.is_empty() => Format::Nothing,

@@ -45,7 +45,13 @@ impl Journal {
             self.entries.pop_front();
         }
         let path = target.chars().take(TARGET_CHARS_MAX).collect();
-        self.entries.push_back(Entry { number: self.arrived, method: method.to_owned(), path, status: None, fault: None });
+        self.entries.push_back(Entry {
+            number: self.arrived,
+            method: method.to_owned(),
+            path,
+            status: None,
+            fault: None,
+        });
         self.arrived
     }
 
@@ -89,7 +95,10 @@ mod tests {
         journal.answered(7, Some(404), Some("fail-before"));
         assert_eq!((journal.entries().len(), journal.total()), (ENTRIES_MAX, ENTRIES_MAX as u64 + 5));
         let entry = &journal.entries()[1];
-        assert_eq!((entry.number, entry.path.as_str(), entry.status, entry.fault), (7, "/posts/6", Some(404), Some("fail-before")));
+        assert_eq!(
+            (entry.number, entry.path.as_str(), entry.status, entry.fault),
+            (7, "/posts/6", Some(404), Some("fail-before"))
+        );
         assert!(journal.entries().iter().all(|entry| entry.number == 7 || entry.status.is_none()));
         assert_eq!(journal.methods()["GET"], ENTRIES_MAX as u64 + 5);
     }

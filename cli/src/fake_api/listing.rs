@@ -53,9 +53,7 @@ pub fn select(shelf: &Shelf, entity: Entity, query: &Parameters, mode: Mode) -> 
             return Listing { records: Vec::new(), total, part: Part::Whole };
         }
         Mode::Duplicates if asked("_page") => Part::Page(1, limit.filter(|n| *n > 0).unwrap_or(PAGE_DEFAULT)),
-        _ if asked("_page") => {
-            Part::Page(page.unwrap_or(1).max(1), limit.filter(|n| *n > 0).unwrap_or(PAGE_DEFAULT))
-        }
+        _ if asked("_page") => Part::Page(page.unwrap_or(1).max(1), limit.filter(|n| *n > 0).unwrap_or(PAGE_DEFAULT)),
         _ if asked("_limit") || asked("_end") => Part::Slice,
         _ => Part::Whole,
     };

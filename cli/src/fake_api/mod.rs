@@ -160,9 +160,12 @@ impl FakeApi {
     fn arrive(&self, ask: &Ask) -> Turn {
         let (number, faults) = match route::parse(&ask.target).0 {
             Route::Control(_) => (0, Arc::default()),
-            Route::Home | Route::Everything | Route::List(_) | Route::Object(..) | Route::Nested { .. } | Route::Unknown => {
-                (locked(&self.journal).arrived(&ask.method, &ask.target), self.faults())
-            }
+            Route::Home
+            | Route::Everything
+            | Route::List(_)
+            | Route::Object(..)
+            | Route::Nested { .. }
+            | Route::Unknown => (locked(&self.journal).arrived(&ask.method, &ask.target), self.faults()),
         };
         let dice = Dice::of(self.setup.seed, number);
         let (before, after) = faults.waits_ms(dice);
@@ -292,7 +295,9 @@ impl FakeApi {
                 self.write(ask, entity, Wish::Remove(id), turn, force)
             }
             ("GET" | "HEAD", Route::Object(entity, id)) => match self.shelf().get(entity).first(&id) {
-                Some((_, record)) => Answer { status: 200, headers: Vec::new(), body: Body::Record(Arc::clone(record)) },
+                Some((_, record)) => {
+                    Answer { status: 200, headers: Vec::new(), body: Body::Record(Arc::clone(record)) }
+                }
                 None => Answer::json(404, "{}"),
             },
             ("POST", Route::List(entity)) => match form::fields(mode, ask) {

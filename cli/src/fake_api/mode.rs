@@ -207,7 +207,8 @@ impl Rules {
                 }
             }
             (Mode::Strict, Orphans::Go) => {
-                let gone = |post: &Id| (entity == Entity::Post && post == id) || shelf.get(Entity::Post).first(post).is_none();
+                let gone =
+                    |post: &Id| (entity == Entity::Post && post == id) || shelf.get(Entity::Post).first(post).is_none();
                 let already = |place| entity == Entity::Comment && found == Some(place);
                 let mut orphans = Vec::new();
                 for (place, comment) in shelf.get(Entity::Comment).iter().filter(|(place, _)| !already(*place)) {

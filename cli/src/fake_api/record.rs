@@ -38,7 +38,9 @@ impl Id {
             Value::Null | Value::Bool(false) => None,
             Value::String(text) if text.is_empty() => None,
             Value::Number(number) if number.as_i64() == Some(0) => None,
-            Value::Number(_) | Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Some(Self::named(value)),
+            Value::Number(_) | Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                Some(Self::named(value))
+            }
         }
     }
 

@@ -69,7 +69,9 @@ fn route(path: &str) -> Route {
         ["__reset"] => Route::Control(Control::Reset),
         ["__faults"] => Route::Control(Control::Faults),
         [name] => entity(name).map_or(Route::Unknown, Route::List),
-        [name, id] if !id.is_empty() => entity(name).map_or(Route::Unknown, |entity| Route::Object(entity, Id::of_text(id))),
+        [name, id] if !id.is_empty() => {
+            entity(name).map_or(Route::Unknown, |entity| Route::Object(entity, Id::of_text(id)))
+        }
         [owner, id, name] if !id.is_empty() => entity(name).map_or(Route::Unknown, |entity| Route::Nested {
             field: format!("{}Id", owner.strip_suffix('s').unwrap_or(owner)),
             id: id.to_owned(),
@@ -146,7 +148,8 @@ mod tests {
 
     #[test]
     fn queries() {
-        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+        let pairs =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
         for (query, expected) in [
             ("", pairs(&[])),
             ("a=1&a=2", pairs(&[("a", "1"), ("a", "2")])),

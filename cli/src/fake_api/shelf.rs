@@ -184,8 +184,7 @@ impl Shelf {
     pub fn is_full(&self, entity: Entity, bytes: usize) -> bool {
         let collection = self.get(entity);
         // Tallies stay when their records go: they count, too.
-        collection.len().max(collection.tallies.len()) >= RECORDS_MAX
-            || self.is_over(bytes)
+        collection.len().max(collection.tallies.len()) >= RECORDS_MAX || self.is_over(bytes)
     }
 
     /// Returns whether `bytes` more would go over [`BYTES_MAX`].
@@ -254,7 +253,9 @@ mod tests {
     #[test]
     fn duplicates_come_back_when_the_first_goes() {
         let mut shelf = Shelf::of(&[], &[comment(5, 1), comment(5, 2)]);
-        let first = |shelf: &Shelf| shelf.get(Entity::Comment).first(&Id::Number(5)).map(|(place, r)| (place, r.post().cloned()));
+        let first = |shelf: &Shelf| {
+            shelf.get(Entity::Comment).first(&Id::Number(5)).map(|(place, r)| (place, r.post().cloned()))
+        };
         let (place, post) = first(&shelf).unwrap();
         assert_eq!(post, Some(Id::Number(1)));
         shelf.take(Effect::Remove(Entity::Comment, place));

@@ -140,7 +140,8 @@ impl Read for Pieces {
             if let (Some(target), Some(rest)) = (buffer.get_mut(filled..filled + count), rest.get(..count)) {
                 target.copy_from_slice(rest);
             }
-            (filled, room, self.left, self.offset) = (filled + count, room - count, self.left - count, self.offset + count);
+            (filled, room, self.left, self.offset) =
+                (filled + count, room - count, self.left - count, self.offset + count);
             if self.offset >= before.len() + text.len() {
                 (self.at, self.offset) = (self.at + 1, 0);
             }
@@ -162,7 +163,8 @@ mod tests {
         let whole: String = (0..).map_while(|at| body.piece(at)).map(|(a, b)| format!("{a}{b}")).collect();
         for size in [1, 2, 3, 7, 64, 10_000] {
             for bytes in [0, 1, whole.len() / 2, whole.len()] {
-                let (mut pieces, mut seen, mut buffer) = (Pieces::new(body.clone(), bytes, Duration::ZERO), Vec::new(), vec![0; size]);
+                let (mut pieces, mut seen, mut buffer) =
+                    (Pieces::new(body.clone(), bytes, Duration::ZERO), Vec::new(), vec![0; size]);
                 loop {
                     match pieces.read(&mut buffer).unwrap() {
                         0 => break,

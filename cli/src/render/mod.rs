@@ -2,6 +2,7 @@
 
 mod db;
 mod diff;
+pub mod metrics;
 mod status;
 mod sync;
 

@@ -2,6 +2,7 @@
 
 pub mod db;
 pub mod diff;
+pub mod metrics;
 pub mod status;
 pub mod sync;
 

@@ -24,6 +24,8 @@ pub struct Pending {
     pub recorded: Option<Presence>,
     /// Whether a run tries it.
     pub standing: Standing,
+    /// It failed not long ago, in runs in a row: who runs again and again lets it wait.
+    pub waits: bool,
 }
 
 impl Pending {
@@ -49,7 +51,8 @@ const PENDING: &str = "
     )
     SELECT ends.entity_table, ends.entity_pk, ends.first_id, ends.last_id, ends.events,
            first.type AS first_type, last.type AS last_type, first.parent_pk, first.logged_at,
-           o.presence, o.state = 'parked' AND o.event_id >= ends.last_id AS parked
+           o.presence, o.state = 'parked' AND o.event_id >= ends.last_id AS parked,
+           o.state = 'waiting' AND o.next_try_at > clock_timestamp() AND o.event_id >= ends.last_id AS waits
     FROM ends
     JOIN news_modelevent first ON first.id = ends.first_id
     JOIN news_modelevent last ON last.id = ends.last_id
@@ -70,7 +73,7 @@ fn read(row: &Row) -> Result<Pending> {
         Some(word) => Some(presence_of(word).ok_or_else(|| odd("presence", word))?),
         None => None,
     };
-    let parked: Option<bool> = row.get("parked");
+    let (parked, waits): (Option<bool>, Option<bool>) = (row.get("parked"), row.get("waits"));
     Ok(Pending {
         key,
         merged: Merged {
@@ -83,6 +86,7 @@ fn read(row: &Row) -> Result<Pending> {
         since: row.get("logged_at"),
         recorded,
         standing: if parked == Some(true) { Standing::Parked } else { Standing::Ready },
+        waits: waits == Some(true),
     })
 }
 

@@ -13,6 +13,7 @@ pub mod rows;
 pub mod runs;
 pub mod schema;
 pub mod url;
+pub mod watch;
 
 pub use connect::{Purpose, connect, connect_as};
 

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod db;
 #[cfg(test)]
+mod periodic;
+#[cfg(test)]
 mod private_pg;
 #[cfg(test)]
 mod support;
