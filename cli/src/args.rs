@@ -269,6 +269,15 @@ pub enum Db {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         psql_args: Vec<std::ffi::OsString>,
     },
+    /// Delete old events from the change log: synced ones only
+    Prune {
+        /// Delete what was synced longer ago than this: 30d
+        #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
+        older_than: std::time::Duration,
+        /// Events looked at in one transaction
+        #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        batch: u32,
+    },
     /// Print the database's URL, whole: with its password, if it has one
     Url,
 }

@@ -10,6 +10,7 @@ mod import;
 mod man;
 mod metrics;
 mod parked;
+mod prune;
 mod retry;
 mod runs;
 mod serve;

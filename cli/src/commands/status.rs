@@ -1,8 +1,10 @@
 //! `news status`: what is pending, parked and locked.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use news_core::plan::Plan;
+use news_core::Entity;
+use news_core::plan::{Standing, Tally};
 use postgres::Client;
 
 use crate::args::Status;
@@ -13,7 +15,7 @@ use crate::report::Report;
 use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
 use crate::settings::Settings;
-use crate::store::log::{self as change_log, Pending};
+use crate::store::log as change_log;
 use crate::store::{Purpose, connect, lock, objects, runs, schema};
 use crate::ui::Ui;
 
@@ -35,23 +37,30 @@ pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
 
 /// Reads it all.
 pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<StatusReport> {
-    let pending = change_log::pending(client)?;
+    let (mut pending, mut events, mut since) = (0, 0, None::<SystemTime>);
+    let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
+    change_log::each_pending(client, |one| {
+        pending += 1;
+        events += one.merged.events;
+        since = Some(since.map_or(one.since, |since| since.min(one.since)));
+        if one.standing == Standing::Ready {
+            tallies.entry(one.key.entity()).or_default().add(one.work().action());
+        }
+    })?;
     let now = runs::now(client)?;
-    let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
-    let oldest = pending.iter().map(|p| age(p.since)).max();
+    let oldest = since.map(|since| now.duration_since(since).unwrap_or_default());
     let left = objects::left(client, LEFT_MAX)?;
     let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
     let holder = lock::holder(client)?;
-    let plan = Plan::new(pending.iter().map(Pending::work).collect());
     Ok(StatusReport {
         target: match &settings.target_url {
             Some(url) => Some(url.clone()),
             None => runs::remembered_target(client)?,
         },
-        pending: pending.len() as u64,
-        events: pending.iter().map(|p| p.merged.events).sum(),
+        pending,
+        events,
         oldest_s: oldest.map(|age| age.as_secs_f64()),
-        plan: by_entity(&plan.tally()),
+        plan: by_entity(&tallies),
         parked: count(&["parked"]),
         held: count(&["held"]),
         waiting: count(&["waiting", "sent"]),

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, table};
-use crate::report::db::{Action, Answer, Migrated, Schema, Status, Switched};
+use crate::render::{Page, number, span, table};
+use crate::report::db::{Action, Answer, Migrated, Pruned, Schema, Status, Switched};
 
 /// Names what was applied, a line each.
 pub fn migrated(report: &Migrated, out: &mut dyn Write) -> io::Result<()> {
@@ -95,4 +95,10 @@ mod tests {
             assert_eq!(bytes(count), expected);
         }
     }
+}
+
+/// What was deleted, and what is left.
+pub fn pruned(report: &Pruned, out: &mut dyn Write) -> io::Result<()> {
+    let (deleted, kept) = (number(report.deleted), number(report.kept));
+    writeln!(out, "{deleted} events deleted that were synced more than {} ago, {kept} kept", span(report.older_than_s))
 }

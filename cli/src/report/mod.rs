@@ -18,6 +18,8 @@ pub enum Report {
     DbStatus(db::Status),
     /// `news db start`, `news db stop`
     DbSwitched(db::Switched),
+    /// `news db prune`
+    DbPruned(db::Pruned),
     /// `news sync --dry-run`
     Plan(sync::PlanReport),
     /// `news sync`

@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod lock;
 pub mod log;
 pub mod objects;
+pub mod prune;
 pub mod rows;
 pub mod runs;
 pub mod schema;

@@ -9,6 +9,8 @@ mod periodic;
 #[cfg(test)]
 mod private_pg;
 #[cfg(test)]
+mod prune;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tracking;
