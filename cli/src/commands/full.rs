@@ -30,8 +30,7 @@ use crate::ui::Ui;
 const RECORD_BATCH: usize = 1000;
 
 /// Runs the command.
-pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
-    let signals = Signals::install()?;
+pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Outcome> {
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "sync --full")?;
     let target = sync::target(args, settings, &mut lock)?;
@@ -57,7 +56,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     runs::remember_target(run.lock.client(), target.url())?;
     mark_equal(run.lock, &comparison, &plan, &marks)?;
     clear_duplicates(run.lock, &target, &comparison, &marks)?;
-    sync::carry_out(args, run, &target, &plan, &marks, &signals, ui)
+    sync::carry_out(args, run, &target, &plan, &marks, signals, ui)
 }
 
 /// Returns what repairs the differences.

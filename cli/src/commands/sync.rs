@@ -3,45 +3,93 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use news_core::plan::{Limits, Plan};
+use news_core::plan::{Limits, Plan, Standing, Work};
 use news_core::session::{Config, Removed, SETTLE, Stop, Summary};
 
 use crate::args::Sync;
-use crate::commands::{Outcome, full};
+use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
 use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
-use crate::run::{self, Run};
+use crate::run::{self, Run, periodic};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::log::{self as change_log, Pending};
-use crate::store::objects::Mark;
+use crate::store::objects::{self, Mark};
 use crate::store::runs::{self, RunKind, RunStatus};
+use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, schema};
 use crate::target::Target;
-use crate::ui::Ui;
+use crate::ui::{Format, Ui};
 use crate::{commands, master};
 
 /// Runs the command.
 pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
-    if args.full {
-        return full::run(args, settings, ui);
-    }
-    if args.dry_run {
+    if args.dry_run && !args.full {
         return dry_run(args, settings);
     }
     let signals = Signals::install()?;
+    if let Some(period) = args.every {
+        return Err(periodic::every(period, &signals, || repeated(args, settings, &signals, ui)));
+    }
+    if args.follow {
+        let mut watcher = None;
+        let look = || look(&mut watcher, settings);
+        return Err(periodic::follow(&signals, look, || repeated(args, settings, &signals, ui)));
+    }
+    let result = once(args, settings, &signals, Patience::Tries, ui);
+    metrics::write_after(args.metrics_file.as_deref(), settings, result)
+}
+
+/// What becomes of an object that failed in an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// It is tried: somebody asked for this run.
+    Tries,
+    /// It waits for its time: these runs come by themselves.
+    Waits,
+}
+
+/// One of many runs: reported where there is something to tell.
+fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<()> {
+    let result = once(args, settings, signals, Patience::Waits, ui);
+    let outcome = metrics::write_after(args.metrics_file.as_deref(), settings, result)?;
+    match &outcome.report {
+        Some(report @ Report::Sync(sync)) if sync.requests > 0 || ui.format() == Format::Json => {
+            commands::print(ui, report)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Looks for something to do, on a connection that lives as long as it can.
+fn look(watcher: &mut Option<Watcher>, settings: &Settings) -> Result<Watch> {
+    let mut ours = match watcher.take() {
+        Some(ours) => ours,
+        None => Watcher::connect(&master::url(settings)?)?,
+    };
+    let watch = ours.look()?;
+    *watcher = Some(ours);
+    Ok(watch)
+}
+
+fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
+    if args.full {
+        return full::run(args, settings, signals, ui);
+    }
     let mut lock = Lock::take(&master::url(settings)?, "sync")?;
     let target = target(args, settings, &mut lock)?;
     let pending = change_log::pending(lock.client())?;
-    let plan = Plan::new(pending.iter().map(Pending::work).collect());
+    let waiting = pending.iter().filter(|p| waits(p, patience)).count() as u64;
+    let plan = Plan::new(pending.iter().map(|p| work(p, patience)).collect());
     check(args, &plan)?;
     let marks = marks(&pending);
-    let run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
+    let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
+    run.waiting = waiting;
     runs::remember_target(run.lock.client(), target.url())?;
-    let result = carry_out(args, run, &target, &plan, &marks, &signals, ui);
+    let result = carry_out(args, run, &target, &plan, &marks, signals, ui);
     match result {
         Ok(outcome) if args.verify && outcome.exit != Exit::Partly => {
             drop(lock);
@@ -49,6 +97,17 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         }
         result => result,
     }
+}
+
+fn waits(pending: &Pending, patience: Patience) -> bool {
+    patience == Patience::Waits && pending.waits && pending.standing == Standing::Ready
+}
+
+/// Returns what a run has to do about an object; what waits is left alone as if it were
+/// parked, and what depends on it is held.
+fn work(pending: &Pending, patience: Patience) -> Work {
+    let standing = if waits(pending, patience) { Standing::Parked } else { pending.standing };
+    Work { standing, ..pending.work() }
 }
 
 /// Makes the client, good for the jobs.
@@ -114,8 +173,13 @@ pub(super) fn carry_out(
             return Err(failure);
         }
     };
+    if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {
+        run.lock.run(|client| objects::forgive(client, id))?;
+    }
     let ended = ending(&summary, signals);
-    let report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
+    let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
+    report.parked = report.parked.saturating_sub(run.waiting);
+    report.waiting = run.waiting;
     let end = runs::RunEnd {
         status: match &ended {
             Ok(Exit::Done | Exit::Differ) => RunStatus::Done,

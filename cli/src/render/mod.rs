@@ -2,6 +2,7 @@
 
 mod db;
 mod diff;
+pub mod metrics;
 mod status;
 mod sync;
 mod user;
@@ -34,6 +35,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Import(report) => status::import(report, out),
             Report::DbMigrated(report) => db::migrated(report, out),
             Report::DbStatus(report) => db::status(report, page, out),
+            Report::DbPruned(report) => db::pruned(report, out),
             Report::DbSwitched(report) => db::switched(report, out),
             Report::Token(report) => writeln!(out, "{}", report.access),
             Report::UserChange(report) => user::change(report, out),

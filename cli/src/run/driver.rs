@@ -129,7 +129,7 @@ impl Underway<'_> {
     }
 
     fn take(&mut self, report: Report) -> Result<()> {
-        let random = random()?;
+        let random = super::random()?;
         match report {
             Report::Reply(key, reply, object) => {
                 self.session.answered(key, &reply, object.as_deref(), self.now(), random);
@@ -160,10 +160,4 @@ impl Underway<'_> {
         self.driver.bar.inc(facts.len() as u64);
         Ok(())
     }
-}
-
-/// Returns a number that nobody can foresee: delays of many clients must not agree.
-fn random() -> Result<u64> {
-    getrandom::u64()
-        .map_err(|error| crate::error::Failure::new(crate::error::Kind::Bug, format!("no random numbers: {error}")))
 }

@@ -13,19 +13,25 @@ mod fake_api;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
-mod journey;
 mod full;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod journey;
+#[cfg(test)]
+mod periodic;
+#[cfg(test)]
 mod private_pg;
+#[cfg(test)]
+mod prune;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
-mod takeover;
 mod sync;
+#[cfg(test)]
+mod takeover;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
