@@ -59,14 +59,13 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let signals = Signals::install()?;
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "import")?;
-    let source = match &args.from {
-        Some(folder) => Source::Folder(folder),
-        None => {
-            let remembered = runs::remembered_target(lock.client())?;
-            let known = settings.target_url.is_some() || remembered.is_some();
-            let url = if known { run::target_url(settings, lock.client())? } else { target::PUBLIC.to_owned() };
-            Source::Target(Target::new(&url, settings.target_token.as_ref(), 1)?)
-        }
+    let source = if let Some(folder) = &args.from {
+        Source::Folder(folder)
+    } else {
+        let remembered = runs::remembered_target(lock.client())?;
+        let known = settings.target_url.is_some() || remembered.is_some();
+        let url = if known { run::target_url(settings, lock.client())? } else { target::PUBLIC.to_owned() };
+        Source::Target(Target::new(&url, settings.target_token.as_ref(), 1)?)
     };
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;
     let result = load(&url, &source, &signals, ui);

@@ -13,6 +13,7 @@ mod parked;
 mod prune;
 mod retry;
 mod runs;
+mod send;
 mod serve;
 mod status;
 mod sync;
@@ -75,7 +76,16 @@ fn failed_end(failure: &Failure) -> RunEnd {
     RunEnd {
         status: match failure.kind() {
             Kind::Interrupted | Kind::Terminated => RunStatus::Stopped,
-            _ => RunStatus::Failed,
+            Kind::Usage
+            | Kind::Partly
+            | Kind::Refused
+            | Kind::Target
+            | Kind::Credentials
+            | Kind::Database
+            | Kind::Locked
+            | Kind::Bug
+            | Kind::Output
+            | Kind::ClosedPipe => RunStatus::Failed,
         },
         exit_code: failure.kind().code(),
         counts: String::from("{}"),

@@ -63,7 +63,7 @@ impl Driver<'_> {
             warnings: Vec::new(),
             started,
         };
-        run.to_the_end()?;
+        run.finish()?;
         Ok(Outcome { summary: run.session.summary().clone(), warnings: run.warnings })
     }
 }
@@ -85,7 +85,7 @@ impl Underway<'_> {
         self.started.elapsed()
     }
 
-    fn to_the_end(&mut self) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         loop {
             if self.driver.signals.stop().is_some() {
                 self.session.stop(Stop::Asked);
