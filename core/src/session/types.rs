@@ -28,7 +28,7 @@ pub const SETTLE: Duration = Duration::from_secs(2);
 /// A request is sent at the latest so long after the lock's session was known to be there.
 /// The next run, which may start the moment it is lost, waits for so long besides
 /// [`SETTLE`] where it does not know what is under way.
-pub const LEASE: Duration = Duration::from_millis(1000);
+pub const LEASE: Duration = Duration::from_secs(1);
 
 /// What the driver is to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use news_core::reply::Reply;
 use news_core::session::{Config, Fact, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
 use news_core::{Key, Object};
 
-use crate::master::{Marks, Reading};
+use crate::master::{Marks, Reading, Row};
 use crate::rules::{Broken, Checked, Watch, hold};
 use crate::world::{Event, Flaw, World};
 
@@ -52,7 +52,7 @@ pub struct Run {
     pub over: Option<Over>,
     pub warnings: Vec<Warning>,
     merged: BTreeMap<Key, Merged>,
-    bodies: BTreeMap<Key, Option<Object>>,
+    bodies: BTreeMap<Key, Object>,
     unrecorded: BTreeSet<Key>,
     inbox: VecDeque<Arrival>,
     busy: bool,
@@ -95,7 +95,7 @@ impl Run {
     }
 
     pub fn body(&self, key: Key) -> Option<&Object> {
-        self.bodies.get(&key).and_then(Option::as_ref)
+        self.bodies.get(&key)
     }
 
     pub fn lose_lock(&mut self) {
@@ -209,15 +209,12 @@ impl World {
     fn wait(&mut self, run: usize, until: Option<Duration>) -> Checked {
         self.runs[run].wakes += 1;
         let token = self.runs[run].wakes;
-        match until {
-            Some(at) => {
-                hold!(at > self.now, "run {run} waits for the past: {at:?} at {:?}", self.now);
-                self.at(at, Event::Wake { run, token });
-            }
-            None => {
-                let flying = self.flights.iter().any(|flight| flight.run == run && !flight.back);
-                hold!(flying || self.listings_flying(run), "run {run} waits for nothing, for ever");
-            }
+        if let Some(at) = until {
+            hold!(at > self.now, "run {run} waits for the past: {at:?} at {:?}", self.now);
+            self.at(at, Event::Wake { run, token });
+        } else {
+            let flying = self.flights.iter().any(|flight| flight.run == run && !flight.back);
+            hold!(flying || self.listings.contains(&run), "run {run} waits for nothing, for ever");
         }
         Ok(())
     }
@@ -258,7 +255,7 @@ impl World {
                 {
                     reply = Reply::NotSent { why };
                 }
-                let sent = run.bodies.get(&key).and_then(Option::as_ref);
+                let sent = run.bodies.get(&key);
                 run.session.answered(key, &reply, sent, self.now, random);
             }
         }
@@ -325,12 +322,14 @@ impl World {
                 };
             }
             match row {
-                Some(row) => {
+                Row::Gone => loaded.push((*key, Loaded::Overtaken)),
+                Row::There(_) | Row::NotNeeded => {
                     run.unrecorded.insert(*key);
-                    run.bodies.insert(*key, row);
                     loaded.push((*key, Loaded::Ready));
                 }
-                None => loaded.push((*key, Loaded::Overtaken)),
+            }
+            if let Row::There(object) = row {
+                run.bodies.insert(*key, object);
             }
         }
         self.note(|| {
@@ -367,9 +366,5 @@ impl World {
         }
         self.dies(number);
         Ok(())
-    }
-
-    fn listings_flying(&self, run: usize) -> bool {
-        self.listings.contains(&run)
     }
 }

@@ -7,8 +7,9 @@
 //! - `NEWS_SIM_FIRST=7` begins with this seed (default 0).
 //! - `NEWS_SIM_SEED=7` plays this one alone and prints what happens.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test, modules and all")]
 
+mod calm;
 mod driver;
 mod master;
 mod net;

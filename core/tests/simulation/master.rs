@@ -57,6 +57,15 @@ pub struct Reading {
     pub merged: BTreeMap<Key, Merged>,
 }
 
+/// What loading a row gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    There(Object),
+    /// A DELETE needs none.
+    NotNeeded,
+    Gone,
+}
+
 /// Which events a "done" marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marks {
@@ -243,15 +252,16 @@ impl Master {
     }
 
     /// The transaction before sending, for one object: says that a request may be under
-    /// way, and loads the row. `None`: the row is gone, and nothing is written.
-    pub fn prepare(&mut self, key: Key, merged: &Merged) -> Option<Option<Object>> {
-        let row = self.rows.get(&key).cloned();
-        if merged.change.after == Wish::Present && row.is_none() {
-            return None;
-        }
+    /// way, and loads the row. Where that is gone, nothing is written.
+    pub fn prepare(&mut self, key: Key, merged: &Merged) -> Row {
+        let row = match (merged.change.after, self.rows.get(&key)) {
+            (Wish::Present, None) => return Row::Gone,
+            (Wish::Present, Some(object)) => Row::There(object.clone()),
+            (Wish::Absent, _) => Row::NotNeeded,
+        };
         let sent = Remembered { presence: Presence::Unknown, state: State::Sent, event_id: merged.last_id };
         self.remembered.insert(key, sent);
-        Some(if merged.change.after == Wish::Present { row } else { None })
+        row
     }
 
     /// The transaction after the answers, for one object.

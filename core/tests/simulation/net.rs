@@ -90,7 +90,7 @@ impl Weather {
             }
         }
         let down = rng.permille(200).then(|| {
-            let from = rng.ms(0, until.as_millis() as u64);
+            let from = rng.within(until);
             (from, from + rng.ms(100, 60_000))
         });
         Self { permille, down, timeout_ms: rng.between(100, 30_000) }
@@ -104,7 +104,7 @@ impl Weather {
         let trouble = self.trouble(method, column, now, rng);
         // Mostly soon; the assumption is that it is never later.
         let soon = now + rng.ms(1, 60);
-        let late = now + if rng.permille(500) { rng.ms(1, 60) } else { rng.ms(1, SETTLE.as_millis() as u64) };
+        let late = now + if rng.permille(500) { rng.ms(1, 60) } else { rng.within(SETTLE) };
         let timeout = now + rng.ms(1, self.timeout_ms);
         let quick = now + rng.ms(1, 100);
         let status = |rng: &mut Rng, of: &[u16]| {

@@ -39,6 +39,11 @@ impl Rng {
         Duration::from_millis(self.between(low, high))
     }
 
+    /// Up to `high`, in milliseconds, not 0.
+    pub fn within(&mut self, high: Duration) -> Duration {
+        self.ms(1, u64::try_from(high.as_millis()).unwrap_or(1))
+    }
+
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         let at = usize::try_from(self.below(from.len() as u64)).ok()?;
         from.get(at).copied()

@@ -75,10 +75,6 @@ impl Watch {
         }
     }
 
-    pub fn objects(&self) -> usize {
-        self.works.len()
-    }
-
     fn talk(&self, key: Key) -> Talk {
         self.talks.get(&key).copied().unwrap_or_default()
     }
@@ -176,9 +172,10 @@ impl Watch {
         let talk = self.talks.entry(key).or_default();
         talk.flying = false;
         let (throttled, trouble, good) = match reply {
-            Reply::NotSent { .. } | Reply::Lost { .. } => (false, true, false),
             Reply::Http { status: 429 | 425, .. } => (true, false, false),
-            Reply::Http { status: 408 | 500.., .. } => (false, true, false),
+            Reply::NotSent { .. } | Reply::Lost { .. } | Reply::Http { status: 408 | 500.., .. } => {
+                (false, true, false)
+            }
             Reply::Http { status: 404 | 410, .. } => (false, false, wish == Some(Wish::Absent)),
             Reply::Http { status: 200..=299, body, .. } if method == Method::Get => {
                 let unreadable = body.starts_with('<');

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use news_core::reply::{Method, Reply};
-use news_core::session::{Fact, Left, Listing, Request, SETTLE, Stop, Warning};
+use news_core::session::{Fact, Left, Listing, Request, SETTLE};
 use news_core::{Entity, Key, Object};
 
 use crate::driver::{Arrival, Job, Run};
@@ -138,12 +138,12 @@ pub struct World {
     /// Per object: the last write whose effect is not known for sure, and when it is past.
     uncertain: BTreeMap<Key, (usize, Duration)>,
     /// Objects that were refused with 422 at any time: no others may be parked.
-    refused: BTreeSet<Key>,
+    pub refused: BTreeSet<Key>,
 }
 
 /// Where a target's own ids begin: so that they come to be those of objects here, or never.
 const OWN_IDS_NEAR: i64 = 2;
-const OWN_IDS_FAR: i64 = 100;
+pub const OWN_IDS_FAR: i64 = 100;
 /// A schedule has no more events.
 const EVENTS_MAX: usize = 100_000;
 
@@ -154,7 +154,7 @@ impl World {
         let setup = Setup {
             column: Column::any(&mut rng),
             jobs: usize::try_from(rng.between(1, 8)).unwrap_or(1),
-            rate_per_s: rng.permille(200).then(|| rng.between(2, 100) as f64),
+            rate_per_s: rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2))),
             commit_ms: rng.pick(&[2, 20, 300]).unwrap_or(2),
             flaw,
             start_gap_ms: rng.pick(&[100, 1000, 8000]).unwrap_or(1000),
@@ -196,12 +196,11 @@ impl World {
             self.target.refuses = key.ok();
         }
         // Edits come in bursts: what matters happens close together.
-        let until_ms = until.as_millis() as u64;
-        let bursts: Vec<u64> = (0..self.rng.between(1, 4)).map(|_| self.rng.below(until_ms)).collect();
+        let bursts: Vec<Duration> = (0..self.rng.between(1, 4)).map(|_| self.rng.within(until)).collect();
         let wide = self.rng.pick(&[10, 300, 3000]).unwrap_or(10);
         for _ in 0..self.rng.between(2, 24) {
-            let at = self.rng.pick(&bursts).unwrap_or(0) + self.rng.below(wide);
-            self.at(Duration::from_millis(at.min(until_ms)), Event::Edit);
+            let at = self.rng.pick(&bursts).unwrap_or_default() + self.rng.ms(0, wide);
+            self.at(at.min(until), Event::Edit);
         }
         let first = self.rng.ms(0, self.setup.start_gap_ms);
         self.at(first, Event::StartRun);
@@ -230,7 +229,7 @@ impl World {
     }
 
     /// Lets the next event happen. False: there is none.
-    fn step(&mut self) -> Result<bool, Broken> {
+    pub fn step(&mut self) -> Result<bool, Broken> {
         let Some(Reverse((at, _, place))) = self.heap.pop() else { return Ok(false) };
         hold!(self.events.len() < EVENTS_MAX, "the schedule does not end");
         self.now = self.now.max(at);
@@ -249,7 +248,6 @@ impl World {
                     self.plan_accidents(run);
                 }
             }
-            Event::StartRun => {}
             Event::Calm => {
                 self.note(|| "calm".to_string());
                 self.active = false;
@@ -265,7 +263,7 @@ impl World {
                 }
             }
             Event::Interrupt { run } if self.active => self.interrupt(run)?,
-            Event::Edit | Event::LoseLock { .. } | Event::Interrupt { .. } => {}
+            Event::Edit | Event::StartRun | Event::LoseLock { .. } | Event::Interrupt { .. } => {}
             Event::Wake { run, token } => self.wake(run, token)?,
             Event::Job { run, job } => self.do_job(run, job)?,
             Event::Effect { flight } => self.effect(flight)?,
@@ -402,76 +400,6 @@ impl World {
                 hold!(self.refused.contains(&key), "{key} is parked: {status:?} {why}");
             }
             Fact::Done(_) | Fact::Left { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn calm_run(&mut self) -> Result<usize, Broken> {
-        let Some(run) = self.start_run()? else { return Err(Broken("the lock is not free".to_string())) };
-        while self.runs[run].over.is_none() {
-            hold!(self.step()?, "run {run} hangs");
-        }
-        Ok(run)
-    }
-
-    /// Everything is fine now: one run does all that the target takes; once an operator has
-    /// repaired what it refused, one more does the rest.
-    fn calm_end(&mut self) -> Checked {
-        if matches!(self.setup.column, Column::OwnIds { .. }) {
-            // What is still on its way leaves its own strays.
-            while self.step()? {}
-        }
-        let strays = self.target.strays(&self.master);
-        let run = self.calm_run()?;
-        if matches!(self.setup.column, Column::OwnIds { .. }) {
-            // Where its ids may be ours by chance, it takes more than one create to tell.
-            let clear = self.target.made >= OWN_IDS_FAR;
-            hold!(!clear || self.target.strays(&self.master) <= strays, "a stray is left behind");
-            let refused = matches!(self.runs[run].session.summary().stop, Some(Stop::OwnIds { .. }));
-            let parked = !self.refused.is_empty();
-            hold!(refused || parked || self.runs[run].all_done(), "{:?}", self.runs[run].session.summary());
-            return Ok(());
-        }
-        let stop = &self.runs[run].session.summary().stop;
-        hold!(stop.is_none(), "a calm run stops: {stop:?}");
-        self.the_rest_is_synced()?;
-        if let Some(key) = self.target.refuses.take()
-            && self.refused.contains(&key)
-        {
-            self.note(|| format!("{key} is accepted from now on"));
-            if self.master.rows.contains_key(&key) {
-                self.master.touch(key);
-            }
-            self.calm_run()?;
-        }
-        let last = self.runs.len() - 1;
-        hold!(self.runs[last].all_done(), "not everything is done: {:?}", self.runs[last].session.summary());
-        let remembered = self.master.remembered.first_key_value();
-        hold!(remembered.is_none() && self.master.pending().is_empty(), "something is left: {remembered:?}");
-        if self.setup.column.keeps() {
-            hold!(self.target.len() == self.master.rows.len(), "the target has {} records", self.target.len());
-            let warned: Vec<&Warning> = self.runs.iter().flat_map(|run| &run.warnings).collect();
-            hold!(warned.is_empty(), "{warned:?}");
-        }
-        self.the_rest_is_synced()
-    }
-
-    /// What is not pending is equal; what is pending was refused, or waits for what was.
-    fn the_rest_is_synced(&self) -> Checked {
-        let pending = self.master.pending();
-        for (key, parent) in &pending {
-            let post = parent.map(Key::Post);
-            let why = self.refused.contains(key) || post.is_some_and(|post| self.refused.contains(&post));
-            hold!(why, "{key} is still pending: {:?}", self.master.remembered.get(key));
-        }
-        if !self.setup.column.keeps() {
-            return Ok(());
-        }
-        for entity in Entity::ALL {
-            for key in (1..10).filter_map(|id| entity.key(id).ok()).filter(|key| !pending.contains_key(key)) {
-                let (here, there) = (self.master.rows.get(&key), self.target.get(key));
-                hold!(here == there, "{key} differs: {here:?} here, {there:?} there");
-            }
         }
         Ok(())
     }
