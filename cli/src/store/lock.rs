@@ -197,7 +197,9 @@ impl Holder {
 /// Returns who holds the lock, if somebody does.
 pub fn holder(client: &mut Client) -> Result<Option<Holder>> {
     let row = client.query_opt(
-        "SELECT a.application_name, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+        // Of another role's session not everything is shown.
+        "SELECT coalesce(a.application_name, ''),
+                coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '?')
          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
            AND l.classid = $1::bigint::oid AND l.objid = $2::bigint::oid
