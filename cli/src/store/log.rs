@@ -50,7 +50,8 @@ const UNSYNCED: &str = "
     SELECT entity_table, entity_pk, id, type, parent_pk, logged_at
     FROM news_modelevent WHERE synced_at IS NULL ORDER BY entity_table, entity_pk, id";
 const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
-const AS_BEFORE: &str = "SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT; SET LOCAL enable_sort = DEFAULT";
+const AS_BEFORE: &str =
+    "SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT; SET LOCAL enable_sort = DEFAULT";
 
 /// Reads all objects with unsynced events, by table and id.
 pub fn pending(client: &mut impl GenericClient) -> Result<Vec<Pending>> {

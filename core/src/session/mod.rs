@@ -37,6 +37,10 @@ use trial::{Errand, Trial, Verdict};
 /// Objects prepared, or facts recorded, in one transaction: enough to pay for it, few
 /// enough that a crash leaves little to ask for again.
 const BATCH_MAX: usize = 512;
+/// Objects prepared at a time, for each job: a transaction costs a few of a fast target's answers.
+const PREPARED_PER_JOB: usize = 16;
+/// So many are ready, for each job, while the next ones are prepared.
+const READY_PER_JOB: usize = 8;
 /// A fact is recorded at the latest so long after it was learnt.
 const RECORD_WITHIN: Duration = Duration::from_millis(500);
 /// The same refusal so often in a row is no matter of single objects (DESIGN).
@@ -206,7 +210,7 @@ impl Session {
         if let Some(request) = self.send(now) {
             return Next::Send(request);
         }
-        if self.preparing == 0 && self.ready.len() < self.config.jobs && self.order.has_next() {
+        if self.preparing == 0 && self.ready.len() < self.config.jobs * READY_PER_JOB && self.order.has_next() {
             return self.prepare();
         }
         if !self.facts.is_empty() && (now >= self.facts_since + RECORD_WITHIN || self.is_idle()) {
@@ -282,7 +286,7 @@ impl Session {
     }
 
     fn prepare(&mut self) -> Next {
-        let batch = (self.config.jobs * 8).clamp(32, BATCH_MAX);
+        let batch = (self.config.jobs * PREPARED_PER_JOB).clamp(PREPARED_PER_JOB, BATCH_MAX);
         let mut keys = Vec::new();
         while keys.len() < batch {
             let Some(place) = self.order.pop() else { break };
