@@ -1,8 +1,6 @@
 //! One run at a time: a session advisory lock, and the epoch that tells a run which lost
 //! its session whether another one was there meanwhile.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +25,6 @@ pub struct Lock {
     url: Secret,
     what: String,
     epoch: i64,
-    away: Arc<AtomicBool>,
 }
 
 impl Lock {
@@ -45,7 +42,7 @@ impl Lock {
             "UPDATE news_sync_run SET status = 'lost', finished_at = clock_timestamp() WHERE status = 'running'",
             &[],
         )?;
-        Ok(Self { client, url: url.clone(), what, epoch: row.get(0), away: Arc::default() })
+        Ok(Self { client, url: url.clone(), what, epoch: row.get(0) })
     }
 
     /// Returns the epoch that this lock began.
@@ -53,14 +50,14 @@ impl Lock {
         self.epoch
     }
 
-    /// Returns what is true while the session is lost and the lock is not taken again.
-    pub fn away(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.away)
-    }
-
     /// Returns the connection, for what need not survive its loss.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
+    }
+
+    /// Makes sure that the lock is still ours.
+    pub fn confirm(&mut self) -> Result<()> {
+        self.run(|client| Ok(client.batch_execute("SELECT 1")?))
     }
 
     /// Runs a transaction. If the session is lost, takes the lock again and repeats it,
@@ -76,7 +73,6 @@ impl Lock {
                 Err(failure) if !lost(&failure) => return Err(failure),
                 Err(failure) => failure,
             };
-            self.away.store(true, Ordering::Relaxed);
             log::warn!("the run's database session is lost, taking the lock again: {failure}");
             loop {
                 match self.retake() {
@@ -104,7 +100,6 @@ impl Lock {
                 .hint("what this run had sent is asked for again by the next one"));
         }
         self.client = client;
-        self.away.store(false, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -156,7 +151,7 @@ pub fn holder(client: &mut Client) -> Result<Option<Holder>> {
 
 fn held(client: &mut Client) -> Failure {
     let who = match holder(client) {
-        Ok(Some(Holder { who, since })) => match who.strip_prefix("news ").and_then(|rest| rest.split_once(' ')) {
+        Ok(Some(Holder { who, since })) => match who.strip_prefix("news ").and_then(|rest| rest.rsplit_once(' ')) {
             Some((what, place)) => {
                 let (pid, host) = place.split_once('@').unwrap_or((place, "?"));
                 format!("another run holds the lock: news {what}, pid {pid} on host {host}, since {since}")
