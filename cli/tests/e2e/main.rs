@@ -3,6 +3,8 @@
 //! One test binary, so that all tests of a run share one PostgreSQL cluster.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod db;
 #[cfg(test)]
 mod fake_api;
