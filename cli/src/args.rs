@@ -118,6 +118,7 @@ pub struct Import {
 
 /// `news sync`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Sync {
     /// Compare both sides whole and repair what differs
     #[arg(long)]
@@ -143,6 +144,15 @@ pub struct Sync {
     /// Compare both sides after the run
     #[arg(long)]
     pub verify: bool,
+    /// Run again and again, at multiples of TIME: 5m, 24h
+    #[arg(long, value_name = "TIME", value_parser = crate::values::period, conflicts_with_all = ["follow", "dry_run", "checksum"])]
+    pub every: Option<std::time::Duration>,
+    /// Send each change within a second of its commit, until stopped
+    #[arg(long, conflicts_with_all = ["full", "dry_run", "checksum"])]
+    pub follow: bool,
+    /// After each run, write FILE for the node exporter's textfile collector
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// `news diff`
@@ -258,6 +268,15 @@ pub enum Db {
         /// Arguments for psql, such as -c 'SELECT 1'
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         psql_args: Vec<std::ffi::OsString>,
+    },
+    /// Delete old events from the change log: synced ones only
+    Prune {
+        /// Delete what was synced longer ago than this: 30d
+        #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
+        older_than: std::time::Duration,
+        /// Events looked at in one transaction
+        #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        batch: u32,
     },
     /// Print the database's URL, whole: with its password, if it has one
     Url,

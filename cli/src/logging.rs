@@ -66,6 +66,31 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
+/// Appends ` key=value`.
+struct TextPairs<'a>(&'a mut String);
+
+impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        let _ = write!(self.0, " {key}={}", printable(&value.to_string()));
+        Ok(())
+    }
+}
+
+/// Inserts a member; numbers stay numbers.
+struct JsonPairs<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
+
+impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        let json = value
+            .to_i64()
+            .map(serde_json::Value::from)
+            .or_else(|| value.to_f64().map(serde_json::Value::from))
+            .unwrap_or_else(|| value.to_string().into());
+        self.0.insert(key.to_string(), json);
+        Ok(())
+    }
+}
+
 fn text(record: &Record<'_>) -> String {
     let mut line = match record.level() {
         Level::Error => String::from("error: "),
@@ -75,14 +100,7 @@ fn text(record: &Record<'_>) -> String {
     };
     let message = record.args().to_string();
     line.push_str(&printable(&message));
-    struct Pairs<'a>(&'a mut String);
-    impl<'kvs> VisitSource<'kvs> for Pairs<'_> {
-        fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-            let _ = write!(self.0, " {key}={}", printable(&value.to_string()));
-            Ok(())
-        }
-    }
-    let _ = record.key_values().visit(&mut Pairs(&mut line));
+    let _ = record.key_values().visit(&mut TextPairs(&mut line));
     line
 }
 
@@ -92,19 +110,7 @@ fn json(record: &Record<'_>) -> String {
     object.insert("time".into(), now.into());
     object.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
     object.insert("message".into(), record.args().to_string().into());
-    struct Pairs<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
-    impl<'kvs> VisitSource<'kvs> for Pairs<'_> {
-        fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-            let json = value
-                .to_i64()
-                .map(serde_json::Value::from)
-                .or_else(|| value.to_f64().map(serde_json::Value::from))
-                .unwrap_or_else(|| value.to_string().into());
-            self.0.insert(key.to_string(), json);
-            Ok(())
-        }
-    }
-    let _ = record.key_values().visit(&mut Pairs(&mut object));
+    let _ = record.key_values().visit(&mut JsonPairs(&mut object));
     serde_json::Value::Object(object).to_string()
 }
 

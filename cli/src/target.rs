@@ -5,7 +5,7 @@
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
 use std::cell::Cell;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, BufReader, Read};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -16,6 +16,7 @@ use news_core::session::{Listing, Request};
 use news_core::wire::{Element, ElementSeed};
 use serde::Deserializer as _;
 use serde::de::{SeqAccess, Visitor};
+use serde_json::error::Category;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
@@ -211,7 +212,8 @@ fn escape(id: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            // Writing to a String has no way to fail.
+            let _ = write!(path, "%{byte:02X}");
         }
         path
     })
@@ -243,17 +245,17 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 
 /// Says whether no byte of the request can have reached the target.
 fn is_unsent(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::BadUri(_)
-        | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        ureq::Error::Io(error) => matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
-        ),
-        _ => false,
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    if let ureq::Error::Io(error) = error {
+        return matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable);
     }
+    matches!(
+        error,
+        ureq::Error::HostNotFound
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::BadUri(_)
+            | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve)
+    )
 }
 
 fn describe(error: &ureq::Error) -> String {
@@ -278,18 +280,17 @@ pub fn read_listing(
         return Err(failure);
     }
     result.map_err(|error| {
-        let kind = match error.classify() {
-            serde_json::error::Category::Io | serde_json::error::Category::Eof => Kind::Target,
+        let is_listing = match error.classify() {
+            Category::Io | Category::Eof => true,
             // Another type at the very start: somebody else's page.
-            serde_json::error::Category::Data => Kind::Refused,
-            serde_json::error::Category::Syntax if error.line() <= 1 && error.column() <= 1 => Kind::Refused,
-            serde_json::error::Category::Syntax => Kind::Target,
+            Category::Data => false,
+            Category::Syntax => error.line() > 1 || error.column() > 1,
         };
-        match kind {
-            Kind::Refused => Failure::new(kind, format!("{what}: not a listing of {entity}: {error}"))
-                .hint("is this the API's base URL?"),
-            _ => Failure::new(kind, format!("{what}: the listing is not whole: {error}")),
+        if is_listing {
+            return Failure::new(Kind::Target, format!("{what}: the listing is not whole: {error}"));
         }
+        Failure::new(Kind::Refused, format!("{what}: not a listing of {entity}: {error}"))
+            .hint("is this the API's base URL?")
     })
 }
 

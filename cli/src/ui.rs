@@ -68,6 +68,20 @@ pub struct Look {
     pub level: log::LevelFilter,
 }
 
+/// How text is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// In columns.
+    pub width: u16,
+    /// Whether it may carry colour.
+    pub colour: Colour,
+}
+
+/// Wide enough that a script's grep finds a row in one line.
+const WIDTH_WITHOUT_TERMINAL: u16 = 160;
+/// A terminal that says less does not mean it.
+const WIDTH_MIN: u16 = 40;
+
 /// Both streams, set up once.
 #[derive(Debug)]
 pub struct Ui {
@@ -91,7 +105,8 @@ impl Ui {
             When::Always => true,
             When::Never => false,
         };
-        let target = if shown { ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_S) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if shown { ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_S) } else { ProgressDrawTarget::hidden() };
         let bars = BARS.get_or_init(|| MultiProgress::with_draw_target(target)).clone();
         crate::logging::install(look.level, look.log_format);
         Self { look, bars }
@@ -112,14 +127,11 @@ impl Ui {
         if on { Colour::On } else { Colour::Off }
     }
 
-    /// Returns the width to lay tables out for, in columns.
-    pub fn width(&self) -> u16 {
-        // Wide enough that a script's grep finds a row in one line.
-        const WITHOUT_TERMINAL: u16 = 160;
-        if !io::stdout().is_terminal() {
-            return WITHOUT_TERMINAL;
-        }
-        rustix::termios::tcgetwinsize(io::stdout()).map_or(WITHOUT_TERMINAL, |size| size.ws_col.max(40))
+    /// Returns how text is laid out on stdout.
+    pub fn page(&self) -> Page {
+        let terminal = io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
+        let width = terminal.map_or(WIDTH_WITHOUT_TERMINAL, |size| size.ws_col.max(WIDTH_MIN));
+        Page { width, colour: self.colour() }
     }
 
     /// Starts a bar called `what`; `len` is the number of `unit` to come, where known.
@@ -133,7 +145,7 @@ impl Ui {
         }
         bar.set_prefix(what);
         let plain = self.look.progress != When::Never && self.bars.is_hidden();
-        Bar { bar, what, unit, said: plain.then(|| Cell::new(Instant::now())) }
+        Bar { drawn: bar, what, unit, said: plain.then(|| Cell::new(Instant::now())) }
     }
 
     /// Writes the report to stdout, whole.
@@ -147,7 +159,7 @@ impl Ui {
 /// Progress of one thing: a bar on a terminal, elsewhere a plain line now and then.
 #[derive(Debug)]
 pub struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     what: &'static str,
     unit: &'static str,
     /// Where lines are said instead: when the last one was.
@@ -157,18 +169,18 @@ pub struct Bar {
 impl Bar {
     /// Moves on by `n`.
     pub fn inc(&self, n: u64) {
-        self.bar.inc(n);
+        self.drawn.inc(n);
         let Some(said) = &self.said else { return };
         if said.get().elapsed() >= PLAIN_PROGRESS_EVERY {
             said.set(Instant::now());
-            let of = self.bar.length().map_or_else(String::new, |len| format!(" of {len}"));
-            log::info!("{}: {}{of} {}", self.what, self.bar.position(), self.unit);
+            let of = self.drawn.length().map_or_else(String::new, |len| format!(" of {len}"));
+            log::info!("{}: {}{of} {}", self.what, self.drawn.position(), self.unit);
         }
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 }
 

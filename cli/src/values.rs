@@ -20,6 +20,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(|| String::from("too long"))
 }
 
+/// Parses the time between two runs: a [`duration`] of at least a second and at most a year.
+pub fn period(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        period if (Duration::from_secs(1)..=Duration::from_hours(24 * 365)).contains(&period) => Ok(period),
+        _ => Err(String::from("too short or too long; write 1s or more, and 365d at most")),
+    }
+}
+
 /// Parses a rate in requests a second: above 0, at most 100,000.
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -56,7 +64,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in [("0", 0), ("90", 90_000), ("250ms", 250), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)] {
+        for (text, ms) in
+            [("0", 0), ("90", 90_000), ("250ms", 250), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "m", "-5", "5 m", "5w", "1.5h", "99999999999999999999", "99999999999999999d"] {

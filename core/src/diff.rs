@@ -11,6 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::fingerprint::Fingerprint;
+use crate::ids::IdSet;
 use crate::model::{Entity, Key, Object};
 use crate::wire::Element;
 
@@ -74,7 +75,7 @@ pub struct Join {
     target: BTreeMap<i64, Option<Fingerprint>>,
     local_last: i64,
     /// Ids the target listed, to notice the second time.
-    listed: Bits,
+    listed: IdSet,
     different: Vec<Difference>,
     counts: Counts,
 }
@@ -87,7 +88,7 @@ impl Join {
             local: BTreeMap::new(),
             target: BTreeMap::new(),
             local_last: 0,
-            listed: Bits::default(),
+            listed: IdSet::default(),
             different: Vec::new(),
             counts: Counts::default(),
         }
@@ -160,21 +161,6 @@ impl Join {
         let rows = all.iter().filter(|d| !self.target.contains_key(&d.key.id())).count();
         self.counts.equal = self.counts.local.saturating_sub(rows as u64);
         (all, self.counts)
-    }
-}
-
-/// A set of ids, 64 to a word: a dense million takes 400 KB.
-#[derive(Debug, Default)]
-struct Bits(BTreeMap<i64, u64>);
-
-impl Bits {
-    /// Returns false if `id` was in the set already.
-    fn insert(&mut self, id: i64) -> bool {
-        let (word, bit) = (id >> 6, 1_u64 << (id & 63));
-        let bits = self.0.entry(word).or_insert(0);
-        let new = *bits & bit == 0;
-        *bits |= bit;
-        new
     }
 }
 

@@ -19,6 +19,7 @@ extern crate alloc;
 
 pub mod diff;
 pub mod fingerprint;
+pub mod ids;
 pub mod merge;
 pub mod model;
 pub mod object;

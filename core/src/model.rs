@@ -257,13 +257,7 @@ pub struct Comment {
 impl Comment {
     /// Makes a comment, or lists everything that is wrong with it. The address is not
     /// judged: what is in the database goes out.
-    pub fn new(
-        id: CommentId,
-        post_id: PostId,
-        name: String,
-        email: String,
-        body: String,
-    ) -> Result<Self, Vec<Fault>> {
+    pub fn new(id: CommentId, post_id: PostId, name: String, email: String, body: String) -> Result<Self, Vec<Fault>> {
         let faults = [NAME.fault(&name), EMAIL.fault(&email), COMMENT_BODY.fault(&body)];
         checked(Self { id, post_id, name, email, body }, faults)
     }
@@ -356,7 +350,17 @@ mod tests {
         for text in ["posts/1", "comments/9007199254740991"] {
             assert_eq!(text.parse::<Key>().map(|key| key.to_string()).as_deref(), Ok(text));
         }
-        for text in ["", "posts", "posts/", "posts/0", "posts/-1", "posts/+1", "post/1", "comments/9007199254740992", "posts/1/"] {
+        for text in [
+            "",
+            "posts",
+            "posts/",
+            "posts/0",
+            "posts/-1",
+            "posts/+1",
+            "post/1",
+            "comments/9007199254740992",
+            "posts/1/",
+        ] {
             assert_eq!(text.parse::<Key>(), Err(BadKey(text.to_string())), "{text}");
         }
     }

@@ -161,9 +161,12 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
 pub fn read_stray(key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
     let mut told = read(Method::Get, key, sent, reply);
     if let Reply::Http { status: 200..=299, body, .. } = reply {
-        let element = Element::from_json(key.entity(), body.as_bytes());
-        let same = element.is_ok_and(|element| sent.is_some_and(|object| element.same_fields(object)));
-        told.answer = if same { Answer::Equal } else { Answer::Different };
+        told.answer = match Element::from_json(key.entity(), body.as_bytes()) {
+            Ok(element) if sent.is_some_and(|object| element.same_fields(object)) => Answer::Equal,
+            Ok(_) => Answer::Different,
+            // Cut on its way: that the stray is another's would be a guess.
+            Err(_) => Answer::Broken,
+        };
     }
     told
 }
@@ -277,6 +280,21 @@ mod tests {
             ("", Named::AsSent),
         ] {
             assert_eq!(read(Method::Post, key, None, &http(201, body)).named, named, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_stray_is_told_by_its_fields() {
+        let key: Key = "posts/5".parse().unwrap();
+        let json = r#"{"id":5,"userId":1,"title":"t","body":"b"}"#;
+        let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
+        for (status, body, answer) in [
+            (200, r#"{"id":"af3c","userId":1,"title":"t","body":"b"}"#, Answer::Equal),
+            (200, r#"{"id":"af3c","userId":1,"title":"x","body":"b"}"#, Answer::Different),
+            (200, r#"{"id":"af3c","use"#, Answer::Broken),
+            (404, "{}", Answer::Gone),
+        ] {
+            assert_eq!(read_stray(key, Some(&object), &http(status, body)).answer, answer, "{status} {body}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::args::Db;
-use crate::commands::{self, Outcome};
+use crate::commands::{self, Outcome, prune};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg::{self, Started};
@@ -24,6 +24,7 @@ pub fn run(args: &Db, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         Db::Start => start(settings),
         Db::Stop => stop(settings),
         Db::Shell { psql_args } => shell(psql_args, settings),
+        Db::Prune { older_than, batch } => prune::run(*older_than, *batch, settings, ui),
         Db::Url => {
             let url = master::url(settings)?;
             ui.report(|out| writeln!(out, "{}", url.expose()))?;

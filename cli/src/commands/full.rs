@@ -10,7 +10,8 @@ use news_core::session::Fact;
 use news_core::{Entity, Key};
 
 use crate::args::Sync;
-use crate::commands::{Outcome, sync};
+use crate::commands::Outcome;
+use crate::commands::send::{self, Sending};
 use crate::compare::{self, Comparison, Difference};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::master;
@@ -30,11 +31,10 @@ use crate::ui::Ui;
 const RECORD_BATCH: usize = 1000;
 
 /// Runs the command.
-pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
-    let signals = Signals::install()?;
+pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Outcome> {
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "sync --full")?;
-    let target = sync::target(args, settings, &mut lock)?;
+    let target = send::target(args, settings, &mut lock)?;
     let comparison = {
         let mut client = connect(&url, Purpose::Bulk)?;
         let bar = ui.bar("compare", None, "objects");
@@ -48,7 +48,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         let exit = if plan.works().is_empty() { Exit::Done } else { Exit::Differ };
         return Ok(Outcome { report: Some(Report::Plan(PlanReport::new(&plan))), exit });
     }
-    let mut marks = sync::marks(&comparison.pending);
+    let mut marks = send::marks(&comparison.pending);
     for work in plan.works() {
         // An object without events has none to mark.
         marks.entry(work.key).or_insert(Mark { last_id: 0, parent: work.parent });
@@ -57,7 +57,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     runs::remember_target(run.lock.client(), target.url())?;
     mark_equal(run.lock, &comparison, &plan, &marks)?;
     clear_duplicates(run.lock, &target, &comparison, &marks)?;
-    sync::carry_out(args, run, &target, &plan, &marks, &signals, ui)
+    Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run)
 }
 
 /// Returns what repairs the differences.
@@ -75,10 +75,9 @@ fn work(difference: &Difference, doubled: &BTreeSet<i64>) -> Work {
     let after = if difference.local { Wish::Present } else { Wish::Absent };
     let of_doubled = difference.parent.is_some_and(|post| doubled.contains(&post.get()));
     let before = match difference.kind {
-        // A capped listing must not make duplicates: asked for before it is created.
-        DifferenceKind::Missing => Presence::Unknown,
-        // The duplicates are gone by then; asked for all the same.
-        DifferenceKind::Duplicate => Presence::Unknown,
+        // A capped listing must not make duplicates: asked for before it is created. Listed
+        // duplicates are gone by then, and asked for all the same.
+        DifferenceKind::Missing | DifferenceKind::Duplicate => Presence::Unknown,
         // Deleting the doubled post may have taken its comments along.
         _ if of_doubled => Presence::Unknown,
         DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => Presence::Present,
@@ -96,7 +95,7 @@ fn check(args: &Sync, plan: &Plan, comparison: &Comparison) -> Result<()> {
         )
         .hint("is this the right target? `news diff` counts them; they cannot be repaired from here"));
     }
-    sync::check(args, plan)?;
+    send::check(args, plan)?;
     if args.force {
         return Ok(());
     }

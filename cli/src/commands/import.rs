@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::path::Path;
 
+use news_core::ids::IdSet;
+use news_core::model::Fault;
 use news_core::wire::Element;
-use news_core::{Entity, Object};
-use postgres::error::SqlState;
+use news_core::{Entity, Key, Object};
 
 use crate::args::Import;
 use crate::commands::Outcome;
@@ -15,7 +16,8 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::report::Report;
 use crate::report::status::ImportReport;
 use crate::run::{self, Run};
-use crate::settings::Settings;
+use crate::settings::{Secret, Settings};
+use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind, RunStatus};
 use crate::store::{Purpose, connect, rows};
@@ -54,19 +56,19 @@ impl Source<'_> {
 
 /// Runs the command.
 pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
+    let signals = Signals::install()?;
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "import")?;
-    let source = match &args.from {
-        Some(folder) => Source::Folder(folder),
-        None => {
-            let remembered = runs::remembered_target(lock.client())?;
-            let known = settings.target_url.is_some() || remembered.is_some();
-            let url = if known { run::target_url(settings, lock.client())? } else { target::PUBLIC.to_owned() };
-            Source::Target(Target::new(&url, settings.target_token.as_ref(), 1)?)
-        }
+    let source = if let Some(folder) = &args.from {
+        Source::Folder(folder)
+    } else {
+        let remembered = runs::remembered_target(lock.client())?;
+        let known = settings.target_url.is_some() || remembered.is_some();
+        let url = if known { run::target_url(settings, lock.client())? } else { target::PUBLIC.to_owned() };
+        Source::Target(Target::new(&url, settings.target_token.as_ref(), 1)?)
     };
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;
-    let result = load(&url, &source, ui);
+    let result = load(&url, &source, &signals, ui);
     let end = match &result {
         Ok(report) => RunEnd {
             status: RunStatus::Done,
@@ -84,28 +86,31 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     Ok(Outcome::done(Report::Import(report)))
 }
 
-fn load(url: &crate::settings::Secret, source: &Source<'_>, ui: &Ui) -> Result<ImportReport> {
+fn load(url: &Secret, source: &Source<'_>, signals: &Signals, ui: &Ui) -> Result<ImportReport> {
     let mut client = connect(url, Purpose::Bulk)?;
     let mut transaction = client.transaction()?;
     rows::begin_import(&mut transaction)?;
     let mut counts = [0, 0];
-    let mut faults = Faults::default();
+    let mut sieve = Sieve::default();
     for (entity, count) in Entity::ALL.into_iter().zip(&mut counts) {
         let bar = ui.bar(entity.plural(), None, "objects");
         let copied = rows::copy_in(&mut transaction, entity, |write| {
             source.list(entity, |element| {
                 bar.inc(1);
-                if let Some(object) = faults.sieve(entity, element) {
-                    write(&object)?;
+                if let Some(stop) = signals.stop() {
+                    return Err(stop);
                 }
-                Ok(())
+                match sieve.pass(entity, element) {
+                    Some(object) => write(&object),
+                    None => Ok(()),
+                }
             })?;
             Ok(())
         });
         bar.finish();
-        // Wrong objects explain a failed copy better than the copy does.
-        faults.refuse()?;
-        *count = copied.map_err(|failure| explain(failure, entity))?;
+        // A listing that ends in trouble may also be wrong up to there: first things first.
+        *count = copied?;
+        sieve.refuse()?;
     }
     rows::end_import(&mut transaction)?;
     transaction.commit()?;
@@ -113,20 +118,22 @@ fn load(url: &crate::settings::Secret, source: &Source<'_>, ui: &Ui) -> Result<I
     Ok(ImportReport { source: source.name(), posts, comments })
 }
 
-/// Wrong objects, named.
+/// Lets right objects through, each once and no comment without its post, and takes note
+/// of wrong ones. The database would stop at the first, and not name it.
 #[derive(Default)]
-struct Faults {
+struct Sieve {
+    posts: IdSet,
+    comments: IdSet,
     lines: Vec<String>,
     more: u64,
     place: u64,
 }
 
-impl Faults {
-    /// Lets right objects through and takes note of wrong ones.
-    fn sieve(&mut self, entity: Entity, element: Element) -> Option<Object> {
+impl Sieve {
+    fn pass(&mut self, entity: Entity, element: Element) -> Option<Object> {
         self.place += 1;
         let id = element.id();
-        match element.into_object() {
+        match element.into_object().and_then(|object| self.join(object)) {
             Ok(object) => Some(object),
             Err(faults) => {
                 let name =
@@ -143,6 +150,22 @@ impl Faults {
         }
     }
 
+    /// Looks at an object among the others.
+    fn join(&mut self, object: Object) -> Result<Object, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let new = match object.key() {
+            Key::Post(id) => self.posts.insert(id.get()),
+            Key::Comment(id) => self.comments.insert(id.get()),
+        };
+        if !new {
+            faults.push(Fault { field: "id", why: String::from("comes twice") });
+        }
+        if let Some(post) = object.parent().filter(|post| !self.posts.contains(post.get())) {
+            faults.push(Fault { field: "postId", why: format!("there is no posts/{}", post.get()) });
+        }
+        if faults.is_empty() { Ok(object) } else { Err(faults) }
+    }
+
     fn refuse(&mut self) -> Result<()> {
         self.place = 0;
         let Some(first) = self.lines.first() else { return Ok(()) };
@@ -156,21 +179,5 @@ impl Faults {
             failure = failure.hint(format!("and {} more", self.more));
         }
         Err(failure)
-    }
-}
-
-/// Says which object a constraint stopped, in our words.
-fn explain(failure: Failure, entity: Entity) -> Failure {
-    let Some(db) = std::error::Error::source(&failure)
-        .and_then(|error| error.downcast_ref::<postgres::Error>())
-        .and_then(postgres::Error::as_db_error)
-    else {
-        return failure;
-    };
-    let detail = db.detail().unwrap_or_else(|| db.message()).to_owned();
-    if *db.code() == SqlState::UNIQUE_VIOLATION {
-        Failure::new(Kind::Refused, format!("{entity}: an id comes twice, nothing is imported: {detail}"))
-    } else {
-        failure
     }
 }

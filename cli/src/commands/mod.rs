@@ -8,9 +8,12 @@ mod fake_api;
 mod full;
 mod import;
 mod man;
+mod metrics;
 mod parked;
+mod prune;
 mod retry;
 mod runs;
+mod send;
 mod serve;
 mod status;
 mod sync;
@@ -19,7 +22,7 @@ mod user;
 
 use crate::args::{Cli, Command};
 use crate::error::{Exit, Failure, Kind, Result};
-use crate::render::{self, Page};
+use crate::render;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::store::runs::{RunEnd, RunStatus};
@@ -65,8 +68,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
 
 /// Prints a report: at the end, or before a failure that it explains.
 pub fn print(ui: &Ui, report: &Report) -> Result<()> {
-    let page = Page { width: ui.width(), colour: ui.colour() };
-    ui.report(|out| render::render(report, ui.format(), page, out))
+    ui.report(|out| render::render(report, ui.format(), ui.page(), out))
 }
 
 /// Returns how a run is written down that ended with `failure`.
@@ -74,7 +76,16 @@ fn failed_end(failure: &Failure) -> RunEnd {
     RunEnd {
         status: match failure.kind() {
             Kind::Interrupted | Kind::Terminated => RunStatus::Stopped,
-            _ => RunStatus::Failed,
+            Kind::Usage
+            | Kind::Partly
+            | Kind::Refused
+            | Kind::Target
+            | Kind::Credentials
+            | Kind::Database
+            | Kind::Locked
+            | Kind::Bug
+            | Kind::Output
+            | Kind::ClosedPipe => RunStatus::Failed,
         },
         exit_code: failure.kind().code(),
         counts: String::from("{}"),

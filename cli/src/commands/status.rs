@@ -1,8 +1,11 @@
 //! `news status`: what is pending, parked and locked.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use news_core::plan::Plan;
+use news_core::Entity;
+use news_core::plan::{Standing, Tally};
+use postgres::Client;
 
 use crate::args::Status;
 use crate::commands::Outcome;
@@ -12,7 +15,7 @@ use crate::report::Report;
 use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
 use crate::settings::Settings;
-use crate::store::log::{self as change_log, Pending};
+use crate::store::log as change_log;
 use crate::store::{Purpose, connect, lock, objects, runs, schema};
 use crate::ui::Ui;
 
@@ -23,35 +26,47 @@ const LEFT_MAX: i64 = 100_000;
 pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let pending = change_log::pending(&mut client)?;
-    let now = runs::now(&mut client)?;
-    let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
-    let oldest = pending.iter().map(|p| age(p.since)).max();
-    let left = objects::left(&mut client, LEFT_MAX)?;
+    let report = collect(&mut client, settings)?;
+    let late = match (report.oldest_s, args.max_lag) {
+        (Some(oldest_s), Some(max)) => oldest_s > max.as_secs_f64(),
+        (oldest_s, _) => oldest_s.is_some(),
+    };
+    let exit = if args.check && late { Exit::Differ } else { Exit::Done };
+    Ok(Outcome { report: Some(Report::Status(Box::new(report))), exit })
+}
+
+/// Reads it all.
+pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<StatusReport> {
+    let (mut pending, mut events, mut since) = (0, 0, None::<SystemTime>);
+    let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
+    change_log::each_pending(client, |one| {
+        pending += 1;
+        events += one.merged.events;
+        since = Some(since.map_or(one.since, |since| since.min(one.since)));
+        if one.standing == Standing::Ready {
+            tallies.entry(one.key.entity()).or_default().add(one.work().action());
+        }
+    })?;
+    let now = runs::now(client)?;
+    let oldest = since.map(|since| now.duration_since(since).unwrap_or_default());
+    let left = objects::left(client, LEFT_MAX)?;
     let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
-    let holder = lock::holder(&mut client)?;
-    let plan = Plan::new(pending.iter().map(Pending::work).collect());
-    let report = StatusReport {
+    let holder = lock::holder(client)?;
+    Ok(StatusReport {
         target: match &settings.target_url {
             Some(url) => Some(url.clone()),
-            None => runs::remembered_target(&mut client)?,
+            None => runs::remembered_target(client)?,
         },
-        pending: pending.len() as u64,
-        events: pending.iter().map(|p| p.merged.events).sum(),
+        pending,
+        events,
         oldest_s: oldest.map(|age| age.as_secs_f64()),
-        plan: by_entity(&plan.tally()),
+        plan: by_entity(&tallies),
         parked: count(&["parked"]),
         held: count(&["held"]),
         waiting: count(&["waiting", "sent"]),
         lock: holder.map(|holder| format!("{}, since {}", holder.who, holder.since)),
-        last_done: runs::last_done(&mut client)?,
-        last_run: runs::last(&mut client, 1)?.pop(),
-        schema: schema::applied(&mut client)?,
-    };
-    let late = match args.max_lag {
-        Some(max) => oldest.is_some_and(|age| age > max),
-        None => oldest.is_some(),
-    };
-    let exit = if args.check && late { Exit::Differ } else { Exit::Done };
-    Ok(Outcome { report: Some(Report::Status(Box::new(report))), exit })
+        last_done: runs::last_done(client)?,
+        last_run: runs::last(client, 1)?.pop(),
+        schema: schema::applied(client)?,
+    })
 }

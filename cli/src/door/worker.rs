@@ -101,10 +101,8 @@ impl Crew {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     // Aborted is what a handler says that broke off on purpose.
-                    let level = match error.kind() {
-                        io::ErrorKind::ConnectionAborted => log::Level::Debug,
-                        _ => log::Level::Warn,
-                    };
+                    let on_purpose = error.kind() == io::ErrorKind::ConnectionAborted;
+                    let level = if on_purpose { log::Level::Debug } else { log::Level::Warn };
                     log::log!(level, "an answer was broken off: {error}");
                     self.upstreams.give_up(ticket);
                 }

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, lines, table};
-use crate::report::db::{Action, Answer, Migrated, Schema, Status, Switched};
+use crate::render::{Page, lines, number, span, table};
+use crate::report::db::{Action, Answer, Migrated, Pruned, Schema, Status, Switched};
 
 /// Names what was applied, a line each.
 pub fn migrated(report: &Migrated, out: &mut dyn Write) -> io::Result<()> {
@@ -66,6 +66,12 @@ pub fn switched(report: &Switched, out: &mut dyn Write) -> io::Result<()> {
     };
     let pid = report.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
     writeln!(out, "the private PostgreSQL {what}{pid}, data in {}", printable(&report.data))
+}
+
+/// What was deleted, and what is left.
+pub fn pruned(report: &Pruned, out: &mut dyn Write) -> io::Result<()> {
+    let (deleted, kept) = (number(report.deleted), number(report.kept));
+    writeln!(out, "{deleted} events deleted that were synced more than {} ago, {kept} kept", span(report.older_than_s))
 }
 
 /// `512 B`, `7.4 MiB`

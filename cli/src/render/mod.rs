@@ -2,25 +2,20 @@
 
 mod db;
 mod diff;
+pub mod metrics;
 mod status;
 mod sync;
 mod user;
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::report::Report;
-use crate::ui::{Colour, Format};
+pub use crate::ui::Page;
 
-/// How text is laid out.
-#[derive(Debug, Clone, Copy)]
-pub struct Page {
-    /// In columns.
-    pub width: u16,
-    /// Whether it may carry colour.
-    pub colour: Colour,
-}
+use crate::ui::Format;
 
 /// Writes `report` to `out`.
 pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -40,6 +35,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Import(report) => status::import(report, out),
             Report::DbMigrated(report) => db::migrated(report, out),
             Report::DbStatus(report) => db::status(report, page, out),
+            Report::DbPruned(report) => db::pruned(report, out),
             Report::DbSwitched(report) => db::switched(report, out),
             Report::Token(report) => writeln!(out, "{}", report.access),
             Report::UserChange(report) => user::change(report, out),
@@ -87,7 +83,8 @@ pub fn span(seconds: f64) -> String {
     if let Some((unit, size)) = units.get(first + 1) {
         let rest = ((whole % units[first].1) / size).floor();
         if rest > 0.0 {
-            text.push_str(&format!(" {rest} {unit}"));
+            // Writing to a String has no way to fail.
+            let _ = write!(text, " {rest} {unit}");
         }
     }
     text

@@ -39,6 +39,7 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     let left = [
         (report.failed, "failed: the next run goes on with them"),
         (report.parked, "parked: `news parked` says why"),
+        (report.waiting, "waiting for their next try after earlier failures"),
         (report.held, "held: they wait for another object"),
         (report.overtaken, "overtaken by newer changes: the next run sends those"),
         (report.untouched, "untouched, since the run stopped"),

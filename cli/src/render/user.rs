@@ -33,6 +33,7 @@ pub fn list(report: &Users, page: Page, out: &mut dyn Write) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::report::user::User;
+    use crate::ui::Colour;
 
     #[test]
     fn a_list_is_a_table() {
@@ -44,7 +45,7 @@ mod tests {
         };
         let users = Users { users: vec![user(1, "admin", true), user(20, "evil\u{1b}[2J", false)] };
         let mut out = Vec::new();
-        list(&users, 100, &mut out).unwrap();
+        list(&users, Page { width: 100, colour: Colour::Off }, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         let expected = [

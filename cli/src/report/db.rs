@@ -82,6 +82,19 @@ pub struct Table {
     pub size_bytes: i64,
 }
 
+/// `news db prune`
+#[derive(Debug, Serialize)]
+pub struct Pruned {
+    /// Events deleted.
+    pub deleted: u64,
+    /// Events that stay: unsynced, or synced not long enough ago.
+    pub kept: u64,
+    /// Transactions that it took.
+    pub batches: u64,
+    /// What counted as old, in seconds.
+    pub older_than_s: f64,
+}
+
 /// `news db start`, `news db stop`
 #[derive(Debug, Serialize)]
 pub struct Switched {

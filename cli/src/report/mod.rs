@@ -2,6 +2,7 @@
 
 pub mod db;
 pub mod diff;
+pub mod metrics;
 pub mod status;
 pub mod sync;
 pub mod token;
@@ -19,6 +20,8 @@ pub enum Report {
     DbStatus(db::Status),
     /// `news db start`, `news db stop`
     DbSwitched(db::Switched),
+    /// `news db prune`
+    DbPruned(db::Pruned),
     /// `news sync --dry-run`
     Plan(sync::PlanReport),
     /// `news sync`

@@ -117,6 +117,8 @@ pub struct SyncReport {
     pub failed: u64,
     /// Objects parked, before this run or by it.
     pub parked: u64,
+    /// Objects that failed in earlier runs and wait for their time, which only repeated runs let them.
+    pub waiting: u64,
     /// Objects that wait for another one.
     pub held: u64,
     /// Objects that a stop left untouched.
@@ -145,6 +147,7 @@ impl SyncReport {
             throttled_s: summary.throttled.as_secs_f64(),
             failed: summary.failed,
             parked: summary.parked + summary.parked_before,
+            waiting: 0,
             held: summary.held,
             untouched: summary.untouched,
             overtaken: summary.overtaken,

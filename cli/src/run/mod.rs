@@ -1,8 +1,9 @@
 //! A run: the lock, the row in the history, and the driver that does what a session says.
 
+mod crew;
 pub mod driver;
 pub mod duplicates;
-mod workers;
+pub mod periodic;
 
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Settings;
@@ -15,13 +16,15 @@ pub struct Run<'l> {
     id: i64,
     /// The lock, and the connection that the run's transactions go through.
     pub lock: &'l mut Lock,
+    /// Objects that it lets wait: the plan has them among the parked ones.
+    pub waiting: u64,
 }
 
 impl<'l> Run<'l> {
     /// Begins one against `target_url`.
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
         let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, lock })
+        Ok(Self { id, lock, waiting: 0 })
     }
 
     /// Returns its id.
@@ -34,6 +37,11 @@ impl<'l> Run<'l> {
         let id = self.id;
         self.lock.run(|client| runs::finish(client, id, end))
     }
+}
+
+/// Returns a number that nobody can foresee: delays of many clients must not agree.
+fn random() -> Result<u64> {
+    getrandom::u64().map_err(|error| Failure::new(Kind::Bug, format!("no random numbers: {error}")))
 }
 
 /// Returns the target to follow: the one that is named, else the one that the database

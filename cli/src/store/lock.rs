@@ -1,6 +1,8 @@
 //! One run at a time: a session advisory lock, and the epoch that tells a run which lost
 //! its session whether another one was there meanwhile.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,7 @@ pub struct Lock {
     url: Secret,
     what: String,
     epoch: i64,
+    away: Arc<AtomicBool>,
 }
 
 impl Lock {
@@ -42,12 +45,17 @@ impl Lock {
             "UPDATE news_sync_run SET status = 'lost', finished_at = clock_timestamp() WHERE status = 'running'",
             &[],
         )?;
-        Ok(Self { client, url: url.clone(), what, epoch: row.get(0) })
+        Ok(Self { client, url: url.clone(), what, epoch: row.get(0), away: Arc::default() })
     }
 
     /// Returns the epoch that this lock began.
     pub fn epoch(&self) -> i64 {
         self.epoch
+    }
+
+    /// Returns what is true while the session is lost and the lock is not taken again.
+    pub fn away(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.away)
     }
 
     /// Returns the connection, for what need not survive its loss.
@@ -68,6 +76,7 @@ impl Lock {
                 Err(failure) if !lost(&failure) => return Err(failure),
                 Err(failure) => failure,
             };
+            self.away.store(true, Ordering::Relaxed);
             log::warn!("the run's database session is lost, taking the lock again: {failure}");
             loop {
                 match self.retake() {
@@ -95,8 +104,24 @@ impl Lock {
                 .hint("what this run had sent is asked for again by the next one"));
         }
         self.client = client;
+        self.away.store(false, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Does `work` while no run is under way, and keeps runs away meanwhile.
+///
+/// Fails with [`Kind::Locked`] if one is.
+pub fn between_runs<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
+    if !try_lock(client)? {
+        return Err(held(client));
+    }
+    let done = work(client);
+    // A lost session has given the lock back by itself; its first error is the one to tell.
+    let unlocked = client.execute("SELECT pg_advisory_unlock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE]);
+    let done = done?;
+    unlocked?;
+    Ok(done)
 }
 
 fn lost(failure: &Failure) -> bool {

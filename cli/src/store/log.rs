@@ -1,10 +1,12 @@
 //! The change log, read merged: one row for each object with unsynced events.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use news_core::merge::{Change, EventType, Merged, Presence, Wish};
+use news_core::merge::{Change, EventType, Merged, Presence};
 use news_core::plan::{Standing, Work};
 use news_core::{Entity, Key, PostId};
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::{GenericClient, Row};
 
 use crate::error::{Failure, Kind, Result};
@@ -24,6 +26,8 @@ pub struct Pending {
     pub recorded: Option<Presence>,
     /// Whether a run tries it.
     pub standing: Standing,
+    /// It failed not long ago, in runs in a row: who runs again and again lets it wait.
+    pub waits: bool,
 }
 
 impl Pending {
@@ -39,51 +43,111 @@ impl Pending {
     }
 }
 
-/// One pass over the partial index gives each object's ends; the two events there are
-/// then found by their ids. The events in between are never read.
-const PENDING: &str = "
-    WITH ends AS (
-        SELECT entity_table, entity_pk, min(id) AS first_id, max(id) AS last_id, count(*) AS events
-        FROM news_modelevent WHERE synced_at IS NULL
-        GROUP BY entity_table, entity_pk
-    )
-    SELECT ends.entity_table, ends.entity_pk, ends.first_id, ends.last_id, ends.events,
-           first.type AS first_type, last.type AS last_type, first.parent_pk, first.logged_at,
-           o.presence, o.state = 'parked' AND o.event_id >= ends.last_id AS parked
-    FROM ends
-    JOIN news_modelevent first ON first.id = ends.first_id
-    JOIN news_modelevent last ON last.id = ends.last_id
-    LEFT JOIN news_sync_object o ON o.entity_table = ends.entity_table AND o.entity_pk = ends.entity_pk";
+/// The partial index in its order: an object's events come in a row, by id. No join, no
+/// sort, and never a pass over the synced events, whatever the planner believes of them: after
+/// a large run its statistics are of another time.
+const UNSYNCED: &str = "
+    SELECT entity_table, entity_pk, id, type, parent_pk, logged_at
+    FROM news_modelevent WHERE synced_at IS NULL ORDER BY entity_table, entity_pk, id";
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
+const AS_BEFORE: &str =
+    "SET LOCAL enable_seqscan = DEFAULT; SET LOCAL enable_bitmapscan = DEFAULT; SET LOCAL enable_sort = DEFAULT";
 
-/// Reads all objects with unsynced events.
+/// Reads all objects with unsynced events, by table and id.
 pub fn pending(client: &mut impl GenericClient) -> Result<Vec<Pending>> {
-    client.query(PENDING, &[])?.iter().map(read).collect()
+    let mut all = Vec::new();
+    each_pending(client, |pending| all.push(pending))?;
+    Ok(all)
 }
 
-fn read(row: &Row) -> Result<Pending> {
+/// Streams them: memory holds no events, and of objects those whose conversation has begun.
+pub fn each_pending(client: &mut impl GenericClient, mut each: impl FnMut(Pending)) -> Result<()> {
+    let mut transaction = client.transaction()?;
+    let begun = begun(&mut transaction)?;
+    transaction.batch_execute(BY_INDEX)?;
+    let none: [&str; 0] = [];
+    let mut rows = transaction.query_raw(UNSYNCED, none)?;
+    let mut open: Option<Pending> = None;
+    while let Some(row) = rows.next()? {
+        let (key, merged) = event(&row)?;
+        match &mut open {
+            Some(pending) if pending.key == key => pending.merged = pending.merged.with(merged),
+            _ => {
+                let parent: Option<i64> = row.get("parent_pk");
+                let first = Pending {
+                    key,
+                    merged,
+                    parent: parent.and_then(|id| PostId::new(id).ok()),
+                    since: row.get("logged_at"),
+                    recorded: None,
+                    standing: Standing::Ready,
+                    waits: false,
+                };
+                if let Some(whole) = open.replace(first) {
+                    each(with_conversation(whole, &begun));
+                }
+            }
+        }
+    }
+    drop(rows);
+    if let Some(whole) = open {
+        each(with_conversation(whole, &begun));
+    }
+    transaction.batch_execute(AS_BEFORE)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn event(row: &Row) -> Result<(Key, Merged)> {
     let entity =
         Entity::of_table(row.get("entity_table")).ok_or_else(|| odd("entity_table", row.get("entity_table")))?;
     let key = entity.key(row.get("entity_pk")).map_err(|bad| Failure::new(Kind::Database, bad))?;
-    let event = |column| EventType::of_word(row.get(column)).ok_or_else(|| odd(column, row.get(column)));
-    let parent: Option<i64> = row.get("parent_pk");
-    let recorded = match row.get("presence") {
-        Some(word) => Some(presence_of(word).ok_or_else(|| odd("presence", word))?),
-        None => None,
-    };
-    let parked: Option<bool> = row.get("parked");
-    Ok(Pending {
-        key,
-        merged: Merged {
-            change: Change { before: Presence::before(event("first_type")?), after: Wish::after(event("last_type")?) },
-            first_id: row.get("first_id"),
-            last_id: row.get("last_id"),
-            events: u64::try_from(row.get::<_, i64>("events")).unwrap_or_default(),
-        },
-        parent: parent.and_then(|id| PostId::new(id).ok()),
-        since: row.get("logged_at"),
-        recorded,
-        standing: if parked == Some(true) { Standing::Parked } else { Standing::Ready },
-    })
+    let kind = EventType::of_word(row.get("type")).ok_or_else(|| odd("type", row.get("type")))?;
+    let id = row.get("id");
+    Ok((key, Merged { change: Change::of(kind), first_id: id, last_id: id, events: 1 }))
+}
+
+/// What is recorded of a conversation that has begun.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    presence: Presence,
+    /// The last event that it is about.
+    event_id: i64,
+    parked: bool,
+    waits: bool,
+}
+
+fn begun(client: &mut impl GenericClient) -> Result<BTreeMap<Key, Begun>> {
+    let none: [&str; 0] = [];
+    let mut rows = client.query_raw(
+        "SELECT entity_table, entity_pk, presence, event_id, state = 'parked' AS parked,
+                coalesce(state = 'waiting' AND next_try_at > clock_timestamp(), false) AS waits
+         FROM news_sync_object",
+        none,
+    )?;
+    let mut all = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let entity =
+            Entity::of_table(row.get("entity_table")).ok_or_else(|| odd("entity_table", row.get("entity_table")))?;
+        let key = entity.key(row.get("entity_pk")).map_err(|bad| Failure::new(Kind::Database, bad))?;
+        let presence = presence_of(row.get("presence")).ok_or_else(|| odd("presence", row.get("presence")))?;
+        let begun =
+            Begun { presence, event_id: row.get("event_id"), parked: row.get("parked"), waits: row.get("waits") };
+        all.insert(key, begun);
+    }
+    Ok(all)
+}
+
+/// Adds what is recorded. A newer event un-parks its object, and lets it wait no longer.
+fn with_conversation(pending: Pending, begun: &BTreeMap<Key, Begun>) -> Pending {
+    let Some(begun) = begun.get(&pending.key) else { return pending };
+    let still = begun.event_id >= pending.merged.last_id;
+    Pending {
+        recorded: Some(begun.presence),
+        standing: if begun.parked && still { Standing::Parked } else { Standing::Ready },
+        waits: begun.waits && still,
+        ..pending
+    }
 }
 
 fn odd(column: &str, word: &str) -> Failure {

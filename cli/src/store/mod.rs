@@ -14,12 +14,14 @@ pub mod lock;
 pub mod log;
 pub mod objects;
 pub mod posts;
+pub mod prune;
 pub mod rows;
 pub mod runs;
 pub mod schema;
 mod session;
 pub mod url;
 pub mod users;
+pub mod watch;
 
 pub use connect::{Purpose, connect, connect_as};
 pub use cursor::Cursor;

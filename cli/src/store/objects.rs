@@ -2,6 +2,7 @@
 //! in the change log that follow from them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use news_core::merge::{Presence, Wish};
 use news_core::session::{Fact, Left};
@@ -10,6 +11,10 @@ use postgres::{Client, GenericClient};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::log::presence_word;
+
+/// An object that failed waits so long under --every and --follow, doubling from run to run.
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
+const AGAIN_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// What of an object's events a run has read.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +73,7 @@ fn announce_all(client: &mut impl GenericClient, columns: &Columns) -> Result<()
          SELECT t, pk, 'unknown', 'sent', event_id, parent
          FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, event_id, parent)
          ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'sent',
+             failures = CASE WHEN news_sync_object.event_id = excluded.event_id THEN news_sync_object.failures ELSE 0 END,
              event_id = excluded.event_id, parent_pk = excluded.parent_pk, next_try_at = NULL,
              updated_at = clock_timestamp()",
         &[&columns.tables, &columns.pks, &columns.last_ids, &columns.parents],
@@ -142,6 +148,9 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
         }
     }
     let mut transaction = client.transaction()?;
+    // If the server loses this commit, the row that says "sent" is still there, and the
+    // object is asked for. The end of the run is a commit that waits, for all of them.
+    transaction.batch_execute("SET LOCAL synchronous_commit = off")?;
     if !done.pks.is_empty() {
         // Exactly what was read: a newer event of the object stays pending.
         transaction.execute(
@@ -157,18 +166,38 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
         )?;
     }
     if !left.pks.is_empty() {
+        // Whom trouble left waits from run to run under --every and --follow; whom a newer
+        // change overtook, or a stop left, has no trouble to tell of and goes next time.
         transaction.execute(
-            "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, status, reason, failures)
-             SELECT t, pk, presence, state, event_id, parent, status, reason, 1
+            "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, status,
+                 reason, failures, next_try_at)
+             SELECT t, pk, presence, state, event_id, parent, status, reason, failed,
+                 CASE WHEN state = 'waiting' AND failed = 1 THEN clock_timestamp() + $9::float8 * interval '1 second' END
              FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::text[])
-                  AS u (t, pk, event_id, parent, presence, state, status, reason)
+                  AS u (t, pk, event_id, parent, presence, state, status, reason),
+                  LATERAL (SELECT CASE WHEN state <> 'held' AND reason <> '' THEN 1 ELSE 0 END) AS f (failed)
              ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence, state = excluded.state,
                  event_id = excluded.event_id, parent_pk = excluded.parent_pk, status = excluded.status,
-                 reason = excluded.reason, failures = o.failures + 1, updated_at = clock_timestamp()",
-            &[&left.tables, &left.pks, &left.last_ids, &left.parents, &rest.presences, &rest.states, &rest.statuses, &rest.reasons],
+                 reason = excluded.reason, failures = o.failures + excluded.failures, updated_at = clock_timestamp(),
+                 next_try_at = CASE WHEN excluded.next_try_at IS NOT NULL THEN clock_timestamp() +
+                     least($9::float8 * power(2, least(o.failures, 30)), $10::float8) * interval '1 second' END",
+            &[&left.tables, &left.pks, &left.last_ids, &left.parents, &rest.presences, &rest.states, &rest.statuses,
+              &rest.reasons, &AGAIN_AFTER.as_secs_f64(), &AGAIN_AFTER_MAX.as_secs_f64()],
         )?;
     }
     transaction.commit()?;
+    Ok(())
+}
+
+/// Takes back that objects wait from run to run, of those that `run` left: the target was
+/// away, which says nothing about any of them.
+pub fn forgive(client: &mut Client, run: i64) -> Result<()> {
+    client.execute(
+        "UPDATE news_sync_object SET next_try_at = NULL, failures = greatest(failures - 1, 0)
+         WHERE state = 'waiting' AND next_try_at IS NOT NULL
+           AND updated_at >= (SELECT started_at FROM news_sync_run WHERE id = $1)",
+        &[&run],
+    )?;
     Ok(())
 }
 

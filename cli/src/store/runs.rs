@@ -5,6 +5,10 @@ use postgres::{Client, GenericClient};
 use crate::error::Result;
 use crate::store::lock::{Lock, host};
 
+/// Runs in the history: a day of `--follow` under constant change.
+const RUNS_KEPT: i64 = 100_000;
+const THIN_EVERY: i64 = 100;
+
 /// What a run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
@@ -58,7 +62,9 @@ pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
         "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
         &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch],
     )?;
-    Ok(row.get(0))
+    let id = row.get(0);
+    thin(lock.client(), id)?;
+    Ok(id)
 }
 
 /// How a run went, for its row.
@@ -153,6 +159,65 @@ pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
         "{RUN} WHERE id IN (SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind) ORDER BY id"
     );
     Ok(client.query(&sql, &[])?.iter().map(run_row).collect())
+}
+
+/// A run in numbers, for who draws curves.
+#[derive(Debug, Clone)]
+pub struct RunNumbers {
+    /// import, sync, full.
+    pub kind: String,
+    /// done, partly, failed, stopped, lost, running.
+    pub status: String,
+    /// When it began, in seconds since the epoch.
+    pub started_s: f64,
+    /// When it ended, in seconds since the epoch.
+    pub finished_s: Option<f64>,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// Requests sent.
+    pub requests: i64,
+    /// Attempts spent on trouble.
+    pub retries: i64,
+    /// Time that the target made it wait, in seconds.
+    pub throttled_s: f64,
+}
+
+/// Reads the last run of each kind, and of each kind the last that did all it was to do.
+pub fn numbers(client: &mut impl GenericClient) -> Result<Vec<RunNumbers>> {
+    let rows = client.query(
+        "SELECT kind, status, extract(epoch FROM started_at)::float8, extract(epoch FROM finished_at)::float8, exit_code,
+                coalesce((counts ->> 'requests')::bigint, 0), coalesce((counts ->> 'retries')::bigint, 0),
+                coalesce((counts ->> 'throttled_s')::float8, 0)
+         FROM news_sync_run
+         WHERE id IN (SELECT max(id) FROM news_sync_run GROUP BY kind
+                      UNION ALL SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind)
+         ORDER BY id",
+        &[],
+    )?;
+    let numbers = |row: &postgres::Row| RunNumbers {
+        kind: row.get(0),
+        status: row.get(1),
+        started_s: row.get(2),
+        finished_s: row.get(3),
+        exit_code: row.get(4),
+        requests: row.get(5),
+        retries: row.get(6),
+        throttled_s: row.get(7),
+    };
+    Ok(rows.iter().map(numbers).collect())
+}
+
+/// Thins the history of syncs: at most so many are kept, and the last good one. Somebody
+/// who follows every change makes thousands a day.
+fn thin(client: &mut impl GenericClient, newest: i64) -> Result<()> {
+    if newest % THIN_EVERY == 0 {
+        client.execute(
+            "DELETE FROM news_sync_run WHERE kind = 'sync' AND id <= $1
+               AND id IS DISTINCT FROM (SELECT max(id) FROM news_sync_run WHERE kind = 'sync' AND status = 'done')",
+            &[&(newest - RUNS_KEPT)],
+        )?;
+    }
+    Ok(())
 }
 
 /// Returns the target that the database follows, if it has met one.

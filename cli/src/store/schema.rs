@@ -4,6 +4,7 @@ use postgres::Client;
 use refinery::Target;
 
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::store::lock;
 
 mod embedded {
     #![expect(clippy::wildcard_imports, clippy::pedantic, missing_docs, reason = "generated code")]
@@ -39,13 +40,16 @@ pub fn migrate(client: &mut Client) -> Result<Vec<String>> {
 
 fn migrate_locked(client: &mut Client) -> Result<Vec<String>> {
     match version(client)? {
-        Version::Ahead => return Err(ahead()),
-        Version::Current | Version::Behind => {}
+        Version::Ahead => Err(ahead()),
+        Version::Current => Ok(Vec::new()),
+        // A run must not find its tables changed under it.
+        Version::Behind => lock::between_runs(client, |client| {
+            // Grouped: a migration and its row in the history are one transaction.
+            let runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
+            let report = runner.run(client).or_fail(Kind::Database, "cannot migrate the schema")?;
+            Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+        }),
     }
-    // Grouped: a migration and its row in the history are one transaction.
-    let runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
-    let report = runner.run(client).or_fail(Kind::Database, "cannot migrate the schema")?;
-    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
 /// Returns the newest version this binary knows.

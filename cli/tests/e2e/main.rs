@@ -4,16 +4,33 @@
 
 #[cfg(test)]
 mod api;
+mod crash;
 #[cfg(test)]
 mod db;
+#[cfg(test)]
+mod diff;
 #[cfg(test)]
 mod fake_api;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod journey;
+#[cfg(test)]
+mod periodic;
+#[cfg(test)]
 mod private_pg;
 #[cfg(test)]
+mod prune;
+#[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod sync;
 #[cfg(test)]
 mod takeover;
 #[cfg(test)]

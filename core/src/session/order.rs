@@ -1,6 +1,7 @@
 //! Which object may be next: the plan's order, and who waits for whom (TARGETS 9).
 //!
-//! - A comment's create waits for its post's.
+//! - A comment's create waits for its post's; so does its update, which may move it there:
+//!   a target that drops orphans would drop it.
 //! - No delete begins before every create and update has ended.
 //! - A post's delete waits for its comments' deletes.
 //!
@@ -66,7 +67,9 @@ impl Order {
                         order.changes.push_back(place);
                     }
                 }
-                (Stage::CreateComments, _, Some(post)) if goes && order.posts.contains(&post) => {
+                (Stage::CreateComments | Stage::UpdateComments, _, Some(post))
+                    if goes && order.posts.contains(&post) =>
+                {
                     order.waiting_for_post.entry(post).or_default().push(place);
                 }
                 (Stage::DeleteComments, _, parent) => {

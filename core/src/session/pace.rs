@@ -11,7 +11,14 @@ const DELAY_MAX: Duration = Duration::from_secs(30);
 pub const THROTTLED_MAX: Duration = Duration::from_mins(15);
 /// A throttled run waits at least so long: "Retry-After: 0" must not make it spin.
 const THROTTLE_MIN: Duration = Duration::from_millis(100);
-/// So much trouble in a row, over all objects, and the target is taken to be away.
+/// "Retry-After: 0", said again and again, is stretched up to this; whoever names seconds is taken
+/// at their word.
+const THROTTLE_STRETCH_MAX: Duration = Duration::from_secs(1);
+/// So much trouble in a row, over all objects, and nothing new is begun.
+pub const STREAK_CAUTIOUS: u32 = 10;
+/// So much trouble in a row besides what was under way, and the target is taken to be away.
+/// What had begun was tried again by then: a target that answers 500 to many PUTs, and then
+/// 404 to each GET (TARGETS 4), is not away.
 pub const STREAK_MAX: u32 = 20;
 /// Attempts that a run may spend on trouble, besides one for each object.
 const RETRIES_BASE: u64 = 50;
@@ -48,13 +55,15 @@ pub struct Pace {
     /// Of that, since the last answer that told something.
     put_off: Duration,
     streak: u32,
+    streak_max: u32,
     retries: u64,
     retries_max: u64,
 }
 
 impl Pace {
-    /// Starts at `rate_per_s` (none: as fast as may be), for a plan of `objects`.
-    pub fn new(rate_per_s: Option<f64>, objects: u64) -> Self {
+    /// Starts at `rate_per_s` (none: as fast as may be), with `jobs` requests at the same
+    /// time, for a plan of `objects`.
+    pub fn new(rate_per_s: Option<f64>, jobs: usize, objects: u64) -> Self {
         let interval = match rate_per_s {
             Some(rate) if rate > 0.0 => Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX),
             Some(_) | None => Duration::ZERO,
@@ -67,6 +76,7 @@ impl Pace {
             throttled: Duration::ZERO,
             put_off: Duration::ZERO,
             streak: 0,
+            streak_max: STREAK_MAX.saturating_add(u32::try_from(jobs).unwrap_or(u32::MAX)),
             retries: 0,
             retries_max: RETRIES_BASE + objects,
         }
@@ -86,9 +96,13 @@ impl Pace {
 
     /// Everybody waits: a 429 says nothing about one object.
     pub fn throttle(&mut self, now: Duration, asked: Option<Duration>, random: u64) {
-        self.throttles_in_a_row += 1;
+        // Answers to what was sent before the pause say the same thing once more.
+        if now >= self.pause_until {
+            self.throttles_in_a_row += 1;
+        }
         let own = DELAY_BASE + delay(self.throttles_in_a_row, random);
-        self.pause(now, asked.unwrap_or(own).max(THROTTLE_MIN));
+        let least = THROTTLE_MIN * (1 << self.throttles_in_a_row.clamp(1, 5)) / 2;
+        self.pause(now, asked.unwrap_or(own).max(least.min(THROTTLE_STRETCH_MAX)));
     }
 
     /// Everybody waits for so long, as a Retry-After says.
@@ -118,6 +132,11 @@ impl Pace {
         self.streak
     }
 
+    /// Says whether nothing new should be begun.
+    pub fn is_cautious(&self) -> bool {
+        self.streak >= STREAK_CAUTIOUS
+    }
+
     /// Returns the attempts spent on trouble.
     pub fn retries(&self) -> u64 {
         self.retries
@@ -130,7 +149,7 @@ impl Pace {
 
     /// Says whether going on is no use.
     pub fn exhausted(&self) -> Option<Exhausted> {
-        if self.streak >= STREAK_MAX {
+        if self.streak >= self.streak_max {
             Some(Exhausted::Streak(self.streak))
         } else if self.retries > self.retries_max {
             Some(Exhausted::Retries(self.retries))
@@ -159,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_rate_spaces_requests_and_saves_nothing_up() {
-        let mut pace = Pace::new(Some(10.0), 0);
+        let mut pace = Pace::new(Some(10.0), 1, 0);
         pace.take(MS(1000));
         assert_eq!(pace.free_at(), MS(1095));
         pace.take(MS(1095));
@@ -170,7 +189,7 @@ mod tests {
 
     #[test]
     fn waits_that_overlap_count_once() {
-        let mut pace = Pace::new(None, 0);
+        let mut pace = Pace::new(None, 1, 0);
         pace.pause(MS(1000), MS(5000));
         pace.pause(MS(2000), MS(5000));
         assert_eq!((pace.free_at(), pace.throttled()), (MS(7000), MS(6000)));
@@ -180,13 +199,13 @@ mod tests {
 
     #[test]
     fn trouble_in_a_row_ends_a_run() {
-        let mut pace = Pace::new(None, 1000);
-        for _ in 1..STREAK_MAX {
+        let mut pace = Pace::new(None, 4, 1000);
+        for _ in 1..STREAK_MAX + 4 {
             pace.trouble();
         }
         assert_eq!(pace.exhausted(), None);
         pace.trouble();
-        assert_eq!(pace.exhausted(), Some(Exhausted::Streak(STREAK_MAX)));
+        assert_eq!(pace.exhausted(), Some(Exhausted::Streak(STREAK_MAX + 4)));
         pace.told();
         assert_eq!(pace.exhausted(), None);
     }

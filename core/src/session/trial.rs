@@ -2,19 +2,26 @@
 //! the target keep what it accepts, and under the id that it was given?
 //!
 //! ```text
-//! POST 2xx ─▶ GET ours ─ there ──────────────────────────▶ passed
-//!                 └ gone, and again after settle ─ no other id named ─▶ pretends
-//!                                                └ GET named ─ our content ─▶ (ours? then leave it) DELETE ─▶ own ids
-//!                                                             └ else ───────▶ pretends
+//! POST 2xx ─▶ GET ours ─ there, equal ───────────────────▶ kept
+//!                 ├ there, not equal ─ no other id named ─▶ kept, differently
+//!                 ├ gone, and again after settle ─ no other id named ─▶ pretends
+//!                 └ either, and another id named ─▶ GET that ─ our content ─▶ (the master's id? it stays) DELETE ─▶ own ids
+//!                                                           ├ other content ─▶ own ids
+//!                                                           └ gone ──────────▶ pretends
 //! ```
+//!
+//! A target that counts may give the first object the very id that was sent. So a later
+//! create whose answer names another id is read back, too.
 
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::model::{Key, Object};
-use crate::object::Conversation;
+use crate::merge::Presence;
+use crate::model::{Entity, Key, Object};
+use crate::object::{Conversation, Step};
 use crate::reply::{self, Answer, Method, Named, Reply, Told};
-use crate::session::types::Removed;
+use crate::session::types::{Removed, Stop, Warning};
+use crate::session::{Phase, Session, pace};
 
 /// How an entity's first create stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,28 +29,39 @@ pub enum Trial {
     /// The next create is the first.
     #[default]
     Open,
-    /// It is under way, alone.
-    Running,
-    /// Creates go as they come.
-    Passed,
+    /// That of the object at this place is under way, alone.
+    Running(usize),
+    /// The target keeps what it accepts; creates go as they come.
+    Kept,
+    /// It does not, which was said; creates go as they come.
+    Pretending,
 }
 
 impl Trial {
     /// Takes note that a create is sent.
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, place: usize) {
         if *self == Trial::Open {
-            *self = Trial::Running;
+            *self = Trial::Running(place);
         }
     }
 
-    /// Says whether a create may be sent.
-    pub fn lets_creates_go(self) -> bool {
-        self != Trial::Running
+    /// Takes note that a create was not accepted: if it was the first, the next one is.
+    pub fn failed(&mut self, place: usize) {
+        if self.is_of(place) {
+            *self = Trial::Open;
+        }
     }
 
-    /// Says whether the first create is under way.
-    pub fn is_running(self) -> bool {
-        self == Trial::Running
+    fn is_of(self, place: usize) -> bool {
+        self == Trial::Running(place)
+    }
+
+    /// Says whether a create that was accepted is to be read back.
+    pub fn wants_proof(self, place: usize, named: &Named) -> bool {
+        match self {
+            Trial::Running(_) | Trial::Kept => self.is_of(place) || *named != Named::AsSent,
+            Trial::Open | Trial::Pretending => false,
+        }
     }
 }
 
@@ -56,7 +74,7 @@ pub enum Errand {
     ReadBack {
         /// The id in the answer.
         named: Named,
-        /// A 404 before this may be too early.
+        /// A 404 to a request sent before this may be too early.
         settled_at: Duration,
     },
     /// GET what the answer named instead.
@@ -77,7 +95,7 @@ pub enum Errand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The target keeps what it accepts.
-    Passed,
+    Kept,
     /// It does, with other content.
     StoredDifferently,
     /// It does not.
@@ -121,13 +139,17 @@ impl Errand {
         }
     }
 
-    /// Says what follows.
+    /// Says what follows from the answer to a request that was sent at `sent_at`.
     #[expect(clippy::match_same_arms, reason = "one line a rule, in the picture's order")]
-    pub fn follow(&self, key: Key, told: &Told, now: Duration) -> Verdict {
+    pub fn follow(&self, key: Key, told: &Told, sent_at: Duration) -> Verdict {
         match (self, told.answer) {
-            (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Passed,
-            (Errand::ReadBack { .. }, Answer::Different) => Verdict::StoredDifferently,
-            (Errand::ReadBack { settled_at, .. }, Answer::Gone) if now < *settled_at => {
+            (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Kept,
+            (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Different) => Verdict::StoredDifferently,
+            // Perhaps an older object that happens to have the id.
+            (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Different) => {
+                Verdict::Next(Errand::LookStray { named: named.clone() })
+            }
+            (Errand::ReadBack { settled_at, .. }, Answer::Gone) if sent_at < *settled_at => {
                 Verdict::At(*settled_at, self.clone())
             }
             (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Gone) => {
@@ -141,7 +163,11 @@ impl Errand {
                     None => Verdict::Next(Errand::DropStray { named: named.clone(), ours: false }),
                 }
             }
-            (Errand::LookStray { .. }, Answer::Different | Answer::Gone) => Verdict::Pretends,
+            // Ours, perhaps, and changed since; perhaps not: it is not ours to delete.
+            (Errand::LookStray { named }, Answer::Different) => {
+                Verdict::OwnIds { named: named.clone(), removed: Removed::No }
+            }
+            (Errand::LookStray { .. }, Answer::Gone) => Verdict::Pretends,
             (Errand::DropStray { named, ours }, answer) => {
                 let gone = !ours && matches!(answer, Answer::Accepted | Answer::Gone);
                 let removed = if gone { Removed::Yes } else { Removed::No };
@@ -156,5 +182,96 @@ impl Errand {
         if let Errand::LookStray { named } = self {
             *self = Errand::DropStray { named: core::mem::take(named), ours: has };
         }
+    }
+}
+
+impl Session {
+    /// Says whether a create may be sent: the first of an entity goes alone, and not
+    /// beside that of the other: were one to end the run, the other's stray would stay.
+    pub(super) fn lets_create_go(&self, entity: Entity) -> bool {
+        match self.trials.get(&entity).copied().unwrap_or_default() {
+            Trial::Kept | Trial::Pretending => true,
+            Trial::Running(_) => false,
+            Trial::Open => !self.trials.values().any(|trial| matches!(trial, Trial::Running(_))),
+        }
+    }
+
+    /// Takes the answer to an errand's request, which was sent at `sent_at`.
+    pub(super) fn run_errand(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
+        let item = &mut self.items[place];
+        let key = item.work.key;
+        match item.errand.follow(key, told, sent_at) {
+            Verdict::Kept => {
+                self.trials.insert(key.entity(), Trial::Kept);
+                self.done(place, now);
+            }
+            Verdict::StoredDifferently => {
+                self.trials.insert(key.entity(), Trial::Kept);
+                self.warnings.push_back(Warning::StoredDifferently(key));
+                self.done(place, now);
+            }
+            Verdict::Pretends => {
+                // Once a run is enough.
+                if !self.trials.values().any(|trial| *trial == Trial::Pretending) {
+                    self.warnings.push_back(Warning::Pretends(key));
+                }
+                self.trials.insert(key.entity(), Trial::Pretending);
+                self.done(place, now);
+            }
+            Verdict::Next(errand) => {
+                item.errand = errand;
+                item.phase = Phase::Ready;
+                self.ready.push_front(place);
+            }
+            Verdict::At(time, errand) => {
+                item.errand = errand;
+                self.wait(place, time);
+            }
+            Verdict::AskMaster(stray) => {
+                item.phase = Phase::Suspended;
+                self.ask_master = Some((place, stray));
+            }
+            Verdict::OwnIds { named, removed } => {
+                item.talk = Conversation::new(Presence::Absent, item.work.after, now, Duration::ZERO);
+                item.phase = Phase::Suspended;
+                self.stop(Stop::OwnIds { key, named, removed });
+            }
+            Verdict::Trouble => {
+                let step = item.talk.answered(Method::Get, told.answer, now, Duration::ZERO);
+                match step {
+                    Step::Retry(attempt) => {
+                        let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
+                        self.wait(place, now.saturating_add(delay));
+                    }
+                    Step::Later => {
+                        item.phase = Phase::Ready;
+                        self.ready.push_front(place);
+                    }
+                    Step::Done
+                    | Step::Send
+                    | Step::GiveUp
+                    | Step::Park
+                    | Step::Forbidden
+                    | Step::Unauthorized
+                    | Step::Redirected => {
+                        self.trials.entry(key.entity()).or_default().failed(place);
+                        self.follow(place, step, told, now, random);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says whether the master has the object that it was asked about.
+    pub fn owned(&mut self, key: Key, has: bool) {
+        let Some((place, asked)) = self.ask_master else { return };
+        if asked != key {
+            return;
+        }
+        self.ask_master = None;
+        let item = &mut self.items[place];
+        item.phase = Phase::Ready;
+        item.errand.owned(has);
+        self.ready.push_front(place);
     }
 }

@@ -25,6 +25,11 @@ pub struct Config {
 /// A request may take so long to have its effect.
 pub const SETTLE: Duration = Duration::from_secs(2);
 
+/// A request is sent at the latest so long after the lock's session was known to be there.
+/// The next run, which may start the moment it is lost, waits for so long besides
+/// [`SETTLE`] where it does not know what is under way.
+pub const LEASE: Duration = Duration::from_secs(1);
+
 /// What the driver is to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {

@@ -13,6 +13,7 @@ use super::DEADLINE;
 pub struct Http {
     agent: Agent,
     base: String,
+    bearer: Option<String>,
 }
 
 /// An answer, read to its end.
@@ -49,12 +50,21 @@ impl Http {
             .allow_non_standard_methods(true)
             .max_idle_age(Duration::from_secs(4))
             .build();
-        Self { agent: config.into(), base: base.to_owned() }
+        Self { agent: config.into(), base: base.to_owned(), bearer: None }
+    }
+
+    /// Returns the same, with a token in each request.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        Self { bearer: Some(format!("Bearer {token}")), ..self }
     }
 
     /// Sends a request; `body` is a media type and a text. Fails where no whole answer comes.
     pub fn try_send(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Result<Answer, ureq::Error> {
-        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(bearer) = &self.bearer {
+            request = request.header("Authorization", bearer);
+        }
         let mut response = match body {
             Some((media_type, text)) => {
                 self.agent.run(request.header("Content-Type", media_type).body(text).unwrap())?

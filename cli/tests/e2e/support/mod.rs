@@ -7,6 +7,7 @@
 //! let mut server = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
 //! let address = server.address();                 // from the line on stderr that names it
 //! let fake = Fake::start(["--cut-after", "10%"]); // our own target, with faults
+//! let mut pair = Pair::new([]);                   // a master and a fake in step
 //! let Some(real) = Node::json_server(&fixtures()) else { return };
 //! ```
 
@@ -14,6 +15,7 @@ mod fake;
 mod http;
 mod news;
 mod node;
+pub mod pair;
 mod pg;
 mod psql;
 mod reaper;
@@ -22,6 +24,7 @@ pub use fake::Fake;
 pub use http::{Answer, Http};
 pub use news::{News, Output, Running};
 pub use node::{Node, Server, Watch, fixtures};
+pub use pair::Pair;
 pub use pg::{Db, server_user};
 pub use psql::psql;
 pub use reaper::Reaper;

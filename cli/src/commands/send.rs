@@ -1,0 +1,148 @@
+//! What `news sync` and `news sync --full` share: limits, the drive, the report, the end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use news_core::Key;
+use news_core::plan::{Limits, Plan};
+use news_core::session::{Config, Removed, SETTLE, Stop, Summary};
+
+use crate::args::Sync;
+use crate::commands::{self, Outcome};
+use crate::error::{Exit, Failure, Kind, Result};
+use crate::report::Report;
+use crate::report::sync::{SyncReport, by_entity};
+use crate::run::driver::{self, Driver};
+use crate::run::{self, Run};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::store::lock::Lock;
+use crate::store::log::Pending;
+use crate::store::objects::{self, Mark};
+use crate::store::runs::{self, RunStatus};
+use crate::target::Target;
+use crate::ui::Ui;
+
+/// Makes the client, good for the jobs.
+pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Result<Arc<Target>> {
+    let url = run::target_url(settings, lock.client())?;
+    Target::new(&url, settings.target_token.as_ref(), usize::from(args.jobs)).map(Arc::new)
+}
+
+/// Returns what of each object's events was read.
+pub(super) fn marks(pending: &[Pending]) -> BTreeMap<Key, Mark> {
+    pending.iter().map(|p| (p.key, Mark { last_id: p.merged.last_id, parent: p.parent })).collect()
+}
+
+/// Fails with [`Kind::Refused`] where a limit, or the checksum, says no.
+pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
+    if !args.force {
+        let over = plan.check(Limits { deletes_max: args.max_deletes });
+        over.map_err(|over| {
+            Failure::new(Kind::Refused, over)
+                .hint("nothing was sent; --force lifts the limit, --dry-run shows the plan")
+        })?;
+    }
+    match &args.checksum {
+        Some(wanted) if *wanted != plan.checksum() => {
+            Err(Failure::new(Kind::Refused, format!("the plan's checksum is {}, not {wanted}", plan.checksum()))
+                .hint("the changes are others than those that were looked at: look again with --dry-run"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A plan on its way out.
+pub(super) struct Sending<'a> {
+    /// How.
+    pub args: &'a Sync,
+    /// Whereto.
+    pub target: &'a Arc<Target>,
+    /// What.
+    pub plan: &'a Plan,
+    /// What of each object's events was read.
+    pub marks: &'a BTreeMap<Key, Mark>,
+    /// What asks for a stop.
+    pub signals: &'a Signals,
+    /// Where it shows.
+    pub ui: &'a Ui,
+}
+
+impl Sending<'_> {
+    /// Drives the plan and ends the run, whatever it comes to.
+    pub(super) fn carry_out(self, run: Run<'_>) -> Result<Outcome> {
+        let Self { args, target, plan, marks, signals, ui } = self;
+        let config = Config { jobs: usize::from(args.jobs), rate_per_s: args.rate, settle: SETTLE };
+        let bar = ui.bar("sync", Some(plan.works().len() as u64), "objects");
+        let id = run.id();
+        let driver = Driver { lock: &mut *run.lock, target, signals, bar: &bar };
+        let done = driver.run(config, plan, marks);
+        bar.finish();
+        let driver::Outcome { summary, warnings } = match done {
+            Ok(done) => done,
+            Err(failure) => {
+                let end = commands::failed_end(&failure);
+                // The database may be what is away: the run is then found "lost" by the next one.
+                drop(run.finish(&end));
+                return Err(failure);
+            }
+        };
+        if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {
+            run.lock.run(|client| objects::forgive(client, id))?;
+        }
+        let ended = ending(&summary, signals);
+        let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
+        report.parked = report.parked.saturating_sub(run.waiting);
+        report.waiting = run.waiting;
+        let end = runs::RunEnd {
+            status: match &ended {
+                Ok(Exit::Done | Exit::Differ) => RunStatus::Done,
+                Ok(Exit::Partly) => RunStatus::Partly,
+                Err(failure) if matches!(failure.kind(), Kind::Interrupted | Kind::Terminated) => RunStatus::Stopped,
+                Err(_) => RunStatus::Failed,
+            },
+            exit_code: match &ended {
+                Ok(exit) => exit.code(),
+                Err(failure) => failure.kind().code(),
+            },
+            counts: serde_json::to_string(&report).unwrap_or_else(|_| String::from("{}")),
+            first_error: summary.first_error.clone().or_else(|| ended.as_ref().err().map(ToString::to_string)),
+        };
+        run.finish(&end)?;
+        let report = Report::Sync(Box::new(report));
+        match ended {
+            Ok(exit) => Ok(Outcome { report: Some(report), exit }),
+            Err(failure) => {
+                commands::print(ui, &report)?;
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Returns how a run with this summary ends.
+fn ending(summary: &Summary, signals: &Signals) -> Result<Exit> {
+    match &summary.stop {
+        Some(stop) => Err(stopped(stop, signals)),
+        None if summary.failed + summary.parked + summary.parked_before + summary.held > 0 => Ok(Exit::Partly),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn stopped(stop: &Stop, signals: &Signals) -> Failure {
+    let (kind, hint) = match stop {
+        Stop::Credentials(_) => (Kind::Credentials, "set NEWS_TARGET_TOKEN to a token that may write"),
+        Stop::Redirected(_) => (Kind::Usage, "name the URL that it points to, if you trust it, with --target-url"),
+        Stop::Unavailable(..) | Stop::NoListing(_) => {
+            (Kind::Target, "what was answered is recorded; run `news sync` again later")
+        }
+        Stop::WrongBase(_) => (Kind::Target, "check --target-url: GET URL/posts has to answer with a list"),
+        Stop::OwnIds { removed: Removed::Yes, .. } => {
+            (Kind::Refused, "what was created there was deleted again; nothing is left behind")
+        }
+        Stop::OwnIds { removed: Removed::No, .. } => (Kind::Refused, "look at that object at the target"),
+        Stop::Refusing { .. } => (Kind::Partly, "`news parked` shows what it says; `news retry --all` tries again"),
+        Stop::Asked => return signals.stop().unwrap_or_else(|| Failure::new(Kind::Bug, "the run got stuck")),
+    };
+    Failure::new(kind, stop.to_string()).hint(hint)
+}

@@ -1,0 +1,170 @@
+//! Runs again and again: at aligned times, or as soon as there is something to send.
+//!
+//! In scope: when, and which failures end it. Out of scope: what a run is. The lock is taken
+//! by each run and not in between, so that an import, a discard or a run by hand gets its
+//! turn, and two hosts may follow one database: one of them is told 11 now and then.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Failure, Kind, Result};
+use crate::signals::Signals;
+use crate::store::watch::Watch;
+
+/// A signal is noticed within so long while nothing goes on.
+const SIGNAL_CHECK: Duration = Duration::from_millis(200);
+/// A run begins up to this share of the period late, and no more than [`JITTER_MAX`]:
+/// the timers of many hosts must not agree.
+const JITTER_SHARE: u32 = 20;
+const JITTER_MAX: Duration = Duration::from_secs(15);
+
+/// The log is looked at so often while nothing is pending.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Looking takes at most one part in so many of the time, whatever is left pending.
+const LOOK_SHARE: u32 = 50;
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(30);
+/// After a failed run the next one waits so long, doubling.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+const AGAIN_AFTER_MAX: Duration = Duration::from_mins(1);
+
+/// Calls `turn` at multiples of `period` since the epoch, a jitter later; times that pass
+/// while it is busy are left out. Returns what ended it: a signal, or a failure that the next run
+/// would meet again.
+pub fn every(period: Duration, signals: &Signals, mut turn: impl FnMut() -> Result<()>) -> Failure {
+    loop {
+        let due = match jitter(period) {
+            Ok(jitter) => next_multiple(since_epoch(), period) + jitter,
+            Err(failure) => return failure,
+        };
+        log::debug!("the next run is in {:.1} s", due.saturating_sub(since_epoch()).as_secs_f64());
+        // A clock that was put back must not make this wait for hours.
+        let waits_from = Instant::now();
+        while since_epoch() < due && waits_from.elapsed() < period + JITTER_MAX {
+            let rest = due.saturating_sub(since_epoch());
+            if let Err(stopped) = pause(rest.min(SIGNAL_CHECK), signals) {
+                return stopped;
+            }
+        }
+        match turn() {
+            Ok(()) => {}
+            Err(failure) if ends(failure.kind()) => return failure,
+            Err(failure) => tell(&failure, "the next run tries again"),
+        }
+    }
+}
+
+/// Calls `turn` whenever `look` finds something that the last run did not leave, or whose
+/// time has come. Returns what ended it, as [`every`] does.
+pub fn follow(
+    signals: &Signals,
+    mut look: impl FnMut() -> Result<Watch>,
+    mut turn: impl FnMut() -> Result<()>,
+) -> Failure {
+    // What was pending before the last run. What is still the same now was left by it.
+    let mut before = None;
+    let (mut delay, mut again_after) = (Duration::ZERO, AGAIN_AFTER);
+    loop {
+        if let Err(stopped) = pause(delay, signals) {
+            return stopped;
+        }
+        let looked = Instant::now();
+        let result = look().and_then(|watch| {
+            delay = (looked.elapsed() * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_EVERY_MAX);
+            if !watch.calls(before.as_ref()) {
+                return Ok(());
+            }
+            before = Some(watch);
+            turn()?;
+            // It may have left something new, which is then seen to be the same.
+            delay = Duration::ZERO;
+            Ok(())
+        });
+        match result {
+            Ok(()) => again_after = AGAIN_AFTER,
+            Err(failure) if ends(failure.kind()) => return failure,
+            Err(failure) => {
+                tell(&failure, &format!("trying again in {} s", again_after.as_secs()));
+                (before, delay) = (None, again_after);
+                again_after = (again_after * 2).min(AGAIN_AFTER_MAX);
+            }
+        }
+    }
+}
+
+/// Says whether a failure is one that the next run would meet again, or a wish to stop.
+fn ends(kind: Kind) -> bool {
+    match kind {
+        Kind::Usage
+        | Kind::Credentials
+        | Kind::Bug
+        | Kind::Output
+        | Kind::ClosedPipe
+        | Kind::Interrupted
+        | Kind::Terminated => true,
+        // A limit is lifted, and an outage is over, without anybody starting this again.
+        Kind::Partly | Kind::Refused | Kind::Target | Kind::Database | Kind::Locked => false,
+    }
+}
+
+fn tell(failure: &Failure, next: &str) {
+    let hints: String = failure.hints().iter().map(|hint| format!(" ({hint})")).collect();
+    log::warn!("{failure}{hints}; {next}");
+}
+
+/// Sleeps, but not through a signal.
+fn pause(time: Duration, signals: &Signals) -> Result<()> {
+    let until = Instant::now() + time;
+    loop {
+        if let Some(stopped) = signals.stop() {
+            return Err(stopped);
+        }
+        match until.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => return Ok(()),
+            rest => thread::sleep(rest.min(SIGNAL_CHECK)),
+        }
+    }
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Returns the first multiple of `period` after `now`, in milliseconds' grain.
+fn next_multiple(now: Duration, period: Duration) -> Duration {
+    let (now_ms, period_ms) = (now.as_millis(), period.as_millis().max(1));
+    let ms = (now_ms / period_ms + 1) * period_ms;
+    Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+}
+
+fn jitter(period: Duration) -> Result<Duration> {
+    let most = (period / JITTER_SHARE).min(JITTER_MAX);
+    let most_ms = u64::try_from(most.as_millis()).unwrap_or_default();
+    Ok(Duration::from_millis(super::random()? % (most_ms + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_multiples_of_the_period_since_the_epoch() {
+        let s = Duration::from_secs;
+        for (now, period, due) in [
+            (s(0), s(300), s(300)),
+            (s(299), s(300), s(300)),
+            (s(300), s(300), s(600)),
+            (Duration::from_millis(1_700_000_000_001), s(1), s(1_700_000_001)),
+            (s(1_700_000_000), s(86_400), s(1_700_006_400)),
+        ] {
+            assert_eq!(next_multiple(now, period), due, "{now:?} {period:?}");
+        }
+    }
+
+    #[test]
+    fn jitter_is_a_twentieth_of_the_period_at_most() {
+        for _ in 0..100 {
+            assert!(jitter(Duration::from_secs(2)).unwrap() <= Duration::from_millis(100));
+            assert!(jitter(Duration::from_hours(24)).unwrap() <= JITTER_MAX);
+        }
+    }
+}

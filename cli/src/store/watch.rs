@@ -1,0 +1,100 @@
+//! Looking at the change log often and cheaply: is there something that nobody has tried?
+
+use postgres::{Client, Statement};
+
+use crate::error::Result;
+use crate::settings::Secret;
+use crate::store::{Purpose, connect, schema};
+
+/// What is pending, as far as telling two moments apart takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watch {
+    /// Nothing.
+    Nothing,
+    /// Something.
+    Something {
+        /// Unsynced events: their number, and a sum of hashes of their ids, which no
+        /// late commit of a lower id leaves as it was.
+        events: (i64, String),
+        /// Objects that wait for an operator; fewer after a `news retry`.
+        parked: i64,
+        /// Objects whose time to be tried again has come.
+        due: i64,
+    },
+}
+
+impl Watch {
+    /// Says whether a run may find something to do. `before` is what was pending before
+    /// the last run: what is still exactly that was left by it.
+    pub fn calls(&self, before: Option<&Watch>) -> bool {
+        match self {
+            Watch::Nothing => false,
+            Watch::Something { due: 1.., .. } => true,
+            Watch::Something { .. } => before != Some(self),
+        }
+    }
+}
+
+/// One probe of the partial index: the order keeps the planner from reading the whole log
+/// where it believes that unsynced events are many.
+const ANY: &str = "SELECT FROM news_modelevent WHERE synced_at IS NULL ORDER BY entity_table, entity_pk, id LIMIT 1";
+
+/// Costs what is pending; asked only when something is.
+const WHAT: &str = "
+    SELECT count(*), coalesce(sum(hashint8extended(id, 0)::numeric), 0)::text,
+           (SELECT count(*) FROM news_sync_object WHERE state = 'parked'),
+           (SELECT count(*) FROM news_sync_object o
+            WHERE state = 'waiting' AND next_try_at <= clock_timestamp()
+              AND EXISTS (SELECT FROM news_modelevent e WHERE e.entity_table = o.entity_table
+                          AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL))
+    FROM news_modelevent WHERE synced_at IS NULL";
+
+/// A connection that looks.
+pub struct Watcher {
+    client: Client,
+    any: Statement,
+    what: Statement,
+}
+
+impl Watcher {
+    /// Connects, and prepares the questions.
+    pub fn connect(url: &Secret) -> Result<Self> {
+        let mut client = connect(url, Purpose::Run)?;
+        schema::require_current(&mut client)?;
+        // The partial index is right whatever the statistics say.
+        client.batch_execute("SET enable_seqscan = off")?;
+        let (any, what) = (client.prepare(ANY)?, client.prepare(WHAT)?);
+        Ok(Self { client, any, what })
+    }
+
+    /// Looks. After a failure this connection is of no more use.
+    pub fn look(&mut self) -> Result<Watch> {
+        if self.client.query_opt(&self.any, &[])?.is_none() {
+            return Ok(Watch::Nothing);
+        }
+        let row = self.client.query_one(&self.what, &[])?;
+        Ok(Watch::Something { events: (row.get(0), row.get(1)), parked: row.get(2), due: row.get(3) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_called_for_what_the_last_one_did_not_leave() {
+        let some = |n, due| Watch::Something { events: (n, n.to_string()), parked: 0, due };
+        for (before, now, calls) in [
+            (None, Watch::Nothing, false),
+            (None, some(1, 0), true),
+            (Some(some(1, 0)), some(1, 0), false),
+            (Some(some(1, 0)), some(2, 0), true),
+            (Some(some(2, 0)), some(1, 0), true),
+            (Some(some(1, 0)), some(1, 1), true),
+            (Some(some(1, 1)), some(1, 1), true),
+            (Some(some(1, 0)), Watch::Nothing, false),
+        ] {
+            assert_eq!(now.calls(before.as_ref()), calls, "{before:?} {now:?}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! `news sync --every`, `--follow` and `--metrics-file`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::support::{Db, News, Running, wait_until};
+
+/// A Fake API of its own, with nothing in it.
+fn target(news: &News, faults: &[&str]) -> (Running, String) {
+    std::fs::write(news.home().join("empty.json"), r#"{"posts":[],"comments":[]}"#).unwrap();
+    let mut args = vec!["fake-api", "--listen", "127.0.0.1:0", "--data", "empty.json"];
+    args.extend(faults);
+    let mut running = news.spawn(args);
+    let url = format!("http://{}", running.address());
+    (running, url)
+}
+
+/// How many objects of `entity` the target has.
+fn count(url: &str, entity: &str) -> usize {
+    let text = ureq::get(format!("{url}/{entity}")).call().unwrap().body_mut().read_to_string().unwrap();
+    serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap().len()
+}
+
+fn add_post(db: &Db, title: &str) -> i64 {
+    let insert = "INSERT INTO news_post (user_id, title, body) VALUES (1, $1, 'text') RETURNING id";
+    db.client().query_one(insert, &[&title]).unwrap().get(0)
+}
+
+fn number(db: &Db, sql: &str) -> i64 {
+    db.client().query_one(sql, &[]).unwrap().get(0)
+}
+
+const PENDING: &str = "SELECT count(*) FROM news_modelevent WHERE synced_at IS NULL";
+const RUNS: &str = "SELECT count(*) FROM news_sync_run";
+
+/// Ends it by SIGTERM and returns how long that took.
+fn stop(running: Running) -> Duration {
+    let begun = Instant::now();
+    running.signal(Signal::TERM);
+    running.wait().expect_code(143);
+    begun.elapsed()
+}
+
+#[test]
+fn every_runs_at_multiples_of_the_period_and_stops_within_a_second() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (_target, url) = target(&news, &[]);
+    add_post(&db, "first");
+    let sync = news.spawn(["--target-url", &url, "sync", "--every", "2s"]);
+    wait_until("the first change is sent", || number(&db, PENDING) == 0);
+    add_post(&db, "second");
+    wait_until("the second change is sent", || number(&db, PENDING) == 0);
+    assert_eq!(count(&url, "posts"), 2);
+    assert!(stop(sync) < Duration::from_secs(2));
+    // Late by the jitter (100 ms), and by what a loaded machine makes of it.
+    let late = "SELECT count(*) FROM news_sync_run WHERE mod(extract(epoch FROM started_at), 2) > 1.5";
+    assert_eq!(number(&db, late), 0);
+    let apart =
+        "SELECT count(*) FROM (SELECT started_at - lag(started_at) OVER (ORDER BY id) AS gap FROM news_sync_run) g
+                 WHERE gap < interval '1 second'";
+    assert_eq!(number(&db, apart), 0);
+}
+
+#[test]
+fn follow_sends_a_change_within_a_second_and_rests_without() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (_target, url) = target(&news, &[]);
+    let sync = news.spawn(["--target-url", &url, "sync", "--follow"]);
+    let mut took = Vec::new();
+    for n in 0..5 {
+        add_post(&db, &format!("post {n}"));
+        let begun = Instant::now();
+        wait_until("the change is sent", || number(&db, PENDING) == 0);
+        took.push(begun.elapsed());
+    }
+    assert_eq!(count(&url, "posts"), 5);
+    took.sort();
+    // The first has to wait for the process; of the others a loaded machine may delay one.
+    assert!(took[2] < Duration::from_secs(1), "{took:?}");
+    wait_until("the last run is over", || {
+        number(&db, "SELECT count(*) FROM news_sync_run WHERE status = 'running'") == 0
+    });
+    let runs = number(&db, RUNS);
+    // Nothing is held in between: somebody else gets the lock.
+    news.run(["--target-url", &url, "sync"]).ok();
+    assert_eq!(number(&db, RUNS), runs + 1);
+    assert!(stop(sync) < Duration::from_secs(2));
+}
+
+#[test]
+fn follow_leaves_a_parked_object_alone_until_somebody_changes_or_retries_it() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (_target, url) = target(&news, &["--reject-text", "bad words"]);
+    let bad = add_post(&db, "bad words");
+    let sync = news.spawn(["--target-url", &url, "sync", "--follow"]);
+    wait_until("it is parked", || number(&db, "SELECT count(*) FROM news_sync_object WHERE state = 'parked'") == 1);
+    add_post(&db, "good");
+    wait_until("the other one is sent", || number(&db, PENDING) == 1);
+    // One run more may look at what the last one left; then it is quiet. A second is four looks.
+    wait_until("no more runs begin", || {
+        let runs = number(&db, RUNS);
+        std::thread::sleep(Duration::from_secs(1));
+        number(&db, RUNS) == runs
+    });
+    let runs = number(&db, RUNS);
+    news.run(["retry", &format!("posts/{bad}")]).ok();
+    wait_until("it is tried again", || number(&db, RUNS) > runs);
+    db.client().execute("UPDATE news_post SET title = 'better' WHERE id = $1", &[&bad]).unwrap();
+    wait_until("the better one is sent", || number(&db, PENDING) == 0);
+    assert_eq!(count(&url, "posts"), 2);
+    stop(sync);
+}
+
+#[test]
+fn repeated_runs_let_a_failing_object_wait_and_a_run_by_hand_does_not() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (_target, url) = target(&news, &["--status-for", "posts/1=500"]);
+    let rest =
+        "INSERT INTO news_post (id, user_id, title, body) SELECT i, 1, 'title', 'body' FROM generate_series(2, 40) i";
+    db.client().batch_execute(rest).unwrap();
+    news.run(["--target-url", &url, "sync"]).ok();
+    db.client()
+        .batch_execute("INSERT INTO news_post (id, user_id, title, body) VALUES (1, 1, 'title', 'body')")
+        .unwrap();
+    // Others succeed meanwhile, so it is the object that fails and not the target.
+    db.client().batch_execute("UPDATE news_post SET title = 'new' WHERE id > 1").unwrap();
+    let sync = news.spawn(["--target-url", &url, "sync", "--follow"]);
+    let waiting = "SELECT count(*) FROM news_sync_object WHERE state = 'waiting' AND failures = 1
+                   AND next_try_at BETWEEN clock_timestamp() + interval '30 s' AND clock_timestamp() + interval '61 s'";
+    wait_until("it waits for a minute", || number(&db, waiting) == 1);
+    db.client().batch_execute("UPDATE news_post SET title = 'newer' WHERE id = 2").unwrap();
+    wait_until("the other one is sent", || number(&db, PENDING) == 1);
+    assert_eq!(number(&db, waiting), 1, "it was not tried again");
+    stop(sync);
+    let changes = "UPDATE news_post SET title = 'newest' WHERE id > 1";
+    db.client().batch_execute(changes).unwrap();
+    news.run(["--target-url", &url, "sync"]).expect_code(3);
+    let twice = "SELECT count(*) FROM news_sync_object WHERE state = 'waiting' AND failures = 2
+                 AND next_try_at > clock_timestamp() + interval '61 s'";
+    assert_eq!(number(&db, twice), 1, "it was tried, and waits twice as long");
+}
+
+#[test]
+fn an_outage_ends_no_loop_and_leaves_nobody_waiting() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (target, url) = target(&news, &[]);
+    drop(target);
+    add_post(&db, "title");
+    let mut sync = news.spawn(["--target-url", &url, "sync", "--follow"]);
+    sync.wait_line("it says that it tries again", |line| line.contains("trying again").then_some(()));
+    assert_eq!(number(&db, "SELECT count(*) FROM news_sync_object WHERE next_try_at IS NOT NULL"), 0);
+    assert!(stop(sync) < Duration::from_secs(2));
+}
+
+#[test]
+fn what_the_next_run_would_meet_again_ends_the_loop() {
+    let db = Db::new();
+    let news = News::on(&db);
+    add_post(&db, "title");
+    // No target is named, and none is remembered.
+    news.run(["sync", "--every", "1s"]).expect_code(2);
+    let news = news.env("NEWS_FAKE_TOKEN", "secret");
+    let (_target, url) = target(&news, &["--require-token"]);
+    news.run(["--target-url", &url, "sync", "--follow"]).expect_code(7);
+}
+
+#[test]
+fn loops_exclude_what_makes_no_sense_with_them() {
+    let news = News::bare();
+    for args in [
+        &["sync", "--every", "5m", "--follow"][..],
+        &["sync", "--every", "5m", "--dry-run"],
+        &["sync", "--follow", "--checksum", "0"],
+        &["sync", "--follow", "--full"],
+        &["sync", "--every", "0"],
+        &["sync", "--every", "500ms"],
+    ] {
+        news.run(args).expect_code(2);
+    }
+}
+
+#[test]
+fn full_runs_repeat() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (_target, url) = target(&news, &[]);
+    add_post(&db, "title");
+    let sync = news.spawn(["--target-url", &url, "sync", "--full", "--every", "1s"]);
+    wait_until("two of them are done", || {
+        number(&db, "SELECT count(*) FROM news_sync_run WHERE kind = 'full' AND status = 'done'") >= 2
+    });
+    stop(sync);
+    assert_eq!(count(&url, "posts"), 1);
+}
+
+/// The samples of a metrics file, by name and labels.
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, n)| (name.into(), n.parse().unwrap())).collect()
+}
+
+#[test]
+fn metrics_tell_how_things_stand_after_each_run() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (api, url) = target(&news, &["--reject-text", "bad words"]);
+    add_post(&db, "good");
+    let file = news.home().join("news.prom");
+    let sync = ["--target-url", &url, "sync", "--metrics-file", "news.prom"];
+    news.run(sync).ok();
+    let good = samples(&std::fs::read_to_string(&file).unwrap());
+    assert_eq!(good["news_sync_exit_code"], 0.0);
+    assert_eq!(good["news_pending_objects"], 0.0);
+    assert_eq!(good["news_run_status{kind=\"sync\",status=\"done\"}"], 1.0);
+    assert!(good["news_run_requests{kind=\"sync\"}"] >= 1.0);
+    let now = number(&db, "SELECT extract(epoch FROM now())::bigint") as f64;
+    assert!((now - good["news_last_success_timestamp_seconds{kind=\"sync\"}"]).abs() < 60.0);
+
+    add_post(&db, "bad words");
+    news.run(sync).expect_code(3);
+    let partly = samples(&std::fs::read_to_string(&file).unwrap());
+    assert_eq!(partly["news_sync_exit_code"], 3.0);
+    assert_eq!((partly["news_pending_objects"], partly["news_parked_objects"]), (1.0, 1.0));
+    assert_eq!(partly["news_run_status{kind=\"sync\",status=\"partly\"}"], 1.0);
+    let success = "news_last_success_timestamp_seconds{kind=\"sync\"}";
+    assert_eq!(partly[success], good[success]);
+
+    drop(api);
+    add_post(&db, "other");
+    news.run(sync).expect_code(5);
+    let away = samples(&std::fs::read_to_string(&file).unwrap());
+    assert_eq!((away["news_sync_exit_code"], away["news_pending_objects"]), (5.0, 2.0));
+
+    let nowhere = ["--database-url", "postgresql://127.0.0.1:1/x", "sync", "--metrics-file", "news.prom"];
+    news.run(nowhere).expect_code(8);
+    let without = samples(&std::fs::read_to_string(&file).unwrap());
+    assert_eq!((without["news_sync_exit_code"], without["news_database_up"]), (8.0, 0.0));
+    assert!(!without.contains_key("news_pending_objects"));
+
+    let names: Vec<_> = news.home().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".news-metrics")), "{names:?}");
+}
+
+#[test]
+fn metrics_that_cannot_be_written_are_a_failure_of_their_own() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (_target, url) = target(&news, &[]);
+    news.run(["--target-url", &url, "sync", "--metrics-file", "no/such/folder.prom"]).expect_code(74);
+}

@@ -1,0 +1,122 @@
+//! How objects and runs end, and what is recorded of it.
+
+use core::time::Duration;
+
+use crate::object::ATTEMPTS_MAX;
+use crate::reply::Told;
+use crate::session::order::Fate;
+use crate::session::pace::Exhausted;
+use crate::session::types::{Fact, Left, Next, Stop};
+use crate::session::{BATCH_MAX, Phase, Session};
+
+/// The same refusal so often in a row is no matter of single objects (DESIGN).
+const PARKED_IN_A_ROW_MAX: u32 = 20;
+
+impl Session {
+    pub(super) fn done(&mut self, place: usize, now: Duration) {
+        let work = self.items[place].work;
+        self.parked_in_a_row = (0, 0);
+        self.summary.count_done(work.key.entity(), work.action());
+        self.fact(Fact::Done(work.key), now);
+        self.end(place, Fate::Good, now);
+    }
+
+    pub(super) fn fail(&mut self, place: usize, now: Duration) {
+        self.summary.failed += 1;
+        self.leave(place, Left::Waiting, now);
+        self.end(place, Fate::Bad, now);
+    }
+
+    pub(super) fn park(&mut self, place: usize, told: &Told, now: Duration) {
+        self.summary.parked += 1;
+        self.leave(place, Left::Parked, now);
+        self.end(place, Fate::Bad, now);
+        let status = told.status.unwrap_or(0);
+        let (last, count) = self.parked_in_a_row;
+        let count = if last == status { count + 1 } else { 1 };
+        self.parked_in_a_row = (status, count);
+        if count >= PARKED_IN_A_ROW_MAX {
+            self.stop(Stop::Refusing { status, count });
+        }
+    }
+
+    pub(super) fn leave(&mut self, place: usize, end: Left, now: Duration) {
+        let item = &self.items[place];
+        let fact = Fact::Left {
+            key: item.work.key,
+            presence: item.talk.presence(),
+            end,
+            status: item.status,
+            why: item.why.clone(),
+        };
+        self.fact(fact, now);
+    }
+
+    fn fact(&mut self, fact: Fact, now: Duration) {
+        if self.facts.is_empty() {
+            self.facts_since = now;
+        }
+        self.facts.push(fact);
+    }
+
+    /// Ends the object's part, and that of all who are held by it.
+    pub(super) fn end(&mut self, place: usize, fate: Fate, now: Duration) {
+        let mut ending = alloc::vec![(place, fate)];
+        while let Some((place, fate)) = ending.pop() {
+            let item = &mut self.items[place];
+            item.phase = Phase::Ended;
+            self.open -= usize::from(item.prepared);
+            for held in self.order.ended(&self.items[place].work, fate) {
+                self.summary.held += 1;
+                self.leave(held, Left::Held, now);
+                ending.push((held, Fate::Bad));
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self) -> Next {
+        let rest = self.facts.split_off(self.facts.len().min(BATCH_MAX));
+        Next::Record(core::mem::replace(&mut self.facts, rest))
+    }
+
+    /// After a stop: waits for what is under way, then leaves the rest as it is.
+    pub(super) fn wind_up(&mut self, now: Duration) -> Next {
+        if !self.is_idle() {
+            return Next::Wait(None);
+        }
+        self.ready.clear();
+        self.timers.clear();
+        self.suspended.clear();
+        self.ask_master = None;
+        for place in 0..self.items.len() {
+            if self.items[place].phase == Phase::Ended {
+                continue;
+            }
+            self.items[place].phase = Phase::Ended;
+            self.summary.untouched += 1;
+            if self.items[place].prepared {
+                self.leave(place, Left::Waiting, now);
+            }
+        }
+        if self.facts.is_empty() { Next::Finished } else { self.record() }
+    }
+
+    pub(super) fn finish(&mut self, now: Duration) -> Next {
+        if let Some(&place) = self.forbidden.first() {
+            self.stop(Stop::Credentials(self.items[place].why.clone()));
+            return self.wind_up(now);
+        }
+        // Objects that nobody will ever release would be a bug in `order`; they are left
+        // pending, never lost.
+        if self.items.iter().any(|item| item.phase != Phase::Ended) {
+            self.stop(Stop::Asked);
+            return self.wind_up(now);
+        }
+        // Few objects make no streak, but if nothing came through at the end, it is the target.
+        if self.summary.failed > 0 && self.pace.streak() >= ATTEMPTS_MAX {
+            let streak = Exhausted::Streak(self.pace.streak());
+            self.stop(Stop::Unavailable(streak, self.last_trouble.clone()));
+        }
+        Next::Finished
+    }
+}

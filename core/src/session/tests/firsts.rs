@@ -1,0 +1,132 @@
+//! The first create of each entity (TARGETS 5).
+
+use super::*;
+use crate::reply::Method;
+use crate::session::Removed;
+use Presence::{Absent, Present};
+
+/// A target that answers each POST with an id of its own.
+fn own_ids(request: &Request, made: &str) -> Reply {
+    let json = wire::to_json(&object(request.key))
+        .replace(&format!("\"id\":{},", request.key.id()), &format!("\"id\":{made},"));
+    match request.method {
+        Method::Post => http(201, &json),
+        Method::Get if request.id == made.trim_matches('"') => http(200, &json),
+        Method::Delete => status(200),
+        Method::Get | Method::Put => status(404),
+    }
+}
+
+#[test]
+fn they_go_alone_and_are_read_back() {
+    let mut works = many("posts", 1..=4, Absent, Wish::Present);
+    works.extend(
+        many("comments", 1..=4, Absent, Wish::Present)
+            .into_iter()
+            .map(|work| Work { parent: PostId::new(9).ok(), ..work }),
+    );
+    let played = scene(works).jobs(8).play(|request, _, _| fine(request));
+    assert_eq!(played.requests[..2], ["POST posts/1", "GET posts/1"]);
+    // Not beside each other: one may end the run, and the other's stray would stay.
+    assert!(played.sent_at[played.first("POST comments/1")] > played.sent_at[1]);
+    assert!(played.sent_at[played.first("POST comments/2")] > played.sent_at[played.first("GET comments/1")]);
+    assert_eq!(played.requests.len(), 10);
+}
+
+#[test]
+fn a_target_that_pretends_is_told_once() {
+    let mut works = many("posts", 1..=3, Absent, Wish::Present);
+    works.extend(many("comments", 1..=3, Absent, Wish::Present));
+    let played = scene(works).play(|request, _, _| match request.method {
+        Method::Post => http(201, r#"{"id":101}"#),
+        Method::Get | Method::Put | Method::Delete => status(404),
+    });
+    assert_eq!(played.warnings, [Warning::Pretends("posts/1".parse().unwrap())]);
+    assert_eq!(played.requests[..5], ["POST posts/1", "GET posts/1", "LIST", "GET posts/1", "GET posts/101"]);
+    assert!(played.sent_at[3] >= SETTLE, "a 404 may be too early");
+    assert!(played.recorded().iter().all(|line| line.ends_with("done")), "{:?}", played.recorded());
+}
+
+#[test]
+fn a_404_is_judged_by_when_it_was_asked_for() {
+    // The answer comes after `settle`; the question was asked before.
+    let mut asked = 0;
+    let works = works(&[("posts/1", Absent, Wish::Present), ("posts/2", Present, Wish::Absent)]);
+    let mut scene = scene(works);
+    scene.config.settle = LATENCY + MS(5);
+    let played = scene.play(|request, _, _| {
+        asked += u32::from(request.method == Method::Get);
+        if asked == 1 && request.method == Method::Get { status(404) } else { fine(request) }
+    });
+    assert_eq!((played.warnings.len(), asked), (0, 2));
+}
+
+#[test]
+fn a_target_with_its_own_ids_is_left_as_it_was() {
+    for (made, requests, removed) in [
+        ("\"af3c\"", ["GET posts/af3c", "DELETE posts/af3c"], Removed::Yes),
+        ("1001", ["GET posts/1001", "DELETE posts/1001"], Removed::Yes),
+        // The master has an object of this id: it stays.
+        ("101", ["GET posts/101", "GET posts/101"], Removed::No),
+    ] {
+        let works = many("posts", 1..=3, Absent, Wish::Present);
+        let played = scene(works).jobs(4).play(|request, _, _| own_ids(request, made));
+        assert_eq!(played.requests[4..], requests, "{made}");
+        let named = made.trim_matches('"').to_string();
+        let key = "posts/1".parse().unwrap();
+        assert_eq!(played.summary.stop, Some(Stop::OwnIds { key, named, removed }), "{made}");
+        assert_eq!(played.recorded()[0], "posts/1 Waiting Absent");
+    }
+}
+
+#[test]
+fn a_target_that_counts_is_found_out_by_a_later_create() {
+    // The first object gets the id that it was sent with, by chance.
+    let works = many("posts", 1..=3, Absent, Wish::Present);
+    let played = scene(works).play(|request, _, _| match request.key.id() {
+        1 => fine(request),
+        _ => own_ids(request, "1002"),
+    });
+    assert!(matches!(played.summary.stop, Some(Stop::OwnIds { removed: Removed::Yes, .. })), "{:?}", played.requests);
+    assert_eq!(played.recorded(), ["posts/1 done", "posts/2 Waiting Absent", "posts/3 Waiting Absent"]);
+}
+
+#[test]
+fn an_older_object_under_the_id_is_no_proof() {
+    // POST is answered with another id; GET finds something else under ours.
+    let played = scene(works(&[("posts/1", Absent, Wish::Present)])).play(|request, _, _| {
+        match (request.method, request.id.as_str()) {
+            (Method::Get, "1") => http(200, r#"{"id":1,"userId":1,"title":"older","body":""}"#),
+            _ => own_ids(request, "1002"),
+        }
+    });
+    assert!(matches!(played.summary.stop, Some(Stop::OwnIds { .. })), "{:?}", played.requests);
+}
+
+#[test]
+fn other_content_is_told_and_done() {
+    let played = scene(works(&[("posts/1", Absent, Wish::Present)])).play(|request, _, _| match request.method {
+        Method::Get => http(200, r#"{"id":1,"userId":1,"title":"T","body":"b"}"#),
+        Method::Post | Method::Put | Method::Delete => fine(request),
+    });
+    assert_eq!(played.warnings, [Warning::StoredDifferently("posts/1".parse().unwrap())]);
+    assert_eq!(played.recorded(), ["posts/1 done"]);
+}
+
+#[test]
+fn a_first_that_fails_lets_the_next_be_first() {
+    let works = many("posts", 1..=2, Absent, Wish::Present);
+    let played = scene(works).play(|request, _, _| if request.key.id() == 1 { status(422) } else { fine(request) });
+    assert_eq!(played.requests, ["POST posts/1", "POST posts/2", "GET posts/2"]);
+}
+
+#[test]
+fn a_stop_before_the_read_back_leaves_a_doubt() {
+    let mut scene = scene(works(&[("posts/1", Absent, Wish::Present)]));
+    scene.interrupt_after = Some(2);
+    let played = scene.play(|request, _, _| match request.method {
+        Method::Get => Reply::Lost { why: "cut".to_string() },
+        Method::Post | Method::Put | Method::Delete => fine(request),
+    });
+    assert_eq!(played.recorded(), ["posts/1 Waiting Unknown"]);
+}

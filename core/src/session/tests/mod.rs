@@ -1,0 +1,237 @@
+//! Scenarios: a plan, a target in a closure, and what came of it. Everything takes 10 ms.
+
+mod firsts;
+mod order;
+mod trouble;
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::merge::{Presence, Wish};
+use crate::model::{Comment, Key, Object, Post, PostId};
+use crate::plan::{Plan, Standing, Work};
+use crate::reply::Reply;
+use crate::session::{Config, Fact, Left, Listing, Loaded, Next, Request, SETTLE, Session, Stop, Summary, Warning};
+use crate::wire;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const LATENCY: Duration = Duration::from_millis(10);
+
+/// A plan, and what surrounds it; all is well unless said otherwise.
+struct Scene {
+    works: Vec<Work>,
+    config: Config,
+    listing: Listing,
+    overtaken: Vec<Key>,
+    /// Interrupted once so many requests were sent.
+    interrupt_after: Option<usize>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+struct Played {
+    /// `POST posts/1`, in the order of sending; `LIST` for the listing.
+    requests: Vec<String>,
+    sent_at: Vec<Duration>,
+    /// Under way at the same time, at most.
+    jobs: usize,
+    prepared: Vec<Key>,
+    facts: Vec<Fact>,
+    warnings: Vec<Warning>,
+    summary: Summary,
+    took: Duration,
+}
+
+/// Work on an object, in words: `posts/1 Absent Present`. A comment belongs to posts/1.
+fn works(lines: &[(&str, Presence, Wish)]) -> Vec<Work> {
+    let work = |(key, before, after): &(&str, Presence, Wish)| {
+        let key: Key = key.parse().unwrap();
+        let parent = matches!(key, Key::Comment(_)).then(|| PostId::new(1).unwrap());
+        Work { key, parent, before: *before, after: *after, standing: Standing::Ready }
+    };
+    lines.iter().map(work).collect()
+}
+
+/// The same work for the objects of these ids.
+fn many(entity: &str, ids: core::ops::RangeInclusive<u32>, before: Presence, after: Wish) -> Vec<Work> {
+    ids.flat_map(|id| works(&[(&format!("{entity}/{id}"), before, after)])).collect()
+}
+
+fn object(key: Key) -> Object {
+    match key {
+        Key::Post(id) => Object::Post(Post::new(id, 1, "t".into(), "b".into()).unwrap()),
+        Key::Comment(id) => {
+            let post = PostId::new(1).unwrap();
+            Object::Comment(Comment::new(id, post, "n".into(), "e".into(), "b".into()).unwrap())
+        }
+    }
+}
+
+fn status(status: u16) -> Reply {
+    http(status, "{}")
+}
+
+fn http(status: u16, body: &str) -> Reply {
+    Reply::Http { status, retry_after: None, location: None, body: body.to_string() }
+}
+
+fn throttled(seconds: u64) -> Reply {
+    Reply::Http { status: 429, retry_after: Some(MS(seconds * 1000)), location: None, body: String::new() }
+}
+
+/// What a target answers that keeps everything.
+fn fine(request: &Request) -> Reply {
+    http(200, &wire::to_json(&object(request.key)))
+}
+
+fn scene(works: Vec<Work>) -> Scene {
+    let config = Config { jobs: 1, rate_per_s: None, settle: SETTLE };
+    Scene { works, config, listing: Listing::Good, overtaken: Vec::new(), interrupt_after: None }
+}
+
+enum Flying {
+    Request(Request),
+    Listing,
+}
+
+impl Scene {
+    fn jobs(mut self, jobs: usize) -> Self {
+        self.config.jobs = jobs;
+        self
+    }
+
+    /// Plays it. The target is given the request, how often it was sent, and the time.
+    fn play(self, mut target: impl FnMut(&Request, usize, Duration) -> Reply) -> Played {
+        let plan = Plan::new(self.works);
+        let mut session = Session::new(self.config, &plan, Duration::ZERO);
+        let (mut played, mut now) = (Played::default(), Duration::ZERO);
+        let mut flying: VecDeque<(Duration, Flying)> = VecDeque::new();
+        loop {
+            assert!(played.requests.len() < 10_000, "no end");
+            match session.next(now) {
+                Next::Prepare(keys) => {
+                    for key in keys {
+                        let loaded = if self.overtaken.contains(&key) { Loaded::Overtaken } else { Loaded::Ready };
+                        session.loaded(key, loaded, now);
+                        played.prepared.push(key);
+                    }
+                }
+                Next::Send(request) => {
+                    played.requests.push(format!("{} {}/{}", request.method.name(), request.key.entity(), request.id));
+                    played.sent_at.push(now);
+                    flying.push_back((now + LATENCY, Flying::Request(request)));
+                }
+                Next::CheckListing => {
+                    played.requests.push("LIST".to_string());
+                    played.sent_at.push(now);
+                    flying.push_back((now + LATENCY, Flying::Listing));
+                }
+                // The master has every object below 1000.
+                Next::AskMaster(key) => session.owned(key, key.id() < 1000),
+                Next::Record(facts) => played.facts.extend(facts),
+                Next::Warn(warning) => played.warnings.push(warning),
+                Next::Wait(until) => {
+                    let back = flying.front().map(|(at, _)| *at);
+                    now = [until, back].into_iter().flatten().min().expect("something to wait for");
+                }
+                Next::Finished => break,
+            }
+            played.jobs = played.jobs.max(flying.len());
+            if self.interrupt_after == Some(played.requests.len()) {
+                session.stop(Stop::Asked);
+            }
+            while flying.front().is_some_and(|(at, _)| *at <= now) {
+                match flying.pop_front() {
+                    Some((_, Flying::Request(request))) => {
+                        let line = format!("{} {}/{}", request.method.name(), request.key.entity(), request.id);
+                        let times = played.requests.iter().filter(|sent| **sent == line).count();
+                        let sent = object(request.key);
+                        let reply = target(&request, times, now);
+                        session.answered(request.key, &reply, Some(&sent), now, 100);
+                    }
+                    Some((_, Flying::Listing)) => session.listed(self.listing.clone(), now, 100),
+                    None => {}
+                }
+            }
+        }
+        played.summary = session.summary().clone();
+        played.took = now;
+        played
+    }
+}
+
+impl Played {
+    /// What was recorded, by key: `done`, or how it was left and with which presence.
+    fn recorded(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self
+            .facts
+            .iter()
+            .map(|fact| match fact {
+                Fact::Done(key) => format!("{key} done"),
+                Fact::Left { key, presence, end, .. } => format!("{key} {end:?} {presence:?}"),
+            })
+            .collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    fn first(&self, request: &str) -> usize {
+        self.requests.iter().position(|sent| sent == request).unwrap_or_else(|| panic!("{request} was not sent"))
+    }
+}
+
+#[test]
+fn nothing_to_do_ends_at_once() {
+    let played = scene(Vec::new()).play(|_, _, _| status(500));
+    assert_eq!((played.requests.len(), played.took, played.summary), (0, Duration::ZERO, Summary::default()));
+}
+
+#[test]
+fn what_comes_to_nothing_is_recorded_without_a_request() {
+    let played = scene(works(&[("posts/1", Presence::Absent, Wish::Absent)])).play(|_, _, _| status(500));
+    assert_eq!((played.requests.len(), played.recorded()), (0, alloc::vec!["posts/1 done".to_string()]));
+}
+
+#[test]
+fn an_overtaken_object_leaves_no_fact() {
+    let mut scene =
+        scene(works(&[("posts/1", Presence::Absent, Wish::Present), ("comments/1", Presence::Absent, Wish::Present)]));
+    scene.overtaken = alloc::vec!["posts/1".parse().unwrap()];
+    let played = scene.play(|request, _, _| fine(request));
+    assert_eq!(played.recorded(), ["comments/1 done"]);
+    assert_eq!(played.summary.overtaken, 1);
+}
+
+#[test]
+fn no_more_rows_are_held_than_the_limit() {
+    let works = many("posts", 1..=5000, Presence::Unknown, Wish::Present);
+    let mut open_max = 0;
+    let plan = Plan::new(works);
+    let config = Config { jobs: 4, rate_per_s: None, settle: SETTLE };
+    let mut session = Session::new(config, &plan, Duration::ZERO);
+    while let Next::Prepare(keys) = session.next(Duration::ZERO) {
+        open_max += keys.len();
+        for key in keys {
+            session.loaded(key, Loaded::Ready, Duration::ZERO);
+        }
+    }
+    assert_eq!(open_max, 4096);
+}
+
+#[test]
+fn an_interrupt_waits_for_answers_and_tells_what_is_known() {
+    let mut scene = scene(works(&[
+        ("posts/1", Presence::Present, Wish::Present),
+        ("posts/2", Presence::Present, Wish::Present),
+        ("posts/3", Presence::Absent, Wish::Absent),
+    ]));
+    scene.interrupt_after = Some(1);
+    let played = scene.play(|request, _, _| fine(request));
+    assert_eq!(played.requests, ["PUT posts/1"]);
+    assert_eq!(played.recorded(), ["posts/1 done", "posts/2 Waiting Present", "posts/3 done"]);
+    assert_eq!((played.summary.stop, played.summary.untouched), (Some(Stop::Asked), 1));
+    assert_eq!(played.facts.iter().filter(|fact| matches!(fact, Fact::Left { end: Left::Waiting, .. })).count(), 1);
+}

@@ -1,0 +1,106 @@
+//! Who goes before whom (TARGETS 9).
+
+use super::*;
+use crate::reply::Method;
+use crate::session::LEASE;
+use Presence::{Absent, Present, Unknown};
+
+fn a_bit_of_everything() -> Vec<Work> {
+    let mut all = works(&[
+        ("posts/9", Present, Wish::Absent),
+        ("comments/8", Present, Wish::Absent),
+        ("comments/7", Present, Wish::Present),
+        ("comments/6", Absent, Wish::Present),
+        ("posts/5", Present, Wish::Present),
+        ("posts/1", Absent, Wish::Present),
+    ]);
+    all[1].parent = PostId::new(9).ok();
+    all
+}
+
+#[test]
+fn the_happy_path() {
+    let played = scene(a_bit_of_everything()).play(|request, _, _| fine(request));
+    assert_eq!(
+        played.requests,
+        [
+            "POST posts/1",
+            "GET posts/1",
+            "PUT posts/5",
+            "POST comments/6",
+            "GET comments/6",
+            "PUT comments/7",
+            "DELETE comments/8",
+            "DELETE posts/9",
+        ]
+    );
+    assert!(played.recorded().iter().all(|line| line.ends_with("done")), "{:?}", played.recorded());
+    assert_eq!((played.summary.requests, played.summary.retries, played.summary.stop), (8, 0, None));
+}
+
+#[test]
+fn many_jobs_keep_the_order_where_it_matters() {
+    let played = scene(a_bit_of_everything()).jobs(8).play(|request, _, _| fine(request));
+    let at = |request| played.sent_at[played.first(request)];
+    assert!(at("POST comments/6") > at("GET posts/1"));
+    assert!(at("PUT comments/7") > at("GET posts/1"), "a target that drops orphans would drop it");
+    assert!(at("DELETE comments/8") > at("PUT comments/7") && at("DELETE comments/8") > at("GET comments/6"));
+    assert!(at("DELETE posts/9") > at("DELETE comments/8"));
+}
+
+#[test]
+fn no_delete_goes_before_a_change_that_is_tried_again() {
+    let works = works(&[("posts/5", Present, Wish::Present), ("posts/9", Present, Wish::Absent)]);
+    let played = scene(works).jobs(8).play(|request, times, _| match request.key.id() {
+        5 if request.method == Method::Put && times == 1 => status(503),
+        _ => fine(request),
+    });
+    assert_eq!(played.requests, ["PUT posts/5", "GET posts/5", "DELETE posts/9"]);
+}
+
+#[test]
+fn a_parked_post_holds_its_comments_and_nobody_else() {
+    let mut works = works(&[
+        ("posts/1", Absent, Wish::Present),
+        ("comments/6", Absent, Wish::Present),
+        ("comments/7", Present, Wish::Present),
+        ("comments/9", Present, Wish::Present),
+    ]);
+    works[3].parent = PostId::new(2).ok();
+    let parks = |request: &Request| if request.key.to_string() == "posts/1" { status(422) } else { fine(request) };
+    let played = scene(works.clone()).jobs(4).play(|request, _, _| parks(request));
+    let left = ["comments/6 Held Absent", "comments/7 Held Present", "comments/9 done"];
+    assert_eq!(played.recorded(), [&left[..], &["posts/1 Parked Absent"]].concat());
+    assert_eq!((played.summary.parked, played.summary.held), (1, 2));
+
+    // The next run does not try it, and holds them again.
+    works[0].standing = Standing::Parked;
+    let played = scene(works).jobs(4).play(|request, _, _| parks(request));
+    assert_eq!((played.requests, played.summary.parked_before), (alloc::vec!["PUT comments/9".to_string()], 1));
+    assert_eq!(played.facts.len(), 3);
+}
+
+#[test]
+fn a_posts_delete_is_held_while_a_comments_is_not_done() {
+    let mut works = works(&[
+        ("comments/7", Present, Wish::Absent),
+        ("comments/8", Present, Wish::Absent),
+        ("posts/1", Present, Wish::Absent),
+        ("posts/2", Present, Wish::Absent),
+    ]);
+    let refuses = |request: &Request| if request.key.id() == 7 { status(400) } else { fine(request) };
+    let played = scene(works.clone()).play(|request, _, _| refuses(request));
+    assert_eq!(
+        played.recorded(),
+        ["comments/7 Parked Present", "comments/8 done", "posts/1 Held Present", "posts/2 done"]
+    );
+    works[0].standing = Standing::Parked;
+    let played = scene(works).play(|request, _, _| refuses(request));
+    assert_eq!(played.requests, ["DELETE comments/8", "DELETE posts/2"]);
+}
+
+#[test]
+fn what_another_run_may_have_sent_is_waited_for() {
+    let played = scene(works(&[("posts/1", Unknown, Wish::Present)])).play(|request, _, _| fine(request));
+    assert_eq!((played.requests[0].as_str(), played.sent_at[0]), ("GET posts/1", SETTLE + LEASE));
+}

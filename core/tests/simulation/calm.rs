@@ -1,0 +1,80 @@
+//! The end of a schedule: everything is fine, and what was left is made good.
+
+use news_core::session::{Stop, Warning};
+use news_core::{Entity, Key};
+
+use crate::rules::{Broken, Checked, hold};
+use crate::target::Column;
+use crate::world::{OWN_IDS_FAR, World};
+
+impl World {
+    fn calm_run(&mut self) -> Result<usize, Broken> {
+        let Some(run) = self.start_run()? else { return Err(Broken("the lock is not free".to_string())) };
+        while self.runs[run].over.is_none() {
+            hold!(self.step()?, "run {run} hangs");
+        }
+        Ok(run)
+    }
+
+    /// Everything is fine now: one run does all that the target takes; once an operator has
+    /// repaired what it refused, one more does the rest.
+    pub fn calm_end(&mut self) -> Checked {
+        if matches!(self.setup.column, Column::OwnIds { .. }) {
+            // What is still on its way leaves its own strays.
+            while self.step()? {}
+        }
+        let strays = self.target.strays(&self.master);
+        let run = self.calm_run()?;
+        if matches!(self.setup.column, Column::OwnIds { .. }) {
+            // Where its ids may be ours by chance, it takes more than one create to tell.
+            let clear = self.target.made >= OWN_IDS_FAR;
+            hold!(!clear || self.target.strays(&self.master) <= strays, "a stray is left behind");
+            let refused = matches!(self.runs[run].session.summary().stop, Some(Stop::OwnIds { .. }));
+            let parked = !self.refused.is_empty();
+            hold!(refused || parked || self.runs[run].all_done(), "{:?}", self.runs[run].session.summary());
+            return Ok(());
+        }
+        let stop = &self.runs[run].session.summary().stop;
+        hold!(stop.is_none(), "a calm run stops: {stop:?}");
+        self.the_rest_is_synced()?;
+        if let Some(key) = self.target.refuses.take()
+            && self.refused.contains(&key)
+        {
+            self.note(|| format!("{key} is accepted from now on"));
+            if self.master.rows.contains_key(&key) {
+                self.master.touch(key);
+            }
+            self.calm_run()?;
+        }
+        let last = self.runs.len() - 1;
+        hold!(self.runs[last].all_done(), "not everything is done: {:?}", self.runs[last].session.summary());
+        let remembered = self.master.remembered.first_key_value();
+        hold!(remembered.is_none() && self.master.pending().is_empty(), "something is left: {remembered:?}");
+        if self.setup.column.keeps() {
+            hold!(self.target.len() == self.master.rows.len(), "the target has {} records", self.target.len());
+            let warned: Vec<&Warning> = self.runs.iter().flat_map(|run| &run.warnings).collect();
+            hold!(warned.is_empty(), "{warned:?}");
+        }
+        self.the_rest_is_synced()
+    }
+
+    /// What is not pending is equal; what is pending was refused, or waits for what was.
+    fn the_rest_is_synced(&self) -> Checked {
+        let pending = self.master.pending();
+        for (key, parent) in &pending {
+            let post = parent.map(Key::Post);
+            let why = self.refused.contains(key) || post.is_some_and(|post| self.refused.contains(&post));
+            hold!(why, "{key} is still pending: {:?}", self.master.remembered.get(key));
+        }
+        if !self.setup.column.keeps() {
+            return Ok(());
+        }
+        for entity in Entity::ALL {
+            for key in (1..10).filter_map(|id| entity.key(id).ok()).filter(|key| !pending.contains_key(key)) {
+                let (here, there) = (self.master.rows.get(&key), self.target.get(key));
+                hold!(here == there, "{key} differs: {here:?} here, {there:?} there");
+            }
+        }
+        Ok(())
+    }
+}

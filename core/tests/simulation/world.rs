@@ -1,0 +1,406 @@
+//! A schedule: the clock, the heap of events, the network between runs and target, and the
+//! people who edit. Everything follows from the seed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::time::Duration;
+
+use news_core::reply::{Method, Reply};
+use news_core::session::{Fact, Left, Listing, Request, SETTLE};
+use news_core::{Entity, Key, Object};
+
+use crate::driver::{Arrival, Job, Run};
+use crate::master::Master;
+use crate::net::{Back, Fate, Weather};
+use crate::rng::Rng;
+use crate::rules::{Broken, Checked, hold};
+use crate::target::{Column, Target};
+
+/// A rule that a driver breaks, to see that it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// Nothing is committed before sending.
+    NoPreSendRow,
+    /// A time-out is taken for "not sent".
+    TimeoutIsNotSent,
+    /// All unsynced events of an object are marked, not those that were read.
+    MarksAll,
+    /// Requests take effect at once, it thinks.
+    NoSettle,
+    /// What is answered after the lock was lost is recorded.
+    RecordsAfterLockLost,
+    /// It does not ask whether the lock is still held before it sends.
+    NoLease,
+}
+
+/// What a seed decides at once.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub column: Column,
+    pub jobs: usize,
+    pub rate_per_s: Option<f64>,
+    /// A transaction takes up to so long.
+    pub commit_ms: u64,
+    pub flaw: Option<Flaw>,
+    /// The time between two starts of a run, at most.
+    start_gap_ms: u64,
+    lock_losses_permille: u64,
+    early_edits_permille: u64,
+    interrupts_permille: u64,
+}
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    Edit,
+    StartRun,
+    /// Faults and edits are over.
+    Calm,
+    LoseLock {
+        run: usize,
+    },
+    Interrupt {
+        run: usize,
+    },
+    Wake {
+        run: usize,
+        token: u64,
+    },
+    Job {
+        run: usize,
+        job: Job,
+    },
+    Effect {
+        flight: usize,
+    },
+    Back {
+        flight: usize,
+    },
+    ListingBack {
+        run: usize,
+        listing: Listing,
+    },
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct Flight {
+    pub run: usize,
+    pub request: Request,
+    /// Its run has taken the answer.
+    pub back: bool,
+    object: Option<Object>,
+    fate: Fate,
+    effects_to_come: usize,
+    answer: Option<(u16, String)>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub runs: u64,
+    pub requests: u64,
+    pub kills: u64,
+    pub locks_lost: u64,
+    pub overtaken: u64,
+    pub requests_max: u64,
+    pub longest: Duration,
+}
+
+impl Stats {
+    pub fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.requests += other.requests;
+        self.kills += other.kills;
+        self.locks_lost += other.locks_lost;
+        self.overtaken += other.overtaken;
+        self.requests_max = self.requests_max.max(other.requests_max);
+        self.longest = self.longest.max(other.longest);
+    }
+}
+
+#[derive(Debug)]
+pub struct World {
+    pub now: Duration,
+    pub rng: Rng,
+    pub setup: Setup,
+    pub master: Master,
+    pub target: Target,
+    pub runs: Vec<Run>,
+    pub flights: Vec<Flight>,
+    /// Runs whose listing is on its way.
+    pub listings: Vec<usize>,
+    pub kill_permille: u64,
+    pub stats: Stats,
+    pub trace: Option<Vec<String>>,
+    weather: Weather,
+    active: bool,
+    heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    events: Vec<Option<Event>>,
+    /// Per object: the last write whose effect is not known for sure, and when it is past.
+    uncertain: BTreeMap<Key, (usize, Duration)>,
+    /// Objects that were refused with 422 at any time: no others may be parked.
+    pub refused: BTreeSet<Key>,
+}
+
+/// Where a target's own ids begin: so that they come to be those of objects here, or never.
+const OWN_IDS_NEAR: i64 = 2;
+pub const OWN_IDS_FAR: i64 = 100;
+/// A schedule has no more events.
+const EVENTS_MAX: usize = 100_000;
+
+impl World {
+    pub fn new(seed: u64, flaw: Option<Flaw>) -> Self {
+        let mut rng = Rng::new(seed);
+        let until = rng.ms(500, 30_000);
+        let setup = Setup {
+            column: Column::any(&mut rng),
+            jobs: usize::try_from(rng.between(1, 8)).unwrap_or(1),
+            rate_per_s: rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2))),
+            commit_ms: rng.pick(&[2, 20, 300]).unwrap_or(2),
+            flaw,
+            start_gap_ms: rng.pick(&[100, 1000, 8000]).unwrap_or(1000),
+            lock_losses_permille: rng.pick(&[0, 0, 300, 800]).unwrap_or(0),
+            early_edits_permille: rng.pick(&[0, 200, 800]).unwrap_or(0),
+            interrupts_permille: rng.pick(&[0, 0, 200]).unwrap_or(0),
+        };
+        let master = Master::imported(&mut rng);
+        let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
+        let target = Target::equal_to(&master, setup.column, made);
+        let weather = Weather::any(&mut rng, until);
+        let kill_permille = rng.pick(&[0, 0, 3, 20, 60]).unwrap_or(0);
+        let mut world = Self {
+            now: Duration::ZERO,
+            setup,
+            master,
+            target,
+            runs: Vec::new(),
+            flights: Vec::new(),
+            listings: Vec::new(),
+            kill_permille,
+            stats: Stats::default(),
+            trace: None,
+            weather,
+            active: true,
+            heap: BinaryHeap::new(),
+            events: Vec::new(),
+            uncertain: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            rng,
+        };
+        world.first_events(until);
+        world
+    }
+
+    fn first_events(&mut self, until: Duration) {
+        if self.rng.permille(250) {
+            let key = if self.rng.permille(500) { Entity::Post.key(2) } else { Entity::Comment.key(3) };
+            self.target.refuses = key.ok();
+        }
+        // Edits come in bursts: what matters happens close together.
+        let bursts: Vec<Duration> = (0..self.rng.between(1, 4)).map(|_| self.rng.within(until)).collect();
+        let wide = self.rng.pick(&[10, 300, 3000]).unwrap_or(10);
+        for _ in 0..self.rng.between(2, 24) {
+            let at = self.rng.pick(&bursts).unwrap_or_default() + self.rng.ms(0, wide);
+            self.at(at.min(until), Event::Edit);
+        }
+        let first = self.rng.ms(0, self.setup.start_gap_ms);
+        self.at(first, Event::StartRun);
+        self.at(until, Event::Calm);
+    }
+
+    pub fn at(&mut self, at: Duration, event: Event) {
+        self.heap.push(Reverse((at, self.events.len() as u64, self.events.len())));
+        self.events.push(Some(event));
+    }
+
+    pub fn note(&mut self, words: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>9.3} s  {}", self.now.as_secs_f64(), words()));
+        }
+    }
+
+    /// Plays the schedule to its end.
+    pub fn play(&mut self) -> Checked {
+        let (column, jobs, rate) = (self.setup.column, self.setup.jobs, self.setup.rate_per_s);
+        self.note(|| format!("{column:?}, {jobs} jobs, rate {rate:?}"));
+        while self.active || self.runs.iter().any(|run| run.over.is_none()) {
+            hold!(self.step()?, "nothing happens any more");
+        }
+        self.calm_end()
+    }
+
+    /// Lets the next event happen. False: there is none.
+    pub fn step(&mut self) -> Result<bool, Broken> {
+        let Some(Reverse((at, _, place))) = self.heap.pop() else { return Ok(false) };
+        hold!(self.events.len() < EVENTS_MAX, "the schedule does not end");
+        self.now = self.now.max(at);
+        let Some(event) = self.events[place].take() else { return Ok(true) };
+        match event {
+            Event::Edit if self.active => {
+                let words = self.master.edit(&mut self.rng);
+                self.note(|| format!("somebody {words}"));
+            }
+            Event::StartRun if self.active => {
+                let gap = self.rng.ms(10, self.setup.start_gap_ms);
+                self.at(self.now + gap, Event::StartRun);
+                // Most runs without work would only cost the simulation time.
+                let idle = self.master.pending().is_empty() && self.rng.permille(950);
+                if !idle && let Some(run) = self.start_run()? {
+                    self.plan_accidents(run);
+                }
+            }
+            Event::Calm => {
+                self.note(|| "calm".to_string());
+                self.active = false;
+                self.weather = Weather::fine();
+                self.kill_permille = 0;
+            }
+            Event::LoseLock { run } if self.active && self.runs[run].over.is_none() => {
+                self.note(|| format!("run {run} loses the lock's session"));
+                self.runs[run].lose_lock();
+                self.stats.locks_lost += 1;
+                if self.master.lock == Some(run) {
+                    self.master.lock = None;
+                }
+            }
+            Event::Interrupt { run } if self.active => self.interrupt(run)?,
+            Event::Edit | Event::StartRun | Event::LoseLock { .. } | Event::Interrupt { .. } => {}
+            Event::Wake { run, token } => self.wake(run, token)?,
+            Event::Job { run, job } => self.do_job(run, job)?,
+            Event::Effect { flight } => self.effect(flight)?,
+            Event::Back { flight } => self.come_back(flight)?,
+            Event::ListingBack { run, listing } => {
+                self.listings.retain(|other| *other != run);
+                self.arrive(run, Arrival::Listing(listing))?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn plan_accidents(&mut self, run: usize) {
+        // Between reading the plan and loading the rows, and while the first requests fly.
+        if self.rng.permille(self.setup.early_edits_permille) {
+            for _ in 0..self.rng.between(1, 3) {
+                let at = self.now + self.rng.ms(0, 2 * self.setup.commit_ms + 20);
+                self.at(at, Event::Edit);
+            }
+        }
+        if self.rng.permille(self.setup.lock_losses_permille) {
+            let at = self.now + self.rng.ms(0, 4000);
+            self.at(at, Event::LoseLock { run });
+        }
+        if self.rng.permille(self.setup.interrupts_permille) {
+            let at = self.now + self.rng.ms(0, 4000);
+            self.at(at, Event::Interrupt { run });
+        }
+    }
+
+    /// A run sends a request.
+    pub fn send(&mut self, run: usize, request: Request) -> Checked {
+        self.stats.requests += 1;
+        let key = request.key;
+        let writes = request.method != Method::Get;
+        if let Some((_, until)) = self.uncertain.get(&key)
+            && self.setup.flaw.is_none()
+        {
+            hold!(*until <= self.now, "{} {key} while an earlier request may still take effect", request.method.name());
+        }
+        if writes && request.id == key.id().to_string() {
+            self.uncertain.insert(key, (self.flights.len(), self.now + SETTLE));
+        }
+        let object = match request.method {
+            Method::Post | Method::Put => self.runs[run].body(key).cloned(),
+            Method::Get | Method::Delete => None,
+        };
+        let carries = matches!(request.method, Method::Post | Method::Put);
+        hold!(object.is_some() == carries, "{} {key} without its row", request.method.name());
+        let (fate, trouble) = self.weather.fate(request.method, self.setup.column, self.now, &mut self.rng);
+        self.note(|| {
+            let what = object.as_ref().map(|o| format!(" {:?}", o.fields())).unwrap_or_default();
+            let trouble = trouble.map(|t| format!("; {t:?}")).unwrap_or_default();
+            format!("run {run} sends {} {}/{}{what}{trouble}", request.method.name(), key.entity(), request.id)
+        });
+        let flight = self.flights.len();
+        for at in fate.effects.into_iter().flatten() {
+            self.at(at, Event::Effect { flight });
+        }
+        self.at(fate.at, Event::Back { flight });
+        let effects_to_come = fate.effects.iter().flatten().count();
+        self.flights.push(Flight { run, request, back: false, object, fate, effects_to_come, answer: None });
+        Ok(())
+    }
+
+    pub fn send_listing(&mut self, run: usize) {
+        self.listings.push(run);
+        let (fate, _) = self.weather.fate(Method::Get, self.setup.column, self.now, &mut self.rng);
+        let listing = match fate.back {
+            Back::Answer => Listing::Good,
+            Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => Listing::None("trouble".to_string()),
+        };
+        self.note(|| format!("run {run} asks for the listing: {listing:?}"));
+        self.at(fate.at, Event::ListingBack { run, listing });
+    }
+
+    fn effect(&mut self, number: usize) -> Checked {
+        let flight = &mut self.flights[number];
+        let Request { key, method, id } = &flight.request;
+        let (key, method) = (*key, *method);
+        let (status, body) = self.target.take(method, key, id, flight.object.as_ref(), &mut self.rng);
+        if status == 422 && self.target.refuses == Some(key) {
+            self.refused.insert(key);
+        }
+        flight.effects_to_come -= 1;
+        flight.answer = Some((status, body));
+        let run = flight.run;
+        self.note(|| format!("            {} {key} of run {run} takes effect: {status}", method.name()));
+        if self.setup.column.keeps() {
+            let count = self.target.count(key);
+            hold!(count <= 1, "{key} is there {count} times");
+        }
+        Ok(())
+    }
+
+    fn come_back(&mut self, number: usize) -> Checked {
+        let flight = &self.flights[number];
+        let run = flight.run;
+        if self.runs[run].over.is_some() {
+            return Ok(());
+        }
+        let reply = flight.fate.back.reply(flight.answer.as_ref());
+        let key = flight.request.key;
+        let certain = match &reply {
+            Reply::Http { status, .. } => matches!(status, 200..=407 | 409..=499),
+            Reply::NotSent { .. } => true,
+            Reply::Lost { .. } => false,
+        };
+        if certain && self.uncertain.get(&key).is_some_and(|(flight, _)| *flight == number) {
+            self.uncertain.remove(&key);
+        }
+        self.note(|| match &reply {
+            Reply::Http { status, retry_after, .. } => {
+                format!("            run {run} gets {status} for {key} {retry_after:?}")
+            }
+            Reply::NotSent { why } | Reply::Lost { why } => {
+                format!("            run {run} gets nothing for {key}: {why}")
+            }
+        });
+        self.arrive(run, Arrival::Answer { flight: number, reply })
+    }
+
+    /// What has to hold when a fact was recorded.
+    pub fn recorded(&mut self, fact: &Fact) -> Checked {
+        let key = fact.key();
+        match fact {
+            Fact::Done(_) if self.setup.column != Column::Pretends && !self.master.is_pending(key) => {
+                let (here, there) = (self.master.rows.get(&key), self.target.get(key));
+                // A target that counts may make a deleted id again.
+                let again = here.is_none() && !self.setup.column.keeps();
+                hold!(here == there || again, "{key} is marked as synced: {here:?} here, {there:?} there");
+            }
+            Fact::Left { end: Left::Parked, status, why, .. } => {
+                hold!(self.refused.contains(&key), "{key} is parked: {status:?} {why}");
+            }
+            Fact::Done(_) | Fact::Left { .. } => {}
+        }
+        Ok(())
+    }
+}
