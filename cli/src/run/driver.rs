@@ -1,20 +1,28 @@
-//! Does what a session says: transactions on the lock's connection, requests on threads.
+//! Does what a session says: requests on threads, transactions on the lock's connection.
+//!
+//! ```text
+//!  crew (jobs threads): next() ─▶ Send ─▶ request ─▶ answered() ─▶ next() ─▶ …
+//!                          │ Prepare, Record, AskMaster     ▲ loaded(), owned()
+//!                          ▼                                │
+//!  clerk (this thread): one transaction after the other, in the order they were asked for
+//! ```
 //!
 //! No transaction is open while a request is on the wire for it; nothing is sent before
 //! its row is committed; answers count only while the lock is ours.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use news_core::merge::Wish;
 use news_core::plan::Plan;
-use news_core::reply::Method;
-use news_core::session::{Config, Fact, Loaded, Next, Session, Stop, Summary};
+use news_core::session::{Config, Fact, Loaded, Session, Stop, Summary};
 use news_core::{Key, Object};
 
-use crate::error::Result;
-use crate::run::workers::{Job, Report, Workers};
+use crate::error::{Kind, OrFail, Result};
+use crate::run::crew::{Crew, Errand, STACK_BYTES};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::objects::{self, Mark};
@@ -22,8 +30,9 @@ use crate::store::rows;
 use crate::target::Target;
 use crate::ui::Bar;
 
-/// A signal is noticed within so long.
-const SIGNAL_CHECK: Duration = Duration::from_millis(200);
+/// A signal is noticed within so long, and an idle lock is confirmed as often: well within
+/// the session's lease.
+const LOOK_AROUND_EVERY: Duration = Duration::from_millis(200);
 
 /// What a run came to, and what was said on the way.
 #[derive(Debug)]
@@ -51,112 +60,86 @@ impl Driver<'_> {
     ///
     /// Fails where the database or the lock is lost for good. What the target does is in the summary.
     pub fn run(self, config: Config, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<Outcome> {
-        let started = Instant::now();
         let wishes: BTreeMap<Key, Wish> = plan.works().iter().map(|work| (work.key, work.after)).collect();
-        let mut run = Underway {
-            session: Session::new(config, plan, Duration::ZERO),
-            workers: Workers::start(config.jobs, self.target)?,
-            driver: self,
-            wishes,
-            marks,
-            objects: BTreeMap::new(),
-            warnings: Vec::new(),
-            started,
-        };
-        run.finish()?;
-        Ok(Outcome { summary: run.session.summary().clone(), warnings: run.warnings })
+        let (sender, errands) = channel();
+        // Reading the plan may have taken longer than the lease.
+        self.lock.confirm()?;
+        let session = Session::new(config, plan, Duration::ZERO);
+        let crew = Crew::new(session, self.target, sender);
+        let mut clerk = Clerk { driver: self, crew: &crew, wishes, marks };
+        thread::scope(|scope| {
+            for n in 0..config.jobs {
+                let hand = thread::Builder::new().name(format!("request-{n}")).stack_size(STACK_BYTES);
+                let started = hand.spawn_scoped(scope, || crew.work()).or_fail(Kind::Bug, "cannot start a thread");
+                if let Err(failure) = started {
+                    crew.dismiss();
+                    return Err(failure);
+                }
+            }
+            loop {
+                let errand = errands.recv_timeout(LOOK_AROUND_EVERY);
+                let begun = crew.now();
+                let done = match errand {
+                    Ok(Errand::Over) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                    Ok(errand) => clerk.carry_out(errand),
+                    Err(RecvTimeoutError::Timeout) => clerk.driver.lock.confirm(),
+                };
+                match done {
+                    // Whatever it was went through the lock's session.
+                    Ok(()) => crew.confirm(begun),
+                    Err(failure) => {
+                        crew.dismiss();
+                        return Err(failure);
+                    }
+                }
+                if clerk.driver.signals.stop().is_some() {
+                    crew.tell(|session, _| session.stop(Stop::Asked));
+                }
+            }
+        })?;
+        let (summary, warnings) = crew.outcome();
+        Ok(Outcome { summary, warnings })
     }
 }
 
-struct Underway<'a> {
-    session: Session,
-    workers: Workers,
+/// Whoever does the writing.
+struct Clerk<'a> {
     driver: Driver<'a>,
+    crew: &'a Crew<'a>,
     wishes: BTreeMap<Key, Wish>,
     marks: &'a BTreeMap<Key, Mark>,
-    /// Rows of objects that are prepared and not through.
-    objects: BTreeMap<Key, Arc<Object>>,
-    warnings: Vec<String>,
-    started: Instant,
 }
 
-impl Underway<'_> {
-    fn now(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        loop {
-            if self.driver.signals.stop().is_some() {
-                self.session.stop(Stop::Asked);
+impl Clerk<'_> {
+    fn carry_out(&mut self, errand: Errand) -> Result<()> {
+        match errand {
+            Errand::Prepare(keys) => self.prepare(&keys),
+            Errand::Record(facts) => self.record(&facts),
+            Errand::AskMaster(key) => {
+                let has = self.driver.lock.run(|client| rows::has(client, key))?;
+                self.crew.tell(|session, _| session.owned(key, has));
+                Ok(())
             }
-            while let Some(report) = self.workers.try_report() {
-                self.take(report)?;
-            }
-            match self.session.next(self.now()) {
-                Next::Prepare(keys) => self.prepare(&keys)?,
-                Next::Send(request) => {
-                    // A GET is compared with the object, so it goes along.
-                    let object = match request.method {
-                        Method::Get | Method::Post | Method::Put => self.objects.get(&request.key).cloned(),
-                        Method::Delete => None,
-                    };
-                    self.workers.submit(Job::Send(request, object));
-                }
-                Next::CheckListing => self.workers.submit(Job::Look),
-                Next::AskMaster(key) => {
-                    let has = self.driver.lock.run(|client| rows::has(client, key))?;
-                    self.session.owned(key, has);
-                }
-                Next::Record(facts) => self.record(&facts)?,
-                Next::Warn(warning) => {
-                    log::warn!("{warning}");
-                    self.warnings.push(warning.to_string());
-                }
-                Next::Wait(until) => self.wait(until)?,
-                Next::Finished => return Ok(()),
-            }
+            Errand::Over => Ok(()),
         }
-    }
-
-    fn wait(&mut self, until: Option<Duration>) -> Result<()> {
-        let check = Instant::now() + SIGNAL_CHECK;
-        let until = until.map_or(check, |until| (self.started + until).min(check));
-        match self.workers.report(until) {
-            Some(report) => self.take(report),
-            None => Ok(()),
-        }
-    }
-
-    fn take(&mut self, report: Report) -> Result<()> {
-        let random = super::random()?;
-        match report {
-            Report::Reply(key, reply, object) => {
-                self.session.answered(key, &reply, object.as_deref(), self.now(), random);
-            }
-            Report::Listing(listing) => self.session.listed(listing, self.now(), random),
-        }
-        Ok(())
     }
 
     fn prepare(&mut self, keys: &[Key]) -> Result<()> {
         let works = keys.iter().filter_map(|key| Some((*key, *self.wishes.get(key)?, *self.marks.get(key)?)));
         let works: Vec<(Key, Wish, Mark)> = works.collect();
         let rows = self.driver.lock.run(|client| objects::prepare(client, &works))?;
-        let now = self.now();
-        for (key, wish, _) in &works {
-            let as_wished = rows.contains_key(key) == (*wish == Wish::Present);
-            self.session.loaded(*key, if as_wished { Loaded::Ready } else { Loaded::Overtaken }, now);
-        }
-        self.objects.extend(rows.into_iter().map(|(key, object)| (key, Arc::new(object))));
+        let rows: BTreeMap<Key, Arc<Object>> = rows.into_iter().map(|(key, object)| (key, Arc::new(object))).collect();
+        self.crew.prepared(rows, |session, rows, now| {
+            for (key, wish, _) in &works {
+                let as_wished = rows.contains_key(key) == (*wish == Wish::Present);
+                session.loaded(*key, if as_wished { Loaded::Ready } else { Loaded::Overtaken }, now);
+            }
+        });
         Ok(())
     }
 
     fn record(&mut self, facts: &[Fact]) -> Result<()> {
         self.driver.lock.run(|client| objects::record(client, facts, self.marks))?;
-        for fact in facts {
-            self.objects.remove(&fact.key());
-        }
         self.driver.bar.inc(facts.len() as u64);
         Ok(())
     }

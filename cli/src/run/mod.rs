@@ -1,9 +1,9 @@
 //! A run: the lock, the row in the history, and the driver that does what a session says.
 
+mod crew;
 pub mod driver;
 pub mod duplicates;
 pub mod periodic;
-mod workers;
 
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Settings;

@@ -59,6 +59,11 @@ impl Lock {
         &mut self.client
     }
 
+    /// Makes sure that the lock is still ours.
+    pub fn confirm(&mut self) -> Result<()> {
+        self.run(|client| Ok(client.batch_execute("SELECT 1")?))
+    }
+
     /// Runs a transaction. If the session is lost, takes the lock again and repeats it,
     /// provided that nobody had the lock meanwhile: `work` must be one transaction that may be repeated.
     ///

@@ -3,6 +3,7 @@
 //! One test binary, so that all tests of a run share one PostgreSQL cluster.
 
 #[cfg(test)]
+mod api;
 mod crash;
 #[cfg(test)]
 mod db;

@@ -14,6 +14,10 @@ use crate::session::{BATCH_MAX, Phase, Session};
 
 /// Objects prepared and not through: the driver holds their rows.
 const OPEN_MAX: usize = 4096;
+/// Objects prepared at a time, for each job: a transaction costs a few of a fast target's answers.
+const PREPARED_PER_JOB: usize = 16;
+/// So many are ready, for each job, while the next ones are prepared.
+const READY_PER_JOB: usize = 8;
 
 impl Session {
     pub(super) fn wake(&mut self, now: Duration) {
@@ -63,11 +67,12 @@ impl Session {
     }
 
     pub(super) fn may_prepare(&self) -> bool {
-        self.preparing == 0 && self.ready.len() < self.config.jobs && self.open < OPEN_MAX && self.order.has_next()
+        let low = self.ready.len() < self.config.jobs * READY_PER_JOB;
+        self.preparing == 0 && low && self.open < OPEN_MAX && self.order.has_next()
     }
 
     pub(super) fn prepare(&mut self) -> Next {
-        let batch = (self.config.jobs * 8).clamp(32, BATCH_MAX).min(OPEN_MAX - self.open);
+        let batch = (self.config.jobs * PREPARED_PER_JOB).clamp(PREPARED_PER_JOB, BATCH_MAX).min(OPEN_MAX - self.open);
         let mut keys = Vec::new();
         while keys.len() < batch {
             let Some(place) = self.order.pop() else { break };

@@ -1,0 +1,183 @@
+//! PostgreSQL goes and comes back, and the service itself is told to stop.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::wire::Wire;
+use super::{Service, bearer, tally};
+use crate::support::wait_until;
+
+/// Ends every session of the service in its database. Returns how many there were.
+fn terminate(client: &mut postgres::Client) -> i64 {
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = 'news serve'";
+    client.query_one(sql, &[]).unwrap().get(0)
+}
+
+/// What a writer saw.
+#[derive(Default)]
+struct Seen {
+    /// Ids of posts whose making was acknowledged.
+    made: Vec<i64>,
+    statuses: Vec<u16>,
+}
+
+/// Runs eight writers, each on a connection of its own that must never be cut, while `meanwhile` happens.
+fn under_load(service: &Service, meanwhile: impl FnOnce()) -> Seen {
+    let (all, is_over) = (Mutex::new(Seen::default()), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let (mut wire, bearer, mut seen) = (service.wire(), bearer(), Seen::default());
+                let body = json!({ "title": "t", "body": "b" }).to_string();
+                let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+                while !is_over.load(Ordering::Relaxed) {
+                    let made = wire.send("POST", "/news/posts/", &headers, Some(body.as_bytes())).unwrap();
+                    match made.status {
+                        201 => seen.made.push(made.json()["id"].as_i64().unwrap()),
+                        503 => assert_eq!(made.header("retry-after"), Some("1")),
+                        other => panic!("{other}: {}", made.text()),
+                    }
+                    let read = wire.send("GET", "/news/posts/?page_size=1", &headers, None).unwrap();
+                    assert!([200, 503].contains(&read.status), "{}", read.text());
+                    assert_eq!(read.header("retry-after").is_some(), read.status == 503);
+                    seen.statuses.extend([made.status, read.status]);
+                }
+                let mut all = all.lock().unwrap();
+                all.made.extend(seen.made);
+                all.statuses.extend(seen.statuses);
+            });
+        }
+        meanwhile();
+        is_over.store(true, Ordering::Relaxed);
+    });
+    all.into_inner().unwrap()
+}
+
+/// Every write that was acknowledged is there; one that was not may be, too.
+fn assert_none_lost(service: &Service, seen: &Seen) {
+    let there = service.post_ids();
+    let lost: Vec<_> = seen.made.iter().filter(|id| there.binary_search(id).is_err()).collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    let events = "SELECT count(*) FROM news_modelevent WHERE type = 'CREATED'";
+    let events: i64 = service.db.client().query_one(events, &[]).unwrap().get(0);
+    assert_eq!(usize::try_from(events).unwrap(), there.len(), "each has its event");
+}
+
+#[test]
+fn sessions_that_end_under_load_lose_no_acknowledged_write() {
+    let service = Service::start();
+    let mut client = service.db.client();
+    let posts = |client: &mut postgres::Client| -> i64 {
+        client.query_one("SELECT count(*) FROM news_post", &[]).unwrap().get(0)
+    };
+    let seen = under_load(&service, || {
+        for round in 0..10 {
+            // Between two blows the service is at work again.
+            let before = posts(&mut client);
+            wait_until("posts are made", || posts(&mut client) > before + 8);
+            wait_until("there are sessions", || terminate(&mut client) > 0);
+            assert!(round < 10);
+        }
+        let before = posts(&mut client);
+        wait_until("posts are made in the end", || posts(&mut client) > before + 8);
+    });
+    assert!(tally(seen.statuses.iter().copied())[&201] > 80);
+    assert_none_lost(&service, &seen);
+}
+
+#[test]
+fn while_the_database_is_away_it_is_503_and_afterwards_all_is_well_within_two_seconds() {
+    let service = Service::start();
+    let name: String = service.db.client().query_one("SELECT current_database()::text", &[]).unwrap().get(0);
+    let url = service.db.url().replace(&format!("/{name}?"), "/postgres?");
+    let mut admin = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    let mut recovery = Duration::ZERO;
+    let seen = under_load(&service, || {
+        wait_until("posts are made", || service.post_ids().len() > 20);
+        admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).unwrap();
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        admin.query(sql, &[&name]).unwrap();
+        wait_until("it says so", || service.ask("GET", "/readyz", None).status == 503);
+        assert_eq!(service.ask("GET", "/healthz", None).status, 200);
+        assert_eq!(service.ask("GET", "/news/posts/?all=true", None).expect(503).header("retry-after"), Some("1"));
+        service.ask("GET", "/news/posts/", None).expect(503);
+        admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).unwrap();
+        let back = Instant::now();
+        // Each worker has a session and a pause of its own: all of them are to be back.
+        let mut in_a_row = 0;
+        wait_until("all is well", || {
+            in_a_row = if service.ask("GET", "/news/posts/", None).status == 200 { in_a_row + 1 } else { 0 };
+            if in_a_row == 1 {
+                recovery = back.elapsed();
+            }
+            in_a_row > 50
+        });
+    });
+    assert!(recovery < Duration::from_secs(2), "{recovery:?}");
+    assert!(tally(seen.statuses.iter().copied())[&503] > 0);
+    assert_none_lost(&service, &seen);
+}
+
+/// Blocks the post 1, and returns who blocks it.
+fn blocked_post(service: &Service) -> postgres::Client {
+    service.posts(1, 10);
+    let mut client = service.db.client();
+    client.batch_execute("BEGIN; SELECT FROM news_post WHERE id = 1 FOR UPDATE").unwrap();
+    client
+}
+
+/// Starts to change the post 1, and waits until it is waited for.
+fn change_of_blocked(service: &Service) -> Wire {
+    let mut wire = service.wire();
+    let body = r#"{"title": "t", "body": "changed"}"#;
+    let request = format!(
+        "PUT /news/posts/1/ HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        bearer(),
+        body.len()
+    );
+    wire.push(request.as_bytes()).unwrap();
+    let mut client = service.db.client();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = 'news serve' AND wait_event_type = 'Lock'";
+    wait_until("the change waits", || client.query_one(waiting, &[]).unwrap().get::<_, i64>(0) == 1);
+    wire
+}
+
+#[test]
+fn sigterm_lets_what_runs_finish_and_exits_143() {
+    let service = Service::start();
+    let mut blocker = blocked_post(&service);
+    let mut wire = change_of_blocked(&service);
+    let mut idle = service.wire();
+    let bearer = bearer();
+    idle.send("GET", "/healthz", &[("Authorization", &bearer)], None).unwrap().expect(200);
+    service.running.signal(Signal::TERM);
+    assert!(idle.is_over(), "a connection that waits is closed");
+    wait_until("nobody is let in", || Wire::try_open(service.address).map_or(true, |mut late| {
+        late.send("GET", "/healthz", &[], None).is_err()
+    }));
+    blocker.batch_execute("COMMIT").unwrap();
+    let changed = wire.reply("PUT").unwrap().expect(200);
+    assert_eq!(changed.json()["body"], "changed");
+    let Service { running, db, .. } = service;
+    let ended = running.wait().expect_code(143);
+    assert_eq!(ended.stdout, "");
+    let body: String = db.client().query_one("SELECT body FROM news_post", &[]).unwrap().get(0);
+    assert_eq!(body, "changed");
+}
+
+#[test]
+fn a_grace_that_is_over_cuts_what_still_runs() {
+    let service = Service::start_with(&["--grace", "100ms"], |news| news);
+    let _blocker = blocked_post(&service);
+    let mut wire = change_of_blocked(&service);
+    service.running.signal(Signal::INT);
+    wire.reply("PUT").expect_err("cut");
+    let Service { running, .. } = service;
+    assert!(running.wait().expect_code(130).stderr.contains("after 100ms"));
+}
