@@ -90,6 +90,10 @@ impl Sending<'_> {
         if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {
             run.lock.run(|client| objects::forgive(client, id))?;
         }
+        // Not before: a URL with a slip in it must not be what the next run follows.
+        if summary.done.values().any(|tally| tally.requests() > 0) {
+            run.lock.run(|client| runs::remember_target(client, target.url()))?;
+        }
         let ended = ending(&summary, signals);
         let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
         report.parked = report.parked.saturating_sub(run.waiting);

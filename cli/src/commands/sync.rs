@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::log::{self as change_log, Pending};
-use crate::store::runs::{self, RunKind};
+use crate::store::runs::RunKind;
 use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, schema};
 use crate::ui::{Format, Ui};
@@ -82,7 +82,6 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     let marks = marks(&pending);
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
     run.waiting = waiting;
-    runs::remember_target(run.lock.client(), target.url())?;
     let result = Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run);
     match result {
         Ok(outcome) if args.verify && outcome.exit != Exit::Partly => {

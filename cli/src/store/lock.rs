@@ -7,9 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Secret;
+use crate::store::connect::cut;
 use crate::store::{Purpose, connect_as, is_lost, schema};
 
 /// "news" in ASCII: the first half of the lock's key; the second is 0, the whole database.
@@ -19,6 +22,9 @@ const LOCK_WHOLE: i32 = 0;
 /// The database may be away so long in the middle of a run.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
 const RECONNECT_EVERY: Duration = Duration::from_millis(500);
+/// The server looks after its clients every 200 ms (`Purpose::Run`); a busy one takes longer.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+const NOTICED_EVERY: Duration = Duration::from_millis(20);
 
 /// The lock, held on a connection of its own. The run's transactions go through it, so
 /// that nothing is recorded by a run that lost it.
@@ -36,9 +42,7 @@ impl Lock {
         let what = format!("news {what} {}@{}", std::process::id(), host());
         let mut client = connect_as(url, Purpose::Run, Some(&what))?;
         schema::require_current(&mut client)?;
-        if !try_lock(&mut client)? {
-            return Err(held(&mut client));
-        }
+        take_lock(&mut client)?;
         let row = client.query_one("UPDATE news_sync_state SET epoch = epoch + 1 RETURNING epoch", &[])?;
         // Whoever is still called running lost the lock without a word.
         client.execute(
@@ -74,18 +78,19 @@ impl Lock {
             let failure = match work(&mut self.client) {
                 Ok(value) => return Ok(value),
                 Err(failure) if !lost(&failure) => return Err(failure),
+                // Lost and taken again all the time: that leads nowhere.
+                Err(failure) if started.elapsed() > RECONNECT_WITHIN => return Err(failure),
                 Err(failure) => failure,
             };
             self.away.store(true, Ordering::Relaxed);
             log::warn!("the run's database session is lost, taking the lock again: {failure}");
             loop {
                 match self.retake() {
-                    Ok(()) => break,
-                    Err(again) if again.kind() == Kind::Locked || started.elapsed() > RECONNECT_WITHIN => {
-                        return Err(again);
-                    }
-                    Err(again) => {
-                        log::debug!("{again}");
+                    Ok(Retaken::Ours) => break,
+                    Ok(Retaken::Another(holder)) => return Err(holder),
+                    Ok(Retaken::NotYet(why)) | Err(why) if started.elapsed() > RECONNECT_WITHIN => return Err(why),
+                    Ok(Retaken::NotYet(why)) | Err(why) => {
+                        log::debug!("{why}");
                         thread::sleep(RECONNECT_EVERY);
                     }
                 }
@@ -93,32 +98,54 @@ impl Lock {
         }
     }
 
-    fn retake(&mut self) -> Result<()> {
+    fn retake(&mut self) -> Result<Retaken> {
         let mut client = connect_as(&self.url, Purpose::Run, Some(&self.what))?;
         if !try_lock(&mut client)? {
-            return Err(held(&mut client));
+            // The server may not have noticed yet that our old session is dead.
+            let ours = holder(&mut client)?.is_none_or(|holder| holder.who == cut(&self.what));
+            let held = held(&mut client);
+            return Ok(if ours { Retaken::NotYet(held) } else { Retaken::Another(held) });
         }
         let epoch: i64 = client.query_one("SELECT epoch FROM news_sync_state", &[])?.get(0);
         if epoch != self.epoch {
-            return Err(Failure::new(Kind::Locked, "another run took the lock while this one had lost it")
-                .hint("what this run had sent is asked for again by the next one"));
+            let failure = Failure::new(Kind::Locked, "another run took the lock while this one had lost it");
+            return Ok(Retaken::Another(failure.hint("what this run had sent is asked for again by the next one")));
         }
         self.client = client;
         self.away.store(false, Ordering::Relaxed);
-        Ok(())
+        Ok(Retaken::Ours)
     }
+}
+
+/// Gives the lock back at once: the server would notice the end of the session a moment
+/// later, and a run that comes right after this one would be told that it is in the way.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !self.client.is_closed() {
+            // Where the session is lost, the lock is, too.
+            let _ = unlock(&mut self.client);
+        }
+    }
+}
+
+/// What became of a lost lock.
+enum Retaken {
+    /// It is ours again, and nobody had it meanwhile.
+    Ours,
+    /// It will be free soon.
+    NotYet(Failure),
+    /// Another run has it, or had it.
+    Another(Failure),
 }
 
 /// Does `work` while no run is under way, and keeps runs away meanwhile.
 ///
 /// Fails with [`Kind::Locked`] if one is.
 pub fn between_runs<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
-    if !try_lock(client)? {
-        return Err(held(client));
-    }
+    take_lock(client)?;
     let done = work(client);
     // A lost session has given the lock back by itself; its first error is the one to tell.
-    let unlocked = client.execute("SELECT pg_advisory_unlock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE]);
+    let unlocked = unlock(client);
     let done = done?;
     unlocked?;
     Ok(done)
@@ -132,6 +159,25 @@ fn try_lock(client: &mut Client) -> Result<bool> {
     Ok(client.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE])?.get(0))
 }
 
+/// Takes the lock, or fails at once with [`Kind::Locked`]. For one whose holder is dead, or
+/// gave it back this moment, it waits until the server has noticed.
+fn take_lock(client: &mut Client) -> Result<()> {
+    let started = Instant::now();
+    while !try_lock(client)? {
+        let alive = holder(client)?.is_some_and(|holder| !holder.is_dead());
+        if alive || started.elapsed() > NOTICED_WITHIN {
+            return Err(held(client));
+        }
+        thread::sleep(NOTICED_EVERY);
+    }
+    Ok(())
+}
+
+fn unlock(client: &mut Client) -> Result<()> {
+    client.execute("SELECT pg_advisory_unlock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE])?;
+    Ok(())
+}
+
 /// Who holds the lock.
 #[derive(Debug, Clone)]
 pub struct Holder {
@@ -139,6 +185,23 @@ pub struct Holder {
     pub who: String,
     /// Since when its session is there.
     pub since: String,
+}
+
+impl Holder {
+    /// Returns what runs, the process id and the host.
+    fn parts(&self) -> Option<(&str, &str, &str)> {
+        let (what, place) = self.who.strip_prefix("news ")?.rsplit_once(' ')?;
+        let (pid, host) = place.split_once('@')?;
+        Some((what, pid, host))
+    }
+
+    /// Says whether it was a process on this machine, and is no more.
+    fn is_dead(&self) -> bool {
+        self.parts().is_some_and(|(_, pid, at)| {
+            let pid = pid.parse().ok().and_then(Pid::from_raw);
+            at == host() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+        })
+    }
 }
 
 /// Returns who holds the lock, if somebody does.
@@ -156,12 +219,11 @@ pub fn holder(client: &mut Client) -> Result<Option<Holder>> {
 
 fn held(client: &mut Client) -> Failure {
     let who = match holder(client) {
-        Ok(Some(Holder { who, since })) => match who.strip_prefix("news ").and_then(|rest| rest.split_once(' ')) {
-            Some((what, place)) => {
-                let (pid, host) = place.split_once('@').unwrap_or((place, "?"));
+        Ok(Some(holder)) => match (holder.parts(), &holder.since) {
+            (Some((what, pid, host)), since) => {
                 format!("another run holds the lock: news {what}, pid {pid} on host {host}, since {since}")
             }
-            None => format!("another run holds the lock: {who}, since {since}"),
+            (None, since) => format!("another run holds the lock: {}, since {since}", holder.who),
         },
         Ok(None) | Err(_) => String::from("another run holds the lock"),
     };

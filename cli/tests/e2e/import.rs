@@ -116,7 +116,7 @@ fn a_target_in_trouble_leaves_nothing_behind() {
     for (faults, code, said) in [
         (r#"{"html": true}"#, 4, "not a listing"),
         (r#"{"fail_rate": 1}"#, 5, "status 5"),
-        (r#"{"cut_listing": "connection"}"#, 5, "not whole"),
+        (r#"{"cut_listing": "connection"}"#, 5, "GET http"),
         (r#"{"cut_listing": "text"}"#, 5, "not whole"),
         (r#"{"cut_listing": "items", "total": "always"}"#, 5, "X-Total-Count"),
         (r#"{"require_token": true}"#, 7, "401"),
