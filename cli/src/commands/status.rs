@@ -17,6 +17,7 @@ use crate::report::sync::by_entity;
 use crate::settings::Settings;
 use crate::store::log as change_log;
 use crate::store::{Purpose, connect, lock, objects, runs, schema};
+use crate::target::base_url;
 use crate::ui::Ui;
 
 /// Objects that earlier runs left are counted up to here.
@@ -54,7 +55,7 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
     let holder = lock::holder(client)?;
     Ok(StatusReport {
         target: match &settings.target_url {
-            Some(url) => Some(url.clone()),
+            Some(url) => Some(base_url(url)?),
             None => runs::remembered_target(client)?,
         },
         pending,

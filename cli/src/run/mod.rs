@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use crate::store;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind};
+use crate::target::base_url;
 
 /// A run under way: it has a row that says so.
 pub struct Run<'l> {
@@ -48,15 +49,17 @@ fn random() -> Result<u64> {
 /// remembers. Another one than it remembers is a loud warning: its events were sent elsewhere.
 pub fn target_url(settings: &Settings, client: &mut postgres::Client) -> Result<String> {
     let remembered = store::runs::remembered_target(client)?;
-    match (&settings.target_url, remembered) {
-        (Some(named), Some(remembered)) if named.trim_end_matches('/') != remembered => {
+    // Checked before it is shown: a URL with credentials is refused, and not repeated.
+    let named = settings.target_url.as_deref().map(base_url).transpose()?;
+    match (named, remembered) {
+        (Some(named), Some(remembered)) if named != remembered => {
             log::warn!(
                 "the target is {named} now, but this database followed {remembered}: \
                  what was synced is there, not here (`news sync --full` brings the new one in step)"
             );
-            Ok(named.clone())
+            Ok(named)
         }
-        (Some(named), _) => Ok(named.clone()),
+        (Some(named), _) => Ok(named),
         (None, Some(remembered)) => Ok(remembered),
         (None, None) => Err(Failure::new(Kind::Usage, "no target is named, and this database has not met one yet")
             .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from")),

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod api;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod db;

@@ -90,7 +90,7 @@ fn stages_keep_their_order_with_many_jobs() {
     pair.sync(["--jobs", "16"]).ok();
     let sent = pair.sent();
     let first_delete = sent.iter().position(|line| line.starts_with("DELETE")).unwrap();
-    let last_change = sent.iter().rposition(|line| line.starts_with("P")).unwrap();
+    let last_change = sent.iter().rposition(|line| line.starts_with('P')).unwrap();
     assert!(last_change < first_delete, "no DELETE before the last create and update: {sent:#?}");
     // No comment is created before its post.
     let bad: Vec<&String> = sent.iter().filter(|line| !line.ends_with("200") && !line.ends_with("201")).collect();
