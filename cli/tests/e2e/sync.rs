@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::pair::{Change, FIFTY_EDITS, counted};
-use crate::support::{Db, Fake, News, Node, Output, Pair, Server, fixtures, wait_until};
+use crate::support::{Db, Fake, Network, News, Node, Output, Pair, Server, fixtures, wait_until};
 
 const NEW_POST: &str = "INSERT INTO news_post (user_id, title, body) VALUES (1, 'new', 'b')";
 const NEW_COMMENT: &str =
@@ -629,6 +629,9 @@ fn a_signal_stops_cleanly_and_what_was_answered_is_recorded() {
     }
 }
 
+const TAKE_LOCK: &str = "SELECT pg_advisory_lock(1852143475, 0); UPDATE news_sync_state SET epoch = epoch + 1";
+const QUEUED: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 const KILL_RUN: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name LIKE 'news sync%'";
 
@@ -657,14 +660,10 @@ fn a_run_whose_lock_went_to_another_sends_and_records_nothing_more() {
     // Another one waits for the lock, and gets it the moment that it is free.
     let mut other = pair.db.client();
     let waiting = std::thread::spawn(move || {
-        other
-            .batch_execute("SELECT pg_advisory_lock(1852143475, 0); UPDATE news_sync_state SET epoch = epoch + 1")
-            .unwrap();
+        other.batch_execute(TAKE_LOCK).unwrap();
         other
     });
-    let queued = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    wait_until("the other one waits", || pair.number(queued) == 1);
+    wait_until("the other one waits", || pair.number(QUEUED) == 1);
     assert_eq!(pair.number(KILL_RUN), 1);
     let other = waiting.join().unwrap();
     let (recorded, arrived) = (pair.unsynced(), pair.arrived());
@@ -679,6 +678,59 @@ fn a_run_whose_lock_went_to_another_sends_and_records_nothing_more() {
     pair.diff(0);
     let lost = pair.news.run(["--json", "runs"]).ok().json();
     assert_eq!(lost["runs"][1]["status"], json!("lost"));
+}
+
+#[test]
+fn a_run_without_its_lock_sends_nothing_to_a_target_that_says_nothing() {
+    // Nothing is answered for long: there is nothing to record, by which the loss would show.
+    let mut pair = Pair::new(["--latency", "2500ms"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
+    let run = pair.news.spawn(["sync", "--jobs", "2"]);
+    pair.wait_for_requests(2);
+    let mut other = pair.db.client();
+    let waiting = std::thread::spawn(move || {
+        other.batch_execute(TAKE_LOCK).unwrap();
+        other
+    });
+    wait_until("the other one waits", || pair.number(QUEUED) == 1);
+    assert_eq!(pair.number(KILL_RUN), 1);
+    let other = waiting.join().unwrap();
+    run.wait().expect_code(11);
+    drop(other);
+    assert_eq!((pair.arrived(), pair.unsynced()), (2, 60));
+}
+
+#[test]
+fn one_that_was_killed_is_in_nobodys_way() {
+    let mut pair = Pair::new(["--latency", "20ms"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
+    let run = underway(&pair, &["--jobs", "2"]);
+    run.signal(Signal::KILL);
+    run.wait().expect_code(137);
+    // At once, not when the server has noticed; and so the one after.
+    pair.sync(["--jobs", "8"]).ok();
+    pair.sync([]).ok();
+    pair.diff(0);
+    let runs = pair.news.run(["--json", "runs", "--limit", "3"]).ok().json();
+    let statuses: Vec<&str> =
+        runs["runs"].as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["done", "done", "lost"]);
+}
+
+#[test]
+fn a_cut_network_to_the_database_is_survived() {
+    let mut pair = Pair::new(["--latency", "40ms"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
+    let network = Network::to(&pair.db);
+    let news = News::with_url(network.url()).env("NEWS_TARGET_URL", pair.fake.url());
+    let run = news.spawn(["sync", "--jobs", "2"]);
+    pair.wait_for_requests(10);
+    // The server does not learn of it: the old session has the lock still, and it is ours.
+    network.cut();
+    run.wait().ok();
+    assert_eq!((pair.sent().len(), pair.unsynced()), (60, 0));
+    assert_eq!(pair.last_run().0, "done");
+    pair.diff(0);
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 mod fake;
 mod http;
+mod network;
 mod news;
 mod node;
 pub mod pair;
@@ -22,6 +23,7 @@ mod reaper;
 
 pub use fake::Fake;
 pub use http::{Answer, Http};
+pub use network::Network;
 pub use news::{News, Output, Running};
 pub use node::{Node, Server, Watch, fixtures};
 pub use pair::Pair;
