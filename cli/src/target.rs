@@ -4,6 +4,8 @@
 //! sent", and reading a listing as a stream. Out of scope: what an answer means
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
+mod resolver;
+
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufReader, Read};
@@ -18,6 +20,7 @@ use serde::Deserializer as _;
 use serde::de::{SeqAccess, Visitor};
 use serde_json::error::Category;
 use ureq::http::{HeaderMap, Response};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use crate::error::{Failure, Kind, Result};
@@ -75,7 +78,8 @@ impl Target {
                 .hint("is there a line break or a blank in it?"));
         }
         let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
-        Ok(Self { base, agent: Agent::new_with_config(config), bearer })
+        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver::Remembering::default());
+        Ok(Self { base, agent, bearer })
     }
 
     /// Returns the base URL, as it is remembered and shown.

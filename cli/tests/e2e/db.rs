@@ -1,6 +1,6 @@
 //! `news db` on a named database.
 
-use super::support::{Db, News, Output, Running};
+use super::support::{Db, News, Output, Running, migrations};
 
 #[test]
 fn migrate_names_what_it_applied_and_may_be_repeated() {

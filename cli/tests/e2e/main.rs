@@ -29,6 +29,8 @@ mod prune;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod shard;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod sync;

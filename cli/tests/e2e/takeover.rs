@@ -1,6 +1,6 @@
 //! A database that the Django service made becomes ours by `news db migrate`.
 
-use super::support::{Db, News, psql};
+use super::support::{Db, News, migrations, psql};
 use super::tracking::Tracked;
 
 /// The tables as Django 4.2 makes them on PostgreSQL for the service's models.

@@ -27,7 +27,7 @@ pub use network::Network;
 pub use news::{News, Output, Running};
 pub use node::{Node, Server, Watch, fixtures};
 pub use pair::Pair;
-pub use pg::{Db, server_user};
+pub use pg::{Db, migrations, server_user};
 pub use psql::psql;
 pub use reaper::Reaper;
 
@@ -43,9 +43,4 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain until {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Returns how many migrations there are.
-pub fn migrations() -> usize {
-    std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations")).unwrap().count()
 }
