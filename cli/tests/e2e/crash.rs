@@ -82,7 +82,7 @@ fn killed_at_any_moment_while_edits_go_on() {
             let jobs = (1 + random.below(8)).to_string();
             let sync = pair.news.spawn(["sync", "--jobs", &jobs]);
             // Some are long enough for what an earlier one left to be asked for.
-            let longest_ms = if kill % 4 == 3 { 3000 } else { 600 };
+            let longest_ms = if kill % 5 == 4 { 3000 } else { 600 };
             std::thread::sleep(Duration::from_millis(random.below(longest_ms)));
             sync.signal(Signal::KILL);
             let end = sync.wait();
