@@ -15,7 +15,7 @@ use crate::store::lock::Lock;
 use crate::store::log::{self as change_log, Pending};
 use crate::store::runs::RunKind;
 use crate::store::watch::{Watch, Watcher};
-use crate::store::{Purpose, connect, schema};
+use crate::store::{Purpose, connect, objects, schema};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
 
@@ -76,12 +76,13 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     let mut lock = Lock::take(&master::url(settings)?, "sync")?;
     let target = target(args, settings, &mut lock)?;
     let pending = change_log::pending(lock.client())?;
+    let parked = objects::parked_without_event(lock.client())?;
     let waiting = pending.iter().filter(|p| waits(p, patience)).count() as u64;
     let plan = Plan::new(pending.iter().map(|p| work(p, patience)).collect());
     check(args, &plan)?;
     let marks = marks(&pending);
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
-    run.waiting = waiting;
+    (run.waiting, run.parked) = (waiting, parked);
     let result = Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run);
     match result {
         Ok(outcome) if args.verify && outcome.exit != Exit::Partly => {

@@ -18,13 +18,15 @@ pub struct Run<'l> {
     pub lock: &'l mut Lock,
     /// Objects that it lets wait: the plan has them among the parked ones.
     pub waiting: u64,
+    /// Parked objects that are not in the plan: no event speaks for them.
+    pub parked: u64,
 }
 
 impl<'l> Run<'l> {
     /// Begins one against `target_url`.
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
         let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, lock, waiting: 0 })
+        Ok(Self { id, lock, waiting: 0, parked: 0 })
     }
 
     /// Returns its id.
