@@ -96,7 +96,8 @@ impl Sending<'_> {
         }
         let ended = ending(&summary, run.parked, signals);
         let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
-        report.parked = report.parked.saturating_sub(run.waiting) + run.parked;
+        report.parked = report.parked.saturating_sub(run.waiting + run.held) + run.parked;
+        report.held += run.held;
         report.waiting = run.waiting;
         let end = runs::RunEnd {
             status: match &ended {

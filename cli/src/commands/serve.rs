@@ -39,9 +39,11 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         move |request| worker.handle(request)
     })
     .or_fail(Kind::Output, "cannot start the service")?;
-    announce(listen);
+    announce(door.local_addr());
 
     let signal = signals.forever().next().unwrap_or(SIGTERM);
+    let stats = door.stats();
+    log::info!("stopping: {stats}");
     let drained = door.drain(args.grace);
     if !drained.in_time() {
         log::warn!(

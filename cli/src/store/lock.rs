@@ -11,11 +11,11 @@ use rustix::process::{Pid, test_kill_process};
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Secret;
 use crate::store::connect::cut;
+use crate::store::shard::{self, Epoch, Shard};
 use crate::store::{Purpose, connect_as, is_lost, schema};
 
-/// "news" in ASCII: the first half of the lock's key; the second is 0, the whole database.
+/// "news" in ASCII: the first half of the locks' keys; the second is `shard`'s.
 const LOCK_CLASS: i32 = 0x6e65_7773;
-const LOCK_WHOLE: i32 = 0;
 
 /// The database may be away so long in the middle of a run.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
@@ -30,28 +30,38 @@ pub struct Lock {
     client: Client,
     url: Secret,
     what: String,
-    epoch: i64,
+    shard: Option<Shard>,
+    epoch: Epoch,
 }
 
 impl Lock {
     /// Takes the lock for `what` (sync, import, …), or fails with [`Kind::Locked`] and says who has it.
     pub fn take(url: &Secret, what: &str) -> Result<Self> {
+        Self::take_for(url, what, None)
+    }
+
+    /// Takes a shard's lock, or the whole one, as [`Lock::take`] does.
+    pub fn take_for(url: &Secret, what: &str, shard: Option<Shard>) -> Result<Self> {
+        let what = shard.map_or_else(|| what.to_owned(), |shard| format!("{what} {shard}"));
         let what = format!("news {what} {}@{}", std::process::id(), host());
         let mut client = connect_as(url, Purpose::Run, Some(&what))?;
         schema::require_current(&mut client)?;
-        take_lock(&mut client)?;
-        let row = client.query_one("UPDATE news_sync_state SET epoch = epoch + 1 RETURNING epoch", &[])?;
-        // Whoever is still called running lost the lock without a word.
-        client.execute(
-            "UPDATE news_sync_run SET status = 'lost', finished_at = clock_timestamp() WHERE status = 'running'",
-            &[],
-        )?;
-        Ok(Self { client, url: url.clone(), what, epoch: row.get(0) })
+        take_lock(&mut client, shard)?;
+        let epoch = shard::begin(&mut client, shard)?;
+        Ok(Self { client, url: url.clone(), what, shard, epoch })
     }
 
     /// Returns the epoch that this lock began.
     pub fn epoch(&self) -> i64 {
-        self.epoch
+        match self.shard {
+            None => self.epoch.whole,
+            Some(_) => self.epoch.shards,
+        }
+    }
+
+    /// Returns which shard's it is.
+    pub fn shard(&self) -> Option<Shard> {
+        self.shard
     }
 
     /// Returns the connection, for what need not survive its loss.
@@ -96,14 +106,13 @@ impl Lock {
 
     fn retake(&mut self) -> Result<Retaken> {
         let mut client = connect_as(&self.url, Purpose::Run, Some(&self.what))?;
-        if !try_lock(&mut client)? {
+        if !shard::try_lock(&mut client, LOCK_CLASS, self.shard)? {
             // The server may not have noticed yet that our old session is dead.
-            let ours = holder(&mut client)?.is_none_or(|holder| holder.who == cut(&self.what));
-            let held = held(&mut client);
+            let ours = in_the_way(&mut client, self.shard)?.is_none_or(|holder| holder.who == cut(&self.what));
+            let held = held(&mut client, self.shard);
             return Ok(if ours { Retaken::NotYet(held) } else { Retaken::Another(held) });
         }
-        let epoch: i64 = client.query_one("SELECT epoch FROM news_sync_state", &[])?.get(0);
-        if epoch != self.epoch {
+        if shard::epoch(&mut client, self.shard)? != self.epoch {
             let failure = Failure::new(Kind::Locked, "another run took the lock while this one had lost it");
             return Ok(Retaken::Another(failure.hint("what this run had sent is asked for again by the next one")));
         }
@@ -118,7 +127,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         if !self.client.is_closed() {
             // Where the session is lost, the lock is, too.
-            let _ = unlock(&mut self.client);
+            let _ = shard::unlock(&mut self.client, LOCK_CLASS, self.shard);
         }
     }
 }
@@ -137,10 +146,10 @@ enum Retaken {
 ///
 /// Fails with [`Kind::Locked`] if one is.
 pub fn between_runs<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
-    take_lock(client)?;
+    take_lock(client, None)?;
     let done = work(client);
     // A lost session has given the lock back by itself; its first error is the one to tell.
-    let unlocked = unlock(client);
+    let unlocked = shard::unlock(client, LOCK_CLASS, None);
     let done = done?;
     unlocked?;
     Ok(done)
@@ -150,26 +159,17 @@ fn lost(failure: &Failure) -> bool {
     std::error::Error::source(failure).and_then(|error| error.downcast_ref::<postgres::Error>()).is_some_and(is_lost)
 }
 
-fn try_lock(client: &mut Client) -> Result<bool> {
-    Ok(client.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE])?.get(0))
-}
-
 /// Takes the lock, or fails at once with [`Kind::Locked`]. For one whose holder is dead, or
 /// gave it back this moment, it waits until the server has noticed.
-fn take_lock(client: &mut Client) -> Result<()> {
+fn take_lock(client: &mut Client, shard: Option<Shard>) -> Result<()> {
     let started = Instant::now();
-    while !try_lock(client)? {
-        let alive = holder(client)?.is_some_and(|holder| !holder.is_dead());
+    while !shard::try_lock(client, LOCK_CLASS, shard)? {
+        let alive = in_the_way(client, shard)?.is_some_and(|holder| !holder.is_dead());
         if alive || started.elapsed() > NOTICED_WITHIN {
-            return Err(held(client));
+            return Err(held(client, shard));
         }
         thread::sleep(NOTICED_EVERY);
     }
-    Ok(())
-}
-
-fn unlock(client: &mut Client) -> Result<()> {
-    client.execute("SELECT pg_advisory_unlock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE])?;
     Ok(())
 }
 
@@ -190,6 +190,11 @@ impl Holder {
         Some((what, pid, host))
     }
 
+    /// Returns the shard that it works on; `None` where it has the whole lock.
+    fn shard(&self) -> Option<Shard> {
+        self.parts().and_then(|(what, _, _)| what.rsplit(' ').next()?.parse().ok())
+    }
+
     /// Says whether it was a process on this machine, and is no more.
     fn is_dead(&self) -> bool {
         self.parts().is_some_and(|(_, pid, at)| {
@@ -199,23 +204,31 @@ impl Holder {
     }
 }
 
-/// Returns who holds the lock, if somebody does.
-pub fn holder(client: &mut Client) -> Result<Option<Holder>> {
-    let row = client.query_opt(
+/// Returns who holds the lock: nobody, one, or as many shards.
+pub fn holders(client: &mut Client) -> Result<Vec<Holder>> {
+    // Everybody holds the whole lock, alone or shared.
+    let rows = client.query(
         // Of another role's session not everything is shown.
         "SELECT coalesce(a.application_name, ''),
                 coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '?')
          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-           AND l.classid = $1::bigint::oid AND l.objid = $2::bigint::oid
-           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        &[&i64::from(LOCK_CLASS), &i64::from(LOCK_WHOLE)],
+           AND l.classid = $1::bigint::oid AND l.objid = 0
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         ORDER BY a.backend_start",
+        &[&i64::from(LOCK_CLASS)],
     )?;
-    Ok(row.map(|row| Holder { who: row.get(0), since: row.get(1) }))
+    Ok(rows.iter().map(|row| Holder { who: row.get(0), since: row.get(1) }).collect())
 }
 
-fn held(client: &mut Client) -> Failure {
-    let who = match holder(client) {
+/// Returns who keeps a run of `shard` away, the living before the dead.
+fn in_the_way(client: &mut Client, shard: Option<Shard>) -> Result<Option<Holder>> {
+    let holders = holders(client)?.into_iter().filter(|holder| Shard::clash(shard, holder.shard()));
+    Ok(holders.min_by_key(Holder::is_dead))
+}
+
+fn held(client: &mut Client, shard: Option<Shard>) -> Failure {
+    let who = match in_the_way(client, shard) {
         Ok(Some(holder)) => match (holder.parts(), &holder.since) {
             (Some((what, pid, host)), since) => {
                 format!("another run holds the lock: news {what}, pid {pid} on host {host}, since {since}")

@@ -20,6 +20,8 @@ pub struct Pending {
     pub merged: Merged,
     /// Of a comment: its post; where the comment is to go, or where it was.
     pub parent: Option<PostId>,
+    /// Of a comment: its post by its first unsynced event, which says whose shard it is.
+    pub home: Option<PostId>,
     /// When the first of them was logged.
     pub since: SystemTime,
     /// Its presence, where a conversation has begun: it then no longer follows from the events.
@@ -83,6 +85,7 @@ pub fn each_pending(client: &mut impl GenericClient, mut each: impl FnMut(Pendin
                     key,
                     merged,
                     parent: parent(&row),
+                    home: parent(&row),
                     since: row.get("logged_at"),
                     recorded: None,
                     standing: Standing::Ready,

@@ -27,7 +27,7 @@ pub use network::Network;
 pub use news::{News, Output, Running};
 pub use node::{Node, Server, Watch, fixtures};
 pub use pair::Pair;
-pub use pg::{Db, server_user};
+pub use pg::{Db, migrations, server_user};
 pub use psql::psql;
 pub use reaper::Reaper;
 
