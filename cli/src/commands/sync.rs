@@ -13,7 +13,7 @@ use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::RunKind;
 use crate::store::watch::{Watch, Watcher};
-use crate::store::{Purpose, connect, schema};
+use crate::store::{Purpose, connect, objects, schema};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
 
@@ -65,6 +65,7 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard)?;
     let target = target(args, settings, &mut lock)?;
     let portion = portion::read(lock.client(), args.shard, patience)?;
+    let parked = objects::parked_without_event(lock.client())?;
     check(args, &portion.plan)?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
@@ -73,7 +74,7 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     }
     let (plan, marks) = (&portion.plan, marks(&portion.pending));
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
-    (run.waiting, run.held) = (portion.waiting, portion.held);
+    (run.waiting, run.held, run.parked) = (portion.waiting, portion.held, parked);
     let result = Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run);
     match result {
         Ok(outcome) if args.verify && outcome.exit != Exit::Partly => {

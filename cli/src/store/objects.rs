@@ -249,7 +249,7 @@ pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>>
              LATERAL (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
                       AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL) AS unsynced (last_id),
              LATERAL (SELECT CASE WHEN state = 'parked' AND last_id > event_id THEN 'waiting' ELSE state END) AS s (stands)
-         WHERE last_id IS NOT NULL
+         WHERE last_id IS NOT NULL OR state = 'parked'
          ORDER BY stands <> 'parked', stands, entity_table DESC, entity_pk LIMIT $1",
         &[&limit],
     )?;
@@ -268,6 +268,17 @@ pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>>
             })
         })
         .collect()
+}
+
+/// Counts parked objects that no event speaks for: a full sync could not repair them.
+pub fn parked_without_event(client: &mut impl GenericClient) -> Result<u64> {
+    let row = client.query_one(
+        "SELECT count(*) FROM news_sync_object o WHERE state = 'parked' AND NOT EXISTS (
+             SELECT FROM news_modelevent e WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk
+                AND e.synced_at IS NULL)",
+        &[],
+    )?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
 /// Lets parked objects be tried again: all, or these, and then none if one of them is not
@@ -318,8 +329,8 @@ pub fn comments_of(client: &mut impl GenericClient, posts: &[PostId]) -> Result<
     Ok(rows.iter().filter_map(pair).collect())
 }
 
-/// Gives up the pending changes of these objects: their events count as synced. Returns
-/// for each how many events that were.
+/// Gives up the pending changes of these objects: their events count as synced, and what is
+/// parked is no longer. Returns for each that had something to give up how many events that were.
 pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Vec<(Key, u64)>> {
     let mut transaction = client.transaction()?;
     let mut discarded = Vec::new();
@@ -329,8 +340,20 @@ pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Vec<(Key, u64)>> {
              WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
             &[&key.entity().table(), &key.id()],
         )?;
+        let parked = transaction.execute(
+            "UPDATE news_sync_object SET state = 'waiting'
+             WHERE entity_table = $1 AND entity_pk = $2 AND state = 'parked'",
+            &[&key.entity().table(), &key.id()],
+        )?;
+        if events + parked == 0 {
+            continue;
+        }
+        // The target has it or not, whatever the log says from now on: the next change asks.
         transaction.execute(
-            "DELETE FROM news_sync_object WHERE entity_table = $1 AND entity_pk = $2",
+            "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
+             VALUES ($1, $2, 'unknown', 'waiting', 0)
+             ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'waiting', status = NULL,
+                 reason = NULL, failures = 0, next_try_at = NULL",
             &[&key.entity().table(), &key.id()],
         )?;
         discarded.push((*key, events));
