@@ -1,7 +1,9 @@
 //! Between tiny_http and the API: requests in, answers out, a line in the access log.
 
-use std::io::{self, Cursor as InMemory, Read};
+use std::cell::Cell;
+use std::io::{self, Cursor as InMemory, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,7 +82,7 @@ impl Worker {
         let status = response.status;
         let outcome = match begin(&mut self.session, layout, open) {
             Ok(mut array) => {
-                let sent = incoming.respond(tiny_response(response, &mut array, None));
+                let sent = send_array(incoming, response, &mut array);
                 Ok((sent.map(|()| array.bytes), array.state()))
             }
             Err(()) => Err((incoming, response)),
@@ -110,6 +112,48 @@ impl Worker {
             self.session.forget();
             Problem::Internal.into_response(Layout::default())
         })
+    }
+}
+
+/// Sends a list. Fails where it broke off: the answer has no end then, so that nobody takes it for the whole.
+fn send_array<T: Serialize>(
+    incoming: tiny_http::Request,
+    response: Response,
+    array: &mut JsonArray<'_, T>,
+) -> io::Result<()> {
+    let (version, is_head) = (incoming.http_version().clone(), *incoming.method() == tiny_http::Method::Head);
+    let broken = array.broken();
+    // tiny_http itself would end the chunks properly whatever happens to their source.
+    let mut writer = Breaking { inner: incoming.into_writer(), broken };
+    let sent = tiny_response(response, array, None).raw_print(&mut writer, version, &[], is_head, None);
+    sent.and_then(|()| writer.flush()).map_err(|error| match error.kind() {
+        // The client went away: nothing to write home about.
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => io::ErrorKind::ConnectionAborted.into(),
+        _ => error,
+    })
+}
+
+/// A writer that takes nothing more once its source broke.
+struct Breaking<W> {
+    inner: W,
+    broken: Rc<Cell<bool>>,
+}
+
+impl<W> Breaking<W> {
+    fn check(&self) -> io::Result<()> {
+        if self.broken.get() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+impl<W: Write> Write for Breaking<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.check()?;
+        self.inner.flush()
     }
 }
 

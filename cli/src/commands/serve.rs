@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -13,7 +14,8 @@ use crate::door::{Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg;
-use crate::settings::{self, Database, Settings};
+use crate::settings::{self, Database, Secret, Settings};
+use crate::store::counts::{self, Corrected};
 use crate::store::{self, Purpose, Session, schema};
 use crate::ui::{self, Ui};
 
@@ -34,12 +36,14 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let proxy = if args.trust_proxy { Proxy::Trusted } else { Proxy::None };
     let service = Arc::new(Service::new(tokens, proxy, listen, workers));
     let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
+    let for_workers = url.clone();
     let door = Door::open(listener, limits, workers, move |_| {
-        let mut worker = Worker::new(Arc::clone(&service), Session::new(url.clone()));
+        let mut worker = Worker::new(Arc::clone(&service), Session::new(for_workers.clone()));
         move |request| worker.handle(request)
     })
     .or_fail(Kind::Output, "cannot start the service")?;
     announce(listen);
+    recount(&url);
 
     let signal = signals.forever().next().unwrap_or(SIGTERM);
     let drained = door.drain(args.grace);
@@ -55,6 +59,25 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         SIGINT => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
         _ => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
     })
+}
+
+/// Puts the kept numbers of objects right, beside the requests: whoever changed rows with the triggers disabled has
+/// made them wrong. A failure only means that this is not done.
+fn recount(url: &Secret) {
+    let url = url.clone();
+    let started = thread::Builder::new().name("recount".into()).spawn(move || {
+        let corrected = store::connect(&url, Purpose::Bulk).and_then(|mut client| counts::repair(&mut client));
+        match corrected {
+            Ok(Corrected { posts: 0, comments: 0 }) => {}
+            Ok(Corrected { posts, comments }) => {
+                log::warn!("the numbers of objects were off by {posts} posts and {comments} comments: corrected");
+            }
+            Err(failure) => log::warn!("the numbers of objects were not checked: {failure}"),
+        }
+    });
+    if let Err(error) = started {
+        log::warn!("the numbers of objects are not checked: {error}");
+    }
 }
 
 /// Tells where the service is: port 0 became another one.
