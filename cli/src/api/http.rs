@@ -11,10 +11,12 @@ use serde::Serialize;
 
 use super::negotiate::Layout;
 use super::response::{Body, DATABASE_AWAY, Problem, WholeList};
+use super::routes::{self, Found};
 use super::stream::{JsonArray, State};
 use super::{BODY_BYTES_MAX, Request, Response, Service, answer};
 use crate::door::PEER_FIELD;
 use crate::error::Failure;
+use crate::settings::Secret;
 use crate::store::{Cursor, Live, Session, comments, posts};
 
 /// A longer path is cut in the log, in characters.
@@ -27,8 +29,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes a worker.
-    pub fn new(service: Arc<Service>, session: Session) -> Self {
+    /// Makes a worker; it connects to the database that `url` names when it needs to.
+    pub fn new(service: Arc<Service>, url: Secret) -> Self {
+        let session = Session::new(url, service.metrics.sessions.clone());
         Self { service, session }
     }
 
@@ -36,20 +39,28 @@ impl Worker {
     pub fn handle(&mut self, mut incoming: tiny_http::Request) -> std::io::Result<()> {
         let began = Instant::now();
         let mut request = head(&incoming);
-        let response = match read_body(&mut incoming, &mut request) {
-            Ok(()) => self.answer(&request),
+        let read = read_body(&mut incoming, &mut request);
+        let found = routes::find(&request.path);
+        let pattern = match found {
+            Found::Route(route, _) => Some(route.pattern),
+            Found::SlashMissing | Found::Nothing => None,
+        };
+        let response = match read {
+            Ok(()) => self.answer(&request, &found),
             Err(problem) => problem.into_response(Layout::default()),
         };
         let response = response.header("X-Request-Id", request.id.clone());
         let (status, sent) = self.send(incoming, response);
         let bytes = *sent.as_ref().unwrap_or(&0);
+        let took = began.elapsed();
+        self.service.metrics.count(pattern, status, took);
         let path: String = request.path.chars().take(LOGGED_PATH_CHARS_MAX).collect();
         log::info!(
             target: "news::access",
             method = request.method.name(),
             path = path.as_str(),
             status = status,
-            ms = (began.elapsed().as_secs_f64() * 1e5).round() / 1e2,
+            ms = (took.as_secs_f64() * 1e5).round() / 1e2,
             bytes = bytes,
             request = request.id.as_str(),
             peer = request.peer.as_str();
@@ -105,9 +116,9 @@ impl Worker {
         }
     }
 
-    fn answer(&mut self, request: &Request) -> Response {
+    fn answer(&mut self, request: &Request, found: &Found<'_>) -> Response {
         // A bug in one request must not take the worker with it; the session may be in any state then.
-        let answered = catch_unwind(AssertUnwindSafe(|| answer(&self.service, &mut self.session, request)));
+        let answered = catch_unwind(AssertUnwindSafe(|| answer(&self.service, &mut self.session, request, found)));
         answered.unwrap_or_else(|_| {
             self.session.forget();
             Problem::Internal.into_response(Layout::default())

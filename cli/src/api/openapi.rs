@@ -171,7 +171,8 @@ fn text(field: Field) -> Value {
 
 /// Builds the schema of an object that has all of these fields.
 fn object(fields: &[(&str, Value)]) -> Value {
-    let properties: Map<String, Value> = fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let properties: Map<String, Value> =
+        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }
@@ -271,12 +272,8 @@ fn responses() -> Value {
 }
 
 fn parameters() -> Value {
-    let query = |name: &str, description: &str, schema: Value| {
-        json!({ "name": name, "in": "query", "description": description, "schema": schema })
-    };
-    let header = |name: &str, description: &str| {
-        json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } })
-    };
+    let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
+    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } });
     json!({
         "Page": query("page", "Which page, from 1, or `last`.", json!({
             "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "last" }], "default": 1,
@@ -338,7 +335,10 @@ mod tests {
                 let described = &document["paths"][route.pattern][operation.method.name().to_ascii_lowercase()];
                 assert_eq!(described["operationId"], operation.id);
                 assert!(described["responses"][operation.status.to_string()].is_object());
-                assert_eq!(described["responses"].get("401").is_some(), route.access == Access::Bearer || route.pattern.starts_with("/api-auth/"));
+                assert_eq!(
+                    described["responses"].get("401").is_some(),
+                    route.access == Access::Bearer || route.pattern.starts_with("/api-auth/")
+                );
                 ids.push(operation.id);
             }
         }

@@ -115,14 +115,26 @@ pub const ROUTES: &[Route] = &[
     Route {
         endpoint: Endpoint::TokenObtain,
         pattern: "/api-auth/token/",
-        operations: &[post("obtainToken", "Exchange a name and a password for a pair of tokens", "Credentials", (200, "TokenPair"), &[401])],
+        operations: &[post(
+            "obtainToken",
+            "Exchange a name and a password for a pair of tokens",
+            "Credentials",
+            (200, "TokenPair"),
+            &[401],
+        )],
         access: Access::Public,
         manners: Manners::Rest,
     },
     Route {
         endpoint: Endpoint::TokenRefresh,
         pattern: "/api-auth/token/refresh/",
-        operations: &[post("refreshToken", "Exchange a refresh token for an access token", "RefreshForm", (200, "AccessToken"), &[401])],
+        operations: &[post(
+            "refreshToken",
+            "Exchange a refresh token for an access token",
+            "RefreshForm",
+            (200, "AccessToken"),
+            &[401],
+        )],
         access: Access::Public,
         manners: Manners::Rest,
     },
@@ -182,41 +194,60 @@ pub const ROUTES: &[Route] = &[
         access: Access::Bearer,
         manners: Manners::Rest,
     },
-    Route::plain(
-        Endpoint::OpenApi,
-        "/news/openapi.json",
-        &[get("openapi", "This document", Shape::Named("Document"), &[])],
-    ),
-    Route::plain(
-        Endpoint::Docs(Page::Html),
-        "/news/docs/",
-        &[get("docs", "A page that shows this document", Shape::Media("text/html"), &[])],
-    ),
-    Route::plain(
-        Endpoint::Docs(Page::Css),
-        "/news/docs/docs.css",
-        &[get("docsCss", "That page's looks", Shape::Media("text/css"), &[])],
-    ),
-    Route::plain(
-        Endpoint::Docs(Page::Js),
-        "/news/docs/docs.js",
-        &[get("docsJs", "That page's script", Shape::Media("text/javascript"), &[])],
-    ),
-    Route::plain(
-        Endpoint::Healthz,
-        "/healthz",
-        &[get("healthz", "Say that the process lives", Shape::Named("Status"), &[])],
-    ),
-    Route::plain(
-        Endpoint::Readyz,
-        "/readyz",
-        &[get("readyz", "Say whether the database is reachable and its schema current", Shape::Named("Status"), &[])],
-    ),
-    Route::plain(
-        Endpoint::Metrics,
-        "/metrics",
-        &[get("metrics", "Numbers for Prometheus", Shape::Media("text/plain"), &[])],
-    ),
+    Route {
+        endpoint: Endpoint::OpenApi,
+        pattern: "/news/openapi.json",
+        operations: &[get("openapi", "This document", Shape::Named("Document"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Docs(Page::Html),
+        pattern: "/news/docs/",
+        operations: &[get("docs", "A page that shows this document", Shape::Media("text/html"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Docs(Page::Css),
+        pattern: "/news/docs/docs.css",
+        operations: &[get("docsCss", "That page's looks", Shape::Media("text/css"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Docs(Page::Js),
+        pattern: "/news/docs/docs.js",
+        operations: &[get("docsJs", "That page's script", Shape::Media("text/javascript"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Healthz,
+        pattern: "/healthz",
+        operations: &[get("healthz", "Say that the process lives", Shape::Named("Status"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Readyz,
+        pattern: "/readyz",
+        operations: &[get(
+            "readyz",
+            "Say whether the database is reachable and its schema current",
+            Shape::Named("Status"),
+            &[],
+        )],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Metrics,
+        pattern: "/metrics",
+        operations: &[get("metrics", "Numbers for Prometheus", Shape::Media("text/plain"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
 ];
 
 const fn get(id: &'static str, summary: &'static str, gives: Shape, refusals: &'static [u16]) -> Operation {
@@ -256,10 +287,6 @@ pub enum Found<'p> {
 }
 
 impl Route {
-    const fn plain(endpoint: Endpoint, pattern: &'static str, operations: &'static [Operation]) -> Self {
-        Self { endpoint, pattern, operations, access: Access::Public, manners: Manners::Plain }
-    }
-
     /// Says whether the route has this method.
     pub fn allows(&self, method: &Method) -> bool {
         let has = |method: &Method| self.operations.iter().any(|operation| operation.method == *method);

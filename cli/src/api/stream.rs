@@ -42,7 +42,8 @@ pub enum State {
 impl<'a, T: Serialize> JsonArray<'a, T> {
     /// Begins: the first window is read at once, so that a database that is away is noticed in time.
     pub fn new(cursor: Cursor<'a, T>, layout: Layout) -> Result<Self, postgres::Error> {
-        let mut array = Self { cursor, layout, buffer: Vec::new(), taken: 0, state: State::Fresh, broken: Rc::default(), bytes: 0 };
+        let mut array =
+            Self { cursor, layout, buffer: Vec::new(), taken: 0, state: State::Fresh, broken: Rc::default(), bytes: 0 };
         array.fill()?;
         Ok(array)
     }

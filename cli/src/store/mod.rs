@@ -26,7 +26,7 @@ pub mod watch;
 
 pub use connect::{Purpose, connect, connect_as};
 pub use cursor::Cursor;
-pub use session::{Live, Session, Trouble, schema_version};
+pub use session::{Gauge, Live, Session, Trouble, Vitals, schema_version, vitals};
 
 use crate::error::{Failure, Kind};
 

@@ -53,15 +53,27 @@ fn the_count_is_exact_whatever_happens_to_the_rows() {
         ("DELETE FROM news_post WHERE id <= 30", 70),
         ("UPDATE news_post SET id = id + 1000 WHERE id > 90", 70),
         ("BEGIN; DELETE FROM news_post; ROLLBACK", 70),
-        ("BEGIN; INSERT INTO news_post VALUES (1, 1, 't', 'b'); SAVEPOINT a; DELETE FROM news_post; ROLLBACK TO a; COMMIT", 71),
-        ("WITH gone AS (DELETE FROM news_post RETURNING *) INSERT INTO news_post SELECT id + 5000, user_id, title, body FROM gone", 71),
+        (
+            "BEGIN; INSERT INTO news_post VALUES (1, 1, 't', 'b'); SAVEPOINT a; DELETE FROM news_post; ROLLBACK TO a; COMMIT",
+            71,
+        ),
+        (
+            "WITH gone AS (DELETE FROM news_post RETURNING *) INSERT INTO news_post SELECT id + 5000, user_id, title, body FROM gone",
+            71,
+        ),
         ("INSERT INTO news_post VALUES (5001, 1, 't', 'b') ON CONFLICT DO NOTHING", 71),
-        ("BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO news_post VALUES (1, 1, 't', 'b'), (2, 1, 't', 'b'); COMMIT", 73),
+        (
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO news_post VALUES (1, 1, 't', 'b'), (2, 1, 't', 'b'); COMMIT",
+            73,
+        ),
         ("BEGIN ISOLATION LEVEL SERIALIZABLE; DELETE FROM news_post WHERE id = 2; COMMIT", 72),
         ("COPY news_post (user_id, title, body) FROM PROGRAM 'echo 1,t,b' (FORMAT csv)", 73),
         ("TRUNCATE news_post, news_comment", 0),
         ("INSERT INTO news_post VALUES (7, 1, 't', 'b')", 1),
-        ("BEGIN; TRUNCATE news_post CASCADE; INSERT INTO news_post VALUES (8, 1, 't', 'b'), (9, 1, 't', 'b'); COMMIT", 2),
+        (
+            "BEGIN; TRUNCATE news_post CASCADE; INSERT INTO news_post VALUES (8, 1, 't', 'b'), (9, 1, 't', 'b'); COMMIT",
+            2,
+        ),
         ("BEGIN; TRUNCATE news_post CASCADE; ROLLBACK", 2),
     ];
     for (sql, expected) in steps {
@@ -99,8 +111,10 @@ fn the_count_stays_exact_under_forty_writers_who_do_not_wait_for_each_other() {
             let isolation = isolations[n % isolations.len()];
             scope.spawn(move || {
                 for round in 0..25 {
-                    let insert = "INSERT INTO news_post (user_id, title, body) SELECT 1, 't', 'b' FROM generate_series(1, 3)";
-                    let delete = format!("DELETE FROM news_post WHERE id = (SELECT max(id) FROM news_post WHERE id % 40 = {n})");
+                    let insert =
+                        "INSERT INTO news_post (user_id, title, body) SELECT 1, 't', 'b' FROM generate_series(1, 3)";
+                    let delete =
+                        format!("DELETE FROM news_post WHERE id = (SELECT max(id) FROM news_post WHERE id % 40 = {n})");
                     let end = if round % 5 == 0 { "ROLLBACK" } else { "COMMIT" };
                     client.batch_execute(&format!("BEGIN ISOLATION LEVEL {isolation}; {insert}")).unwrap();
                     // Under REPEATABLE READ a row may be gone meanwhile; only ours is in question, so it is not.

@@ -90,9 +90,8 @@ impl<'a> Runner<'a> {
         let (access, refresh) = (pair["access"].as_str().unwrap(), pair["refresh"].as_str().unwrap());
         let header = json!({ "alg": "HS256", "typ": "JWT" });
         let with = |changes: Value| mint(&header, &Claims::with(&changes), SECRET);
-        let refresh_with = |changes: Value| {
-            mint(&header, &changed(Claims::of("refresh", now() + 24 * 3600), &changes), SECRET)
-        };
+        let refresh_with =
+            |changes: Value| mint(&header, &changed(Claims::of("refresh", now() + 24 * 3600), &changes), SECRET);
         let wrong_secret = format!("{SECRET}x");
         let names = [
             ("access", access.to_owned()),
@@ -156,9 +155,8 @@ impl<'a> Runner<'a> {
         let is_json = reply.header("content-type").is_some_and(|media| media.contains("json"));
         let json: Option<Value> = if is_json { serde_json::from_slice(&reply.body).ok() } else { None };
         if let (Some(json), Some(save)) = (&json, case["save"].as_object()) {
-            let pick = |(name, pointer): (&String, &Value)| {
-                Some((name.clone(), json.pointer(pointer.as_str()?)?.clone()))
-            };
+            let pick =
+                |(name, pointer): (&String, &Value)| Some((name.clone(), json.pointer(pointer.as_str()?)?.clone()));
             let saved: Map<String, Value> = save.iter().filter_map(pick).collect();
             for (name, value) in &saved {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -207,7 +205,9 @@ fn difference(want: &Value, reply: &Reply, json: Option<&Value>, want_ids: &Ids,
         }
         (Some(want), None) => Some(format!("want JSON {want}, got {}", reply.text())),
         // The original's HTML pages are not ours.
-        (None, _) if want["text"] == "" && !reply.body.is_empty() => Some(format!("want nothing, got {}", reply.text())),
+        (None, _) if want["text"] == "" && !reply.body.is_empty() => {
+            Some(format!("want nothing, got {}", reply.text()))
+        }
         (None, _) => None,
     }
 }

@@ -20,7 +20,11 @@ fn five_hundred_slow_clients_are_in_nobodys_way() {
         .map(|n| {
             let mut wire = Wire::try_open(service.address).ok()?;
             // Some have sent nothing, some half a head, some half a body; those that were refused are refused.
-            let begun = ["", "GET /news/posts/ HTTP/1.1\r\nHost: x\r\nX-", "POST /news/posts/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"];
+            let begun = [
+                "",
+                "GET /news/posts/ HTTP/1.1\r\nHost: x\r\nX-",
+                "POST /news/posts/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+            ];
             wire.push(begun[n % begun.len()].as_bytes()).ok();
             Some(wire)
         })
@@ -49,7 +53,10 @@ fn with_few_files_and_many_clients_it_still_answers_afterwards() {
     let inner = news.command(["serve", "--listen", "127.0.0.1:0"]);
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 64; exec \"$@\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
-    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(news.home());
+    command
+        .env_clear()
+        .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(news.home());
     let mut running = Running::start(command);
     let address = running.address();
     let bearer = bearer();
@@ -92,7 +99,8 @@ fn pipelined_requests_are_answered_in_order_and_head_has_no_body() {
         format!("{method} /news/posts/{id}/ HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\n\r\n")
     };
     let mut wire = service.wire();
-    wire.push([request("GET", 3), request("HEAD", 2), request("GET", 1), request("GET", 9)].concat().as_bytes()).unwrap();
+    wire.push([request("GET", 3), request("HEAD", 2), request("GET", 1), request("GET", 9)].concat().as_bytes())
+        .unwrap();
     assert_eq!(wire.reply("GET").unwrap().expect(200).json()["id"], 3);
     let head = wire.reply("HEAD").unwrap().expect(200);
     assert_eq!(wire.reply("GET").unwrap().expect(200).json()["id"], 1);

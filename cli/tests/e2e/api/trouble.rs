@@ -158,9 +158,9 @@ fn sigterm_lets_what_runs_finish_and_exits_143() {
     idle.send("GET", "/healthz", &[("Authorization", &bearer)], None).unwrap().expect(200);
     service.running.signal(Signal::TERM);
     assert!(idle.is_over(), "a connection that waits is closed");
-    wait_until("nobody is let in", || Wire::try_open(service.address).map_or(true, |mut late| {
-        late.send("GET", "/healthz", &[], None).is_err()
-    }));
+    wait_until("nobody is let in", || {
+        Wire::try_open(service.address).map_or(true, |mut late| late.send("GET", "/healthz", &[], None).is_err())
+    });
     blocker.batch_execute("COMMIT").unwrap();
     let changed = wire.reply("PUT").unwrap().expect(200);
     assert_eq!(changed.json()["body"], "changed");

@@ -25,8 +25,10 @@ fn users_are_added_listed_changed_and_removed() {
     news.run_with(["user", "add", "x"], "\n").expect_code(2);
 
     let users = news.run(["--json", "user", "list"]).ok().json();
-    let names: Vec<_> = users["users"].as_array().unwrap().iter().map(|user| (&user["username"], &user["active"])).collect();
-    let expected = [("admin", true), ("jo", true), ("sleeper", false)].map(|(name, active)| (json!(name), json!(active)));
+    let names: Vec<_> =
+        users["users"].as_array().unwrap().iter().map(|user| (&user["username"], &user["active"])).collect();
+    let expected =
+        [("admin", true), ("jo", true), ("sleeper", false)].map(|(name, active)| (json!(name), json!(active)));
     assert_eq!(names, expected.each_ref().map(|(name, active)| (name, active)));
     // No password, no hash.
     let shown = format!("{users} {}", news.run(["user", "list"]).ok().stdout);
@@ -35,7 +37,9 @@ fn users_are_added_listed_changed_and_removed() {
     login(&service, "jo", "p4ss word").expect(200);
     login(&service, " jo ", "p4ss word").expect(200);
     let refusal = "{\"detail\":\"No active account found with the given credentials\"}";
-    for (username, password) in [("jo", "p4ss"), ("sleeper", "pw"), ("nobody", "pw"), ("JO", "p4ss word"), ("admin", "!")] {
+    for (username, password) in
+        [("jo", "p4ss"), ("sleeper", "pw"), ("nobody", "pw"), ("JO", "p4ss word"), ("admin", "!")]
+    {
         assert_eq!(login(&service, username, password).expect(401).text(), refusal, "{username}");
     }
 
