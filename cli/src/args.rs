@@ -94,7 +94,7 @@ pub enum Command {
 /// `news serve`
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen
+    /// Where to listen; a socket that systemd hands over goes before it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
     /// Requests answered at the same time, each with a database connection of its own
@@ -103,6 +103,9 @@ pub struct Serve {
     /// Believe X-Forwarded-Proto and X-Forwarded-Host: only behind a proxy that sets them
     #[arg(long)]
     pub trust_proxy: bool,
+    /// Let pages of this origin use the API, https://app.example or * for all; may be given more than once
+    #[arg(long, value_name = "ORIGIN", value_parser = crate::values::origin)]
+    pub cors_origin: Vec<String>,
     /// How long a stop waits for requests under way, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10s", value_parser = crate::values::duration)]
     pub grace: std::time::Duration,

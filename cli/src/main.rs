@@ -16,6 +16,7 @@ mod run;
 mod settings;
 mod signals;
 mod store;
+mod systemd;
 mod target;
 mod ui;
 mod values;

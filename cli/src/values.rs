@@ -36,6 +36,16 @@ pub fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Parses an origin as browsers write it, `https://app.example:8443`, or `*` for all of them.
+pub fn origin(text: &str) -> Result<String, String> {
+    const WRONG: &str = "no origin; write https://app.example or http://localhost:5173, without a path, or *";
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b))
+    };
+    if text == "*" || host.is_some_and(is_host) { Ok(text.to_owned()) } else { Err(String::from(WRONG)) }
+}
+
 /// Parses `posts/5` or `comments/7`.
 pub fn key(text: &str) -> Result<Key, String> {
     text.parse().map_err(|error: news_core::model::BadKey| error.to_string())

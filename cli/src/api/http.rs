@@ -1,7 +1,9 @@
 //! Between tiny_http and the API: requests in, answers out, a line in the access log.
 
-use std::io::{self, Cursor as InMemory, Read};
+use std::cell::Cell;
+use std::io::{self, Cursor as InMemory, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,10 +11,12 @@ use serde::Serialize;
 
 use super::negotiate::Layout;
 use super::response::{Body, DATABASE_AWAY, Problem, WholeList};
+use super::routes::{self, Found};
 use super::stream::{JsonArray, State};
 use super::{BODY_BYTES_MAX, Request, Response, Service, answer};
 use crate::door::PEER_FIELD;
 use crate::error::Failure;
+use crate::settings::Secret;
 use crate::store::{Cursor, Live, Session, comments, posts};
 
 /// A longer path is cut in the log, in characters.
@@ -25,8 +29,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes a worker.
-    pub fn new(service: Arc<Service>, session: Session) -> Self {
+    /// Makes a worker; it connects to the database that `url` names when it needs to.
+    pub fn new(service: Arc<Service>, url: Secret) -> Self {
+        let session = Session::new(url, service.metrics.sessions.clone());
         Self { service, session }
     }
 
@@ -34,20 +39,28 @@ impl Worker {
     pub fn handle(&mut self, mut incoming: tiny_http::Request) -> std::io::Result<()> {
         let began = Instant::now();
         let mut request = head(&incoming);
-        let response = match read_body(&mut incoming, &mut request) {
-            Ok(()) => self.answer(&request),
+        let read = read_body(&mut incoming, &mut request);
+        let found = routes::find(&request.path);
+        let pattern = match found {
+            Found::Route(route, _) => Some(route.pattern),
+            Found::SlashMissing | Found::Nothing => None,
+        };
+        let response = match read {
+            Ok(()) => self.answer(&request, &found),
             Err(problem) => problem.into_response(Layout::default()),
         };
         let response = response.header("X-Request-Id", request.id.clone());
         let (status, sent) = self.send(incoming, response);
         let bytes = *sent.as_ref().unwrap_or(&0);
+        let took = began.elapsed();
+        self.service.metrics.count(pattern, status, took);
         let path: String = request.path.chars().take(LOGGED_PATH_CHARS_MAX).collect();
         log::info!(
             target: "news::access",
             method = request.method.name(),
             path = path.as_str(),
             status = status,
-            ms = (began.elapsed().as_secs_f64() * 1e5).round() / 1e2,
+            ms = (took.as_secs_f64() * 1e5).round() / 1e2,
             bytes = bytes,
             request = request.id.as_str(),
             peer = request.peer.as_str();
@@ -80,7 +93,7 @@ impl Worker {
         let status = response.status;
         let outcome = match begin(&mut self.session, layout, open) {
             Ok(mut array) => {
-                let sent = incoming.respond(tiny_response(response, &mut array, None));
+                let sent = send_array(incoming, response, &mut array);
                 Ok((sent.map(|()| array.bytes), array.state()))
             }
             Err(()) => Err((incoming, response)),
@@ -103,13 +116,55 @@ impl Worker {
         }
     }
 
-    fn answer(&mut self, request: &Request) -> Response {
+    fn answer(&mut self, request: &Request, found: &Found<'_>) -> Response {
         // A bug in one request must not take the worker with it; the session may be in any state then.
-        let answered = catch_unwind(AssertUnwindSafe(|| answer(&self.service, &mut self.session, request)));
+        let answered = catch_unwind(AssertUnwindSafe(|| answer(&self.service, &mut self.session, request, found)));
         answered.unwrap_or_else(|_| {
             self.session.forget();
             Problem::Internal.into_response(Layout::default())
         })
+    }
+}
+
+/// Sends a list. Fails where it broke off: the answer has no end then, so that nobody takes it for the whole.
+fn send_array<T: Serialize>(
+    incoming: tiny_http::Request,
+    response: Response,
+    array: &mut JsonArray<'_, T>,
+) -> io::Result<()> {
+    let (version, is_head) = (incoming.http_version().clone(), *incoming.method() == tiny_http::Method::Head);
+    let broken = array.broken();
+    // tiny_http itself would end the chunks properly whatever happens to their source.
+    let mut writer = Breaking { inner: incoming.into_writer(), broken };
+    let sent = tiny_response(response, array, None).raw_print(&mut writer, version, &[], is_head, None);
+    sent.and_then(|()| writer.flush()).map_err(|error| match error.kind() {
+        // The client went away: nothing to write home about.
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => io::ErrorKind::ConnectionAborted.into(),
+        _ => error,
+    })
+}
+
+/// A writer that takes nothing more once its source broke.
+struct Breaking<W> {
+    inner: W,
+    broken: Rc<Cell<bool>>,
+}
+
+impl<W> Breaking<W> {
+    fn check(&self) -> io::Result<()> {
+        if self.broken.get() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+impl<W: Write> Write for Breaking<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.check()?;
+        self.inner.flush()
     }
 }
 

@@ -11,11 +11,14 @@
 
 mod auth;
 mod conditions;
+mod cors;
 mod forms;
 mod handlers;
 mod http;
 mod media;
+mod metrics;
 mod negotiate;
+mod openapi;
 mod pages;
 pub mod passwords;
 mod percent;
@@ -27,12 +30,14 @@ mod stream;
 use std::net::SocketAddr;
 
 pub use auth::{ACCESS_LIFE_S, TokenType, Tokens};
+pub use cors::Origins;
 pub use forms::trim;
 pub use http::Worker;
 pub use request::Request;
 pub use response::Response;
 
 use handlers::Context;
+use metrics::{DoorCell, Metrics};
 use negotiate::Layout;
 use passwords::{Gate, HASHES_MAX};
 use request::Method;
@@ -62,26 +67,39 @@ pub struct Service {
     proxy: Proxy,
     /// The host in links for clients that name none (HTTP/1.0).
     listen: SocketAddr,
+    origins: Origins,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The door before this service, once it is open.
+    pub door: DoorCell,
 }
 
 impl Service {
     /// Makes a service that `workers` share.
-    pub fn new(tokens: Tokens, proxy: Proxy, listen: SocketAddr, workers: usize) -> Self {
+    pub fn new(tokens: Tokens, proxy: Proxy, origins: Origins, listen: SocketAddr, workers: usize) -> Self {
         // Half of the workers answer other requests, however many want to log in.
         let logins = (workers / 2).max(1);
         let running = HASHES_MAX.min(logins);
-        Self { tokens, gate: Gate::new(running, logins - running), proxy, listen }
+        let gate = Gate::new(running, logins - running);
+        Self { tokens, gate, proxy, listen, origins, metrics: Metrics::new(), door: DoorCell::new() }
     }
 }
 
-/// Answers a request. The order of the checks: route, Accept, token, method (and with it the
-/// user), then the handler's own.
-pub fn answer(service: &Service, session: &mut Session, request: &Request) -> Response {
-    let (route, segment) = match routes::find(&request.path) {
-        Found::Route(route, segment) => (route, segment),
-        Found::SlashMissing => return redirect(request),
-        Found::Nothing => return Problem::NotFound("Not found.").into_response(Layout::default()),
+/// Answers a request that leads to `found`. The order of the checks: route, a preflight, Accept, token, method (and
+/// with it the user), then the handler's own.
+pub fn answer(service: &Service, session: &mut Session, request: &Request, found: &Found<'_>) -> Response {
+    let response = match found {
+        Found::Route(route, segment) => match service.origins.preflight(request, route) {
+            Some(preflight) => preflight,
+            None => routed(service, session, request, route, segment),
+        },
+        Found::SlashMissing => redirect(request),
+        Found::Nothing => Problem::NotFound("Not found.").into_response(Layout::default()),
     };
+    service.origins.mark(request, response)
+}
+
+fn routed(service: &Service, session: &mut Session, request: &Request, route: &Route, segment: &str) -> Response {
     match route.manners {
         Manners::Plain => plain(service, session, request, route),
         Manners::Rest => {

@@ -22,10 +22,27 @@ pub enum Endpoint {
     PostComments,
     /// A comment.
     Comment,
+    /// The OpenAPI document.
+    OpenApi,
+    /// The page that shows it, and what that page loads.
+    Docs(Page),
     /// The process lives.
     Healthz,
     /// The database can be reached, and its schema is ours.
     Readyz,
+    /// Numbers for Prometheus.
+    Metrics,
+}
+
+/// A file of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// The page itself.
+    Html,
+    /// Its looks.
+    Css,
+    /// Its script.
+    Js,
 }
 
 /// Who may come in.
@@ -46,15 +63,47 @@ pub enum Manners {
     Plain,
 }
 
+/// The shape of a body, by its name in the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// No body.
+    Nothing,
+    /// JSON or a form, with this schema below `components`.
+    Named(&'static str),
+    /// A page of objects with this schema, or all of them as an array.
+    ListOf(&'static str),
+    /// Something else, of this media type.
+    Media(&'static str),
+}
+
+/// A method of a route.
+#[derive(Debug)]
+pub struct Operation {
+    /// The method.
+    pub method: Method,
+    /// Its name in the document.
+    pub id: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// What a client sends.
+    pub takes: Shape,
+    /// The status of success.
+    pub status: u16,
+    /// What a client gets then.
+    pub gives: Shape,
+    /// The other statuses that it has beyond those that its route's manners, its access and its body bring.
+    pub refusals: &'static [u16],
+}
+
 /// A route.
 #[derive(Debug)]
 pub struct Route {
     /// What it leads to.
     pub endpoint: Endpoint,
-    /// The path. `{id}` stands for a segment without a dot, `{number}` for an integer.
+    /// The path. `{id}` stands for a segment without a dot, `{post_id}` for an integer.
     pub pattern: &'static str,
     /// Its methods; GET brings HEAD with it, and OPTIONS is always there.
-    pub methods: &'static [Method],
+    pub operations: &'static [Operation],
     /// Who may come in.
     pub access: Access,
     /// Whose manners it has.
@@ -63,17 +112,168 @@ pub struct Route {
 
 /// Every route.
 pub const ROUTES: &[Route] = &[
-    Route::rest(Endpoint::TokenObtain, "/api-auth/token/", &[Method::Post], Access::Public),
-    Route::rest(Endpoint::TokenRefresh, "/api-auth/token/refresh/", &[Method::Post], Access::Public),
-    Route::rest(Endpoint::TokenVerify, "/api-auth/token/verify/", &[Method::Post], Access::Public),
-    Route::rest(Endpoint::Root, "/news/", &[Method::Get], Access::Public),
-    Route::rest(Endpoint::Posts, "/news/posts/", &[Method::Get, Method::Post], Access::Bearer),
-    Route::rest(Endpoint::Post, "/news/posts/{id}/", &[Method::Get, Method::Put, Method::Delete], Access::Bearer),
-    Route::rest(Endpoint::PostComments, "/news/posts/{number}/comments/", &[Method::Get, Method::Post], Access::Bearer),
-    Route::rest(Endpoint::Comment, "/news/comments/{id}/", &[Method::Get, Method::Put, Method::Delete], Access::Bearer),
-    Route::plain(Endpoint::Healthz, "/healthz"),
-    Route::plain(Endpoint::Readyz, "/readyz"),
+    Route {
+        endpoint: Endpoint::TokenObtain,
+        pattern: "/api-auth/token/",
+        operations: &[post(
+            "obtainToken",
+            "Exchange a name and a password for a pair of tokens",
+            "Credentials",
+            (200, "TokenPair"),
+            &[401],
+        )],
+        access: Access::Public,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::TokenRefresh,
+        pattern: "/api-auth/token/refresh/",
+        operations: &[post(
+            "refreshToken",
+            "Exchange a refresh token for an access token",
+            "RefreshForm",
+            (200, "AccessToken"),
+            &[401],
+        )],
+        access: Access::Public,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::TokenVerify,
+        pattern: "/api-auth/token/verify/",
+        operations: &[post("verifyToken", "Ask whether a token is good", "TokenForm", (200, "Empty"), &[401])],
+        access: Access::Public,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::Root,
+        pattern: "/news/",
+        operations: &[get("root", "List what there is", Shape::Named("Root"), &[])],
+        access: Access::Public,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::Posts,
+        pattern: "/news/posts/",
+        operations: &[
+            get("listPosts", "List the posts, newest first", Shape::ListOf("Post"), &[404]),
+            post("createPost", "Make a post", "PostForm", (201, "Post"), &[]),
+        ],
+        access: Access::Bearer,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::Post,
+        pattern: "/news/posts/{id}/",
+        operations: &[
+            get("getPost", "Get a post", Shape::Named("Post"), &[304, 404]),
+            put("updatePost", "Change a post, whole", "PostForm", "Post"),
+            delete("deletePost", "Remove a post and its comments"),
+        ],
+        access: Access::Bearer,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::PostComments,
+        pattern: "/news/posts/{post_id}/comments/",
+        operations: &[
+            get("listComments", "List the comments of a post, newest first", Shape::ListOf("Comment"), &[404]),
+            post("createComment", "Make a comment on a post", "CommentForm", (201, "Comment"), &[404]),
+        ],
+        access: Access::Bearer,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::Comment,
+        pattern: "/news/comments/{id}/",
+        operations: &[
+            get("getComment", "Get a comment", Shape::Named("Comment"), &[304, 404]),
+            put("updateComment", "Change a comment, whole", "CommentForm", "Comment"),
+            delete("deleteComment", "Remove a comment"),
+        ],
+        access: Access::Bearer,
+        manners: Manners::Rest,
+    },
+    Route {
+        endpoint: Endpoint::OpenApi,
+        pattern: "/news/openapi.json",
+        operations: &[get("openapi", "This document", Shape::Named("Document"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Docs(Page::Html),
+        pattern: "/news/docs/",
+        operations: &[get("docs", "A page that shows this document", Shape::Media("text/html"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Docs(Page::Css),
+        pattern: "/news/docs/docs.css",
+        operations: &[get("docsCss", "That page's looks", Shape::Media("text/css"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Docs(Page::Js),
+        pattern: "/news/docs/docs.js",
+        operations: &[get("docsJs", "That page's script", Shape::Media("text/javascript"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Healthz,
+        pattern: "/healthz",
+        operations: &[get("healthz", "Say that the process lives", Shape::Named("Status"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Readyz,
+        pattern: "/readyz",
+        operations: &[get(
+            "readyz",
+            "Say whether the database is reachable and its schema current",
+            Shape::Named("Status"),
+            &[],
+        )],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
+    Route {
+        endpoint: Endpoint::Metrics,
+        pattern: "/metrics",
+        operations: &[get("metrics", "Numbers for Prometheus", Shape::Media("text/plain"), &[])],
+        access: Access::Public,
+        manners: Manners::Plain,
+    },
 ];
+
+const fn get(id: &'static str, summary: &'static str, gives: Shape, refusals: &'static [u16]) -> Operation {
+    Operation { method: Method::Get, id, summary, takes: Shape::Nothing, status: 200, gives, refusals }
+}
+
+const fn post(
+    id: &'static str,
+    summary: &'static str,
+    form: &'static str,
+    (status, gives): (u16, &'static str),
+    refusals: &'static [u16],
+) -> Operation {
+    let (takes, gives) = (Shape::Named(form), Shape::Named(gives));
+    Operation { method: Method::Post, id, summary, takes, status, gives, refusals }
+}
+
+const fn put(id: &'static str, summary: &'static str, form: &'static str, gives: &'static str) -> Operation {
+    let (takes, gives) = (Shape::Named(form), Shape::Named(gives));
+    Operation { method: Method::Put, id, summary, takes, status: 200, gives, refusals: &[404, 412] }
+}
+
+const fn delete(id: &'static str, summary: &'static str) -> Operation {
+    let (takes, gives) = (Shape::Nothing, Shape::Nothing);
+    Operation { method: Method::Delete, id, summary, takes, status: 204, gives, refusals: &[404, 412] }
+}
 
 /// Where a path leads.
 #[derive(Debug)]
@@ -87,28 +287,19 @@ pub enum Found<'p> {
 }
 
 impl Route {
-    const fn rest(endpoint: Endpoint, pattern: &'static str, methods: &'static [Method], access: Access) -> Self {
-        Self { endpoint, pattern, methods, access, manners: Manners::Rest }
-    }
-
-    const fn plain(endpoint: Endpoint, pattern: &'static str) -> Self {
-        Self { endpoint, pattern, methods: &[Method::Get], access: Access::Public, manners: Manners::Plain }
-    }
-
     /// Says whether the route has this method.
     pub fn allows(&self, method: &Method) -> bool {
+        let has = |method: &Method| self.operations.iter().any(|operation| operation.method == *method);
         match method {
             Method::Options => true,
-            Method::Head => self.methods.contains(&Method::Get),
-            Method::Get | Method::Post | Method::Put | Method::Delete | Method::Other(_) => {
-                self.methods.contains(method)
-            }
+            Method::Head => has(&Method::Get),
+            Method::Get | Method::Post | Method::Put | Method::Delete | Method::Other(_) => has(method),
         }
     }
 
     /// Returns the value of `Allow`.
     pub fn allow(&self) -> String {
-        let mut names: Vec<&str> = self.methods.iter().map(Method::name).collect();
+        let mut names: Vec<&str> = self.operations.iter().map(|operation| operation.method.name()).collect();
         if self.allows(&Method::Head) {
             names.push("HEAD");
         }
@@ -128,7 +319,7 @@ impl Route {
             };
             let fits = match want {
                 "{id}" => !segment.is_empty() && !segment.contains('.'),
-                "{number}" => is_integer(segment),
+                "{post_id}" => is_integer(segment),
                 literal => literal == segment,
             };
             if !fits {
@@ -165,91 +356,4 @@ pub fn id(segment: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths() {
-        let table = [
-            ("/news/", Some((Endpoint::Root, ""))),
-            ("/news/posts/", Some((Endpoint::Posts, ""))),
-            ("/news/posts/7/", Some((Endpoint::Post, "7"))),
-            ("/news/posts/abc/", Some((Endpoint::Post, "abc"))),
-            ("/news/posts/-7/comments/", Some((Endpoint::PostComments, "-7"))),
-            ("/news/comments/7/", Some((Endpoint::Comment, "7"))),
-            ("/api-auth/token/refresh/", Some((Endpoint::TokenRefresh, ""))),
-            ("/healthz", Some((Endpoint::Healthz, ""))),
-            ("/", None),
-            ("", None),
-            ("*", None),
-            ("//news/posts/", None),
-            ("/news//posts/", None),
-            ("/news/posts//", None),
-            ("/news/posts/1.5/", None),
-            ("/news/posts/abc/comments/", None),
-            ("/news/posts/+1/comments/", None),
-            ("/news/comments/", None),
-            ("/healthz/", None),
-        ];
-        for (path, expected) in table {
-            let found = match find(path) {
-                Found::Route(route, segment) => Some((route.endpoint, segment)),
-                Found::Nothing => None,
-                Found::SlashMissing => panic!("{path}"),
-            };
-            assert_eq!(found, expected, "{path}");
-        }
-        for path in
-            ["/news", "/news/posts", "/news/posts/1", "/news/posts/abc", "/news/posts/1/comments", "/api-auth/token"]
-        {
-            assert!(matches!(find(path), Found::SlashMissing), "{path}");
-        }
-    }
-
-    #[test]
-    fn ids() {
-        let table = [
-            ("1", Some(1)),
-            ("007", Some(7)),
-            ("-1", Some(-1)),
-            ("9223372036854775807", Some(i64::MAX)),
-            ("9223372036854775808", Some(0)),
-            ("99999999999999999999999999", Some(0)),
-            ("-99999999999999999999999999", Some(0)),
-            ("+1", None),
-            ("1_0", None),
-            ("１", None),
-            (" 1", None),
-            ("-", None),
-            ("--1", None),
-            ("abc", None),
-            ("", None),
-        ];
-        for (segment, expected) in table {
-            assert_eq!(id(segment), expected, "{segment}");
-        }
-    }
-
-    #[test]
-    fn methods() {
-        for route in ROUTES {
-            assert!(route.allows(&Method::Options));
-            assert!(!route.allows(&Method::new("PATCH")) && !route.allows(&Method::new("get")));
-            let expected = match route.endpoint {
-                Endpoint::Posts | Endpoint::PostComments => "GET, POST, HEAD, OPTIONS",
-                Endpoint::Post | Endpoint::Comment => "GET, PUT, DELETE, HEAD, OPTIONS",
-                Endpoint::TokenObtain | Endpoint::TokenRefresh | Endpoint::TokenVerify => "POST, OPTIONS",
-                Endpoint::Root | Endpoint::Healthz | Endpoint::Readyz => "GET, HEAD, OPTIONS",
-            };
-            assert_eq!(route.allow(), expected, "{}", route.pattern);
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn never_panics(path in ".*", segment in ".*") {
-            find(&path);
-            id(&segment);
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::settings::Secret;
+use crate::store::Gauge;
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -9,14 +10,15 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 fn lonely() -> (Service, Session) {
     let secret = Secret::new("k".repeat(32));
     let listen = SocketAddr::from(([127, 0, 0, 1], 8000));
-    let service = Service::new(Tokens::new(&secret, None).unwrap(), Proxy::None, listen, 8);
+    let service = Service::new(Tokens::new(&secret, None).unwrap(), Proxy::None, Origins::new(&[]), listen, 8);
     // Port 9 is "discard": nobody listens there, and a refusal is quick.
-    (service, Session::new(Secret::new("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1".to_owned())))
+    let url = Secret::new("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1".to_owned());
+    (service, Session::new(url, Gauge::default()))
 }
 
 fn ask(request: &Request) -> Response {
     let (service, mut session) = lonely();
-    answer(&service, &mut session, request)
+    answer(&service, &mut session, request, &routes::find(&request.path))
 }
 
 fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request {
@@ -117,7 +119,8 @@ fn links_name_the_host_the_client_used() {
     for (headers, proxy, link) in table {
         let (mut service, mut session) = lonely();
         service.proxy = proxy;
-        let response = answer(&service, &mut session, &request("GET", "/news/", headers));
+        let request = request("GET", "/news/", headers);
+        let response = answer(&service, &mut session, &request, &routes::find(&request.path));
         match link {
             Some(link) => assert_eq!(text(&response), format!("{{\"posts\":\"{link}\"}}")),
             None => assert_eq!(response.status, 400, "{headers:?}"),
@@ -133,6 +136,35 @@ fn every_rest_answer_says_what_is_allowed() {
             header(&response, "Allow").is_some() && header(&response, "Vary") == Some("Accept"),
             "{method} {target}"
         );
+    }
+}
+
+#[test]
+fn pages_of_other_origins() {
+    const PREFLIGHT: (&str, &str) = ("Access-Control-Request-Method", "PUT");
+    let (ours, evil) = (("Origin", "https://app.example"), ("Origin", "https://evil.example"));
+    let exact = ["https://app.example".to_owned(), "http://localhost:5173".to_owned()];
+    let table: [(&[String], &str, Headers<'_>, u16, Option<&str>); 9] = [
+        (&exact, "OPTIONS", &[ours, PREFLIGHT], 204, Some("https://app.example")),
+        (&exact, "OPTIONS", &[ours], 401, Some("https://app.example")),
+        (&exact, "OPTIONS", &[evil, PREFLIGHT], 401, None),
+        (&exact, "GET", &[ours], 401, Some("https://app.example")),
+        (&exact, "GET", &[evil], 401, None),
+        (&exact, "GET", &[("Origin", "https://app.example.evil")], 401, None),
+        (&["*".to_owned()], "OPTIONS", &[evil, PREFLIGHT], 204, Some("*")),
+        (&["*".to_owned()], "PATCH", &[evil], 401, Some("*")),
+        (&[], "OPTIONS", &[ours, PREFLIGHT], 401, None),
+    ];
+    for (origins, method, headers, status, allowed) in table {
+        let (mut service, mut session) = lonely();
+        service.origins = Origins::new(origins);
+        let request = request(method, "/news/posts/1/", headers);
+        let response = answer(&service, &mut session, &request, &routes::find(&request.path));
+        let found = (response.status, header(&response, "Access-Control-Allow-Origin"));
+        assert_eq!(found, (status, allowed), "{origins:?} {method} {headers:?}");
+        assert_eq!(header(&response, "Access-Control-Allow-Methods").is_some(), status == 204);
+        let varies = header(&response, "Vary").is_some_and(|value| value.ends_with("Origin"));
+        assert_eq!(varies, origins.len() == 2, "{response:?}");
     }
 }
 

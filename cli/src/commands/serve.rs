@@ -1,21 +1,31 @@
 //! `news serve`
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{BODY_BYTES_MAX, Proxy, Service, Tokens, Worker};
+use crate::api::{BODY_BYTES_MAX, Origins, Proxy, Service, Tokens, Worker};
 use crate::args::Serve;
 use crate::commands::Outcome;
-use crate::door::{Door, Limits};
+use crate::door::{self, Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg;
-use crate::settings::{self, Database, Settings};
-use crate::store::{self, Purpose, Session, schema};
+use crate::settings::{self, Database, Secret, Settings};
+use crate::store::counts::{self, Corrected};
+use crate::store::{self, Purpose, schema};
+use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
+
+/// The variable that takes the door away. No option: nobody is to find it by chance.
+const BARE: &str = "NEWS_BENCH_BARE_TINY_HTTP";
+/// The watchdog's own question is to be answered within this time: above the door's wait for a worker.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Serves the API until a signal comes.
 pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
@@ -25,25 +35,29 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let url = master::url(settings)?;
     schema::require_current(&mut store::connect(&url, Purpose::Api)?)?;
 
-    let context = || format!("cannot listen on {}", args.listen);
-    let listener = TcpListener::bind(args.listen).map_err(|error| {
-        Failure::new(Kind::Usage, format!("{}: {error}", context())).hint("choose another address with --listen")
-    })?;
-    let listen = listener.local_addr().or_fail(Kind::Usage, context())?;
+    let listener = listener(args)?;
+    let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
     let workers = usize::from(args.workers);
     let proxy = if args.trust_proxy { Proxy::Trusted } else { Proxy::None };
-    let service = Arc::new(Service::new(tokens, proxy, listen, workers));
-    let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
-    let door = Door::open(listener, limits, workers, move |_| {
-        let mut worker = Worker::new(Arc::clone(&service), Session::new(url.clone()));
+    let service = Arc::new(Service::new(tokens, proxy, Origins::new(&args.cors_origin), listen, workers));
+    let (for_workers, for_url) = (Arc::clone(&service), url.clone());
+    let make_worker = move |_| {
+        let mut worker = Worker::new(Arc::clone(&for_workers), for_url.clone());
         move |request| worker.handle(request)
-    })
-    .or_fail(Kind::Output, "cannot start the service")?;
-    announce(door.local_addr());
+    };
+    if settings::variable(BARE)?.is_some() {
+        return bare(listener, workers, make_worker);
+    }
+    let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
+    let door = Door::open(listener, limits, workers, make_worker).or_fail(Kind::Output, "cannot start the service")?;
+    // It is set once.
+    let _ = service.door.set(door.watch());
+    announce(listen);
+    recount(&url);
+    let notify = Notify::ready(move || answers(listen));
 
     let signal = signals.forever().next().unwrap_or(SIGTERM);
-    let stats = door.stats();
-    log::info!("stopping: {stats}");
+    notify.stopping();
     let drained = door.drain(args.grace);
     if !drained.in_time() {
         log::warn!(
@@ -57,6 +71,72 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         SIGINT => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
         _ => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
     })
+}
+
+/// Returns the socket that systemd hands over, or one of our own.
+fn listener(args: &Serve) -> Result<TcpListener> {
+    if let Some(listener) = systemd::listener()? {
+        return Ok(listener);
+    }
+    TcpListener::bind(args.listen).map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot listen on {}: {error}", args.listen))
+            .hint("choose another address with --listen")
+    })
+}
+
+/// Says whether the service answers at all, be it that all are busy: for the watchdog.
+fn answers(listen: SocketAddr) -> bool {
+    let ask = || -> io::Result<usize> {
+        let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
+        stream.set_read_timeout(Some(ANSWER_MAX))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        stream.read(&mut [0; 64])
+    };
+    ask().is_ok_and(|bytes| bytes > 0)
+}
+
+/// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`).
+fn bare<H>(listener: TcpListener, workers: usize, make_worker: impl Fn(usize) -> H + Sync) -> Result<Outcome>
+where
+    H: FnMut(tiny_http::Request) -> io::Result<()>,
+{
+    let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
+    let server = tiny_http::Server::from_listener(listener, None)
+        .map_err(|error| Failure::new(Kind::Output, format!("cannot start the service: {error}")))?;
+    log::warn!("{BARE} is set: this is tiny_http without the front door, for a benchmark and nothing else");
+    announce(listen);
+    thread::scope(|scope| {
+        for index in 0..workers {
+            let (server, make_worker) = (&server, &make_worker);
+            scope.spawn(move || {
+                let mut handle = make_worker(index);
+                while let Ok(request) = server.recv() {
+                    // Whether an answer went out is the client's business here.
+                    let _ = handle(request);
+                }
+            });
+        }
+    });
+    Err(Failure::new(Kind::Bug, "tiny_http accepts no more connections"))
+}
+
+/// Puts the kept numbers of objects right, beside the requests: whoever changed rows with the triggers disabled has
+/// made them wrong. A failure only means that this is not done.
+fn recount(url: &Secret) {
+    let url = url.clone();
+    let started = thread::Builder::new().name("recount".into()).spawn(move || {
+        let corrected = store::connect(&url, Purpose::Bulk).and_then(|mut client| counts::repair(&mut client));
+        match corrected {
+            Ok(Corrected { posts: 0, comments: 0 }) => {}
+            Ok(Corrected { posts, comments }) => {
+                log::warn!("the numbers of objects were off by {posts} posts and {comments} comments: corrected");
+            }
+            Err(failure) => log::warn!("the numbers of objects were not checked: {failure}"),
+        }
+    });
+    if let Err(error) = started {
+        log::warn!("the numbers of objects are not checked: {error}");
+    }
 }
 
 /// Tells where the service is: port 0 became another one.

@@ -50,10 +50,10 @@ pub(super) const BACKLOG: i32 = 1024;
 pub(super) const ACCEPT_TICK: Duration = Duration::from_secs(1);
 /// The pause after an accept error that needs time to pass (EMFILE): short, as clients wait in the backlog.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
-/// What the process opens beside the door: streams, log, listener, signal pipes, the spare files.
-pub(super) const FILES_OTHER: usize = 16;
-/// Open files of a worker: its database connection, and the two that its client polls with.
-pub(super) const FILES_PER_WORKER: usize = 3;
+/// What the process opens beside the door: streams, log, listener, signal pipes, the spare files, a database connection.
+pub(super) const FILES_OTHER: usize = 20;
+/// Open files of a worker: its database connection, with the three that the client's own event loop takes.
+pub(super) const FILES_PER_WORKER: usize = 4;
 /// Open files of an upstream: the door's end, and tiny_http's end twice (it clones the socket).
 pub(super) const FILES_PER_UPSTREAM: usize = 3;
 
@@ -108,7 +108,7 @@ impl Default for Limits {
     }
 }
 
-/// How many connections of each kind the process can afford.
+/// How many of each kind the process can afford.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seats {
     pub(super) workers: usize,
@@ -119,22 +119,23 @@ pub(super) struct Seats {
 impl Seats {
     /// Returns what `limits` asks for, cut down to `files_max` open files (RLIMIT_NOFILE; `None`: no limit).
     ///
-    /// Upstreams beyond one for each worker go first, then client connections, of which at least 8 stay,
-    /// then workers.
+    /// Upstreams beyond one for each worker go first, then client connections, then workers, as long as there are not
+    /// two connections for each of them. At least 1 worker and 4 connections stay.
     pub(super) fn fit(limits: &Limits, workers: usize, files_max: Option<usize>) -> Self {
-        const CONNECTIONS_MIN: usize = 8;
+        const CONNECTIONS_MIN: usize = 4;
         let connections = limits.connections_max.max(1);
+        let per_worker = limits.upstreams_per_worker.max(1);
         let Some(files_max) = files_max else {
-            return Self { workers, connections, upstreams: workers * limits.upstreams_per_worker.max(1) };
+            return Self { workers, connections, upstreams: workers * per_worker };
         };
-        let for_workers = files_max.saturating_sub(FILES_OTHER + CONNECTIONS_MIN);
-        let workers = workers.min(for_workers / (FILES_PER_WORKER + FILES_PER_UPSTREAM)).max(1);
-        let wanted = workers * limits.upstreams_per_worker.max(1);
-        let files = files_max.saturating_sub(FILES_OTHER + workers * FILES_PER_WORKER);
+        let files = |workers: usize| files_max.saturating_sub(FILES_OTHER + workers * FILES_PER_WORKER);
+        let left = |workers: usize| files(workers).saturating_sub(workers * FILES_PER_UPSTREAM);
+        let fitting = (1..=workers).rev().find(|&workers| left(workers) >= connections.min(2 * workers));
+        let workers = fitting.unwrap_or(1);
         // Extra upstreams may take up to half of what there is.
-        let affordable = files / 2 / FILES_PER_UPSTREAM;
-        let upstreams = wanted.min(affordable.max(workers));
-        let left = files.saturating_sub(upstreams * FILES_PER_UPSTREAM);
+        let affordable = files(workers) / 2 / FILES_PER_UPSTREAM;
+        let upstreams = (workers * per_worker).min(affordable.max(workers));
+        let left = files(workers).saturating_sub(upstreams * FILES_PER_UPSTREAM);
         Self { workers, connections: connections.min(left.max(CONNECTIONS_MIN)), upstreams }
     }
 }
@@ -152,16 +153,22 @@ mod tests {
     #[test]
     fn seats_shrink_with_the_files() {
         let limits = Limits::default();
-        for (wanted, files, workers, connections, upstreams) in [
-            (8, None, 8, 256, 16),
-            (8, Some(1024), 8, 256, 16),
-            (8, Some(256), 8, 168, 16),
-            (8, Some(64), 6, 12, 6),
-            (8, Some(32), 1, 8, 2),
-            (2, Some(64), 2, 30, 4),
+        for (workers, files, expected) in [
+            (8, None, (8, 256, 16)),
+            (8, Some(1024), (8, 256, 16)),
+            (8, Some(256), (8, 156, 16)),
+            (8, Some(100), (8, 24, 8)),
+            (8, Some(64), (4, 16, 4)),
+            (8, Some(32), (1, 5, 1)),
+            (8, Some(10), (1, 4, 1)),
+            (2, Some(64), (2, 18, 4)),
         ] {
-            let seats = Seats::fit(&limits, wanted, files);
-            assert_eq!(seats, Seats { workers, connections, upstreams }, "{wanted} workers, {files:?} files");
+            let seats = Seats::fit(&limits, workers, files);
+            assert_eq!(
+                (seats.workers, seats.connections, seats.upstreams),
+                expected,
+                "{workers} workers, {files:?} files"
+            );
         }
     }
 }

@@ -36,6 +36,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -79,6 +80,23 @@ pub struct Door {
     server: Option<Arc<Server>>,
     acceptor: Option<thread::JoinHandle<()>>,
     address: SocketAddr,
+}
+
+/// A view of a door's counters.
+#[derive(Clone)]
+pub struct Watch(Arc<Shared>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watch").field(&self.stats()).finish()
+    }
+}
+
+impl Watch {
+    /// Returns the counters as they are now.
+    pub fn stats(&self) -> Stats {
+        self.0.counters.snapshot(self.0.links.open_now(), self.0.upstreams.open_now())
+    }
 }
 
 /// How a drain went.
@@ -144,13 +162,20 @@ impl Door {
     }
 
     /// Returns the address that clients connect to.
+    #[cfg(test)]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns the counters as they are now.
+    #[cfg(test)]
     pub fn stats(&self) -> Stats {
-        self.shared.counters.snapshot(self.shared.links.open_now(), self.shared.upstreams.open_now())
+        self.watch().stats()
+    }
+
+    /// Returns a view of the counters, good as long as anybody likes.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
     }
 
     /// Stops accepting, closes the connections that wait, lets what is in flight finish within `grace`, then cuts the
@@ -193,10 +218,15 @@ impl Drop for Door {
 /// Connects to the door itself, so that a blocked `accept()` returns. Should it fail, there is the tick. The listener
 /// is not shut down: systemd may hold it, too, for our successor.
 fn wake(address: SocketAddr) {
+    drop(TcpStream::connect_timeout(&reachable(address), WAKE_MAX));
+}
+
+/// Returns where a service that listens on `address` is reached from its own machine.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         SocketAddr::V4(_) | SocketAddr::V6(_) => address.ip(),
     };
-    drop(TcpStream::connect_timeout(&SocketAddr::new(ip, address.port()), WAKE_MAX));
+    SocketAddr::new(ip, address.port())
 }

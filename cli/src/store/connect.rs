@@ -1,10 +1,11 @@
 //! Connections: who asks decides the time-outs.
 
+use std::fs::File;
 use std::time::Duration;
 
 use postgres::{Client, Config, NoTls};
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Kind, OrFail, Result};
 use crate::settings::Secret;
 
 /// What a connection is for.
@@ -27,6 +28,8 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(15);
 /// A silent connection is probed after so long, so that a dead peer is noticed.
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(10);
 
+/// What a connection opens: a socket, and the three of the client's event loop.
+const FILES: usize = 4;
 /// NAMEDATALEN - 1.
 const APPLICATION_NAME_BYTES_MAX: usize = 63;
 
@@ -85,6 +88,7 @@ pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
     }
     config.keepalives_idle(KEEPALIVES_IDLE);
+    room_for_files()?;
     config.connect(NoTls).map_err(|error| {
         Failure::new(Kind::Database, InConnect(describe(&config), error))
             .hint("is it running, and is the URL right? `news db status` tells what is tried")
@@ -94,6 +98,12 @@ pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<
 /// Cuts a session's name to what the server shows of it; it would say so in a notice.
 pub(super) fn cut(name: &str) -> &str {
     name.get(..APPLICATION_NAME_BYTES_MAX).unwrap_or(name)
+}
+
+/// Fails where the process has too few file descriptors left: the client's own event loop would panic.
+fn room_for_files() -> Result<()> {
+    let tries: std::io::Result<Vec<File>> = (0..FILES).map(|_| File::open("/dev/null")).collect();
+    tries.map(drop).or_fail(Kind::Database, "no file descriptors are left for a connection to the database")
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -3,11 +3,12 @@
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log`
 //! (the change log, merged), `objects` (conversations), `lock`, `runs`, `rows` (bulk: import,
-//! diff), `inspect` (what an operator asks of the database). Out of scope: the screen, the
+//! diff), `counts` (how many there are), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
 pub mod comments;
 mod connect;
+pub mod counts;
 mod cursor;
 pub mod inspect;
 pub mod lock;
@@ -26,7 +27,7 @@ pub mod watch;
 
 pub use connect::{Purpose, connect, connect_as};
 pub use cursor::Cursor;
-pub use session::{Live, Session, Trouble, schema_version};
+pub use session::{Gauge, Live, Session, Trouble, Vitals, schema_version, vitals};
 
 use crate::error::{Failure, Kind};
 

@@ -61,15 +61,24 @@ const GET: &str = concat!(
     " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_post p ON p.id = $2::bigint"
 );
 
-// Page $3 of pages of $2; page 0 is the last one. The ids of a page come from the index alone.
+// Page $3 of pages of $2; page 0 is the last one. The number of posts is kept by the triggers (migration V6). The ids
+// of a page come from the index alone, walked from the nearer end.
 const LIST: &str = "
-    WITH n AS (SELECT count(*) AS count FROM news_post),
+    WITH n AS (SELECT coalesce(sum(n), 0)::bigint AS count FROM news_count WHERE entity_table = 'news_post'),
+    w AS (
+        SELECT count, start, least($2::bigint, count - start) AS rows, start > count / 2 AS from_below
+        FROM n, LATERAL (
+            SELECT $2::bigint * CASE WHEN $3::bigint = 0 THEN greatest(count - 1, 0) / $2::bigint ELSE $3::bigint - 1 END AS start
+        ) s
+    ),
     k AS (
-        SELECT id FROM news_post ORDER BY id DESC LIMIT $2::bigint
-        OFFSET (
-            SELECT $2::bigint * CASE WHEN $3::bigint = 0 THEN greatest(n.count - 1, 0) / $2::bigint ELSE $3::bigint - 1 END
-            FROM n
-        )
+        (SELECT id FROM news_post ORDER BY id DESC
+         LIMIT (SELECT CASE WHEN from_below THEN 0 ELSE greatest(rows, 0) END FROM w)
+         OFFSET (SELECT CASE WHEN from_below THEN 0 ELSE start END FROM w))
+        UNION ALL
+        (SELECT id FROM news_post ORDER BY id
+         LIMIT (SELECT CASE WHEN from_below THEN greatest(rows, 0) ELSE 0 END FROM w)
+         OFFSET (SELECT CASE WHEN from_below THEN greatest(count - start - rows, 0) ELSE 0 END FROM w))
     )
     SELECT u.is_active, n.count, p.id, p.user_id::bigint, p.title, p.body
     FROM n LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN (k JOIN news_post p USING (id)) ON true

@@ -1,6 +1,8 @@
 //! A worker's one connection: opened when needed, its statements prepared once, thrown away
 //! when it is lost, opened again with backoff.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
@@ -37,11 +39,38 @@ pub struct Live {
     pub(super) comments: CommentStatements,
     pub(super) users: UserStatements,
     used_at: Instant,
+    _counted: Counted,
+}
+
+/// How many connections are open, of all sessions that share it.
+#[derive(Debug, Clone, Default)]
+pub struct Gauge(Arc<AtomicUsize>);
+
+impl Gauge {
+    /// Returns the number.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+}
+
+/// One open connection.
+struct Counted(Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A connection that comes back.
 pub struct Session {
     url: Secret,
+    gauge: Gauge,
     live: Option<Live>,
     /// No attempt to connect before this moment.
     not_before: Option<Instant>,
@@ -49,9 +78,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes a session; it connects when it is used.
-    pub fn new(url: Secret) -> Self {
-        Self { url, live: None, not_before: None, pause: PAUSE_MIN }
+    /// Makes a session; it connects when it is used, and counts in `gauge` then.
+    pub fn new(url: Secret, gauge: Gauge) -> Self {
+        Self { url, gauge, live: None, not_before: None, pause: PAUSE_MIN }
     }
 
     /// Throws the connection away: the next statement opens another one.
@@ -116,7 +145,9 @@ impl Session {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Err(Trouble::Away);
         }
-        match connect(&self.url, Purpose::Api).and_then(|client| Live::new(client).map_err(Failure::from)) {
+        match connect(&self.url, Purpose::Api)
+            .and_then(|client| Live::new(client, self.gauge.count()).map_err(Failure::from))
+        {
             Ok(live) => {
                 self.not_before = None;
                 self.pause = PAUSE_MIN;
@@ -133,11 +164,11 @@ impl Session {
 }
 
 impl Live {
-    fn new(mut client: Client) -> Result<Self, postgres::Error> {
+    fn new(mut client: Client, counted: Counted) -> Result<Self, postgres::Error> {
         let posts = PostStatements::prepare(&mut client)?;
         let comments = CommentStatements::prepare(&mut client)?;
         let users = UserStatements::prepare(&mut client)?;
-        Ok(Self { client, posts, comments, users, used_at: Instant::now() })
+        Ok(Self { client, posts, comments, users, used_at: Instant::now(), _counted: counted })
     }
 
     /// Runs a statement that returns exactly one row.
@@ -186,4 +217,24 @@ fn is_passing(error: &postgres::Error) -> bool {
 /// Returns the version of the schema; nothing where none was applied.
 pub fn schema_version(live: &mut Live) -> Result<Option<i32>, postgres::Error> {
     live.client.query_one("SELECT max(version) FROM refinery_schema_history", &[])?.try_get(0)
+}
+
+/// What `/metrics` tells of the database.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Vitals {
+    /// Events that are not synced yet. It costs what there is of them, by a partial index.
+    pub events_pending: i64,
+    /// When a sync last did all it was to do, in seconds since 1970.
+    pub last_sync_s: Option<f64>,
+}
+
+/// Returns what `/metrics` tells of the database.
+pub fn vitals(live: &mut Live) -> Result<Vitals, postgres::Error> {
+    let row = live.client.query_one(
+        "SELECT (SELECT count(*) FROM news_modelevent WHERE synced_at IS NULL),
+                (SELECT extract(epoch FROM max(finished_at))::float8 FROM news_sync_run
+                 WHERE kind IN ('sync', 'full') AND status = 'done')",
+        &[],
+    )?;
+    Ok(Vitals { events_pending: row.try_get(0)?, last_sync_s: row.try_get(1)? })
 }

@@ -2,6 +2,7 @@
 
 mod edits;
 mod lists;
+mod machines;
 mod recorded;
 mod strangers;
 mod tokens;

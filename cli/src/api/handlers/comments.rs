@@ -11,7 +11,7 @@ use crate::store::posts::{self, Changed};
 /// What a missing comment gets.
 const NO_COMMENT: Problem = Problem::NotFound("No Comment matches the given query.");
 
-/// GET `/news/posts/{number}/comments/`
+/// GET `/news/posts/{post_id}/comments/`
 pub fn list(context: &mut Context<'_>) -> Result<Response, Problem> {
     let (user, post) = (context.user, context.id()?);
     if pages::wants_all(context.request) {
@@ -25,7 +25,7 @@ pub fn list(context: &mut Context<'_>) -> Result<Response, Problem> {
     context.page(wanted, size, &page)
 }
 
-/// POST `/news/posts/{number}/comments/`
+/// POST `/news/posts/{post_id}/comments/`
 pub fn create(context: &mut Context<'_>) -> Result<Response, Problem> {
     let (user, post) = (context.user, context.id()?);
     let form = match context.form(CommentForm::new) {

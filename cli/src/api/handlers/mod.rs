@@ -48,6 +48,9 @@ pub fn run(context: &mut Context<'_>, endpoint: Endpoint) -> Result<Response, Pr
         (Endpoint::Comment, Method::Put) => comments::update(context),
         (Endpoint::Comment, Method::Delete) => comments::delete(context),
         (Endpoint::Comment, _) => comments::get(context),
+        (Endpoint::OpenApi, _) => Ok(service::openapi()),
+        (Endpoint::Docs(page), _) => Ok(service::docs(page)),
+        (Endpoint::Metrics, _) => Ok(service::metrics(context)),
         (Endpoint::Healthz, _) => Ok(service::healthz()),
         (Endpoint::Readyz, _) => service::readyz(context),
     }

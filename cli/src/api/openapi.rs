@@ -1,0 +1,350 @@
+//! The OpenAPI 3.1 document, made from the routes: what is routed is what is described.
+
+use std::sync::LazyLock;
+
+use news_core::model::{self, Field};
+use serde_json::{Map, Value, json};
+
+use super::BODY_BYTES_MAX;
+use super::routes::{Access, Manners, Operation, ROUTES, Route, Shape};
+
+/// The document, as JSON.
+pub static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| document().to_string().into_bytes());
+
+/// What bodies may be written in.
+const FORM_MEDIA: [&str; 3] = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+/// What any request may get: from the front door, or while the database is away.
+const ALWAYS: [u16; 7] = [400, 408, 413, 431, 500, 503, 504];
+/// JSON numbers beyond this one are rounded by many who read them (2^53 - 1).
+const ID_MAX: i64 = 9_007_199_254_740_991;
+
+fn document() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let item = route.operations.iter().map(|one| (one.method.name().to_ascii_lowercase(), operation(route, one)));
+        let mut item: Map<String, Value> = item.collect();
+        if let Some(parameter) = placeholder(route) {
+            item.insert("parameters".to_owned(), json!([parameter]));
+        }
+        paths.insert(route.pattern.to_owned(), item.into());
+    }
+    json!({
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "news",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Posts and comments. Get a pair of tokens at /api-auth/token/ and send the access token \
+                as `Authorization: Bearer …`. HEAD mirrors GET; OPTIONS answers 200 and names the methods in Allow. \
+                A path without its last slash is redirected (301).",
+            "license": { "name": "MIT", "identifier": "MIT" },
+        },
+        "servers": [{ "url": "/" }],
+        "tags": [
+            { "name": "tokens", "description": "JSON Web Tokens (HS256): access for an hour, refresh for a day" },
+            { "name": "news", "description": "Posts and comments" },
+            { "name": "service", "description": "For machines that watch the service, and this document" },
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas(),
+            "responses": responses(),
+            "parameters": parameters(),
+            "headers": headers(),
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+            },
+        },
+    })
+}
+
+/// Returns the parameter that the path has a place for.
+fn placeholder(route: &Route) -> Option<Value> {
+    let name = route.pattern.split_once('{')?.1.split_once('}')?.0;
+    let schema = json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX });
+    Some(json!({ "name": name, "in": "path", "required": true, "schema": schema }))
+}
+
+fn operation(route: &Route, operation: &Operation) -> Value {
+    let mut json = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "tags": [tag(route)],
+        "responses": answers(route, operation),
+        "security": match route.access {
+            Access::Public => json!([]),
+            Access::Bearer => json!([{ "bearer": [] }]),
+        },
+    });
+    let mut parameters = Vec::new();
+    if let Shape::ListOf(_) = operation.gives {
+        parameters.extend(["Page", "PageSize", "All"]);
+    }
+    if operation.refusals.contains(&304) {
+        parameters.push("IfNoneMatch");
+    }
+    if operation.refusals.contains(&412) {
+        parameters.push("IfMatch");
+    }
+    if !parameters.is_empty() {
+        json["parameters"] = parameters.into_iter().map(|name| reference("parameters", name)).collect();
+    }
+    if let Shape::Named(form) = operation.takes {
+        let media = |media: &str| (media.to_owned(), json!({ "schema": reference("schemas", form) }));
+        let content: Map<String, Value> = FORM_MEDIA.into_iter().map(media).collect();
+        json["requestBody"] = json!({
+            "required": true,
+            "description": format!("At most {BODY_BYTES_MAX} bytes."),
+            "content": content,
+        });
+    }
+    json
+}
+
+fn tag(route: &Route) -> &'static str {
+    match (route.manners, route.pattern.starts_with("/api-auth/")) {
+        (Manners::Plain, _) => "service",
+        (Manners::Rest, true) => "tokens",
+        (Manners::Rest, false) => "news",
+    }
+}
+
+/// Returns every answer that an operation may have.
+fn answers(route: &Route, operation: &Operation) -> Value {
+    let mut answers = Map::new();
+    answers.insert(operation.status.to_string(), success(operation));
+    let mut statuses: Vec<u16> = ALWAYS.iter().chain(operation.refusals).copied().collect();
+    if route.manners == Manners::Rest {
+        statuses.push(406);
+    }
+    if route.access == Access::Bearer {
+        statuses.push(401);
+    }
+    if operation.takes != Shape::Nothing {
+        statuses.push(415);
+    }
+    for status in statuses {
+        // A body's 400 may tell field by field what is wrong with it.
+        let name = match (status, operation.takes) {
+            (400, Shape::Named(_)) => "BadForm".to_owned(),
+            (status, _) => format!("Status{status}"),
+        };
+        answers.insert(status.to_string(), reference("responses", &name));
+    }
+    answers.into()
+}
+
+fn success(operation: &Operation) -> Value {
+    let of = |media: &str, schema: Value| json!({ media: { "schema": schema } });
+    let content = match operation.gives {
+        Shape::Nothing => return json!({ "description": "Done.", "headers": common_headers() }),
+        Shape::Named(name) => of("application/json", reference("schemas", name)),
+        Shape::ListOf(name) => of(
+            "application/json",
+            json!({ "oneOf": [
+                reference("schemas", &format!("{name}Page")),
+                { "type": "array", "items": reference("schemas", name), "description": "With all=true." },
+            ] }),
+        ),
+        Shape::Media(media) => of(media, json!({ "type": "string" })),
+    };
+    let mut headers = common_headers();
+    let is_object = operation.refusals.contains(&304) || operation.refusals.contains(&412) || operation.status == 201;
+    if is_object {
+        headers["ETag"] = reference("headers", "ETag");
+    }
+    json!({ "description": "Done.", "headers": headers, "content": content })
+}
+
+fn common_headers() -> Value {
+    json!({ "X-Request-Id": reference("headers", "RequestId") })
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+fn text(field: Field) -> Value {
+    // White space around a text is taken off before it is counted.
+    json!({ "type": "string", "minLength": 1, "maxLength": field.chars_max, "pattern": "\\S" })
+}
+
+/// Builds the schema of an object that has all of these fields.
+fn object(fields: &[(&str, Value)]) -> Value {
+    let properties: Map<String, Value> =
+        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+fn schemas() -> Value {
+    let id = json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX });
+    let any_text = json!({ "type": "string" });
+    let some_text = json!({ "type": "string", "minLength": 1, "pattern": "\\S" });
+    let email = json!({ "type": "string", "format": "email", "minLength": 1, "maxLength": model::EMAIL.chars_max });
+    let link = json!({ "type": ["string", "null"], "format": "uri" });
+    let page = |name: &str| {
+        object(&[
+            ("count", json!({ "type": "integer", "minimum": 0 })),
+            ("next", link.clone()),
+            ("previous", link.clone()),
+            ("results", json!({ "type": "array", "items": reference("schemas", name), "maxItems": 1000 })),
+        ])
+    };
+    json!({
+        "Credentials": object(&[("username", some_text.clone()), ("password", some_text.clone())]),
+        "TokenPair": object(&[("refresh", some_text.clone()), ("access", some_text.clone())]),
+        "RefreshForm": object(&[("refresh", some_text.clone())]),
+        "AccessToken": object(&[("access", some_text.clone())]),
+        "TokenForm": object(&[("token", some_text.clone())]),
+        "Empty": { "type": "object", "maxProperties": 0 },
+        "Root": object(&[("posts", json!({ "type": "string", "format": "uri" }))]),
+        "PostForm": object(&[("title", text(model::TITLE)), ("body", text(model::POST_BODY))]),
+        "Post": object(&[
+            ("id", id.clone()),
+            ("user_id", json!({ "type": "integer", "format": "int64" })),
+            ("title", any_text.clone()),
+            ("body", any_text.clone()),
+        ]),
+        "PostPage": page("Post"),
+        "CommentForm": object(&[("name", text(model::NAME)), ("email", email), ("body", text(model::COMMENT_BODY))]),
+        "Comment": object(&[
+            ("id", id.clone()),
+            ("post_id", id),
+            ("name", any_text.clone()),
+            ("email", any_text.clone()),
+            ("body", any_text.clone()),
+        ]),
+        "CommentPage": page("Comment"),
+        "Status": object(&[("status", any_text.clone())]),
+        "Document": { "type": "object" },
+        "Problem": {
+            "type": "object",
+            "properties": { "detail": any_text, "code": { "type": "string" }, "messages": { "type": "array" } },
+            "required": ["detail"],
+        },
+        "FieldProblems": {
+            "type": "object",
+            "description": "What is wrong, field by field; non_field_errors where the body is no object.",
+            "minProperties": 1,
+            "additionalProperties": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+        },
+    })
+}
+
+fn responses() -> Value {
+    let problem = reference("schemas", "Problem");
+    let content = |schema: &Value| json!({ "application/json": { "schema": schema } });
+    let plain = [
+        (400, "Not a request, or one with an unusable Host."),
+        (401, "No access token, or none that is good."),
+        (404, "There is no such object, or no such page."),
+        (406, "The Accept header leaves no room for JSON."),
+        (408, "The request did not arrive in time."),
+        (412, "The object has changed since: its ETag is another one."),
+        (413, "The body is too large."),
+        (415, "The body's media type is none of those that are read."),
+        (431, "The request's head is too large."),
+        (500, "An error of the service."),
+        (503, "The database is away, or all are busy: try again after Retry-After seconds."),
+        (504, "The answer took too long."),
+    ];
+    let mut responses = Map::new();
+    for (status, description) in plain {
+        let mut response = json!({ "description": description, "content": content(&problem) });
+        match status {
+            401 => response["headers"] = json!({ "WWW-Authenticate": { "schema": { "type": "string" } } }),
+            503 => response["headers"] = json!({ "Retry-After": { "schema": { "type": "string" } } }),
+            _ => {}
+        }
+        responses.insert(format!("Status{status}"), response);
+    }
+    responses.insert(
+        "Status304".to_owned(),
+        json!({ "description": "The client has this version.", "headers": { "ETag": reference("headers", "ETag") } }),
+    );
+    let either = json!({ "anyOf": [reference("schemas", "FieldProblems"), problem] });
+    responses.insert(
+        "BadForm".to_owned(),
+        json!({ "description": "The body cannot be read, or its fields are wrong.", "content": content(&either) }),
+    );
+    responses.into()
+}
+
+fn parameters() -> Value {
+    let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
+    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } });
+    json!({
+        "Page": query("page", "Which page, from 1, or `last`.", json!({
+            "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "last" }], "default": 1,
+        })),
+        "PageSize": query("page_size", "Objects a page.", json!({
+            "type": "integer", "minimum": 1, "maximum": 1000, "default": 10,
+        })),
+        "All": query("all", "`true`: the whole list, as an array.", json!({ "type": "string", "enum": ["true", "false"] })),
+        "IfMatch": header("If-Match", "Change only the version with this ETag."),
+        "IfNoneMatch": header("If-None-Match", "Answer 304 if this ETag is the object's."),
+    })
+}
+
+fn headers() -> Value {
+    json!({
+        "ETag": { "description": "The object's version.", "schema": { "type": "string" } },
+        "RequestId": { "description": "Names the request in the log.", "schema": { "type": "string" } },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every reference in the document leads somewhere, and everything below `components` is used.
+    #[test]
+    fn references_lead_somewhere() {
+        fn collect(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(fields) => {
+                    found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    fields.values().for_each(|value| collect(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        let document = document();
+        let mut found = Vec::new();
+        collect(&document, &mut found);
+        for reference in &found {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        for kind in ["schemas", "responses", "parameters", "headers"] {
+            for name in document["components"][kind].as_object().unwrap().keys() {
+                let reference = format!("#/components/{kind}/{name}");
+                assert!(found.contains(&reference), "{reference} is used by nobody");
+            }
+        }
+    }
+
+    #[test]
+    fn every_route_and_method_is_in_it_under_a_name_of_its_own() {
+        let document = document();
+        let mut ids = Vec::new();
+        for route in ROUTES {
+            for operation in route.operations {
+                let described = &document["paths"][route.pattern][operation.method.name().to_ascii_lowercase()];
+                assert_eq!(described["operationId"], operation.id);
+                assert!(described["responses"][operation.status.to_string()].is_object());
+                assert_eq!(
+                    described["responses"].get("401").is_some(),
+                    route.access == Access::Bearer || route.pattern.starts_with("/api-auth/")
+                );
+                ids.push(operation.id);
+            }
+        }
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}
