@@ -27,10 +27,9 @@ pub struct OneHost {
     pub config: Config,
 }
 
-/// A host may have so many addresses that do not answer, before it is given up.
-const ADDRESSES_SILENT_MAX: u32 = 2;
-/// For TLS and the password, above the time that a connection may take.
-const GREETING_LIMIT: Duration = Duration::from_secs(5);
+/// A host is given up after so many `connect_timeout`s: a first address that does not answer, and for the
+/// second one TLS and the password, too.
+const TIMEOUTS_MAX: u32 = 2;
 /// Attempts that hang hold a thread each until the host speaks or dies. More there shall not be.
 const HANGING_MAX: usize = 32;
 static HANGING: AtomicUsize = AtomicUsize::new(0);
@@ -130,7 +129,7 @@ pub fn first(hosts: &[OneHost], connector: &MakeRustlsConnect) -> Result<Client,
 }
 
 fn within_limit(config: &Config, connector: &MakeRustlsConnect) -> Result<Client, Cause> {
-    let limit = config.get_connect_timeout().copied().unwrap_or_default() * (ADDRESSES_SILENT_MAX + 1) + GREETING_LIMIT;
+    let limit = config.get_connect_timeout().copied().unwrap_or_default() * TIMEOUTS_MAX;
     if HANGING.load(Ordering::Relaxed) >= HANGING_MAX {
         return Err(Cause::Silent(Silent(limit)));
     }

@@ -81,12 +81,11 @@ impl Tls {
         };
         let mode = match said("sslmode").as_deref() {
             Some("disable") => Mode::Disable,
-            Some("allow" | "prefer") => Mode::Prefer,
             Some("require") => Mode::Require,
             Some("verify-ca") => Mode::VerifyCa,
             Some("verify-full") => Mode::VerifyFull,
             None if roots == Some(Roots::System) => Mode::VerifyFull,
-            None => Mode::Prefer,
+            Some("allow" | "prefer") | None => Mode::Prefer,
             Some(other) => {
                 return Err(Failure::new(Kind::Usage, format!("the database's URL: sslmode={other:?} is unknown"))
                     .hint("it is disable, prefer, require, verify-ca or verify-full"));

@@ -92,11 +92,10 @@ pub fn parse(url: &Secret) -> Result<Wanted> {
         config.host_path(socket_folder(config.get_ports().first().copied().unwrap_or(PORT)));
     }
     let attributes = match attributes.as_deref() {
-        Some("any") => TargetSessionAttrs::Any,
         Some("read-write" | "primary") => TargetSessionAttrs::ReadWrite,
         // Of several hosts the one that takes writes is meant.
         None if config.get_hosts().len().max(config.get_hostaddrs().len()) > 1 => TargetSessionAttrs::ReadWrite,
-        None => TargetSessionAttrs::Any,
+        Some("any") | None => TargetSessionAttrs::Any,
         Some(other) => {
             return Err(Failure::new(
                 Kind::Usage,
@@ -208,15 +207,12 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-        match (first, hex(after.first()), hex(after.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let (b'%', Some(high), Some(low)) = (first, hex(after.first()), hex(after.get(1))) {
+            bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
