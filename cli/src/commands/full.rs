@@ -7,7 +7,7 @@ use std::thread;
 use news_core::diff::Kind as DifferenceKind;
 use news_core::merge::{Presence, Wish};
 use news_core::plan::{Plan, Sides, Standing, Work};
-use news_core::session::{Fact, SETTLE};
+use news_core::session::Fact;
 use news_core::{Entity, Key, PostId};
 
 use crate::args::Sync;
@@ -36,8 +36,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "sync --full")?;
     let target = send::target(args, settings, &mut lock)?;
-    // What a run that was killed had sent may still be on its way: the listing would miss it.
-    thread::sleep(objects::unsettled(lock.client(), SETTLE)?);
+    // What another run had sent may still be on its way: the listing would miss it.
+    thread::sleep(runs::settled_in(lock.client())?);
     let comparison = {
         let mut client = connect(&url, Purpose::Bulk)?;
         let bar = ui.bar("compare", None, "objects");

@@ -72,7 +72,8 @@ impl Sending<'_> {
     /// Drives the plan and ends the run, whatever it comes to.
     pub(super) fn carry_out(self, run: Run<'_>) -> Result<Outcome> {
         let Self { args, target, plan, marks, signals, ui } = self;
-        let config = Config { jobs: usize::from(args.jobs), rate_per_s: args.rate, settle: SETTLE };
+        let settled_in = runs::settled_in(run.lock.client())?;
+        let config = Config { jobs: usize::from(args.jobs), rate_per_s: args.rate, settle: SETTLE, settled_in };
         let bar = ui.bar("sync", Some(plan.works().len() as u64), "objects");
         let id = run.id();
         let driver = Driver { lock: &mut *run.lock, target, signals, bar: &bar };

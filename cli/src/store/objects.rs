@@ -309,18 +309,6 @@ pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
     Ok(parked)
 }
 
-/// Returns how long it takes until no request of an earlier run can have its effect any
-/// more, if each has it within `settle`.
-pub fn unsettled(client: &mut Client, settle: Duration) -> Result<Duration> {
-    let row = client.query_one(
-        "SELECT coalesce(max(extract(epoch FROM updated_at - clock_timestamp())::float8), -1e9) FROM news_sync_object
-         WHERE presence = 'unknown'",
-        &[],
-    )?;
-    let left_s = row.get::<_, f64>(0) + settle.as_secs_f64();
-    Ok(Duration::try_from_secs_f64(left_s).unwrap_or_default().min(settle))
-}
-
 /// Lists the comments of these posts, each with its post.
 pub fn comments_of(client: &mut impl GenericClient, posts: &[PostId]) -> Result<Vec<(Key, PostId)>> {
     let posts: Vec<i64> = posts.iter().map(|post| post.get()).collect();

@@ -1,5 +1,8 @@
 //! The history of runs, and which target the database follows.
 
+use std::time::Duration;
+
+use news_core::session::{LEASE, SETTLE};
 use postgres::{Client, GenericClient};
 
 use crate::error::Result;
@@ -66,6 +69,21 @@ pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
     let id = row.get(0);
     thin(lock.client(), id)?;
     Ok(id)
+}
+
+/// Returns how long it takes until what ended runs have sent has had its effect: [`SETTLE`]
+/// after their end. Of a run that was lost the end is when that was noticed, and it may have sent
+/// for a [`LEASE`] longer.
+pub fn settled_in(client: &mut impl GenericClient) -> Result<Duration> {
+    let row = client.query_one(
+        "SELECT max(extract(epoch FROM finished_at - clock_timestamp())::float8
+                    + CASE status WHEN 'lost' THEN $1::float8 ELSE 0 END)
+         FROM news_sync_run WHERE kind <> 'import' AND finished_at > clock_timestamp() - interval '1 minute'",
+        &[&LEASE.as_secs_f64()],
+    )?;
+    let left_s = row.get::<_, Option<f64>>(0).map_or(0.0, |ended_s| ended_s + SETTLE.as_secs_f64());
+    // A clock that was set back must not hold anybody up.
+    Ok(Duration::try_from_secs_f64(left_s).unwrap_or_default().min(SETTLE + LEASE))
 }
 
 /// How a run went, for its row.

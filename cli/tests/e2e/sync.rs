@@ -439,6 +439,21 @@ fn a_wrong_base_url_is_5_and_no_delete_counts_as_done() {
 }
 
 #[test]
+fn what_is_acknowledged_first_and_done_later_is_not_doubled() {
+    let mut pair = Pair::new(["--mode", "duplicates", "--late-acks", "1500ms"]);
+    pair.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (201, 1, 'kept', ''), (202, 1, 'gone', '')");
+    pair.sync(["--jobs", "4"]).ok();
+    // The creates are acknowledged, and on their way: a 404 tells nothing yet.
+    pair.sent();
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 201; DELETE FROM news_post WHERE id = 202");
+    pair.sync(["--jobs", "4"]).ok();
+    wait_until("no write is on its way", || pair.fake.counts()["late"] == 0);
+    pair.diff(0);
+    let sent = pair.sent();
+    assert!(!sent.iter().any(|line| line.starts_with("POST")), "{sent:?}");
+}
+
+#[test]
 fn twenty_refusals_in_a_row_stop_the_run() {
     let mut pair = Pair::new(["--reject-text", "x"]);
     pair.edit("UPDATE news_post SET title = 'x'");
