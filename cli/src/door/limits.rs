@@ -52,8 +52,8 @@ pub(super) const ACCEPT_TICK: Duration = Duration::from_secs(1);
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// What the process opens beside the door: streams, log, listener, signal pipes, the spare files.
 pub(super) const FILES_OTHER: usize = 16;
-/// Open files of a worker: its database connection.
-pub(super) const FILES_PER_WORKER: usize = 1;
+/// Open files of a worker: its database connection, and the two that its client polls with.
+pub(super) const FILES_PER_WORKER: usize = 3;
 /// Open files of an upstream: the door's end, and tiny_http's end twice (it clones the socket).
 pub(super) const FILES_PER_UPSTREAM: usize = 3;
 
@@ -111,6 +111,7 @@ impl Default for Limits {
 /// How many connections of each kind the process can afford.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seats {
+    pub(super) workers: usize,
     pub(super) connections: usize,
     pub(super) upstreams: usize,
 }
@@ -118,20 +119,23 @@ pub(super) struct Seats {
 impl Seats {
     /// Returns what `limits` asks for, cut down to `files_max` open files (RLIMIT_NOFILE; `None`: no limit).
     ///
-    /// Upstreams beyond one for each worker go first, then client connections, of which at least 4 stay.
+    /// Upstreams beyond one for each worker go first, then client connections, of which at least 8 stay,
+    /// then workers.
     pub(super) fn fit(limits: &Limits, workers: usize, files_max: Option<usize>) -> Self {
-        const CONNECTIONS_MIN: usize = 4;
+        const CONNECTIONS_MIN: usize = 8;
         let connections = limits.connections_max.max(1);
-        let wanted = workers * limits.upstreams_per_worker.max(1);
         let Some(files_max) = files_max else {
-            return Self { connections, upstreams: wanted };
+            return Self { workers, connections, upstreams: workers * limits.upstreams_per_worker.max(1) };
         };
+        let for_workers = files_max.saturating_sub(FILES_OTHER + CONNECTIONS_MIN);
+        let workers = workers.min(for_workers / (FILES_PER_WORKER + FILES_PER_UPSTREAM)).max(1);
+        let wanted = workers * limits.upstreams_per_worker.max(1);
         let files = files_max.saturating_sub(FILES_OTHER + workers * FILES_PER_WORKER);
         // Extra upstreams may take up to half of what there is.
         let affordable = files / 2 / FILES_PER_UPSTREAM;
         let upstreams = wanted.min(affordable.max(workers));
         let left = files.saturating_sub(upstreams * FILES_PER_UPSTREAM);
-        Self { connections: connections.min(left.max(CONNECTIONS_MIN)), upstreams }
+        Self { workers, connections: connections.min(left.max(CONNECTIONS_MIN)), upstreams }
     }
 }
 
@@ -148,16 +152,16 @@ mod tests {
     #[test]
     fn seats_shrink_with_the_files() {
         let limits = Limits::default();
-        for (workers, files, connections, upstreams) in [
-            (8, None, 256, 16),
-            (8, Some(1024), 256, 16),
-            (8, Some(256), 184, 16),
-            (8, Some(64), 16, 8),
-            (8, Some(32), 4, 8),
-            (2, Some(64), 34, 4),
+        for (wanted, files, workers, connections, upstreams) in [
+            (8, None, 8, 256, 16),
+            (8, Some(1024), 8, 256, 16),
+            (8, Some(256), 8, 168, 16),
+            (8, Some(64), 6, 12, 6),
+            (8, Some(32), 1, 8, 2),
+            (2, Some(64), 2, 30, 4),
         ] {
-            let seats = Seats::fit(&limits, workers, files);
-            assert_eq!(seats, Seats { connections, upstreams }, "{workers} workers, {files:?} files");
+            let seats = Seats::fit(&limits, wanted, files);
+            assert_eq!(seats, Seats { workers, connections, upstreams }, "{wanted} workers, {files:?} files");
         }
     }
 }

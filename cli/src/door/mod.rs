@@ -119,11 +119,12 @@ impl Door {
         SockRef::from(&listener).listen(BACKLOG)?;
         let files_max = limits::files_max();
         let seats = Seats::fit(&limits, workers, files_max);
-        if seats.connections < limits.connections_max {
+        if seats.connections < limits.connections_max || seats.workers < workers {
             log::warn!(
-                "room for {} connections instead of {}: the limit of open files is {}",
+                "room for {} connections instead of {}, and {} workers instead of {workers}: the limit of open files is {}",
                 seats.connections,
                 limits.connections_max,
+                seats.workers,
                 files_max.unwrap_or(usize::MAX)
             );
         }
@@ -131,7 +132,7 @@ impl Door {
         let (inner, socket) = Socket::listen()?;
         let server = Arc::new(Server::from_listener(inner, None).map_err(io::Error::other)?);
         let upstreams = Arc::new(Upstreams::new(socket, seats.upstreams, &limits, Arc::clone(&counters)));
-        let crew = Crew::start(workers, make_worker, &server, &upstreams, &counters)?;
+        let crew = Crew::start(seats.workers, make_worker, &server, &upstreams, &counters)?;
         let links = Arc::new(Links::new(&limits, seats.connections));
         let shared = Arc::new(Shared { limits, links, upstreams, counters });
         let mut door = Self { shared: Arc::clone(&shared), crew, server: Some(server), acceptor: None, address };

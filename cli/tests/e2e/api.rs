@@ -74,7 +74,7 @@ impl Service {
     /// Makes posts with SQL: with the ids 1 to `count`, and bodies of `body_chars` characters.
     fn posts(&self, count: i64, body_chars: i32) {
         let sql = "INSERT INTO news_post (user_id, title, body)
-                   SELECT 1, 'title ' || n, left(repeat(md5(n::text), 32), $2) FROM generate_series(1, $1) n";
+                   SELECT 1, 'title ' || n, left(repeat(md5(n::text), 32), $2::int) FROM generate_series(1, $1::bigint) n";
         self.db.client().execute(sql, &[&count, &body_chars]).unwrap();
     }
 
