@@ -82,10 +82,7 @@ impl Sending<'_> {
         let driver::Outcome { summary, warnings } = match done {
             Ok(done) => done,
             Err(failure) => {
-                let end = commands::failed_end(&failure);
-                // The database may be what is away: the run is then found "lost" by the next one.
-                drop(run.finish(&end));
-                return Err(failure);
+                return Err(commands::end_failed(run, failure));
             }
         };
         if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {

@@ -238,13 +238,16 @@ pub struct LeftRow {
     pub since: std::time::SystemTime,
     /// How often in a row.
     pub failures: i32,
+    /// Repeated runs let it wait until then.
+    pub next_try: Option<std::time::SystemTime>,
 }
 
 /// Reads what earlier runs left, parked objects first; at most `limit`.
 pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>> {
     let rows = client.query(
         // A newer event has un-parked its object already.
-        "SELECT entity_table, entity_pk, stands, status, reason, updated_at, failures
+        "SELECT entity_table, entity_pk, stands, status, reason, updated_at, failures,
+                CASE WHEN stands = 'waiting' THEN next_try_at END
          FROM news_sync_object o,
              LATERAL (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
                       AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL) AS unsynced (last_id),
@@ -265,6 +268,7 @@ pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>>
                 reason: row.get(4),
                 since: row.get(5),
                 failures: row.get(6),
+                next_try: row.get(7),
             })
         })
         .collect()

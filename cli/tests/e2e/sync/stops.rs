@@ -106,6 +106,8 @@ fn a_run_whose_lock_went_to_another_sends_and_records_nothing_more() {
     let other = waiting.join().unwrap();
     let (recorded, arrived) = (pair.unsynced(), pair.arrived());
     let ended = run.wait().expect_code(11);
+    // The other one is no run: what is still called running is lost.
+    assert_eq!(pair.news.run(["--json", "runs"]).ok().json()["runs"][0]["status"], json!("lost"));
     drop(other);
     assert!(ended.stderr.contains("another run"), "{}", ended.stderr);
     assert_eq!(pair.unsynced(), recorded, "nothing is recorded by a run without the lock");
