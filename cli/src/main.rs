@@ -9,6 +9,7 @@ mod error;
 mod fake_api;
 mod logging;
 mod master;
+mod nearest;
 mod private_pg;
 mod render;
 mod report;

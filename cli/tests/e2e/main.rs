@@ -29,6 +29,8 @@ mod prune;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod shard;
 #[cfg(test)]
 mod support;
