@@ -21,6 +21,8 @@ mod import;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod periodic;
 #[cfg(test)]
 mod private_pg;
