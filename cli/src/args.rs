@@ -153,6 +153,9 @@ pub struct Sync {
     /// Send each change within a second of its commit, until stopped
     #[arg(long, conflicts_with_all = ["full", "dry_run", "checksum"])]
     pub follow: bool,
+    /// Share the work: send the changes of posts whose id divided by N leaves K (or 0, of N/N), and of their comments
+    #[arg(long, value_name = "K/N", value_parser = crate::values::shard, conflicts_with = "full")]
+    pub shard: Option<crate::store::shard::Shard>,
     /// After each run, write FILE for the node exporter's textfile collector
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub metrics_file: Option<PathBuf>,

@@ -125,7 +125,6 @@ fn look_again(client: &mut Client, target: &Target, suspicious: &BTreeSet<Key>, 
             Ok(())
         })?;
     }
-    let pending: BTreeSet<Key> = change_log::pending(client)?.iter().map(|p| p.key).collect();
     let keys: Vec<Key> = suspicious.iter().copied().collect();
     let mut differences = Vec::new();
     for batch in keys.chunks(REREAD_ROWS) {
@@ -133,7 +132,6 @@ fn look_again(client: &mut Client, target: &Target, suspicious: &BTreeSet<Key>, 
         for key in batch {
             let found = judge(*key, rows.get(key), seen.remove(key));
             differences.extend(found.map(|mut difference| {
-                difference.pending = pending.contains(key);
                 if differences.len() >= DETAILS_MAX {
                     for field in &mut difference.fields {
                         field.local.clear();
@@ -143,6 +141,11 @@ fn look_again(client: &mut Client, target: &Target, suspicious: &BTreeSet<Key>, 
                 difference
             }));
         }
+    }
+    // After the rows: an edit that a row shows is pending, too, or a run was here meanwhile.
+    let pending: BTreeSet<Key> = change_log::pending(client)?.iter().map(|p| p.key).collect();
+    for difference in &mut differences {
+        difference.pending = pending.contains(&difference.key);
     }
     Ok(differences)
 }

@@ -30,6 +30,11 @@ pub fn install(level: LevelFilter, format: LogFormat) {
     }
 }
 
+/// Says whether log lines are JSON.
+pub fn is_json() -> bool {
+    SINK.get().is_some_and(|sink| sink.format == LogFormat::Json)
+}
+
 impl Log for Sink {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // The crates below us have much to say that no operator asked for.

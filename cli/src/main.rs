@@ -21,6 +21,7 @@ mod target;
 mod ui;
 mod values;
 
+use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
 
@@ -32,7 +33,10 @@ use crate::ui::Ui;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| ui::line(&format!("news: a bug: {info}"))));
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return said_by_clap(&said),
+    };
     let ui = Ui::new(settings::look(&cli.global));
     let result = panic::catch_unwind(panic::AssertUnwindSafe(|| {
         commands::run(&cli, &ui).and_then(|outcome| {
@@ -46,6 +50,16 @@ fn main() -> ExitCode {
         Ok(Ok(code)) => code,
         Ok(Err(failure)) => fail(&failure),
         Err(_) => fail(&Failure::new(Kind::Bug, "this is a bug of ours; nothing that was recorded is lost")),
+    };
+    ExitCode::from(code)
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn said_by_clap(said: &clap::Error) -> ExitCode {
+    let printed = said.print().and_then(|()| io::stdout().flush()).map_err(ui::output_failure);
+    let code = match printed {
+        Ok(()) => u8::try_from(said.exit_code()).unwrap_or(Kind::Usage.code()),
+        Err(failure) => fail(&failure),
     };
     ExitCode::from(code)
 }

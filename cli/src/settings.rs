@@ -126,7 +126,11 @@ pub fn secret(name: &str) -> Result<Option<Secret>> {
             let text = fs::read_to_string(&path).or_fail(Kind::Usage, context())?;
             let text = text.strip_suffix('\n').unwrap_or(&text);
             let text = text.strip_suffix('\r').unwrap_or(text);
-            Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))
+            if text.is_empty() {
+                // A mount that failed must not make `news` go on without the secret.
+                return Err(Failure::new(Kind::Usage, format!("{path}, named by {file_variable}, is empty")));
+            }
+            Ok(Some(Secret::new(text.to_owned())))
         }
     }
 }

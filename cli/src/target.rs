@@ -4,6 +4,8 @@
 //! sent", and reading a listing as a stream. Out of scope: what an answer means
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
+mod resolver;
+
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufReader, Read};
@@ -18,6 +20,7 @@ use serde::Deserializer as _;
 use serde::de::{SeqAccess, Visitor};
 use serde_json::error::Category;
 use ureq::http::{HeaderMap, Response};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use crate::error::{Failure, Kind, Result};
@@ -70,8 +73,13 @@ impl Target {
             .user_agent(concat!("news/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
             .build();
+        if token.is_some_and(|token| !token.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(Failure::new(Kind::Usage, "NEWS_TARGET_TOKEN has a character that no header may carry")
+                .hint("is there a line break or a blank in it?"));
+        }
         let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
-        Ok(Self { base, agent: Agent::new_with_config(config), bearer })
+        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver::Remembering::default());
+        Ok(Self { base, agent, bearer })
     }
 
     /// Returns the base URL, as it is remembered and shown.
@@ -94,11 +102,16 @@ impl Target {
             Method::Post => self.with_headers(self.agent.post(&url)).content_type("application/json").send(json),
             Method::Put => self.with_headers(self.agent.put(&url)).content_type("application/json").send(json),
         };
-        match result {
+        let reply = match result {
             Ok(response) => read_reply(response),
             Err(error) if is_unsent(&error) => Reply::NotSent { why: describe(&error) },
             Err(error) => Reply::Lost { why: describe(&error) },
+        };
+        match &reply {
+            Reply::Http { status, .. } => log::debug!("{} {url}: {status}", request.method.name()),
+            Reply::NotSent { why } | Reply::Lost { why } => log::debug!("{} {url}: {why}", request.method.name()),
         }
+        reply
     }
 
     fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
@@ -186,8 +199,10 @@ impl Target {
     }
 }
 
-/// Checks and trims a base URL.
-fn base_url(url: &str) -> Result<String> {
+/// Checks and trims a base URL: what is remembered, compared and shown.
+///
+/// Fails with [`Kind::Usage`]; the failure does not repeat the URL, which may hold credentials.
+pub fn base_url(url: &str) -> Result<String> {
     let usage = |why: &str, hint: &str| Failure::new(Kind::Usage, format!("target URL: {why}")).hint(hint);
     let example = "write http://HOST:PORT or https://HOST/PATH";
     let uri: ureq::http::Uri = url.parse().map_err(|_| usage("not a URL", example))?;

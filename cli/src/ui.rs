@@ -78,7 +78,7 @@ pub struct Page {
 }
 
 /// Wide enough that a script's grep finds a row in one line.
-const WIDTH_WITHOUT_TERMINAL: u16 = 160;
+const WIDTH_WITHOUT_TERMINAL: u16 = 1000;
 /// A terminal that says less does not mean it.
 const WIDTH_MIN: u16 = 40;
 
@@ -204,6 +204,11 @@ pub fn line(text: &str) {
 /// Prints how it ended badly: one line, then the hints.
 pub fn failure(failure: &Failure) {
     if failure.kind() == Kind::ClosedPipe {
+        return;
+    }
+    if crate::logging::is_json() {
+        let (hints, exit_code) = (failure.hints().join("; "), failure.kind().code());
+        log::error!(hints = hints.as_str(), exit_code = exit_code; "{failure}");
         return;
     }
     line(&format!("news: {failure}"));

@@ -51,6 +51,11 @@ pub fn key(text: &str) -> Result<Key, String> {
     text.parse().map_err(|error: news_core::model::BadKey| error.to_string())
 }
 
+/// Parses `2/4`: the second of four shards.
+pub fn shard(text: &str) -> Result<crate::store::shard::Shard, String> {
+    text.parse()
+}
+
 /// Parses `5%`, `5` or `12.5%` into a share between 0 and 1.
 pub fn percent(text: &str) -> Result<f64, String> {
     match text.strip_suffix('%').unwrap_or(text).parse::<f64>() {

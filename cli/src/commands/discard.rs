@@ -16,10 +16,9 @@ pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // A run under way has read the events already.
     let mut lock = Lock::take(&master::url(settings)?, "discard")?;
     let discarded = objects::discard(lock.client(), &args.keys)?;
-    let none: Vec<String> =
-        discarded.iter().filter(|(_, events)| *events == 0).map(|(key, _)| key.to_string()).collect();
-    if !none.is_empty() && none.len() == discarded.len() {
-        return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", none.join(", "))));
+    if discarded.is_empty() {
+        let keys: Vec<String> = args.keys.iter().map(ToString::to_string).collect();
+        return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", keys.join(", "))));
     }
     let keys = discarded.iter().map(|(key, _)| key.to_string()).collect();
     let events = Some(discarded.iter().map(|(_, events)| events).sum());

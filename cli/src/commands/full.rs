@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread;
 
 use news_core::diff::Kind as DifferenceKind;
 use news_core::merge::{Presence, Wish};
 use news_core::plan::{Plan, Sides, Standing, Work};
-use news_core::session::Fact;
-use news_core::{Entity, Key};
+use news_core::session::{Fact, SETTLE};
+use news_core::{Entity, Key, PostId};
 
 use crate::args::Sync;
-use crate::commands::Outcome;
 use crate::commands::send::{self, Sending};
+use crate::commands::{self, Outcome};
 use crate::compare::{self, Comparison, Difference};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::master;
@@ -35,6 +36,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "sync --full")?;
     let target = send::target(args, settings, &mut lock)?;
+    // What a run that was killed had sent may still be on its way: the listing would miss it.
+    thread::sleep(objects::unsettled(lock.client(), SETTLE)?);
     let comparison = {
         let mut client = connect(&url, Purpose::Bulk)?;
         let bar = ui.bar("compare", None, "objects");
@@ -42,7 +45,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         bar.finish();
         comparison
     };
-    let plan = plan(&comparison);
+    let children = objects::comments_of(lock.client(), &doubled(&comparison))?;
+    let plan = plan(&comparison, &children);
     check(args, &plan, &comparison)?;
     if args.dry_run {
         let exit = if plan.works().is_empty() { Exit::Done } else { Exit::Differ };
@@ -55,25 +59,47 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     }
     let run = Run::begin(&mut lock, RunKind::Full, target.url())?;
     runs::remember_target(run.lock.client(), target.url())?;
-    mark_equal(run.lock, &comparison, &plan, &marks)?;
-    clear_duplicates(run.lock, &target, &comparison, &marks)?;
+    let prepared = mark_equal(run.lock, &comparison, &plan, &marks)
+        .and_then(|()| clear_duplicates(run.lock, &target, &comparison, &marks, signals));
+    if let Err(failure) = prepared {
+        // The failure is what counts; a run that is still called running is found lost by the next one.
+        drop(run.finish(&commands::failed_end(&failure)));
+        return Err(failure);
+    }
     Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run)
 }
 
-/// Returns what repairs the differences.
-fn plan(comparison: &Comparison) -> Plan {
-    let doubled: BTreeSet<i64> = comparison
-        .differences
-        .iter()
-        .filter(|d| d.kind == DifferenceKind::Duplicate && d.key.entity() == Entity::Post)
-        .map(|d| d.key.id())
-        .collect();
-    Plan::new(comparison.differences.iter().map(|difference| work(difference, &doubled)).collect())
+/// Returns the posts that the target lists more than once.
+fn doubled(comparison: &Comparison) -> Vec<PostId> {
+    let doubled = comparison.differences.iter().filter(|difference| difference.kind == DifferenceKind::Duplicate);
+    doubled
+        .filter_map(|difference| match difference.key {
+            Key::Post(post) => Some(post),
+            Key::Comment(_) => None,
+        })
+        .collect()
 }
 
-fn work(difference: &Difference, doubled: &BTreeSet<i64>) -> Work {
+/// Returns what repairs the differences. `children` are the master's comments of the posts
+/// that the target lists more than once.
+fn plan(comparison: &Comparison, children: &[(Key, PostId)]) -> Plan {
+    let doubled: BTreeSet<PostId> = doubled(comparison).into_iter().collect();
+    let mut works: Vec<Work> = comparison.differences.iter().map(|difference| work(difference, &doubled)).collect();
+    let planned: BTreeSet<Key> = works.iter().map(|work| work.key).collect();
+    // Deleting the doubled post may take its comments along, the equal ones, too.
+    works.extend(children.iter().filter(|(key, _)| !planned.contains(key)).map(|(key, post)| Work {
+        key: *key,
+        parent: Some(*post),
+        before: Presence::Unknown,
+        after: Wish::Present,
+        standing: Standing::Ready,
+    }));
+    Plan::new(works)
+}
+
+fn work(difference: &Difference, doubled: &BTreeSet<PostId>) -> Work {
     let after = if difference.local { Wish::Present } else { Wish::Absent };
-    let of_doubled = difference.parent.is_some_and(|post| doubled.contains(&post.get()));
+    let of_doubled = difference.parent.is_some_and(|post| doubled.contains(&post));
     let before = match difference.kind {
         // A capped listing must not make duplicates: asked for before it is created. Listed
         // duplicates are gone by then, and asked for all the same.
@@ -122,16 +148,19 @@ fn mark_equal(lock: &mut Lock, comparison: &Comparison, plan: &Plan, marks: &BTr
 }
 
 /// Deletes what the target lists more than once, until it is gone; the plan then puts it
-/// back. The comments of a post that was deleted are asked for by the plan, too: those
-/// that differ are in it, the others are looked at by the next comparison.
+/// back, and asks for the comments of posts that were deleted.
 fn clear_duplicates(
     lock: &mut Lock,
     target: &Arc<Target>,
     comparison: &Comparison,
     marks: &BTreeMap<Key, Mark>,
+    signals: &Signals,
 ) -> Result<()> {
     for difference in comparison.differences.iter().filter(|d| d.kind == DifferenceKind::Duplicate) {
         let key = difference.key;
+        if let Some(stop) = signals.stop() {
+            return Err(stop);
+        }
         if let Some(mark) = marks.get(&key) {
             lock.run(|client| objects::announce(client, key, *mark))?;
         }

@@ -48,7 +48,10 @@ impl Source<'_> {
             Source::Folder(folder) => {
                 let path = folder.join(format!("{entity}.json"));
                 let file = File::open(&path).or_fail(Kind::Usage, format!("cannot read {}", path.display()))?;
-                target::read_listing(&path.display().to_string(), entity, file, each)
+                target::read_listing(&path.display().to_string(), entity, file, each).map_err(|failure| {
+                    // A file gets no better by waiting.
+                    if failure.kind() == Kind::Target { Failure::new(Kind::Refused, failure) } else { failure }
+                })
             }
         }
     }

@@ -10,6 +10,7 @@ mod import;
 mod man;
 mod metrics;
 mod parked;
+mod portion;
 mod prune;
 mod retry;
 mod runs;

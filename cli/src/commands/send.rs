@@ -90,9 +90,14 @@ impl Sending<'_> {
         if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {
             run.lock.run(|client| objects::forgive(client, id))?;
         }
-        let ended = ending(&summary, signals);
+        // Not before: a URL with a slip in it must not be what the next run follows.
+        if summary.done.values().any(|tally| tally.requests() > 0) {
+            run.lock.run(|client| runs::remember_target(client, target.url()))?;
+        }
+        let ended = ending(&summary, run.parked, signals);
         let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
-        report.parked = report.parked.saturating_sub(run.waiting);
+        report.parked = report.parked.saturating_sub(run.waiting + run.held) + run.parked;
+        report.held += run.held;
         report.waiting = run.waiting;
         let end = runs::RunEnd {
             status: match &ended {
@@ -120,11 +125,11 @@ impl Sending<'_> {
     }
 }
 
-/// Returns how a run with this summary ends.
-fn ending(summary: &Summary, signals: &Signals) -> Result<Exit> {
+/// Returns how a run with this summary ends; `parked` objects wait besides.
+fn ending(summary: &Summary, parked: u64, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
         Some(stop) => Err(stopped(stop, signals)),
-        None if summary.failed + summary.parked + summary.parked_before + summary.held > 0 => Ok(Exit::Partly),
+        None if summary.failed + summary.parked + summary.parked_before + summary.held + parked > 0 => Ok(Exit::Partly),
         None => Ok(Exit::Done),
     }
 }

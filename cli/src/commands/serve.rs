@@ -51,12 +51,14 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let door = Door::open(listener, limits, workers, make_worker).or_fail(Kind::Output, "cannot start the service")?;
     // It is set once.
     let _ = service.door.set(door.watch());
-    announce(listen);
+    announce(door.local_addr());
     recount(&url);
     let notify = Notify::ready(move || answers(listen));
 
     let signal = signals.forever().next().unwrap_or(SIGTERM);
     notify.stopping();
+    let stats = door.stats();
+    log::info!("stopping: {stats}");
     let drained = door.drain(args.grace);
     if !drained.in_time() {
         log::warn!(

@@ -17,6 +17,7 @@ use crate::report::sync::by_entity;
 use crate::settings::Settings;
 use crate::store::log as change_log;
 use crate::store::{Purpose, connect, lock, objects, runs, schema};
+use crate::target::base_url;
 use crate::ui::Ui;
 
 /// Objects that earlier runs left are counted up to here.
@@ -51,10 +52,11 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
     let oldest = since.map(|since| now.duration_since(since).unwrap_or_default());
     let left = objects::left(client, LEFT_MAX)?;
     let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
-    let holder = lock::holder(client)?;
+    let holders: Vec<String> =
+        lock::holders(client)?.iter().map(|holder| format!("{}, since {}", holder.who, holder.since)).collect();
     Ok(StatusReport {
         target: match &settings.target_url {
-            Some(url) => Some(url.clone()),
+            Some(url) => Some(base_url(url)?),
             None => runs::remembered_target(client)?,
         },
         pending,
@@ -64,7 +66,7 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
         parked: count(&["parked"]),
         held: count(&["held"]),
         waiting: count(&["waiting", "sent"]),
-        lock: holder.map(|holder| format!("{}, since {}", holder.who, holder.since)),
+        lock: (!holders.is_empty()).then(|| holders.join("; ")),
         last_done: runs::last_done(client)?,
         last_run: runs::last(client, 1)?.pop(),
         schema: schema::applied(client)?,

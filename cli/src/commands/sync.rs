@@ -1,8 +1,7 @@
 //! `news sync`: sends the changes to the target.
 
-use news_core::plan::{Plan, Standing, Work};
-
 use crate::args::Sync;
+use crate::commands::portion::{self, Patience};
 use crate::commands::send::{Sending, check, marks, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
@@ -12,10 +11,9 @@ use crate::run::{Run, periodic};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
-use crate::store::log::{self as change_log, Pending};
-use crate::store::runs::{self, RunKind};
+use crate::store::runs::RunKind;
 use crate::store::watch::{Watch, Watcher};
-use crate::store::{Purpose, connect, schema};
+use crate::store::{Purpose, connect, objects, schema};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
 
@@ -35,15 +33,6 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     }
     let result = once(args, settings, &signals, Patience::Tries, ui);
     metrics::write_after(args.metrics_file.as_deref(), settings, result)
-}
-
-/// What becomes of an object that failed in an earlier run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// It is tried: somebody asked for this run.
-    Tries,
-    /// It waits for its time: these runs come by themselves.
-    Waits,
 }
 
 /// One of many runs: reported where there is something to tell.
@@ -73,17 +62,20 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     if args.full {
         return full::run(args, settings, signals, ui);
     }
-    let mut lock = Lock::take(&master::url(settings)?, "sync")?;
+    let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard)?;
     let target = target(args, settings, &mut lock)?;
-    let pending = change_log::pending(lock.client())?;
-    let waiting = pending.iter().filter(|p| waits(p, patience)).count() as u64;
-    let plan = Plan::new(pending.iter().map(|p| work(p, patience)).collect());
-    check(args, &plan)?;
-    let marks = marks(&pending);
+    let portion = portion::read(lock.client(), args.shard, patience)?;
+    let parked = objects::parked_without_event(lock.client())?;
+    check(args, &portion.plan)?;
+    if args.follow && portion.is_idle() {
+        // Somebody else's change, or what the last run left: not worth a line in the history.
+        let exit = if portion.plan.works().is_empty() { Exit::Done } else { Exit::Partly };
+        return Ok(Outcome { report: None, exit });
+    }
+    let (plan, marks) = (&portion.plan, marks(&portion.pending));
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
-    run.waiting = waiting;
-    runs::remember_target(run.lock.client(), target.url())?;
-    let result = Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run);
+    (run.waiting, run.held, run.parked) = (portion.waiting, portion.held, parked);
+    let result = Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run);
     match result {
         Ok(outcome) if args.verify && outcome.exit != Exit::Partly => {
             drop(lock);
@@ -93,21 +85,10 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     }
 }
 
-fn waits(pending: &Pending, patience: Patience) -> bool {
-    patience == Patience::Waits && pending.waits && pending.standing == Standing::Ready
-}
-
-/// Returns what a run has to do about an object; what waits is left alone as if it were
-/// parked, and what depends on it is held.
-fn work(pending: &Pending, patience: Patience) -> Work {
-    let standing = if waits(pending, patience) { Standing::Parked } else { pending.standing };
-    Work { standing, ..pending.work() }
-}
-
 fn dry_run(args: &Sync, settings: &Settings) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let plan = Plan::new(change_log::pending(&mut client)?.iter().map(Pending::work).collect());
+    let plan = portion::read(&mut client, args.shard, Patience::Tries)?.plan;
     check(args, &plan)?;
     let exit = if plan.tally().values().all(|tally| tally.requests() == 0) { Exit::Done } else { Exit::Differ };
     Ok(Outcome { report: Some(Report::Plan(PlanReport::new(&plan))), exit })

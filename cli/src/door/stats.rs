@@ -1,5 +1,6 @@
 //! What the door has done, counted.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::door::refusal::{Refusal, STATUSES};
@@ -86,4 +87,26 @@ pub struct Stats {
     pub panics: u64,
     /// Requests that the door answered by itself: (status, how many), ascending.
     pub refusals: [(u16, u64); STATUSES.len()],
+}
+
+/// One line, for the log: what never happened is left out.
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} requests on {} connections", self.requests, self.accepted)?;
+        let rare = [
+            (self.connections_open as u64, "connections still open"),
+            (self.refused, "refused"),
+            (self.evicted, "closed to make room"),
+            (self.accept_errors, "accept errors"),
+            (self.cut, "answers cut"),
+            (self.panics, "panics"),
+        ];
+        for (count, what) in rare.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        for (status, count) in self.refusals.into_iter().filter(|(_, count)| *count > 0) {
+            write!(f, ", {count} times {status}")?;
+        }
+        write!(f, ", {} of {} inner connections open", self.upstreams_open, self.upstreams_opened)
+    }
 }

@@ -9,7 +9,7 @@ use crate::ui::Colour;
 
 /// The summary, then the differences.
 pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let head = ["", "master", "target", "missing", "extra", "different", "duplicate", "unreadable", "pending"];
+    let head = ["", "master", "target", "missing", "extra", "different", "double", "broken", "pending"];
     let mut table = table(page, &head, &[1, 2, 3, 4, 5, 6, 7, 8]);
     for (entity, sides) in report.summary.iter().rev() {
         let Sides { local, target, missing, extra, different, duplicate, unreadable, pending, nameless } = sides;
@@ -41,7 +41,12 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
     if report.more > 0 {
         writeln!(out, "and {} more", number(report.more))?;
     }
-    let verdict = if report.equal { "equal" } else { "different" };
+    let pending: u64 = report.summary.values().map(|sides| sides.pending).sum();
+    let verdict = match (report.equal, pending) {
+        (true, 0) => String::from("equal"),
+        (true, pending) => format!("equal but for {} pending", number(pending)),
+        (false, _) => String::from("different"),
+    };
     writeln!(out, "{verdict}: this database and {}", report.target)
 }
 

@@ -32,8 +32,7 @@ fn line(run: &RunRow) -> String {
 
 /// `news runs`
 pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let mut table =
-        table(page, &["run", "kind", "status", "exit", "started", "took", "requests", "where", "trouble"], &[0, 3, 6]);
+    let mut table = table(page, &["run", "kind", "status", "exit", "started", "took", "requests", "where"], &[0, 3, 6]);
     for run in &report.runs {
         table.add_row([
             run.id.to_string(),
@@ -44,10 +43,16 @@ pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<
             span(run.seconds),
             run.requests.to_string(),
             format!("{}@{}", run.pid, run.host),
-            printable(run.first_error.as_deref().unwrap_or("")),
         ]);
     }
-    lines(&table, out)
+    lines(&table, out)?;
+    // Long, and not of every run: no column.
+    for run in &report.runs {
+        if let Some(error) = &run.first_error {
+            writeln!(out, "run {}: {}", run.id, printable(error))?;
+        }
+    }
+    Ok(())
 }
 
 /// `news parked`

@@ -2,14 +2,14 @@
 //! to the next request no other thread has to wake up.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use news_core::reply::Method;
-use news_core::session::{Fact, Next, Session, Summary};
+use news_core::session::{Fact, LEASE, Next, Session, Summary};
 use news_core::{Key, Object, wire};
 
 use crate::run::random;
@@ -39,8 +39,9 @@ pub struct Crew<'a> {
     /// Somebody may find something to do.
     changed: Condvar,
     target: &'a Target,
-    /// The lock's session is lost: nothing new is sent until it is back.
-    away: Arc<AtomicBool>,
+    /// When the lock's session was last known to be there, in milliseconds of the run: nothing
+    /// is sent later than [`LEASE`] after that.
+    confirmed_ms: AtomicU64,
     errands: Sender<Errand>,
     started: Instant,
 }
@@ -59,10 +60,17 @@ struct State {
 
 impl<'a> Crew<'a> {
     /// Makes one; its threads call [`Crew::work`].
-    pub fn new(session: Session, target: &'a Target, away: Arc<AtomicBool>, errands: Sender<Errand>) -> Self {
+    pub fn new(session: Session, target: &'a Target, errands: Sender<Errand>) -> Self {
         let state =
             State { session, objects: BTreeMap::new(), warnings: Vec::new(), asked: None, resting: 0, over: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), target, away, errands, started: Instant::now() }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            target,
+            confirmed_ms: AtomicU64::new(0),
+            errands,
+            started: Instant::now(),
+        }
     }
 
     /// Works until the run is over.
@@ -70,7 +78,7 @@ impl<'a> Crew<'a> {
         let _alarm = Alarm(self);
         let mut state = self.state();
         while !state.over {
-            if self.away.load(Ordering::Relaxed) {
+            if !self.has_lease() {
                 state = self.rest(state, None);
                 continue;
             }
@@ -166,8 +174,24 @@ impl<'a> Crew<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Duration {
+    /// Returns the run's time.
+    pub fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Takes note that the lock's session was there at `time`.
+    pub fn confirm(&self, time: Duration) {
+        let had = self.has_lease();
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.confirmed_ms.fetch_max(ms, Ordering::Relaxed);
+        if !had {
+            self.changed.notify_all();
+        }
+    }
+
+    fn has_lease(&self) -> bool {
+        let confirmed = Duration::from_millis(self.confirmed_ms.load(Ordering::Relaxed));
+        self.now() < confirmed + LEASE
     }
 
     fn ask(&self, errand: Errand) {

@@ -30,8 +30,9 @@ use crate::store::rows;
 use crate::target::Target;
 use crate::ui::Bar;
 
-/// A signal is noticed within so long.
-const SIGNAL_CHECK: Duration = Duration::from_millis(200);
+/// A signal is noticed within so long, and an idle lock is confirmed as often: well within
+/// the session's lease.
+const LOOK_AROUND_EVERY: Duration = Duration::from_millis(200);
 
 /// What a run came to, and what was said on the way.
 #[derive(Debug)]
@@ -61,8 +62,10 @@ impl Driver<'_> {
     pub fn run(self, config: Config, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<Outcome> {
         let wishes: BTreeMap<Key, Wish> = plan.works().iter().map(|work| (work.key, work.after)).collect();
         let (sender, errands) = channel();
+        // Reading the plan may have taken longer than the lease.
+        self.lock.confirm()?;
         let session = Session::new(config, plan, Duration::ZERO);
-        let crew = Crew::new(session, self.target, self.lock.away(), sender);
+        let crew = Crew::new(session, self.target, sender);
         let mut clerk = Clerk { driver: self, crew: &crew, wishes, marks };
         thread::scope(|scope| {
             for n in 0..config.jobs {
@@ -74,14 +77,20 @@ impl Driver<'_> {
                 }
             }
             loop {
-                let done = match errands.recv_timeout(SIGNAL_CHECK) {
+                let errand = errands.recv_timeout(LOOK_AROUND_EVERY);
+                let begun = crew.now();
+                let done = match errand {
                     Ok(Errand::Over) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                     Ok(errand) => clerk.carry_out(errand),
-                    Err(RecvTimeoutError::Timeout) => Ok(()),
+                    Err(RecvTimeoutError::Timeout) => clerk.driver.lock.confirm(),
                 };
-                if let Err(failure) = done {
-                    crew.dismiss();
-                    return Err(failure);
+                match done {
+                    // Whatever it was went through the lock's session.
+                    Ok(()) => crew.confirm(begun),
+                    Err(failure) => {
+                        crew.dismiss();
+                        return Err(failure);
+                    }
                 }
                 if clerk.driver.signals.stop().is_some() {
                     crew.tell(|session, _| session.stop(Stop::Asked));

@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use crate::store;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind};
+use crate::target::base_url;
 
 /// A run under way: it has a row that says so.
 pub struct Run<'l> {
@@ -18,13 +19,17 @@ pub struct Run<'l> {
     pub lock: &'l mut Lock,
     /// Objects that it lets wait: the plan has them among the parked ones.
     pub waiting: u64,
+    /// Comments that it holds until another shard has created their post; they are, too.
+    pub held: u64,
+    /// Parked objects that are not in the plan: no event speaks for them.
+    pub parked: u64,
 }
 
 impl<'l> Run<'l> {
     /// Begins one against `target_url`.
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
         let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, lock, waiting: 0 })
+        Ok(Self { id, lock, waiting: 0, held: 0, parked: 0 })
     }
 
     /// Returns its id.
@@ -48,15 +53,17 @@ fn random() -> Result<u64> {
 /// remembers. Another one than it remembers is a loud warning: its events were sent elsewhere.
 pub fn target_url(settings: &Settings, client: &mut postgres::Client) -> Result<String> {
     let remembered = store::runs::remembered_target(client)?;
-    match (&settings.target_url, remembered) {
-        (Some(named), Some(remembered)) if named.trim_end_matches('/') != remembered => {
+    // Checked before it is shown: a URL with credentials is refused, and not repeated.
+    let named = settings.target_url.as_deref().map(base_url).transpose()?;
+    match (named, remembered) {
+        (Some(named), Some(remembered)) if named != remembered => {
             log::warn!(
                 "the target is {named} now, but this database followed {remembered}: \
                  what was synced is there, not here (`news sync --full` brings the new one in step)"
             );
-            Ok(named.clone())
+            Ok(named)
         }
-        (Some(named), _) => Ok(named.clone()),
+        (Some(named), _) => Ok(named),
         (None, Some(remembered)) => Ok(remembered),
         (None, None) => Err(Failure::new(Kind::Usage, "no target is named, and this database has not met one yet")
             .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from")),

@@ -107,7 +107,8 @@ fn ends(kind: Kind) -> bool {
 }
 
 fn tell(failure: &Failure, next: &str) {
-    let hints: String = failure.hints().iter().map(|hint| format!(" ({hint})")).collect();
+    let hints = failure.hints().join("; ");
+    let hints = if hints.is_empty() { hints } else { format!(" ({hints})") };
     log::warn!("{failure}{hints}; {next}");
 }
 

@@ -83,8 +83,7 @@ pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<
     };
     config.options(&options);
     match name {
-        // A longer one is cut by the server, with a notice.
-        Some(name) => config.application_name(name.get(..APPLICATION_NAME_BYTES_MAX).unwrap_or(name)),
+        Some(name) => config.application_name(cut(name)),
         None => config.application_name(purpose.application_name()),
     };
     if config.get_connect_timeout().is_none() {
@@ -105,6 +104,11 @@ pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<
 fn room_for_files() -> Result<()> {
     let tries: std::io::Result<Vec<File>> = (0..FILES).map(|_| File::open("/dev/null")).collect();
     tries.map(drop).or_fail(Kind::Database, "no file descriptors are left for a connection to the database")
+}
+
+/// Cuts a session's name to what the server shows of it; it would say so in a notice.
+pub(super) fn cut(name: &str) -> &str {
+    name.get(..APPLICATION_NAME_BYTES_MAX).unwrap_or(name)
 }
 
 #[derive(Debug, thiserror::Error)]

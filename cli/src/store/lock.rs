@@ -1,24 +1,28 @@
 //! One run at a time: a session advisory lock, and the epoch that tells a run which lost
 //! its session whether another one was there meanwhile.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Secret;
+use crate::store::connect::cut;
+use crate::store::shard::{self, Epoch, Shard};
 use crate::store::{Purpose, connect_as, is_lost, schema};
 
-/// "news" in ASCII: the first half of the lock's key; the second is 0, the whole database.
+/// "news" in ASCII: the first half of the locks' keys; the second is `shard`'s.
 const LOCK_CLASS: i32 = 0x6e65_7773;
-const LOCK_WHOLE: i32 = 0;
 
 /// The database may be away so long in the middle of a run.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
 const RECONNECT_EVERY: Duration = Duration::from_millis(500);
+/// The server looks after its clients every 200 ms (`Purpose::Run`); a busy one takes longer.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+const NOTICED_EVERY: Duration = Duration::from_millis(20);
 
 /// The lock, held on a connection of its own. The run's transactions go through it, so
 /// that nothing is recorded by a run that lost it.
@@ -26,41 +30,48 @@ pub struct Lock {
     client: Client,
     url: Secret,
     what: String,
-    epoch: i64,
-    away: Arc<AtomicBool>,
+    shard: Option<Shard>,
+    epoch: Epoch,
 }
 
 impl Lock {
     /// Takes the lock for `what` (sync, import, …), or fails with [`Kind::Locked`] and says who has it.
     pub fn take(url: &Secret, what: &str) -> Result<Self> {
+        Self::take_for(url, what, None)
+    }
+
+    /// Takes a shard's lock, or the whole one, as [`Lock::take`] does.
+    pub fn take_for(url: &Secret, what: &str, shard: Option<Shard>) -> Result<Self> {
+        let what = shard.map_or_else(|| what.to_owned(), |shard| format!("{what} {shard}"));
         let what = format!("news {what} {}@{}", std::process::id(), host());
         let mut client = connect_as(url, Purpose::Run, Some(&what))?;
         schema::require_current(&mut client)?;
-        if !try_lock(&mut client)? {
-            return Err(held(&mut client));
-        }
-        let row = client.query_one("UPDATE news_sync_state SET epoch = epoch + 1 RETURNING epoch", &[])?;
-        // Whoever is still called running lost the lock without a word.
-        client.execute(
-            "UPDATE news_sync_run SET status = 'lost', finished_at = clock_timestamp() WHERE status = 'running'",
-            &[],
-        )?;
-        Ok(Self { client, url: url.clone(), what, epoch: row.get(0), away: Arc::default() })
+        take_lock(&mut client, shard)?;
+        let epoch = shard::begin(&mut client, shard)?;
+        Ok(Self { client, url: url.clone(), what, shard, epoch })
     }
 
     /// Returns the epoch that this lock began.
     pub fn epoch(&self) -> i64 {
-        self.epoch
+        match self.shard {
+            None => self.epoch.whole,
+            Some(_) => self.epoch.shards,
+        }
     }
 
-    /// Returns what is true while the session is lost and the lock is not taken again.
-    pub fn away(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.away)
+    /// Returns which shard's it is.
+    pub fn shard(&self) -> Option<Shard> {
+        self.shard
     }
 
     /// Returns the connection, for what need not survive its loss.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
+    }
+
+    /// Makes sure that the lock is still ours.
+    pub fn confirm(&mut self) -> Result<()> {
+        self.run(|client| Ok(client.batch_execute("SELECT 1")?))
     }
 
     /// Runs a transaction. If the session is lost, takes the lock again and repeats it,
@@ -74,18 +85,18 @@ impl Lock {
             let failure = match work(&mut self.client) {
                 Ok(value) => return Ok(value),
                 Err(failure) if !lost(&failure) => return Err(failure),
+                // Lost and taken again all the time: that leads nowhere.
+                Err(failure) if started.elapsed() > RECONNECT_WITHIN => return Err(failure),
                 Err(failure) => failure,
             };
-            self.away.store(true, Ordering::Relaxed);
             log::warn!("the run's database session is lost, taking the lock again: {failure}");
             loop {
                 match self.retake() {
-                    Ok(()) => break,
-                    Err(again) if again.kind() == Kind::Locked || started.elapsed() > RECONNECT_WITHIN => {
-                        return Err(again);
-                    }
-                    Err(again) => {
-                        log::debug!("{again}");
+                    Ok(Retaken::Ours) => break,
+                    Ok(Retaken::Another(holder)) => return Err(holder),
+                    Ok(Retaken::NotYet(why)) | Err(why) if started.elapsed() > RECONNECT_WITHIN => return Err(why),
+                    Ok(Retaken::NotYet(why)) | Err(why) => {
+                        log::debug!("{why}");
                         thread::sleep(RECONNECT_EVERY);
                     }
                 }
@@ -93,32 +104,52 @@ impl Lock {
         }
     }
 
-    fn retake(&mut self) -> Result<()> {
+    fn retake(&mut self) -> Result<Retaken> {
         let mut client = connect_as(&self.url, Purpose::Run, Some(&self.what))?;
-        if !try_lock(&mut client)? {
-            return Err(held(&mut client));
+        if !shard::try_lock(&mut client, LOCK_CLASS, self.shard)? {
+            // The server may not have noticed yet that our old session is dead.
+            let ours = in_the_way(&mut client, self.shard)?.is_none_or(|holder| holder.who == cut(&self.what));
+            let held = held(&mut client, self.shard);
+            return Ok(if ours { Retaken::NotYet(held) } else { Retaken::Another(held) });
         }
-        let epoch: i64 = client.query_one("SELECT epoch FROM news_sync_state", &[])?.get(0);
-        if epoch != self.epoch {
-            return Err(Failure::new(Kind::Locked, "another run took the lock while this one had lost it")
-                .hint("what this run had sent is asked for again by the next one"));
+        if shard::epoch(&mut client, self.shard)? != self.epoch {
+            let failure = Failure::new(Kind::Locked, "another run took the lock while this one had lost it");
+            return Ok(Retaken::Another(failure.hint("what this run had sent is asked for again by the next one")));
         }
         self.client = client;
-        self.away.store(false, Ordering::Relaxed);
-        Ok(())
+        Ok(Retaken::Ours)
     }
+}
+
+/// Gives the lock back at once: the server would notice the end of the session a moment
+/// later, and a run that comes right after this one would be told that it is in the way.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !self.client.is_closed() {
+            // Where the session is lost, the lock is, too.
+            let _ = shard::unlock(&mut self.client, LOCK_CLASS, self.shard);
+        }
+    }
+}
+
+/// What became of a lost lock.
+enum Retaken {
+    /// It is ours again, and nobody had it meanwhile.
+    Ours,
+    /// It will be free soon.
+    NotYet(Failure),
+    /// Another run has it, or had it.
+    Another(Failure),
 }
 
 /// Does `work` while no run is under way, and keeps runs away meanwhile.
 ///
 /// Fails with [`Kind::Locked`] if one is.
 pub fn between_runs<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
-    if !try_lock(client)? {
-        return Err(held(client));
-    }
+    take_lock(client, None)?;
     let done = work(client);
     // A lost session has given the lock back by itself; its first error is the one to tell.
-    let unlocked = client.execute("SELECT pg_advisory_unlock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE]);
+    let unlocked = shard::unlock(client, LOCK_CLASS, None);
     let done = done?;
     unlocked?;
     Ok(done)
@@ -128,8 +159,18 @@ fn lost(failure: &Failure) -> bool {
     std::error::Error::source(failure).and_then(|error| error.downcast_ref::<postgres::Error>()).is_some_and(is_lost)
 }
 
-fn try_lock(client: &mut Client) -> Result<bool> {
-    Ok(client.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &LOCK_WHOLE])?.get(0))
+/// Takes the lock, or fails at once with [`Kind::Locked`]. For one whose holder is dead, or
+/// gave it back this moment, it waits until the server has noticed.
+fn take_lock(client: &mut Client, shard: Option<Shard>) -> Result<()> {
+    let started = Instant::now();
+    while !shard::try_lock(client, LOCK_CLASS, shard)? {
+        let alive = in_the_way(client, shard)?.is_some_and(|holder| !holder.is_dead());
+        if alive || started.elapsed() > NOTICED_WITHIN {
+            return Err(held(client, shard));
+        }
+        thread::sleep(NOTICED_EVERY);
+    }
+    Ok(())
 }
 
 /// Who holds the lock.
@@ -141,27 +182,58 @@ pub struct Holder {
     pub since: String,
 }
 
-/// Returns who holds the lock, if somebody does.
-pub fn holder(client: &mut Client) -> Result<Option<Holder>> {
-    let row = client.query_opt(
-        "SELECT a.application_name, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
-         FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-           AND l.classid = $1::bigint::oid AND l.objid = $2::bigint::oid
-           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        &[&i64::from(LOCK_CLASS), &i64::from(LOCK_WHOLE)],
-    )?;
-    Ok(row.map(|row| Holder { who: row.get(0), since: row.get(1) }))
+impl Holder {
+    /// Returns what runs, the process id and the host.
+    fn parts(&self) -> Option<(&str, &str, &str)> {
+        let (what, place) = self.who.strip_prefix("news ")?.rsplit_once(' ')?;
+        let (pid, host) = place.split_once('@')?;
+        Some((what, pid, host))
+    }
+
+    /// Returns the shard that it works on; `None` where it has the whole lock.
+    fn shard(&self) -> Option<Shard> {
+        self.parts().and_then(|(what, _, _)| what.rsplit(' ').next()?.parse().ok())
+    }
+
+    /// Says whether it was a process on this machine, and is no more.
+    fn is_dead(&self) -> bool {
+        self.parts().is_some_and(|(_, pid, at)| {
+            let pid = pid.parse().ok().and_then(Pid::from_raw);
+            at == host() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+        })
+    }
 }
 
-fn held(client: &mut Client) -> Failure {
-    let who = match holder(client) {
-        Ok(Some(Holder { who, since })) => match who.strip_prefix("news ").and_then(|rest| rest.split_once(' ')) {
-            Some((what, place)) => {
-                let (pid, host) = place.split_once('@').unwrap_or((place, "?"));
+/// Returns who holds the lock: nobody, one, or as many shards.
+pub fn holders(client: &mut Client) -> Result<Vec<Holder>> {
+    // Everybody holds the whole lock, alone or shared.
+    let rows = client.query(
+        // Of another role's session not everything is shown.
+        "SELECT coalesce(a.application_name, ''),
+                coalesce(to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '?')
+         FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+           AND l.classid = $1::bigint::oid AND l.objid = 0
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         ORDER BY a.backend_start",
+        &[&i64::from(LOCK_CLASS)],
+    )?;
+    Ok(rows.iter().map(|row| Holder { who: row.get(0), since: row.get(1) }).collect())
+}
+
+/// Returns who keeps a run of `shard` away, the living before the dead.
+fn in_the_way(client: &mut Client, shard: Option<Shard>) -> Result<Option<Holder>> {
+    let holders = holders(client)?.into_iter().filter(|holder| Shard::clash(shard, holder.shard()));
+    Ok(holders.min_by_key(Holder::is_dead))
+}
+
+fn held(client: &mut Client, shard: Option<Shard>) -> Failure {
+    let who = match in_the_way(client, shard) {
+        Ok(Some(holder)) => match (holder.parts(), &holder.since) {
+            (Some((what, pid, host)), since) => {
                 format!("another run holds the lock: news {what}, pid {pid} on host {host}, since {since}")
             }
-            None => format!("another run holds the lock: {who}, since {since}"),
+            (None, since) => format!("another run holds the lock: {}, since {since}", holder.who),
         },
         Ok(None) | Err(_) => String::from("another run holds the lock"),
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use news_core::merge::{Change, EventType, Merged, Presence};
+use news_core::merge::{Change, EventType, Merged, Presence, Wish};
 use news_core::plan::{Standing, Work};
 use news_core::{Entity, Key, PostId};
 use postgres::fallible_iterator::FallibleIterator;
@@ -18,8 +18,10 @@ pub struct Pending {
     pub key: Key,
     /// What its events come to.
     pub merged: Merged,
-    /// Of a comment: its post, by its first unsynced event.
+    /// Of a comment: its post; where the comment is to go, or where it was.
     pub parent: Option<PostId>,
+    /// Of a comment: its post by its first unsynced event, which says whose shard it is.
+    pub home: Option<PostId>,
     /// When the first of them was logged.
     pub since: SystemTime,
     /// Its presence, where a conversation has begun: it then no longer follows from the events.
@@ -71,13 +73,19 @@ pub fn each_pending(client: &mut impl GenericClient, mut each: impl FnMut(Pendin
     while let Some(row) = rows.next()? {
         let (key, merged) = event(&row)?;
         match &mut open {
-            Some(pending) if pending.key == key => pending.merged = pending.merged.with(merged),
+            Some(pending) if pending.key == key => {
+                pending.merged = pending.merged.with(merged);
+                // It waits for the post that it belongs to by now, not for the one that it was created under.
+                if pending.merged.change.after == Wish::Present {
+                    pending.parent = parent(&row);
+                }
+            }
             _ => {
-                let parent: Option<i64> = row.get("parent_pk");
                 let first = Pending {
                     key,
                     merged,
-                    parent: parent.and_then(|id| PostId::new(id).ok()),
+                    parent: parent(&row),
+                    home: parent(&row),
                     since: row.get("logged_at"),
                     recorded: None,
                     standing: Standing::Ready,
@@ -96,6 +104,10 @@ pub fn each_pending(client: &mut impl GenericClient, mut each: impl FnMut(Pendin
     transaction.batch_execute(AS_BEFORE)?;
     transaction.commit()?;
     Ok(())
+}
+
+fn parent(row: &Row) -> Option<PostId> {
+    row.get::<_, Option<i64>>("parent_pk").and_then(|id| PostId::new(id).ok())
 }
 
 fn event(row: &Row) -> Result<(Key, Merged)> {

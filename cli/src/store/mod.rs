@@ -20,6 +20,7 @@ pub mod rows;
 pub mod runs;
 pub mod schema;
 mod session;
+pub mod shard;
 pub mod url;
 pub mod users;
 pub mod watch;

@@ -243,10 +243,14 @@ pub struct LeftRow {
 /// Reads what earlier runs left, parked objects first; at most `limit`.
 pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>> {
     let rows = client.query(
-        "SELECT entity_table, entity_pk, state, status, reason, updated_at, failures FROM news_sync_object o
-         WHERE EXISTS (SELECT FROM news_modelevent e WHERE e.entity_table = o.entity_table
-                       AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL)
-         ORDER BY state <> 'parked', state, entity_table DESC, entity_pk LIMIT $1",
+        // A newer event has un-parked its object already.
+        "SELECT entity_table, entity_pk, stands, status, reason, updated_at, failures
+         FROM news_sync_object o,
+             LATERAL (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
+                      AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL) AS unsynced (last_id),
+             LATERAL (SELECT CASE WHEN state = 'parked' AND last_id > event_id THEN 'waiting' ELSE state END) AS s (stands)
+         WHERE last_id IS NOT NULL OR state = 'parked'
+         ORDER BY stands <> 'parked', stands, entity_table DESC, entity_pk LIMIT $1",
         &[&limit],
     )?;
     rows.iter()
@@ -266,17 +270,30 @@ pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>>
         .collect()
 }
 
-/// Lets parked objects be tried again: these, or all. Returns whom.
+/// Counts parked objects that no event speaks for: a full sync could not repair them.
+pub fn parked_without_event(client: &mut impl GenericClient) -> Result<u64> {
+    let row = client.query_one(
+        "SELECT count(*) FROM news_sync_object o WHERE state = 'parked' AND NOT EXISTS (
+             SELECT FROM news_modelevent e WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk
+                AND e.synced_at IS NULL)",
+        &[],
+    )?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
+}
+
+/// Lets parked objects be tried again: all, or these, and then none if one of them is not
+/// parked. Returns who is.
 pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
+    let mut transaction = client.transaction()?;
     let rows = match keys {
-        None => client.query(
+        None => transaction.query(
             "UPDATE news_sync_object SET state = 'waiting' WHERE state = 'parked' RETURNING entity_table, entity_pk",
             &[],
         )?,
         Some(keys) => {
             let tables: Vec<&str> = keys.iter().map(|key| key.entity().table()).collect();
             let pks: Vec<i64> = keys.iter().map(|key| key.id()).collect();
-            client.query(
+            transaction.query(
                 "UPDATE news_sync_object o SET state = 'waiting' FROM unnest($1::text[], $2::bigint[]) AS u (t, pk)
                  WHERE o.entity_table = u.t AND o.entity_pk = u.pk AND o.state = 'parked'
                  RETURNING o.entity_table, o.entity_pk",
@@ -284,12 +301,36 @@ pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
             )?
         }
     };
-    let keys = rows.iter().filter_map(|row| Entity::of_table(row.get(0))?.key(row.get(1)).ok());
-    Ok(keys.collect())
+    let parked = rows.iter().filter_map(|row| Entity::of_table(row.get(0))?.key(row.get(1)).ok());
+    let parked: Vec<Key> = parked.collect();
+    if keys.is_none_or(|keys| keys.iter().all(|key| parked.contains(key))) {
+        transaction.commit()?;
+    }
+    Ok(parked)
 }
 
-/// Gives up the pending changes of these objects: their events count as synced. Returns
-/// for each how many events that were.
+/// Returns how long it takes until no request of an earlier run can have its effect any
+/// more, if each has it within `settle`.
+pub fn unsettled(client: &mut Client, settle: Duration) -> Result<Duration> {
+    let row = client.query_one(
+        "SELECT coalesce(max(extract(epoch FROM updated_at - clock_timestamp())::float8), -1e9) FROM news_sync_object
+         WHERE presence = 'unknown'",
+        &[],
+    )?;
+    let left_s = row.get::<_, f64>(0) + settle.as_secs_f64();
+    Ok(Duration::try_from_secs_f64(left_s).unwrap_or_default().min(settle))
+}
+
+/// Lists the comments of these posts, each with its post.
+pub fn comments_of(client: &mut impl GenericClient, posts: &[PostId]) -> Result<Vec<(Key, PostId)>> {
+    let posts: Vec<i64> = posts.iter().map(|post| post.get()).collect();
+    let rows = client.query("SELECT id, post_id FROM news_comment WHERE post_id = ANY($1)", &[&posts])?;
+    let pair = |row: &postgres::Row| Some((Entity::Comment.key(row.get(0)).ok()?, PostId::new(row.get(1)).ok()?));
+    Ok(rows.iter().filter_map(pair).collect())
+}
+
+/// Gives up the pending changes of these objects: their events count as synced, and what is
+/// parked is no longer. Returns for each that had something to give up how many events that were.
 pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Vec<(Key, u64)>> {
     let mut transaction = client.transaction()?;
     let mut discarded = Vec::new();
@@ -299,8 +340,20 @@ pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Vec<(Key, u64)>> {
              WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
             &[&key.entity().table(), &key.id()],
         )?;
+        let parked = transaction.execute(
+            "UPDATE news_sync_object SET state = 'waiting'
+             WHERE entity_table = $1 AND entity_pk = $2 AND state = 'parked'",
+            &[&key.entity().table(), &key.id()],
+        )?;
+        if events + parked == 0 {
+            continue;
+        }
+        // The target has it or not, whatever the log says from now on: the next change asks.
         transaction.execute(
-            "DELETE FROM news_sync_object WHERE entity_table = $1 AND entity_pk = $2",
+            "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
+             VALUES ($1, $2, 'unknown', 'waiting', 0)
+             ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'waiting', status = NULL,
+                 reason = NULL, failures = 0, next_try_at = NULL",
             &[&key.entity().table(), &key.id()],
         )?;
         discarded.push((*key, events));

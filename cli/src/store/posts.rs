@@ -61,7 +61,7 @@ const GET: &str = concat!(
     " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_post p ON p.id = $2::bigint"
 );
 
-// Page $3 of pages of $2; page 0 is the last one. Triggers keep the number of posts, by ranges of ids (migration V4): the
+// Page $3 of pages of $2; page 0 is the last one. Triggers keep the number of posts, by ranges of ids (migration V6): the
 // range in which the page begins is found there, and in it the page's first id by the index alone. OFFSET 0 keeps the
 // planner from joining all posts with the ten ids.
 const LIST: &str = "

@@ -58,9 +58,10 @@ impl RunStatus {
 /// Writes that a run begins. Returns its id.
 pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
     let (epoch, pid) = (lock.epoch(), i32::try_from(std::process::id()).unwrap_or(i32::MAX));
+    let shard = lock.shard().map(|shard| shard.to_string());
     let row = lock.client().query_one(
-        "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
-        &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch],
+        "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch, shard) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch, &shard],
     )?;
     let id = row.get(0);
     thin(lock.client(), id)?;
@@ -120,13 +121,16 @@ pub struct RunRow {
     pub requests: i64,
     /// The first trouble.
     pub first_error: Option<String>,
+    /// Of a run that shared the work: which shard's, 2/4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }
 
 const RUN: &str = r#"
     SELECT id, kind, status, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
-           host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error
+           host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard
     FROM news_sync_run"#;
 
 fn run_row(row: &postgres::Row) -> RunRow {
@@ -144,6 +148,7 @@ fn run_row(row: &postgres::Row) -> RunRow {
         exit_code: row.get(10),
         requests: row.get(11),
         first_error: row.get(12),
+        shard: row.get(13),
     }
 }
 

@@ -7,7 +7,6 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::store::lock;
 
 mod embedded {
-    #![expect(clippy::wildcard_imports, clippy::pedantic, reason = "generated code")]
     refinery::embed_migrations!("../migrations");
 }
 

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod api;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod db;
@@ -27,6 +28,8 @@ mod private_pg;
 mod prune;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod shard;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `news sync --every`, `--follow` and `--metrics-file`.
 
+#![expect(clippy::float_cmp, clippy::cast_precision_loss, reason = "small whole numbers, as Prometheus writes them")]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

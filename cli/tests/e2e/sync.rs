@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::pair::{Change, FIFTY_EDITS, counted};
-use crate::support::{Db, Fake, News, Node, Output, Pair, Server, fixtures, wait_until};
+use crate::support::{Db, Fake, Network, News, Node, Output, Pair, Server, fixtures, wait_until};
 
 const NEW_POST: &str = "INSERT INTO news_post (user_id, title, body) VALUES (1, 'new', 'b')";
 const NEW_COMMENT: &str =
@@ -90,7 +90,7 @@ fn stages_keep_their_order_with_many_jobs() {
     pair.sync(["--jobs", "16"]).ok();
     let sent = pair.sent();
     let first_delete = sent.iter().position(|line| line.starts_with("DELETE")).unwrap();
-    let last_change = sent.iter().rposition(|line| line.starts_with("P")).unwrap();
+    let last_change = sent.iter().rposition(|line| line.starts_with('P')).unwrap();
     assert!(last_change < first_delete, "no DELETE before the last create and update: {sent:#?}");
     // No comment is created before its post.
     let bad: Vec<&String> = sent.iter().filter(|line| !line.ends_with("200") && !line.ends_with("201")).collect();
@@ -196,10 +196,11 @@ fn a_target_with_ids_of_its_own_is_refused_and_nothing_is_left_there() {
         assert_eq!(pair.unsynced(), 1);
         assert_eq!(pair.last_run().0, "failed");
         assert!(pair.sent().iter().filter(|line| line.starts_with("POST")).count() == 1);
-        // The next one does no better and no worse.
-        pair.sync([]).expect_code(4);
-        assert_eq!(pair.fake.http().get("/db").json(), before);
     }
+    // The next one does no better and no worse.
+    let before = pair.fake.http().get("/db").json();
+    pair.sync([]).expect_code(4);
+    assert_eq!(pair.fake.http().get("/db").json(), before);
 }
 
 // One object in trouble.
@@ -274,6 +275,15 @@ fn retry_and_discard() {
     let differs = pair.diff(1);
     assert_eq!(differs["differences"][0]["pending"], json!(false), "given up is drift");
     pair.news.run(["discard", "posts/5"]).expect_code(4);
+    // Whatever comes next begins with a question: the log no longer tells what is there.
+    pair.edit("DELETE FROM news_post WHERE id = 7");
+    pair.news
+        .run(["discard", "posts/7", "comments/31", "comments/32", "comments/33", "comments/34", "comments/35"])
+        .ok();
+    pair.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (7, 1, 'again', '')");
+    pair.sent();
+    pair.sync([]).ok();
+    assert_eq!(pair.sent(), ["GET /posts/7 200", "PUT /posts/7 200"]);
     pair.news.run(["discard", "post/5"]).expect_code(2);
     pair.news.run(["retry"]).expect_code(2);
 }
@@ -342,16 +352,11 @@ fn a_missing_object_is_made_again() {
     pair.sync(["--jobs", "1"]).ok();
     let sent = pair.sent();
     // 404 is believed once GET /posts has listed something.
-    let wanted = [
-        "PUT /posts/9 404",
-        "GET /posts 200",
-        "POST /posts 201",
-        "GET /posts/9 200",
-        "PUT /comments/41 404",
-        "POST /comments 201",
-        "GET /comments/41 200",
-    ];
-    assert_eq!(sent, wanted);
+    assert_eq!(sent[..2], ["PUT /posts/9 404", "GET /posts 200"]);
+    let wanted =
+        ["POST /posts 201", "GET /posts/9 200", "PUT /comments/41 404", "POST /comments 201", "GET /comments/41 200"];
+    assert!(wanted.iter().all(|line| sent.iter().any(|other| other == line)), "{sent:?}");
+    assert_eq!(sent.len(), 7, "{sent:?}");
     // Comments that went with the post are drift: nobody edited them.
     assert_eq!(pair.diff(1)["summary"]["comments"]["missing"], json!(4));
 }
@@ -423,7 +428,7 @@ fn an_unreachable_target_is_5_with_changes_and_no_matter_without() {
 fn a_wrong_base_url_is_5_and_no_delete_counts_as_done() {
     let mut pair = Pair::new([]);
     pair.edit("DELETE FROM news_post WHERE id = 1");
-    for path in ["/api", "/posts", "/posts/2"] {
+    for path in ["/api", "/posts"] {
         let url = format!("{}{path}", pair.fake.url());
         let failed = pair.news.run(["sync", "--target-url", &url]).expect_code(5);
         assert!(failed.stderr.contains("does not look like our API"), "{}", failed.stderr);
@@ -483,7 +488,7 @@ pub fn nothing_twice(fake: &Fake) {
 fn retry_after_is_kept_in_both_its_forms() {
     for form in ["seconds", "date"] {
         let mut pair = Pair::new(["--retry-after", form, "--throttle", "5"]);
-        pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 12");
+        pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 8");
         let report = pair.sync(["--jobs", "4"]).ok().json();
         let sent = pair.sent();
         let throttled = sent.iter().filter(|line| line.ends_with("429")).count();
@@ -633,6 +638,9 @@ fn a_signal_stops_cleanly_and_what_was_answered_is_recorded() {
     }
 }
 
+const TAKE_LOCK: &str = "SELECT pg_advisory_lock(1852143475, 0); UPDATE news_sync_state SET epoch = epoch + 1";
+const QUEUED: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 const KILL_RUN: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name LIKE 'news sync%'";
 
@@ -642,8 +650,8 @@ fn a_run_survives_the_loss_of_its_session() {
     pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
     let run = underway(&pair, &["--jobs", "3"]);
     assert_eq!(pair.number(KILL_RUN), 1);
-    pair.wait_for_requests(30);
-    assert_eq!(pair.number(KILL_RUN), 1);
+    pair.wait_for_requests(20);
+    wait_until("it has a session again", || pair.number(KILL_RUN) == 1);
     let ended = run.wait().ok();
     assert!(ended.stderr.contains("lost"), "{}", ended.stderr);
     let sent = pair.sent();
@@ -656,19 +664,15 @@ fn a_run_survives_the_loss_of_its_session() {
 #[test]
 fn a_run_whose_lock_went_to_another_sends_and_records_nothing_more() {
     let mut pair = Pair::new(["--latency", "300ms"]);
-    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 24");
     let run = underway(&pair, &["--jobs", "2"]);
     // Another one waits for the lock, and gets it the moment that it is free.
     let mut other = pair.db.client();
     let waiting = std::thread::spawn(move || {
-        other
-            .batch_execute("SELECT pg_advisory_lock(1852143475, 0); UPDATE news_sync_state SET epoch = epoch + 1")
-            .unwrap();
+        other.batch_execute(TAKE_LOCK).unwrap();
         other
     });
-    let queued = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    wait_until("the other one waits", || pair.number(queued) == 1);
+    wait_until("the other one waits", || pair.number(QUEUED) == 1);
     assert_eq!(pair.number(KILL_RUN), 1);
     let other = waiting.join().unwrap();
     let (recorded, arrived) = (pair.unsynced(), pair.arrived());
@@ -683,6 +687,59 @@ fn a_run_whose_lock_went_to_another_sends_and_records_nothing_more() {
     pair.diff(0);
     let lost = pair.news.run(["--json", "runs"]).ok().json();
     assert_eq!(lost["runs"][1]["status"], json!("lost"));
+}
+
+#[test]
+fn a_run_without_its_lock_sends_nothing_to_a_target_that_says_nothing() {
+    // Nothing is answered for long: there is nothing to record, by which the loss would show.
+    let mut pair = Pair::new(["--latency", "1800ms"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
+    let run = pair.news.spawn(["sync", "--jobs", "2"]);
+    pair.wait_for_requests(2);
+    let mut other = pair.db.client();
+    let waiting = std::thread::spawn(move || {
+        other.batch_execute(TAKE_LOCK).unwrap();
+        other
+    });
+    wait_until("the other one waits", || pair.number(QUEUED) == 1);
+    assert_eq!(pair.number(KILL_RUN), 1);
+    let other = waiting.join().unwrap();
+    run.wait().expect_code(11);
+    drop(other);
+    assert_eq!((pair.arrived(), pair.unsynced()), (2, 60));
+}
+
+#[test]
+fn one_that_was_killed_is_in_nobodys_way() {
+    let mut pair = Pair::new(["--latency", "20ms"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
+    let run = underway(&pair, &["--jobs", "2"]);
+    run.signal(Signal::KILL);
+    run.wait().expect_code(137);
+    // At once, not when the server has noticed; and so the one after.
+    pair.sync(["--jobs", "8"]).ok();
+    pair.sync([]).ok();
+    pair.diff(0);
+    let runs = pair.news.run(["--json", "runs", "--limit", "3"]).ok().json();
+    let statuses: Vec<&str> =
+        runs["runs"].as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["done", "done", "lost"]);
+}
+
+#[test]
+fn a_cut_network_to_the_database_is_survived() {
+    let mut pair = Pair::new(["--latency", "40ms"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 60");
+    let network = Network::to(&pair.db);
+    let news = News::with_url(network.url()).env("NEWS_TARGET_URL", pair.fake.url());
+    let run = news.spawn(["sync", "--jobs", "2"]);
+    pair.wait_for_requests(10);
+    // The server does not learn of it: the old session has the lock still, and it is ours.
+    network.cut();
+    run.wait().ok();
+    assert_eq!((pair.sent().len(), pair.unsynced()), (60, 0));
+    assert_eq!(pair.last_run().0, "done");
+    pair.diff(0);
 }
 
 #[test]

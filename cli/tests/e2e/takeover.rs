@@ -1,6 +1,6 @@
 //! A database that the Django service made becomes ours by `news db migrate`.
 
-use super::support::{Db, News, psql};
+use super::support::{Db, News, migrations, psql};
 use super::tracking::Tracked;
 
 /// The tables as Django 4.2 makes them on PostgreSQL for the service's models.
@@ -34,7 +34,7 @@ fn a_database_of_the_django_service_is_taken_over() {
     let db = Db::empty();
     psql(&db, DJANGO);
     let news = News::on(&db);
-    assert_eq!(news.run(["--json", "db", "migrate"]).ok().json()["applied"].as_array().unwrap().len(), 5);
+    assert_eq!(news.run(["--json", "db", "migrate"]).ok().json()["applied"].as_array().unwrap().len(), migrations());
     let mut tracked = Tracked { client: db.client(), db };
     assert_eq!(tracked.logged(), ["C posts/1"], "the log goes on");
     let keys = "SELECT count(*), bool_and(confdeltype = 'c') FROM pg_constraint

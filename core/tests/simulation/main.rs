@@ -5,7 +5,8 @@
 //!
 //! - `NEWS_SIM_SCHEDULES=1000000` plays so many schedules (default: [`SCHEDULES`]).
 //! - `NEWS_SIM_FIRST=7` begins with this seed (default 0).
-//! - `NEWS_SIM_SEED=7` plays this one alone and prints what happens.
+//! - `NEWS_SIM_SEED=7` plays this one alone and prints what happens; `NEWS_SIM_FLAWED_SEED=7`
+//!   does so for the tests with a flawed driver (`README.md` beside this file).
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test, modules and all")]
 

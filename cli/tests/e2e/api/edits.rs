@@ -37,8 +37,8 @@ fn an_entity_tag_saves_a_download_and_an_overwrite() {
         with("DELETE", "If-Match", "\"x\"", None).expect(412);
         with("PUT", "If-Match", &format!("W/{tag}"), Some(change)).expect(412);
         assert_eq!(service.ask("GET", path, None).json(), first.json());
-        let changed = with("PUT", "If-Match", indented_tag, Some(change)).expect(200);
-        let new_tag = changed.header("etag").unwrap();
+        let edited = with("PUT", "If-Match", indented_tag, Some(change)).expect(200);
+        let new_tag = edited.header("etag").unwrap();
         assert_ne!(new_tag, tag);
         with("PUT", "If-Match", tag, Some(change)).expect(412);
         with("PUT", "If-Match", "*", Some(change)).expect(200);

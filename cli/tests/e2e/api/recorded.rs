@@ -216,8 +216,8 @@ fn difference(want: &Value, reply: &Reply, json: Option<&Value>, want_ids: &Ids,
 fn normal(value: &Value, key: Option<&str>, in_comment: bool, ids: &Ids) -> Value {
     match value {
         Value::Object(fields) => {
-            let is_comment = fields.contains_key("post_id") || fields.contains_key("email");
-            let normal = |(name, value): (&String, &Value)| (name.clone(), normal(value, Some(name), is_comment, ids));
+            let of_comment = fields.contains_key("post_id") || fields.contains_key("email");
+            let normal = |(name, value): (&String, &Value)| (name.clone(), normal(value, Some(name), of_comment, ids));
             Value::Object(fields.iter().map(normal).collect())
         }
         Value::Array(items) => items.iter().map(|item| normal(item, key, in_comment, ids)).collect(),

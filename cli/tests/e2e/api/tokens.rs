@@ -37,10 +37,11 @@ impl Claims {
 pub fn changed(mut object: Value, changes: &Value) -> Value {
     let fields = object.as_object_mut().unwrap();
     for (name, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => fields.remove(name),
-            value => fields.insert(name.clone(), value.clone()),
-        };
+        if value.is_null() {
+            fields.remove(name);
+        } else {
+            fields.insert(name.clone(), value.clone());
+        }
     }
     object
 }

@@ -1,5 +1,6 @@
 //! A client that sends exactly what it is told to, and says whether the answer was whole.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -78,13 +79,13 @@ impl Wire {
     ) -> io::Result<Reply> {
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            head += &format!("Host: {}\r\n", self.address);
+            write!(head, "Host: {}\r\n", self.address).unwrap();
         }
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         if body.is_some() || ["POST", "PUT"].contains(&method) {
-            head += &format!("Content-Length: {}\r\n", body.unwrap_or_default().len());
+            write!(head, "Content-Length: {}\r\n", body.unwrap_or_default().len()).unwrap();
         }
         let mut bytes = (head + "\r\n").into_bytes();
         bytes.extend_from_slice(body.unwrap_or_default());

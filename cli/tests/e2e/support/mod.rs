@@ -13,6 +13,7 @@
 
 mod fake;
 mod http;
+mod network;
 mod news;
 mod node;
 pub mod pair;
@@ -22,10 +23,11 @@ mod reaper;
 
 pub use fake::Fake;
 pub use http::{Answer, Http};
+pub use network::Network;
 pub use news::{News, Output, Running};
 pub use node::{Node, Server, Watch, fixtures};
 pub use pair::Pair;
-pub use pg::{Db, server_user};
+pub use pg::{Db, migrations, server_user};
 pub use psql::psql;
 pub use reaper::Reaper;
 

@@ -118,6 +118,11 @@ impl Cluster {
     }
 }
 
+/// Returns how many migrations there are.
+pub fn migrations() -> usize {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").read_dir().unwrap().count()
+}
+
 fn admin() -> Client {
     Client::connect(&CLUSTER.socket_url("postgres"), NoTls).unwrap()
 }
