@@ -72,6 +72,7 @@ impl Notify {
     /// Says that the service stops: from here on it may take its time.
     pub fn stopping(self) {
         tell(&[NotifyState::Stopping]);
+        drop(self);
     }
 }
 

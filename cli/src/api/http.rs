@@ -137,10 +137,10 @@ fn send_array<T: Serialize>(
     // tiny_http itself would end the chunks properly whatever happens to their source.
     let mut writer = Breaking { inner: incoming.into_writer(), broken };
     let sent = tiny_response(response, array, None).raw_print(&mut writer, version, &[], is_head, None);
-    sent.and_then(|()| writer.flush()).map_err(|error| match error.kind() {
+    sent.and_then(|()| writer.flush()).map_err(|error| {
         // The client went away: nothing to write home about.
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => io::ErrorKind::ConnectionAborted.into(),
-        _ => error,
+        let left = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
+        if left { io::ErrorKind::ConnectionAborted.into() } else { error }
     })
 }
 

@@ -210,7 +210,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.count(Some("/healthz"), 200, Duration::from_micros(250));
         metrics.count(Some("/healthz"), 200, Duration::from_micros(251));
-        metrics.count(Some("/healthz"), 503, Duration::from_secs(60));
+        metrics.count(Some("/healthz"), 503, Duration::from_mins(1));
         metrics.count(None, 404, Duration::from_millis(3));
         metrics.count(Some("/healthz"), 418, Duration::ZERO);
         let text = metrics.render(None, Some(Vitals { events_pending: 7, last_sync_s: Some(1_700_000_000.25) }));

@@ -141,10 +141,11 @@ fn every_rest_answer_says_what_is_allowed() {
 
 #[test]
 fn pages_of_other_origins() {
+    type Row<'a> = (&'a [String], &'a str, Headers<'a>, u16, Option<&'a str>);
     const PREFLIGHT: (&str, &str) = ("Access-Control-Request-Method", "PUT");
     let (ours, evil) = (("Origin", "https://app.example"), ("Origin", "https://evil.example"));
     let exact = ["https://app.example".to_owned(), "http://localhost:5173".to_owned()];
-    let table: [(&[String], &str, Headers<'_>, u16, Option<&str>); 9] = [
+    let table: [Row<'_>; 9] = [
         (&exact, "OPTIONS", &[ours, PREFLIGHT], 204, Some("https://app.example")),
         (&exact, "OPTIONS", &[ours], 401, Some("https://app.example")),
         (&exact, "OPTIONS", &[evil, PREFLIGHT], 401, None),

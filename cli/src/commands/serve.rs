@@ -51,14 +51,12 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let door = Door::open(listener, limits, workers, make_worker).or_fail(Kind::Output, "cannot start the service")?;
     // It is set once.
     let _ = service.door.set(door.watch());
-    announce(door.local_addr());
+    announce(listen);
     recount(&url);
     let notify = Notify::ready(move || answers(listen));
 
     let signal = signals.forever().next().unwrap_or(SIGTERM);
     notify.stopping();
-    let stats = door.stats();
-    log::info!("stopping: {stats}");
     let drained = door.drain(args.grace);
     if !drained.in_time() {
         log::warn!(

@@ -161,7 +161,7 @@ mod tests {
             (8, Some(64), (4, 16, 4)),
             (8, Some(32), (1, 5, 1)),
             (8, Some(10), (1, 4, 1)),
-            (2, Some(64), (2, 18, 4)),
+            (2, Some(64), (2, 24, 4)),
         ] {
             let seats = Seats::fit(&limits, workers, files);
             assert_eq!(

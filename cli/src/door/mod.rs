@@ -162,11 +162,13 @@ impl Door {
     }
 
     /// Returns the address that clients connect to.
+    #[cfg(test)]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns the counters as they are now.
+    #[cfg(test)]
     pub fn stats(&self) -> Stats {
         self.watch().stats()
     }

@@ -100,15 +100,15 @@ pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<
     })
 }
 
+/// Cuts a session's name to what the server shows of it; it would say so in a notice.
+pub(super) fn cut(name: &str) -> &str {
+    name.get(..APPLICATION_NAME_BYTES_MAX).unwrap_or(name)
+}
+
 /// Fails where the process has too few file descriptors left: the client's own event loop would panic.
 fn room_for_files() -> Result<()> {
     let tries: std::io::Result<Vec<File>> = (0..FILES).map(|_| File::open("/dev/null")).collect();
     tries.map(drop).or_fail(Kind::Database, "no file descriptors are left for a connection to the database")
-}
-
-/// Cuts a session's name to what the server shows of it; it would say so in a notice.
-pub(super) fn cut(name: &str) -> &str {
-    name.get(..APPLICATION_NAME_BYTES_MAX).unwrap_or(name)
 }
 
 #[derive(Debug, thiserror::Error)]
