@@ -33,7 +33,9 @@ use crate::settings::Stop;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    panic::set_hook(Box::new(|info| ui::line(&format!("news: a bug: {info}"))));
+    panic::set_hook(Box::new(|info| {
+        ui::line(&logging::with_priority(log::Level::Error, &format!("news: a bug: {info}")));
+    }));
     let arguments: Vec<OsString> = env::args_os().collect();
     let (cli, layers) = match settings::command_line(&arguments) {
         Ok(read) => read,

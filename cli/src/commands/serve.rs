@@ -17,8 +17,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg;
 use crate::settings::{self, Database, Secret, Settings, keys};
-use crate::store::counts::{self, Corrected};
-use crate::store::{self, Pooling, Purpose, schema};
+use crate::store::{self, Pooling, Purpose, counts, schema};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
 
@@ -128,22 +127,20 @@ where
     Err(Failure::new(Kind::Bug, "tiny_http accepts no more connections"))
 }
 
-/// Puts the kept numbers of objects right, beside the requests: whoever changed rows with the triggers disabled has
-/// made them wrong. A failure only means that this is not done.
+/// Puts the kept number of posts right, beside the requests: whoever changed posts with the triggers disabled has made
+/// it wrong. A failure only means that this is not done.
 fn recount(url: &Secret) {
     let url = url.clone();
     let started = thread::Builder::new().name("recount".into()).spawn(move || {
         let corrected = store::connect(&url, Purpose::Bulk).and_then(|mut client| counts::repair(&mut client));
         match corrected {
-            Ok(Corrected { posts: 0, comments: 0 }) => {}
-            Ok(Corrected { posts, comments }) => {
-                log::warn!("the numbers of objects were off by {posts} posts and {comments} comments: corrected");
-            }
-            Err(failure) => log::warn!("the numbers of objects were not checked: {failure}"),
+            Ok(0) => {}
+            Ok(wrong) => log::warn!("{wrong} posts had been counted wrongly: corrected"),
+            Err(failure) => log::warn!("the number of posts was not checked: {failure}"),
         }
     });
     if let Err(error) = started {
-        log::warn!("the numbers of objects are not checked: {error}");
+        log::warn!("the number of posts is not checked: {error}");
     }
 }
 

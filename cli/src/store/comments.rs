@@ -42,7 +42,8 @@ const GET: &str = concat!(
     " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_comment c ON c.id = $2::bigint"
 );
 
-// Page $3 of pages of $2 of the comments of post $4; page 0 is the last one.
+// Page $3 of pages of $2 of the comments of post $4; page 0 is the last one. OFFSET 0 keeps the planner from joining all
+// comments with the ten ids.
 const LIST: &str = "
     WITH n AS (SELECT count(*) AS count FROM news_comment WHERE post_id = $4::bigint),
     k AS (
@@ -54,7 +55,8 @@ const LIST: &str = "
     )
     SELECT u.is_active, n.count, EXISTS (SELECT FROM news_post WHERE id = $4::bigint),
            c.id, c.post_id, c.name, c.email, c.body
-    FROM n LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN (k JOIN news_comment c USING (id)) ON true
+    FROM n LEFT JOIN auth_user u ON u.id = $1::bigint 
+        LEFT JOIN (k CROSS JOIN LATERAL (SELECT * FROM news_comment WHERE id = k.id OFFSET 0) c) ON true
     ORDER BY c.id DESC";
 
 const DECLARE: &str = "DECLARE news_all NO SCROLL CURSOR FOR SELECT id, post_id, name, email, body FROM news_comment WHERE post_id = $1::bigint ORDER BY id DESC";

@@ -3,7 +3,7 @@
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log`
 //! (the change log, merged), `objects` (conversations), `lock`, `runs`, `rows` (bulk: import,
-//! diff), `counts` (how many there are), `inspect` (what an operator asks of the database). Out of scope: the screen, the
+//! diff), `counts` (of posts), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
 pub mod comments;

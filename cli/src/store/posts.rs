@@ -62,27 +62,28 @@ const GET: &str = concat!(
     " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_post p ON p.id = $2::bigint"
 );
 
-// Page $3 of pages of $2; page 0 is the last one. The number of posts is kept by the triggers (migration V6). The ids
-// of a page come from the index alone, walked from the nearer end.
+// Page $3 of pages of $2; page 0 is the last one. Triggers keep the number of posts, by ranges of ids (migration V6): the
+// range in which the page begins is found there, and in it the page's first id by the index alone. OFFSET 0 keeps the
+// planner from joining all posts with the ten ids.
 const LIST: &str = "
-    WITH n AS (SELECT coalesce(sum(n), 0)::bigint AS count FROM news_count WHERE entity_table = 'news_post'),
+    WITH b AS (SELECT bucket, sum(n)::bigint AS n FROM news_post_count GROUP BY bucket),
+    r AS (SELECT bucket, n, (sum(n) OVER (ORDER BY bucket DESC))::bigint AS upto FROM b),
+    c AS (SELECT coalesce(sum(n), 0)::bigint AS count FROM b),
     w AS (
-        SELECT count, start, least($2::bigint, count - start) AS rows, start > count / 2 AS from_below
-        FROM n, LATERAL (
-            SELECT $2::bigint * CASE WHEN $3::bigint = 0 THEN greatest(count - 1, 0) / $2::bigint ELSE $3::bigint - 1 END AS start
-        ) s
+        SELECT $2::bigint * CASE WHEN $3::bigint = 0 THEN greatest(count - 1, 0) / $2::bigint ELSE $3::bigint - 1 END AS start
+        FROM c
+    ),
+    f AS (
+        SELECT ((bucket + 1) << 14) - 1 AS highest, start - (upto - n) AS skip FROM r, w
+        WHERE upto > start ORDER BY bucket DESC LIMIT 1
     ),
     k AS (
-        (SELECT id FROM news_post ORDER BY id DESC
-         LIMIT (SELECT CASE WHEN from_below THEN 0 ELSE greatest(rows, 0) END FROM w)
-         OFFSET (SELECT CASE WHEN from_below THEN 0 ELSE start END FROM w))
-        UNION ALL
-        (SELECT id FROM news_post ORDER BY id
-         LIMIT (SELECT CASE WHEN from_below THEN greatest(rows, 0) ELSE 0 END FROM w)
-         OFFSET (SELECT CASE WHEN from_below THEN greatest(count - start - rows, 0) ELSE 0 END FROM w))
+        SELECT id FROM news_post WHERE id <= (SELECT highest FROM f)
+        ORDER BY id DESC LIMIT $2::bigint OFFSET (SELECT skip FROM f)
     )
-    SELECT u.is_active, n.count, p.id, p.user_id::bigint, p.title, p.body
-    FROM n LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN (k JOIN news_post p USING (id)) ON true
+    SELECT u.is_active, c.count, p.id, p.user_id::bigint, p.title, p.body
+    FROM c LEFT JOIN auth_user u ON u.id = $1::bigint
+        LEFT JOIN (k CROSS JOIN LATERAL (SELECT * FROM news_post WHERE id = k.id OFFSET 0) p) ON true
     ORDER BY p.id DESC";
 
 const DECLARE: &str =

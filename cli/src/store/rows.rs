@@ -74,7 +74,7 @@ pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<()> {
 pub fn end_import(transaction: &mut Transaction<'_>) -> Result<()> {
     tracking(transaction, "ENABLE ALWAYS TRIGGER")?;
     // Tracking was off, so nobody has counted.
-    transaction.query_one("SELECT posts, comments FROM news_count_repair()", &[])?;
+    transaction.query_one("SELECT news_post_count_repair()", &[])?;
     for entity in Entity::ALL {
         let table = entity.table();
         // As many ids as there may be: none is taken that is in use, and an empty table starts at 1.

@@ -23,6 +23,8 @@ mod import;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod periodic;
 #[cfg(test)]
 mod private_pg;

@@ -37,6 +37,8 @@ fn a_database_of_the_django_service_is_taken_over() {
     assert_eq!(news.run(["--json", "db", "migrate"]).ok().json()["applied"].as_array().unwrap().len(), migrations());
     let mut tracked = Tracked { client: db.client(), db };
     assert_eq!(tracked.logged(), ["C posts/1"], "the log goes on");
+    let counted = "SELECT sum(n)::bigint FROM news_post_count";
+    assert_eq!(tracked.client.query_one(counted, &[]).unwrap().get::<_, i64>(0), 1, "what was there is counted");
     let keys = "SELECT count(*), bool_and(confdeltype = 'c') FROM pg_constraint
                 WHERE contype = 'f' AND conrelid = 'news_comment'::regclass";
     let row = tracked.client.query_one(keys, &[]).unwrap();

@@ -126,7 +126,18 @@ const show = () => {
   byId("schemas").replaceChildren(...Object.entries(spec.components.schemas).map(([name, schema]) =>
     make("details", {}, make("summary", {}, make("code", {}, name)),
       make("div", {}, schema.description ? make("p", {}, schema.description) : null, schemaTable(schema)))));
+  openNamed();
 };
+
+// A link such as /news/docs/#createPost shows that operation.
+const openNamed = () => {
+  const named = location.hash && byId(location.hash.slice(1));
+  if (!named || named.tagName !== "DETAILS") return;
+  named.open = true;
+  named.scrollIntoView();
+};
+
+addEventListener("hashchange", openNamed);
 
 byId("access").addEventListener("submit", (event) => event.preventDefault());
 fetch("../openapi.json")
