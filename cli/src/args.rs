@@ -86,6 +86,8 @@ pub enum Command {
     /// Manage the database
     #[command(subcommand)]
     Db(Db),
+    /// Look for what is wrong: configuration, database, target, credentials, clock, disk
+    Doctor,
     /// Show what is in force, and where each value comes from
     Config,
     /// Run a Fake API to develop against, in memory

@@ -5,6 +5,7 @@
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
 mod lease;
+mod probe;
 mod resolver;
 
 use std::cell::Cell;

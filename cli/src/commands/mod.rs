@@ -5,6 +5,7 @@ mod config;
 mod db;
 mod diff;
 mod discard;
+mod doctor;
 mod fake_api;
 mod full;
 mod import;
@@ -49,8 +50,12 @@ impl Outcome {
 
 /// Runs the command.
 pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
+    // These tell of what is wrong with the settings, too.
     if let Command::Config = &cli.command {
         return config::run(&cli.global, &layers);
+    }
+    if let Command::Doctor = &cli.command {
+        return doctor::run(&cli.global, &layers, ui);
     }
     let settings = Settings::new(&cli.global, layers)?;
     match &cli.command {
@@ -66,7 +71,7 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         Command::User(args) => user::run(args, &settings, ui),
         Command::Token(args) => token::run(args, &settings, ui),
         Command::Db(args) => db::run(args, &settings, ui),
-        Command::Config => Ok(Outcome::default()),
+        Command::Config | Command::Doctor => Ok(Outcome::default()),
         Command::FakeApi(args) => fake_api::run(args, &settings, ui),
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, &settings, ui),

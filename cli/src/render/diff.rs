@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, lines, number, table};
+use crate::render::{Page, lines, number, paint, table};
 use crate::report::diff::{DiffReport, FieldRow, Sides};
-use crate::ui::Colour;
 
 /// The summary, then the differences.
 pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -48,13 +47,6 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         (false, _) => String::from("different"),
     };
     writeln!(out, "{verdict}: this database and {}", report.target)
-}
-
-fn paint(text: &str, code: &str, colour: Colour) -> String {
-    match colour {
-        Colour::On => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-        Colour::Off => text.to_owned(),
-    }
 }
 
 /// Shown of a value, in characters.

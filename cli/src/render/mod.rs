@@ -3,6 +3,7 @@
 mod config;
 mod db;
 mod diff;
+mod doctor;
 pub mod metrics;
 mod status;
 mod sync;
@@ -16,7 +17,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::report::Report;
 pub use crate::ui::Page;
 
-use crate::ui::Format;
+use crate::ui::{Colour, Format};
 
 /// Writes `report` to `out`.
 pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -34,6 +35,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Parked(report) => status::parked(report, page, out),
             Report::Keys(report) => status::keys(report, out),
             Report::Import(report) => status::import(report, out),
+            Report::Doctor(report) => doctor::doctor(report, page, out),
             Report::Config(report) => config::config(report, page, out),
             Report::DbMigrated(report) => db::migrated(report, out),
             Report::DbStatus(report) => db::status(report, page, out),
@@ -71,6 +73,13 @@ pub fn lines(table: &Table, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+pub fn paint(text: &str, code: &str, colour: Colour) -> String {
+    match colour {
+        Colour::On => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        Colour::Off => text.to_owned(),
+    }
 }
 
 /// Returns a time in the two units that say most: `3 d 4 h`, `12 s`.

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod db;
 pub mod diff;
+pub mod doctor;
 pub mod metrics;
 pub mod status;
 pub mod sync;
@@ -15,6 +16,8 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Report {
+    /// `news doctor`
+    Doctor(doctor::Doctor),
     /// `news config`
     Config(config::Config),
     /// `news db migrate`

@@ -151,6 +151,18 @@ impl Layers {
         }
     }
 
+    /// Returns the path of the file that holds a secret, if one does.
+    pub fn secret_file(&self, key: &Key) -> Result<Option<PathBuf>> {
+        if let Some(path) = variable(&format!("{}_FILE", key.variable()))? {
+            return Ok(Some(path.into()));
+        }
+        if variable(&key.variable())?.is_some() {
+            return Ok(None);
+        }
+        let found = self.in_file(&format!("{}_file", key.name));
+        Ok(found.and_then(|found| found.value.into_iter().next()).map(PathBuf::from))
+    }
+
     /// Returns the origin of a global flag that is on the command line.
     pub fn flag(&self, id: &str) -> Option<Origin> {
         self.flags.contains(&id).then(|| Origin::Flag(id.replace('_', "-")))

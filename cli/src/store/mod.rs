@@ -10,6 +10,7 @@ pub mod comments;
 mod connect;
 pub mod counts;
 mod cursor;
+pub mod health;
 mod hosts;
 pub mod inspect;
 pub mod lock;
