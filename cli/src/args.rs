@@ -34,6 +34,9 @@ pub struct Global {
     /// The remote API [env: NEWS_TARGET_URL; then what the database remembers]
     #[arg(long, global = true, value_name = "URL")]
     pub target_url: Option<String>,
+    /// The configuration [env: NEWS_CONFIG; then news/news.toml in the XDG folder, then in /etc]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print the report as one JSON document
     #[arg(long, global = true)]
     pub json: bool,
@@ -83,6 +86,8 @@ pub enum Command {
     /// Manage the database
     #[command(subcommand)]
     Db(Db),
+    /// Show what is in force, and where each value comes from
+    Config,
     /// Run a Fake API to develop against, in memory
     FakeApi(Box<FakeApi>),
     /// Print a shell's completion script

@@ -16,7 +16,7 @@ use crate::door::{self, Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg;
-use crate::settings::{self, Database, Secret, Settings};
+use crate::settings::{self, Database, Secret, Settings, keys};
 use crate::store::{self, Pooling, Purpose, counts, schema};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
@@ -149,9 +149,9 @@ fn announce(listen: SocketAddr) {
     ui::line(&format!("listening on http://{listen}"));
 }
 
-/// Returns the keys: from the environment, or those that the private database's folder keeps.
+/// Returns the keys: from the settings, or those that the private database's folder keeps.
 pub fn tokens(settings: &Settings) -> Result<Tokens> {
-    let secret = match (settings::secret("NEWS_JWT_SECRET")?, &settings.database) {
+    let secret = match (settings.secret(keys::JWT_SECRET)?, &settings.database) {
         (Some(secret), _) => secret,
         (None, Database::Private) => private_pg::jwt_secret(settings)?,
         (None, Database::Named(_)) => {
@@ -161,5 +161,5 @@ pub fn tokens(settings: &Settings) -> Result<Tokens> {
                 ));
         }
     };
-    Tokens::new(&secret, settings::secret("NEWS_JWT_SECRET_PREVIOUS")?.as_ref())
+    Tokens::new(&secret, settings.secret(keys::JWT_SECRET_PREVIOUS)?.as_ref())
 }

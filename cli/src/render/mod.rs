@@ -1,5 +1,6 @@
 //! A report onto a stream, as text or as JSON.
 
+mod config;
 mod db;
 mod diff;
 pub mod metrics;
@@ -33,8 +34,10 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Parked(report) => status::parked(report, page, out),
             Report::Keys(report) => status::keys(report, out),
             Report::Import(report) => status::import(report, out),
+            Report::Config(report) => config::config(report, page, out),
             Report::DbMigrated(report) => db::migrated(report, out),
             Report::DbStatus(report) => db::status(report, page, out),
+            Report::DbUrl(report) => writeln!(out, "{}", report.url),
             Report::DbPruned(report) => db::pruned(report, out),
             Report::DbSwitched(report) => db::switched(report, out),
             Report::Token(report) => writeln!(out, "{}", report.access),

@@ -1,5 +1,6 @@
 //! What commands return: plain data, ready for JSON, that knows nothing of screens.
 
+pub mod config;
 pub mod db;
 pub mod diff;
 pub mod metrics;
@@ -14,12 +15,16 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Report {
+    /// `news config`
+    Config(config::Config),
     /// `news db migrate`
     DbMigrated(db::Migrated),
     /// `news db status`
     DbStatus(db::Status),
     /// `news db start`, `news db stop`
     DbSwitched(db::Switched),
+    /// `news db url`
+    DbUrl(db::Url),
     /// `news db prune`
     DbPruned(db::Pruned),
     /// `news sync --dry-run`
