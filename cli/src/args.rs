@@ -114,6 +114,9 @@ pub struct Serve {
     /// How long a stop waits for requests under way, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10s", value_parser = crate::values::duration)]
     pub grace: std::time::Duration,
+    /// Serve nothing: ask the service that listens at --listen whether it is ready; exit 8 if it is not
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `news import`

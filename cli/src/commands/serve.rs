@@ -28,6 +28,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Serves the API until a signal comes.
 pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    if args.check {
+        return check(args.listen).map(|()| Outcome::default());
+    }
     let tokens = tokens(settings)?;
     // Listened for from the beginning, so that a signal during the start is not lost.
     let mut signals = Signals::new([SIGTERM, SIGINT]).or_fail(Kind::Output, "cannot listen for signals")?;
@@ -93,13 +96,29 @@ fn listener(args: &Serve) -> Result<TcpListener> {
 
 /// Says whether the service answers at all, be it that all are busy: for the watchdog.
 fn answers(listen: SocketAddr) -> bool {
-    let ask = || -> io::Result<usize> {
-        let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
-        stream.set_read_timeout(Some(ANSWER_MAX))?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        stream.read(&mut [0; 64])
-    };
-    ask().is_ok_and(|bytes| bytes > 0)
+    ask(listen, "/healthz").is_ok_and(|head| !head.is_empty())
+}
+
+/// Fails with [`Kind::Database`] where the service at `listen` is not ready: for containers, in which there is nothing
+/// else to ask with.
+fn check(listen: SocketAddr) -> Result<()> {
+    let head = ask(listen, "/readyz").or_fail(Kind::Database, format!("the service at {listen} does not answer"))?;
+    if head.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    let status = head.lines().next().unwrap_or_default();
+    Err(Failure::new(Kind::Database, format!("the service at {listen} is not ready: {status:?}"))
+        .hint("`news db status` tells whether the database answers and its schema is current"))
+}
+
+/// Returns the beginning of the answer to a GET of `path`.
+fn ask(listen: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut head = [0; 64];
+    let bytes = stream.read(&mut head)?;
+    Ok(String::from_utf8_lossy(&head[..bytes]).into_owned())
 }
 
 /// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`).

@@ -13,6 +13,8 @@ mod db;
 #[cfg(test)]
 mod diff;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod fake_api;
 #[cfg(test)]
 mod fixtures;
