@@ -63,6 +63,15 @@ need_postgresql() {
     as_root rm -f "$drop"
 }
 
+# need_pgbouncer: the program, without the service that Debian's package would start.
+need_pgbouncer() {
+    [[ -x /usr/sbin/pgbouncer ]] && return 0
+    need_packages pgbouncer
+    if [[ -d /run/systemd/system ]]; then
+        as_root systemctl disable --now --quiet pgbouncer.service || say "pgbouncer.service could not be switched off"
+    fi
+}
+
 # need_cargo: cargo on the PATH, also where a shell has not read rustup's settings.
 need_cargo() {
     if ! command -v cargo >/dev/null && [[ -x ${HOME:-}/.cargo/bin/cargo ]]; then

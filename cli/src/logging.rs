@@ -1,5 +1,6 @@
 //! The log's sink: lines on stderr, as text, as JSON, or with priorities for the journal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
@@ -23,11 +24,28 @@ static SINK: OnceLock<Sink> = OnceLock::new();
 
 /// Installs the sink; a second call changes nothing.
 pub fn install(level: LevelFilter, format: LogFormat) {
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let journal = std::env::var("JOURNAL_STREAM").is_ok_and(|stream| is_stderr(&stream));
     let sink = SINK.get_or_init(|| Sink { format, journal });
     if log::set_logger(sink).is_ok() {
         log::set_max_level(level);
     }
+}
+
+/// Says whether stderr is the stream `DEVICE:INODE` (systemd.exec(5), JOURNAL_STREAM): the variable is inherited also
+/// where stderr has become a file or a pipe since.
+fn is_stderr(stream: &str) -> bool {
+    let Some((device, inode)) = stream.split_once(':') else { return false };
+    rustix::fs::fstat(std::io::stderr())
+        .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
+}
+
+/// Returns `text` as the journal wants it where stderr is one: each line with its priority.
+pub fn with_priority(level: Level, text: &str) -> Cow<'_, str> {
+    if !SINK.get().is_some_and(|sink| sink.journal) {
+        return Cow::Borrowed(text);
+    }
+    let lines: Vec<_> = text.lines().map(|line| format!("{}{line}", priority(level))).collect();
+    Cow::Owned(lines.join("\n"))
 }
 
 /// Says whether log lines are JSON.
@@ -53,10 +71,7 @@ impl Log for Sink {
             let end = (0..=LINE_BYTES_MAX).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
             line.truncate(end);
         }
-        if self.journal {
-            line.insert_str(0, priority(record.level()));
-        }
-        ui::line(&line);
+        ui::line(&with_priority(record.level(), &line));
     }
 
     fn flush(&self) {}

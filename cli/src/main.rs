@@ -9,6 +9,7 @@ mod error;
 mod fake_api;
 mod logging;
 mod master;
+mod nearest;
 mod private_pg;
 mod render;
 mod report;
@@ -32,7 +33,9 @@ use crate::error::{Failure, Kind};
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    panic::set_hook(Box::new(|info| ui::line(&format!("news: a bug: {info}"))));
+    panic::set_hook(Box::new(|info| {
+        ui::line(&logging::with_priority(log::Level::Error, &format!("news: a bug: {info}")));
+    }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(said) => return said_by_clap(&said),

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use log::Level;
 
 use crate::error::{Failure, Kind, Result};
+use crate::logging;
 
 /// `auto | always | never`, of `--color` and `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -108,7 +110,7 @@ impl Ui {
         let target =
             if shown { ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_S) } else { ProgressDrawTarget::hidden() };
         let bars = BARS.get_or_init(|| MultiProgress::with_draw_target(target)).clone();
-        crate::logging::install(look.level, look.log_format);
+        logging::install(look.level, look.log_format);
         Self { look, bars }
     }
 
@@ -206,13 +208,13 @@ pub fn failure(failure: &Failure) {
     if failure.kind() == Kind::ClosedPipe {
         return;
     }
-    if crate::logging::is_json() {
+    if logging::is_json() {
         let (hints, exit_code) = (failure.hints().join("; "), failure.kind().code());
         log::error!(hints = hints.as_str(), exit_code = exit_code; "{failure}");
         return;
     }
-    line(&format!("news: {failure}"));
+    line(&logging::with_priority(Level::Error, &format!("news: {failure}")));
     for hint in failure.hints() {
-        line(&format!("hint: {hint}"));
+        line(&logging::with_priority(Level::Error, &format!("hint: {hint}")));
     }
 }

@@ -10,11 +10,11 @@ use crate::fake_api::{CutListing, Forbid, Mode, RetryAfter, Total};
 use crate::values::{duration, listen, percent, rate, status_for};
 
 const AFTER_HELP: &str = "\
-Routes: GET, POST /posts and /comments; GET, PUT, PATCH, DELETE /posts/5 and /comments/7; /posts/5/comments;
+Routes: GET, POST /posts and /comments; GET, PUT, PATCH, DELETE /posts/5 and /comments/7; /posts/5/comments; \
 /comments?postId=5 and other fields; _page, _limit, _start, _end with X-Total-Count and Link; /db for everything.
 
-For tests, noted and struck by nothing: GET /__requests lists the last 20,000 requests; GET /__counts tells for each id
-how many creates, updates and deletes came into force and how many creates were refused; GET and PUT /__faults show and
+For tests, noted and struck by nothing: GET /__requests lists the last 20,000 requests; GET /__counts tells for each id \
+how many creates, updates and deletes came into force and how many creates were refused; GET and PUT /__faults show and \
 replace the faults in force (JSON; `{}` ends them all); POST /__reset begins again with the first data.
 
 What is stored is lost at the end: GET /db shows it, and --data takes it back.";

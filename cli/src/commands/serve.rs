@@ -17,7 +17,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg;
 use crate::settings::{self, Database, Secret, Settings};
-use crate::store::{self, Purpose, counts, schema};
+use crate::store::{self, Pooling, Purpose, counts, schema};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
 
@@ -32,7 +32,9 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // Listened for from the beginning, so that a signal during the start is not lost.
     let mut signals = Signals::new([SIGTERM, SIGINT]).or_fail(Kind::Output, "cannot listen for signals")?;
     let url = master::url(settings)?;
-    schema::require_current(&mut store::connect(&url, Purpose::Api)?)?;
+    let (mut client, pooling) = store::connect_api(&url)?;
+    schema::require_current(&mut client)?;
+    drop(client);
 
     let listener = listener(args)?;
     let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
@@ -53,7 +55,13 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // It is set once.
     let _ = service.door.set(door.watch());
     announce(listen);
-    recount(&url);
+    match pooling {
+        Pooling::None => recount(&url),
+        Pooling::Transaction => log::warn!(
+            "a connection pooler stands before the database: time limits of statements are what the role has \
+             (ALTER ROLE … SET statement_timeout = '10s'), and the numbers of objects are not checked"
+        ),
+    }
     let notify = Notify::ready(move || answers(listen));
 
     let signal = signals.forever().next().unwrap_or(SIGTERM);

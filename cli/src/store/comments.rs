@@ -1,12 +1,13 @@
 //! The API's statements on comments. Each one looks its user up as well: one round trip a request.
 
+use postgres::Row;
 use postgres::error::SqlState;
-use postgres::{Client, Row, Statement};
+use postgres::types::Type;
 use serde::Serialize;
 
 use super::cursor::Cursor;
 use super::posts::{Changed, Page, changed};
-use super::session::Live;
+use super::session::{Live, Preparer, Sql};
 use super::users::{Caller, Seen};
 
 /// A comment; its fields are in the API's order.
@@ -58,7 +59,7 @@ const LIST: &str = "
         LEFT JOIN (k CROSS JOIN LATERAL (SELECT * FROM news_comment WHERE id = k.id OFFSET 0) c) ON true
     ORDER BY c.id DESC";
 
-const ALL: &str = "SELECT id, post_id, name, email, body FROM news_comment WHERE post_id = $1::bigint ORDER BY id DESC";
+const DECLARE: &str = "DECLARE news_all NO SCROLL CURSOR FOR SELECT id, post_id, name, email, body FROM news_comment WHERE post_id = $1::bigint ORDER BY id DESC";
 
 const CREATE: &str = concat!(
     "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
@@ -94,23 +95,22 @@ const DELETE: &str = concat!(
 
 /// The prepared statements.
 pub struct CommentStatements {
-    get: Statement,
-    list: Statement,
-    all: Statement,
-    create: Statement,
-    update: Statement,
-    delete: Statement,
+    get: Sql,
+    list: Sql,
+    create: Sql,
+    update: Sql,
+    delete: Sql,
 }
 
 impl CommentStatements {
-    pub(super) fn prepare(client: &mut Client) -> Result<Self, postgres::Error> {
+    pub(super) fn prepare(preparer: &mut Preparer<'_>) -> Result<Self, postgres::Error> {
         Ok(Self {
-            get: client.prepare(GET)?,
-            list: client.prepare(LIST)?,
-            all: client.prepare(ALL)?,
-            create: client.prepare(CREATE)?,
-            update: client.prepare(UPDATE)?,
-            delete: client.prepare(DELETE)?,
+            get: preparer.sql(GET, &[Type::INT8, Type::INT8])?,
+            list: preparer.sql(LIST, &[Type::INT8, Type::INT8, Type::INT8, Type::INT8])?,
+            create: preparer.sql(CREATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT])?,
+            update: preparer
+                .sql(UPDATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY])?,
+            delete: preparer.sql(DELETE, &[Type::INT8, Type::INT8, Type::TEXT_ARRAY])?,
         })
     }
 }
@@ -149,8 +149,8 @@ pub fn list(
 /// Opens a cursor on all comments of a post, newest first.
 pub fn all(live: &mut Live, post: i64) -> Result<Cursor<'_, CommentRow>, postgres::Error> {
     let mut transaction = live.client.build_transaction().read_only(true).start()?;
-    let portal = transaction.bind(&live.comments.all, &[&post])?;
-    Ok(Cursor::new(transaction, portal, |row| comment(row, 0)))
+    transaction.execute_typed(DECLARE, &[(&post, Type::INT8)])?;
+    Ok(Cursor::new(transaction, |row| comment(row, 0)))
 }
 
 /// Makes a comment; nothing where there is no such post.

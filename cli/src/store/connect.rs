@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::time::Duration;
 
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, Config, SimpleQueryMessage};
 
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::settings::Secret;
+use crate::store::hosts;
+use crate::store::url::Wanted;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,22 +68,50 @@ impl Purpose {
     }
 }
 
+/// Says whether a session is ours alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// It is: settings, prepared statements and locks last as long as it does.
+    None,
+    /// Something like PgBouncer gives each transaction whatever session is free.
+    Transaction,
+}
+
 /// Connects to the database that `url` names (a URL or a keyword string).
 ///
-/// Fails with [`Kind::Usage`] where `url` is none, with [`Kind::Database`] where nobody answers.
+/// Fails with [`Kind::Usage`] where `url` is none, or names a pooler; with [`Kind::Database`] where nobody answers.
 pub fn connect(url: &Secret, purpose: Purpose) -> Result<Client> {
     connect_as(url, purpose, None)
 }
 
 /// The same, under a name that others see in pg_stat_activity.
 pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<Client> {
-    let mut config = super::url::parse(url)?;
+    match open(url, purpose, name)? {
+        (client, Pooling::None) => Ok(client),
+        (_, Pooling::Transaction) => Err(pooled()),
+    }
+}
+
+/// Connects for the requests of the API, which a pooler is no hindrance to.
+pub fn connect_api(url: &Secret) -> Result<(Client, Pooling)> {
+    open(url, Purpose::Api, None)
+}
+
+fn pooled() -> Failure {
+    Failure::new(
+        Kind::Usage,
+        "a connection pooler stands between us and the database, and this needs a session of its own",
+    )
+    .hint("name the server itself, not PgBouncer: only `news serve` can do with a pooler")
+}
+
+fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, Pooling)> {
+    let Wanted { mut config, tls } = super::url::parse(url)?;
     let options = match config.get_options() {
         // Last wins, so what the user set in the URL stays in force.
-        Some(own) => format!("{} {own}", purpose.options()),
-        None => purpose.options().to_owned(),
+        Some(own) => format!("{} {MARK} {own}", purpose.options()),
+        None => format!("{} {MARK}", purpose.options()),
     };
-    config.options(&options);
     match name {
         Some(name) => config.application_name(cut(name)),
         None => config.application_name(purpose.application_name()),
@@ -93,10 +123,62 @@ pub fn connect_as(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
     }
     config.keepalives_idle(KEEPALIVES_IDLE);
+    config.ssl_mode(tls.client_mode());
+    let connector = tls.connector()?;
     room_for_files()?;
-    config.connect(NoTls).map_err(|error| {
-        Failure::new(Kind::Database, InConnect(describe(&config), error))
-            .hint("is it running, and is the URL right? `news db status` tells what is tried")
+    let what = describe(&config);
+    let plain = config.clone();
+    config.options(&options);
+    let hosts = hosts::each(&config);
+    match hosts::first(&hosts, &connector) {
+        Ok(mut client) => {
+            let pooling = pooling(&mut client)?;
+            Ok((client, pooling))
+        }
+        Err(tried) if tried.iter().any(hosts::Tried::is_pooler) => {
+            if purpose != Purpose::Api {
+                return Err(pooled());
+            }
+            // An older PgBouncer takes no settings with a connection at all.
+            let client =
+                hosts::first(&hosts::each(&plain), &connector).map_err(|tried| unreachable(what, &config, tried))?;
+            Ok((client, Pooling::Transaction))
+        }
+        Err(tried) => Err(unreachable(what, &config, tried)),
+    }
+}
+
+/// A setting that the server keeps for us: where it is gone, the session is not the one that we opened.
+const MARK: &str = "-c news.session=own";
+
+/// Looks for the mark. A pooler may drop what it cannot keep (`ignore_startup_parameters = options`).
+fn pooling(client: &mut Client) -> Result<Pooling> {
+    let answer = client.simple_query("SELECT current_setting('news.session', true)")?;
+    let kept =
+        answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("own")));
+    Ok(if kept { Pooling::None } else { Pooling::Transaction })
+}
+
+fn unreachable(what: String, config: &Config, tried: Vec<hosts::Tried>) -> Failure {
+    let several = tried.len() > 1;
+    let hints: Vec<String> = tried.iter().map(|one| one.hint(config)).collect();
+    let text = if several {
+        let each: Vec<String> = tried.iter().map(ToString::to_string).collect();
+        format!("{what}: {}", each.join("; "))
+    } else {
+        what
+    };
+    let Some(last) = tried.into_iter().next_back() else {
+        return Failure::new(Kind::Usage, "the database's URL names no host");
+    };
+    let failure = Failure::new(Kind::Database, InConnect(text, last.cause));
+    let mut said: Vec<&String> = Vec::new();
+    hints.iter().fold(failure, |failure, hint| {
+        if said.contains(&hint) {
+            return failure;
+        }
+        said.push(hint);
+        failure.hint(hint)
     })
 }
 
@@ -113,23 +195,11 @@ fn room_for_files() -> Result<()> {
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot connect to the database {0}")]
-struct InConnect(String, #[source] postgres::Error);
+struct InConnect(String, #[source] hosts::Cause);
 
 /// Returns `NAME at HOST:PORT`, without user or password.
 fn describe(config: &Config) -> String {
-    use postgres::config::Host;
     let name = config.get_dbname().or_else(|| config.get_user()).unwrap_or("?");
-    let hosts: Vec<String> = config
-        .get_hosts()
-        .iter()
-        .enumerate()
-        .map(|(i, host)| {
-            let port = config.get_ports().get(i).or_else(|| config.get_ports().first()).copied().unwrap_or(5432);
-            match host {
-                Host::Tcp(host) => format!("{host}:{port}"),
-                Host::Unix(path) => format!("{}:{port}", path.display()),
-            }
-        })
-        .collect();
+    let hosts: Vec<String> = hosts::each(config).into_iter().map(|host| host.name).collect();
     format!("{name} at {}", hosts.join(", "))
 }

@@ -10,6 +10,7 @@ pub mod comments;
 mod connect;
 pub mod counts;
 mod cursor;
+mod hosts;
 pub mod inspect;
 pub mod lock;
 pub mod log;
@@ -21,11 +22,12 @@ pub mod runs;
 pub mod schema;
 mod session;
 pub mod shard;
+mod tls;
 pub mod url;
 pub mod users;
 pub mod watch;
 
-pub use connect::{Purpose, connect, connect_as};
+pub use connect::{Pooling, Purpose, connect, connect_api, connect_as};
 pub use cursor::Cursor;
 pub use session::{Gauge, Live, Session, Trouble, Vitals, schema_version, vitals};
 
@@ -61,6 +63,9 @@ pub fn is_lost_failure(failure: &Failure) -> bool {
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<postgres::Error>() {
             return is_lost(error);
+        }
+        if error.downcast_ref::<hosts::Silent>().is_some() {
+            return true;
         }
         cause = error.source();
     }

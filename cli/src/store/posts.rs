@@ -1,10 +1,11 @@
 //! The API's statements on posts. Each one looks its user up as well: one round trip a request.
 
-use postgres::{Client, Row, Statement};
+use postgres::Row;
+use postgres::types::Type;
 use serde::Serialize;
 
 use super::cursor::Cursor;
-use super::session::Live;
+use super::session::{Live, Preparer, Sql};
 use super::users::{Caller, Seen};
 
 /// A post; its fields are in the API's order.
@@ -85,7 +86,8 @@ const LIST: &str = "
         LEFT JOIN (k CROSS JOIN LATERAL (SELECT * FROM news_post WHERE id = k.id OFFSET 0) p) ON true
     ORDER BY p.id DESC";
 
-const ALL: &str = "SELECT id, user_id::bigint, title, body FROM news_post ORDER BY id DESC";
+const DECLARE: &str =
+    "DECLARE news_all NO SCROLL CURSOR FOR SELECT id, user_id::bigint, title, body FROM news_post ORDER BY id DESC";
 
 const CREATE: &str = concat!(
     "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
@@ -120,23 +122,21 @@ const DELETE: &str = concat!(
 
 /// The prepared statements.
 pub struct PostStatements {
-    get: Statement,
-    list: Statement,
-    all: Statement,
-    create: Statement,
-    update: Statement,
-    delete: Statement,
+    get: Sql,
+    list: Sql,
+    create: Sql,
+    update: Sql,
+    delete: Sql,
 }
 
 impl PostStatements {
-    pub(super) fn prepare(client: &mut Client) -> Result<Self, postgres::Error> {
+    pub(super) fn prepare(preparer: &mut Preparer<'_>) -> Result<Self, postgres::Error> {
         Ok(Self {
-            get: client.prepare(GET)?,
-            list: client.prepare(LIST)?,
-            all: client.prepare(ALL)?,
-            create: client.prepare(CREATE)?,
-            update: client.prepare(UPDATE)?,
-            delete: client.prepare(DELETE)?,
+            get: preparer.sql(GET, &[Type::INT8, Type::INT8])?,
+            list: preparer.sql(LIST, &[Type::INT8, Type::INT8, Type::INT8])?,
+            create: preparer.sql(CREATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT])?,
+            update: preparer.sql(UPDATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY])?,
+            delete: preparer.sql(DELETE, &[Type::INT8, Type::INT8, Type::TEXT_ARRAY])?,
         })
     }
 }
@@ -184,8 +184,8 @@ pub fn list(live: &mut Live, user: i64, size: i64, page: i64) -> Result<Seen<Pag
 /// Opens a cursor on all posts, newest first.
 pub fn all(live: &mut Live) -> Result<Cursor<'_, PostRow>, postgres::Error> {
     let mut transaction = live.client.build_transaction().read_only(true).start()?;
-    let portal = transaction.bind(&live.posts.all, &[])?;
-    Ok(Cursor::new(transaction, portal, |row| post(row, 0)))
+    transaction.execute_typed(DECLARE, &[])?;
+    Ok(Cursor::new(transaction, |row| post(row, 0)))
 }
 
 /// Makes a post.

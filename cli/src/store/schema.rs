@@ -56,13 +56,13 @@ pub fn newest() -> i32 {
     embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
 }
 
-/// Returns the version the database has; 0 where it has none.
+/// Returns the version the database has; 0 where it has none. It names no statement: poolers lose them.
 pub fn applied(client: &mut Client) -> Result<i32> {
-    let history = client.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])?;
+    let history = client.query_typed_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])?;
     if !history.get::<_, bool>(0) {
         return Ok(0);
     }
-    let row = client.query_one("SELECT coalesce(max(version), 0) FROM refinery_schema_history", &[])?;
+    let row = client.query_typed_one("SELECT coalesce(max(version), 0) FROM refinery_schema_history", &[])?;
     Ok(row.get(0))
 }
 

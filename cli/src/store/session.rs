@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
-use postgres::{Client, Statement};
+use postgres::types::{ToSql, Type};
+use postgres::{Client, Row, Statement};
 
 use super::comments::CommentStatements;
 use super::posts::PostStatements;
 use super::users::UserStatements;
-use super::{Purpose, connect, is_lost};
+use super::{Pooling, connect_api, is_lost};
 use crate::error::Failure;
 use crate::settings::Secret;
 
@@ -145,9 +146,9 @@ impl Session {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Err(Trouble::Away);
         }
-        match connect(&self.url, Purpose::Api)
-            .and_then(|client| Live::new(client, self.gauge.count()).map_err(Failure::from))
-        {
+        let opened = connect_api(&self.url)
+            .and_then(|(client, pooling)| Live::new(client, pooling, self.gauge.count()).map_err(Failure::from));
+        match opened {
             Ok(live) => {
                 self.not_before = None;
                 self.pause = PAUSE_MIN;
@@ -163,33 +164,68 @@ impl Session {
     }
 }
 
+/// A statement of the API, with the types of its parameters.
+#[derive(Clone)]
+pub(super) enum Sql {
+    /// Prepared once for the session.
+    Named(Statement),
+    /// Sent whole each time, with its parameters, in one round trip: a pooler gives the next
+    /// transaction another session, where what this one prepared is unknown.
+    Whole(&'static str, &'static [Type]),
+}
+
+/// Makes statements for a session.
+pub(super) struct Preparer<'a> {
+    client: &'a mut Client,
+    pooling: Pooling,
+}
+
+impl Preparer<'_> {
+    /// Makes one.
+    pub(super) fn sql(&mut self, text: &'static str, types: &'static [Type]) -> Result<Sql, postgres::Error> {
+        match self.pooling {
+            Pooling::None => self.client.prepare_typed(text, types).map(Sql::Named),
+            Pooling::Transaction => Ok(Sql::Whole(text, types)),
+        }
+    }
+}
+
 impl Live {
-    fn new(mut client: Client, counted: Counted) -> Result<Self, postgres::Error> {
-        let posts = PostStatements::prepare(&mut client)?;
-        let comments = CommentStatements::prepare(&mut client)?;
-        let users = UserStatements::prepare(&mut client)?;
+    fn new(mut client: Client, pooling: Pooling, counted: Counted) -> Result<Self, postgres::Error> {
+        let mut preparer = Preparer { client: &mut client, pooling };
+        let posts = PostStatements::prepare(&mut preparer)?;
+        let comments = CommentStatements::prepare(&mut preparer)?;
+        let users = UserStatements::prepare(&mut preparer)?;
         Ok(Self { client, posts, comments, users, used_at: Instant::now(), _counted: counted })
     }
 
     /// Runs a statement that returns exactly one row.
     pub(super) fn one(
         &mut self,
-        pick: impl Fn(&Self) -> &Statement,
-        params: &[&(dyn postgres::types::ToSql + Sync)],
-    ) -> Result<postgres::Row, postgres::Error> {
-        let statement = pick(self).clone();
-        self.client.query_one(&statement, params)
+        pick: impl Fn(&Self) -> &Sql,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, postgres::Error> {
+        match pick(self).clone() {
+            Sql::Named(statement) => self.client.query_one(&statement, params),
+            Sql::Whole(text, types) => self.client.query_typed_one(text, &typed(params, types)),
+        }
     }
 
     /// Runs a statement and returns its rows.
     pub(super) fn all(
         &mut self,
-        pick: impl Fn(&Self) -> &Statement,
-        params: &[&(dyn postgres::types::ToSql + Sync)],
-    ) -> Result<Vec<postgres::Row>, postgres::Error> {
-        let statement = pick(self).clone();
-        self.client.query(&statement, params)
+        pick: impl Fn(&Self) -> &Sql,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, postgres::Error> {
+        match pick(self).clone() {
+            Sql::Named(statement) => self.client.query(&statement, params),
+            Sql::Whole(text, types) => self.client.query_typed(text, &typed(params, types)),
+        }
     }
+}
+
+fn typed<'a>(params: &[&'a (dyn ToSql + Sync)], types: &[Type]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    params.iter().copied().zip(types.iter().cloned()).collect()
 }
 
 /// Says whether the prepared statements no longer fit: the schema was changed, or a proxy dropped them.
@@ -216,7 +252,7 @@ fn is_passing(error: &postgres::Error) -> bool {
 
 /// Returns the version of the schema; nothing where none was applied.
 pub fn schema_version(live: &mut Live) -> Result<Option<i32>, postgres::Error> {
-    live.client.query_one("SELECT max(version) FROM refinery_schema_history", &[])?.try_get(0)
+    live.client.query_typed_one("SELECT max(version) FROM refinery_schema_history", &[])?.try_get(0)
 }
 
 /// What `/metrics` tells of the database.
@@ -230,7 +266,7 @@ pub struct Vitals {
 
 /// Returns what `/metrics` tells of the database.
 pub fn vitals(live: &mut Live) -> Result<Vitals, postgres::Error> {
-    let row = live.client.query_one(
+    let row = live.client.query_typed_one(
         "SELECT (SELECT count(*) FROM news_modelevent WHERE synced_at IS NULL),
                 (SELECT extract(epoch FROM max(finished_at))::float8 FROM news_sync_run
                  WHERE kind IN ('sync', 'full') AND status = 'done')",

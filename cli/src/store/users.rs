@@ -1,10 +1,11 @@
 //! The API's users: the Django service's table, `auth_user`.
 
 use postgres::error::SqlState;
-use postgres::{Client, Row, Statement};
+use postgres::types::Type;
+use postgres::{Client, Row};
 use time::OffsetDateTime;
 
-use super::session::Live;
+use super::session::{Live, Preparer, Sql};
 
 /// Whether a request's user may do anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,19 +73,22 @@ pub const USERNAME_CHARS_MAX: usize = 150;
 
 /// The prepared statements.
 pub struct UserStatements {
-    caller: Statement,
-    credentials: Statement,
-    renew: Statement,
+    caller: Sql,
+    credentials: Sql,
+    renew: Sql,
 }
 
 impl UserStatements {
-    pub(super) fn prepare(client: &mut Client) -> Result<Self, postgres::Error> {
+    pub(super) fn prepare(preparer: &mut Preparer<'_>) -> Result<Self, postgres::Error> {
         Ok(Self {
-            caller: client.prepare("SELECT (SELECT is_active FROM auth_user WHERE id = $1::bigint)")?,
-            credentials: client.prepare("SELECT id::bigint, password, is_active FROM auth_user WHERE username = $1")?,
+            caller: preparer.sql("SELECT (SELECT is_active FROM auth_user WHERE id = $1::bigint)", &[Type::INT8])?,
+            credentials: preparer
+                .sql("SELECT id::bigint, password, is_active FROM auth_user WHERE username = $1", &[Type::TEXT])?,
             // Unless it was changed meanwhile.
-            renew: client
-                .prepare("UPDATE auth_user SET password = $2 WHERE id = $1::bigint AND password = $3 RETURNING 1")?,
+            renew: preparer.sql(
+                "UPDATE auth_user SET password = $2 WHERE id = $1::bigint AND password = $3 RETURNING 1",
+                &[Type::INT8, Type::TEXT, Type::TEXT],
+            )?,
         })
     }
 }

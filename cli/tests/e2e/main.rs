@@ -21,6 +21,8 @@ mod import;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod periodic;
 #[cfg(test)]
 mod private_pg;
@@ -28,6 +30,8 @@ mod private_pg;
 mod prune;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod servers;
 #[cfg(test)]
 mod shard;
 #[cfg(test)]

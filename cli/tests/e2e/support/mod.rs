@@ -20,6 +20,7 @@ pub mod pair;
 mod pg;
 mod psql;
 mod reaper;
+mod server;
 
 pub use fake::Fake;
 pub use http::{Answer, Http};
@@ -30,6 +31,7 @@ pub use pair::Pair;
 pub use pg::{Db, migrations, server_user};
 pub use psql::psql;
 pub use reaper::Reaper;
+pub use server::{Bouncer, OwnPg};
 
 use std::time::{Duration, Instant};
 

@@ -48,7 +48,8 @@ pub fn server_user() -> Option<(u32, u32)> {
     ["postgres", "nobody"].iter().find_map(|user| Some((id("-u", user)?, id("-g", user)?)))
 }
 
-fn binaries() -> PathBuf {
+/// Returns the folder of the server's programs.
+pub fn binaries() -> PathBuf {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let installed =
         Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten().map(|e| e.path().join("bin"));
