@@ -50,7 +50,8 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         move |request| worker.handle(request)
     };
     if settings::variable(BARE)?.is_some() {
-        return bare(listener, workers, make_worker);
+        bare(listener, workers, make_worker)?;
+        return Err(stopped_by(signals.forever().next()));
     }
     let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
     let door = Door::open(listener, limits, workers, make_worker).or_fail(Kind::Output, "cannot start the service")?;
@@ -77,10 +78,14 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
             drained.workers_left
         );
     }
-    Err(match signal {
-        SIGINT => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
-        _ => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
-    })
+    Err(stopped_by(Some(signal)))
+}
+
+fn stopped_by(signal: Option<i32>) -> Failure {
+    match signal {
+        Some(SIGINT) => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
+        Some(_) | None => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
+    }
 }
 
 /// Returns the socket that systemd hands over, or one of our own.
@@ -88,7 +93,7 @@ fn listener(args: &Serve) -> Result<TcpListener> {
     if let Some(listener) = systemd::listener()? {
         return Ok(listener);
     }
-    TcpListener::bind(args.listen).map_err(|error| {
+    TcpListener::bind(&args.listen).map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot listen on {}: {error}", args.listen))
             .hint("choose another address with --listen")
     })
@@ -121,29 +126,31 @@ fn ask(listen: SocketAddr, path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head[..bytes]).into_owned())
 }
 
-/// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`).
-fn bare<H>(listener: TcpListener, workers: usize, make_worker: impl Fn(usize) -> H + Sync) -> Result<Outcome>
+/// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`). The
+/// threads end with the process.
+fn bare<F, H>(listener: TcpListener, workers: usize, make_worker: F) -> Result<()>
 where
+    F: Fn(usize) -> H + Send + Sync + 'static,
     H: FnMut(tiny_http::Request) -> io::Result<()>,
 {
     let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
     let server = tiny_http::Server::from_listener(listener, None)
         .map_err(|error| Failure::new(Kind::Output, format!("cannot start the service: {error}")))?;
+    let shared = Arc::new((server, make_worker));
+    for index in 0..workers {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (server, make_worker) = &*shared;
+            let mut handle = make_worker(index);
+            while let Ok(request) = server.recv() {
+                // Whether an answer went out is the client's business here.
+                let _ = handle(request);
+            }
+        });
+    }
     log::warn!("{BARE} is set: this is tiny_http without the front door, for a benchmark and nothing else");
     announce(listen);
-    thread::scope(|scope| {
-        for index in 0..workers {
-            let (server, make_worker) = (&server, &make_worker);
-            scope.spawn(move || {
-                let mut handle = make_worker(index);
-                while let Ok(request) = server.recv() {
-                    // Whether an answer went out is the client's business here.
-                    let _ = handle(request);
-                }
-            });
-        }
-    });
-    Err(Failure::new(Kind::Bug, "tiny_http accepts no more connections"))
+    Ok(())
 }
 
 /// Puts the kept number of posts right, beside the requests: whoever changed posts with the triggers disabled has made
