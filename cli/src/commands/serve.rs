@@ -1,7 +1,7 @@
 //! `news serve`
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Serves the API until a signal comes.
 pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     if args.check {
-        return check(args.listen).map(|()| Outcome::default());
+        return check(&args.listen).map(|()| Outcome::default());
     }
     let tokens = tokens(settings)?;
     // Listened for from the beginning, so that a signal during the start is not lost.
@@ -106,14 +106,21 @@ fn answers(listen: SocketAddr) -> bool {
 
 /// Fails with [`Kind::Database`] where the service at `listen` is not ready: for containers, in which there is nothing
 /// else to ask with.
-fn check(listen: SocketAddr) -> Result<()> {
-    let head = ask(listen, "/readyz").or_fail(Kind::Database, format!("the service at {listen} does not answer"))?;
+fn check(listen: &str) -> Result<()> {
+    let head = resolve(listen).and_then(|address| ask(address, "/readyz"));
+    let head = head.or_fail(Kind::Database, format!("the service at {listen} does not answer"))?;
     if head.starts_with("HTTP/1.1 200 ") {
         return Ok(());
     }
     let status = head.lines().next().unwrap_or_default();
     Err(Failure::new(Kind::Database, format!("the service at {listen} is not ready: {status:?}"))
         .hint("`news db status` tells whether the database answers and its schema is current"))
+}
+
+/// Returns the first address that a name stands for.
+fn resolve(listen: &str) -> io::Result<SocketAddr> {
+    let unknown = || io::Error::other("no such address");
+    listen.to_socket_addrs()?.next().ok_or_else(unknown)
 }
 
 /// Returns the beginning of the answer to a GET of `path`.

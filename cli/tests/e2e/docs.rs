@@ -58,7 +58,10 @@ fn script(name: &str, text: &str) -> String {
         let place = format!("{name}:{number}");
         match (kind, line.trim_start().strip_prefix("```")) {
             (None, Some(fence)) => {
-                assert!(["sh", "text", "ini", "toml", "console", "json"].contains(&fence), "{place}: a block of {fence:?}");
+                assert!(
+                    ["sh", "text", "ini", "toml", "console", "json"].contains(&fence),
+                    "{place}: a block of {fence:?}"
+                );
                 assert!(fence != "console" || before.starts_with("<!-- not run: "), "{place}: why is it not run?");
                 kind = Some(fence);
             }
