@@ -2,7 +2,6 @@
 
 mod fake_api;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -102,8 +101,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Where to listen; a socket that systemd hands over goes before it
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
-    pub listen: SocketAddr,
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = crate::values::listen)]
+    pub listen: String,
     /// Requests answered at the same time, each with a database connection of its own
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -116,6 +115,9 @@ pub struct Serve {
     /// How long a stop waits for requests under way, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "10s", value_parser = crate::values::duration)]
     pub grace: std::time::Duration,
+    /// Serve nothing: ask the service that listens at --listen whether it is ready; exit 8 if it is not
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `news import`

@@ -1,5 +1,6 @@
 //! Values on the command line: text in, checked value or a clear error out.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use news_core::Key;
@@ -33,6 +34,19 @@ pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
         Ok(_) | Err(_) => Err(String::from("not a rate; write requests a second, above 0 and at most 100000")),
+    }
+}
+
+/// Parses where to listen: `127.0.0.1:8000`, `[::1]:0`, or `localhost:8000`, whose name is looked up when it is bound.
+pub fn listen(text: &str) -> Result<String, String> {
+    let is_one = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_host = !host.is_empty() && !host.contains([':', '/', '@', ' ']);
+        is_host && port.parse::<u16>().is_ok() && !port.starts_with('+')
+    });
+    if is_one || text.parse::<SocketAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err(String::from("no address with a port; write 127.0.0.1:8000, [::1]:8000 or localhost:8000"))
     }
 }
 
@@ -86,6 +100,27 @@ mod tests {
         }
         for text in ["", "m", "-5", "5 m", "5w", "1.5h", "99999999999999999999", "99999999999999999d"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn places_to_listen() {
+        for text in ["127.0.0.1:8000", "[::1]:0", "localhost:8000", "api.example:80"] {
+            assert_eq!(listen(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "8000",
+            ":8000",
+            "localhost",
+            "localhost:",
+            "localhost:+1",
+            "localhost:65536",
+            "::1",
+            "http://x:80",
+            "a b:1",
+        ] {
+            assert!(listen(text).is_err(), "{text}");
         }
     }
 

@@ -1,6 +1,5 @@
 //! The command line of `news fake-api`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use clap::{ArgAction, Args};
 use news_core::Key;
 
 use crate::fake_api::{CutListing, Forbid, Mode, RetryAfter, Total};
-use crate::values::{duration, percent, rate, status_for};
+use crate::values::{duration, listen, percent, rate, status_for};
 
 const AFTER_HELP: &str = "\
 Routes: GET, POST /posts and /comments; GET, PUT, PATCH, DELETE /posts/5 and /comments/7; /posts/5/comments; \
@@ -26,8 +25,8 @@ What is stored is lost at the end: GET /db shows it, and --data takes it back.";
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct FakeApi {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
-    pub listen: SocketAddr,
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", value_parser = listen)]
+    pub listen: String,
     /// {"posts": […], "comments": […]} to begin with (or a folder with posts.json and comments.json), instead of our
     /// own fixtures
     #[arg(long, value_name = "FILE")]

@@ -25,7 +25,7 @@ pub fn run(args: &Args, _settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let api = Arc::new(FakeApi::new(setup(args)?));
     // Before it is said that we listen: who reads that may stop us at once.
     let mut signals = Signals::new([SIGINT, SIGTERM]).or_fail(Kind::Bug, "cannot wait for signals")?;
-    let listener = TcpListener::bind(args.listen)
+    let listener = TcpListener::bind(&args.listen)
         .or_fail(Kind::Usage, format!("cannot listen on {}", args.listen))
         .map_err(|failure| failure.hint("choose another port with --listen; port 0 takes a free one"))?;
     let address = listener.local_addr().or_fail(Kind::Bug, "cannot tell the address")?;

@@ -1,7 +1,7 @@
 //! `news serve`
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -28,6 +28,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Serves the API until a signal comes.
 pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    if args.check {
+        return check(&args.listen).map(|()| Outcome::default());
+    }
     let tokens = tokens(settings)?;
     // Listened for from the beginning, so that a signal during the start is not lost.
     let mut signals = Signals::new([SIGTERM, SIGINT]).or_fail(Kind::Output, "cannot listen for signals")?;
@@ -47,7 +50,8 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         move |request| worker.handle(request)
     };
     if settings::variable(BARE)?.is_some() {
-        return bare(listener, workers, make_worker);
+        bare(listener, workers, make_worker)?;
+        return Err(stopped_by(signals.forever().next()));
     }
     let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
     let door = Door::open(listener, limits, workers, make_worker).or_fail(Kind::Output, "cannot start the service")?;
@@ -74,10 +78,14 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
             drained.workers_left
         );
     }
-    Err(match signal {
-        SIGINT => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
-        _ => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
-    })
+    Err(stopped_by(Some(signal)))
+}
+
+fn stopped_by(signal: Option<i32>) -> Failure {
+    match signal {
+        Some(SIGINT) => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
+        Some(_) | None => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
+    }
 }
 
 /// Returns the socket that systemd hands over, or one of our own.
@@ -85,7 +93,7 @@ fn listener(args: &Serve) -> Result<TcpListener> {
     if let Some(listener) = systemd::listener()? {
         return Ok(listener);
     }
-    TcpListener::bind(args.listen).map_err(|error| {
+    TcpListener::bind(&args.listen).map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot listen on {}: {error}", args.listen))
             .hint("choose another address with --listen")
     })
@@ -93,38 +101,63 @@ fn listener(args: &Serve) -> Result<TcpListener> {
 
 /// Says whether the service answers at all, be it that all are busy: for the watchdog.
 fn answers(listen: SocketAddr) -> bool {
-    let ask = || -> io::Result<usize> {
-        let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
-        stream.set_read_timeout(Some(ANSWER_MAX))?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        stream.read(&mut [0; 64])
-    };
-    ask().is_ok_and(|bytes| bytes > 0)
+    ask(listen, "/healthz").is_ok_and(|head| !head.is_empty())
 }
 
-/// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`).
-fn bare<H>(listener: TcpListener, workers: usize, make_worker: impl Fn(usize) -> H + Sync) -> Result<Outcome>
+/// Fails with [`Kind::Database`] where the service at `listen` is not ready: for containers, in which there is nothing
+/// else to ask with.
+fn check(listen: &str) -> Result<()> {
+    let head = resolve(listen).and_then(|address| ask(address, "/readyz"));
+    let head = head.or_fail(Kind::Database, format!("the service at {listen} does not answer"))?;
+    if head.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    let status = head.lines().next().unwrap_or_default();
+    Err(Failure::new(Kind::Database, format!("the service at {listen} is not ready: {status:?}"))
+        .hint("`news db status` tells whether the database answers and its schema is current"))
+}
+
+/// Returns the first address that a name stands for.
+fn resolve(listen: &str) -> io::Result<SocketAddr> {
+    let unknown = || io::Error::other("no such address");
+    listen.to_socket_addrs()?.next().ok_or_else(unknown)
+}
+
+/// Returns the beginning of the answer to a GET of `path`.
+fn ask(listen: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut head = [0; 64];
+    let bytes = stream.read(&mut head)?;
+    Ok(String::from_utf8_lossy(&head[..bytes]).into_owned())
+}
+
+/// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`). The
+/// threads end with the process.
+fn bare<F, H>(listener: TcpListener, workers: usize, make_worker: F) -> Result<()>
 where
+    F: Fn(usize) -> H + Send + Sync + 'static,
     H: FnMut(tiny_http::Request) -> io::Result<()>,
 {
     let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
     let server = tiny_http::Server::from_listener(listener, None)
         .map_err(|error| Failure::new(Kind::Output, format!("cannot start the service: {error}")))?;
+    let shared = Arc::new((server, make_worker));
+    for index in 0..workers {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (server, make_worker) = &*shared;
+            let mut handle = make_worker(index);
+            while let Ok(request) = server.recv() {
+                // Whether an answer went out is the client's business here.
+                let _ = handle(request);
+            }
+        });
+    }
     log::warn!("{BARE} is set: this is tiny_http without the front door, for a benchmark and nothing else");
     announce(listen);
-    thread::scope(|scope| {
-        for index in 0..workers {
-            let (server, make_worker) = (&server, &make_worker);
-            scope.spawn(move || {
-                let mut handle = make_worker(index);
-                while let Ok(request) = server.recv() {
-                    // Whether an answer went out is the client's business here.
-                    let _ = handle(request);
-                }
-            });
-        }
-    });
-    Err(Failure::new(Kind::Bug, "tiny_http accepts no more connections"))
+    Ok(())
 }
 
 /// Puts the kept number of posts right, beside the requests: whoever changed posts with the triggers disabled has made

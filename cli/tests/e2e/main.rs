@@ -13,6 +13,8 @@ mod db;
 #[cfg(test)]
 mod diff;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod fake_api;

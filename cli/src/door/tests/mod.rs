@@ -4,6 +4,7 @@ mod files;
 mod framing;
 mod life;
 mod limits;
+mod pieces;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
