@@ -65,6 +65,22 @@ pub struct Counts {
     pub nameless: u64,
 }
 
+/// What a join needs of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key, if its id is one that we could have.
+    pub key: Option<Key>,
+    /// Of its fields, if all could be read.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Listed {
+    /// Takes it from the element.
+    pub fn of(element: &Element<'_>) -> Self {
+        Self { key: element.key(), fingerprint: element.fingerprint() }
+    }
+}
+
 /// The join of one entity. Feed it [`Join::local`] in id order and [`Join::target`] in any;
 /// whenever [`Join::wants_local`] says so, the next local row should come first.
 #[derive(Debug)]
@@ -102,12 +118,16 @@ impl Join {
 
     /// Takes the next local row.
     pub fn local(&mut self, object: &Object) {
-        let id = object.key().id();
+        self.row(object.key(), Fingerprint::of(object));
+    }
+
+    /// Takes the next local row, of which only the fingerprint is at hand.
+    pub fn row(&mut self, key: Key, here: Fingerprint) {
+        let id = key.id();
         self.counts.local += 1;
         self.local_last = id;
-        let here = Fingerprint::of(object);
         match self.target.remove(&id) {
-            Some(there) => self.pair(object.key(), here, there),
+            Some(there) => self.pair(key, here, there),
             None => {
                 self.local.insert(id, here);
             }
@@ -115,9 +135,14 @@ impl Join {
     }
 
     /// Takes the next element of the listing.
-    pub fn target(&mut self, element: &Element) {
+    pub fn target(&mut self, element: &Element<'_>) {
+        self.listed(Listed::of(element));
+    }
+
+    /// Takes the next element of the listing, of which only this is at hand.
+    pub fn listed(&mut self, listed: Listed) {
         self.counts.target += 1;
-        let Some(key) = element.key() else {
+        let Listed { key: Some(key), fingerprint: there } = listed else {
             self.counts.nameless += 1;
             return;
         };
@@ -126,7 +151,6 @@ impl Join {
             self.different.push(Difference { key, kind: Kind::Duplicate });
             return;
         }
-        let there = element.fingerprint();
         match self.local.remove(&id) {
             Some(here) => self.pair(key, here, there),
             None => {
@@ -171,7 +195,7 @@ mod tests {
     use alloc::string::String;
     use alloc::vec;
 
-    fn element(json: &str) -> Element {
+    fn element(json: &str) -> Element<'_> {
         Element::from_json(Entity::Post, json.as_bytes()).unwrap()
     }
 

@@ -79,7 +79,7 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     match result {
         Ok(outcome) if args.verify && outcome.exit != Exit::Partly => {
             drop(lock);
-            verify(settings, ui, outcome)
+            verify(settings, signals, ui, outcome)
         }
         result => result,
     }
@@ -95,8 +95,8 @@ fn dry_run(args: &Sync, settings: &Settings) -> Result<Outcome> {
 }
 
 /// Compares both sides after a run that went well: a 2xx is not proof (TARGETS 6).
-fn verify(settings: &Settings, ui: &Ui, outcome: Outcome) -> Result<Outcome> {
-    let differences = commands::diff::count_drift(settings, ui)?;
+fn verify(settings: &Settings, signals: &Signals, ui: &Ui, outcome: Outcome) -> Result<Outcome> {
+    let differences = commands::diff::count_drift(settings, signals, ui)?;
     if differences == 0 {
         return Ok(outcome);
     }

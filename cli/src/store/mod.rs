@@ -15,6 +15,7 @@ pub mod lock;
 pub mod log;
 pub mod objects;
 pub mod posts;
+pub mod prints;
 pub mod prune;
 pub mod rows;
 pub mod runs;

@@ -36,8 +36,8 @@ fn json(entity: Entity, id: i64, listed: Listed) -> String {
     }
 }
 
-fn element(entity: Entity, id: i64, listed: Listed) -> Element {
-    Element::from_json(entity, json(entity, id, listed).as_bytes()).unwrap()
+fn element(entity: Entity, id: i64, listed: Listed) -> Element<'static> {
+    Element::from_json(entity, json(entity, id, listed).as_bytes()).unwrap().into_owned()
 }
 
 fn row(entity: Entity, id: i64) -> Object {

@@ -42,7 +42,7 @@ fn objects() -> impl Strategy<Value = Object> {
     prop_oneof![post, comment]
 }
 
-fn read(object: &Object, json: &str) -> Element {
+fn read<'a>(object: &Object, json: &'a str) -> Element<'a> {
     Element::from_json(object.key().entity(), json.as_bytes()).unwrap()
 }
 
