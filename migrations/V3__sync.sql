@@ -30,6 +30,7 @@ CREATE TABLE news_sync_run (
     -- A run is either under way, with no end, or over, with one.
     CONSTRAINT news_sync_run_end CHECK ((status = 'running') = (finished_at IS NULL))
 );
+CREATE INDEX news_sync_run_finished_at ON news_sync_run (finished_at);
 
 -- An object is here while a conversation with the target has begun and not ended
 -- well: its presence there is then a recorded fact (or known to be unknown) and no

@@ -4,10 +4,12 @@
 //! sent", and reading a listing as a stream. Out of scope: what an answer means
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
+mod lease;
 mod resolver;
 
 use std::fmt::Write as _;
 use std::io::{self, BufReader, Read};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use news_core::Entity;
@@ -15,12 +17,13 @@ use news_core::reply::{Method, Reply};
 use news_core::session::{Listing, Request};
 use news_core::wire::Element;
 use ureq::http::{HeaderMap, Response};
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use crate::error::{Failure, Kind, Result};
 use crate::listing::{self, Extent, Progress};
 use crate::settings::Secret;
+
+pub use lease::Lease;
 
 /// JSONPlaceholder itself: the default of `import` alone. A forgotten variable must not
 /// send a company's posts there and mark them synced.
@@ -44,6 +47,7 @@ pub struct Target {
     base: String,
     agent: Agent,
     bearer: Option<Secret>,
+    lease: Arc<Lease>,
 }
 
 impl Target {
@@ -72,13 +76,19 @@ impl Target {
                 .hint("is there a line break or a blank in it?"));
         }
         let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
-        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver::Remembering::default());
-        Ok(Self { base, agent, bearer })
+        let lease = Arc::new(Lease::default());
+        let agent = Agent::with_parts(config, lease::connector(&lease), resolver::Remembering::default());
+        Ok(Self { base, agent, bearer, lease })
     }
 
     /// Returns the base URL, as it is remembered and shown.
     pub fn url(&self) -> &str {
         &self.base
+    }
+
+    /// Returns what says until when requests go out.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// Sends a request of a session; POST and PUT carry `json`. Never fails: whatever
@@ -130,6 +140,7 @@ impl Target {
         let status = response.status().as_u16();
         match status {
             200 => {}
+            401 | 403 => return Listing::Forbidden(format!("GET /posts: status {status}")),
             408 | 425 | 429 | 500.. => return Listing::None(format!("GET /posts: status {status}")),
             _ => return Listing::Other(format!("status {status}")),
         }
@@ -233,6 +244,12 @@ pub fn base_url(url: &str) -> Result<String> {
     if url.contains(['?', '#']) {
         return Err(usage("a base URL has no query", example));
     }
+    // Below an object json-server answers `[]` to anything, which looks like an empty target.
+    let mut parts = uri.path().trim_end_matches('/').rsplit('/');
+    let is_id = parts.next().is_some_and(|last| last.parse::<u64>().is_ok());
+    if is_id && parts.next().is_some_and(|part| Entity::ALL.iter().any(|entity| entity.to_string() == part)) {
+        return Err(usage("it names an object, not the API", example));
+    }
     Ok(url.trim_end_matches('/').to_owned())
 }
 
@@ -300,7 +317,9 @@ mod tests {
     fn base_urls() {
         assert_eq!(base_url("http://127.0.0.1:3000/").unwrap(), "http://127.0.0.1:3000");
         assert_eq!(base_url("https://host/api/v1").unwrap(), "https://host/api/v1");
-        for url in ["", "host:80", "ftp://host", "http://u:p@host", "http://host/?a=1", "http://host/#x", "http://"] {
+        assert_eq!(base_url("http://host/posts.example").unwrap(), "http://host/posts.example");
+        let urls = ["", "host:80", "ftp://host", "http://u:p@host", "http://host/?a=1", "http://host/#x", "http://"];
+        for url in urls.into_iter().chain(["http://host/api/comments/7/", "http://host/posts/2"]) {
             assert_eq!(base_url(url).unwrap_err().kind(), Kind::Usage, "{url}");
         }
     }

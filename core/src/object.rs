@@ -93,6 +93,19 @@ pub struct Conversation {
     exists: u32,
     /// Nothing is sent before: a request that was sent and not answered may still take effect.
     not_before: Duration,
+    /// From then on every earlier request has taken its effect, those of earlier runs, too:
+    /// a 404 to what was sent before tells nothing. A target may acknowledge first and do later.
+    settled_at: Duration,
+}
+
+/// When a request was on its way: between its handing over and its answer, or the news that
+/// there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flight {
+    /// It was sent then or later.
+    pub sent_at: Duration,
+    /// It was sent before.
+    pub back_at: Duration,
 }
 
 /// What follows from an answer.
@@ -119,11 +132,11 @@ pub enum Step {
 }
 
 impl Conversation {
-    /// Begins one. With an unknown presence, a request of an earlier run may still be on
-    /// its way: `settle` has to pass first.
-    pub fn new(presence: Presence, wish: Wish, now: Duration, settle: Duration) -> Self {
-        let not_before = if presence == Presence::Unknown { now + settle } else { Duration::ZERO };
-        Self { presence, wish, attempts: 0, requests: 0, exists: 0, not_before }
+    /// Begins one. Requests of earlier runs have taken their effect at `settled_at`; with an
+    /// unknown presence one may be on its way, and that has to pass first.
+    pub fn new(presence: Presence, wish: Wish, settled_at: Duration) -> Self {
+        let not_before = if presence == Presence::Unknown { settled_at } else { Duration::ZERO };
+        Self { presence, wish, attempts: 0, requests: 0, exists: 0, not_before, settled_at }
     }
 
     /// Returns what is known now.
@@ -151,14 +164,19 @@ impl Conversation {
         next_request(self.presence, self.wish)
     }
 
-    /// Takes the answer to `method`, sent at `sent_at`, and says what follows.
-    pub fn answered(&mut self, method: Method, answer: Answer, sent_at: Duration, settle: Duration) -> Step {
+    /// Takes the answer to `method`, and says what follows.
+    pub fn answered(&mut self, method: Method, answer: Answer, flight: Flight, settle: Duration) -> Step {
         self.requests += 1;
-        let reaction = react(method, self.presence, answer);
+        let mut reaction = react(method, self.presence, answer);
         if reaction == Reaction::Again(Presence::Unknown) && method != Method::Get {
-            // It may take effect within `settle` of its sending; a GET before that, or
-            // another write, could be overtaken by it.
-            self.not_before = self.not_before.max(sent_at + settle);
+            // It may take effect within `settle` of its sending, which was before the answer was
+            // lost; a GET before that, or another write, could be overtaken by it.
+            self.settled_at = self.settled_at.max(flight.back_at + settle);
+            self.not_before = self.settled_at;
+        }
+        if answer == Answer::Gone && method != Method::Post && flight.sent_at < self.settled_at {
+            reaction = Reaction::Now(Presence::Unknown);
+            self.not_before = self.settled_at;
         }
         match reaction {
             Reaction::Done => return Step::Done,
@@ -201,16 +219,21 @@ mod tests {
     use alloc::vec::Vec;
 
     const SETTLE: Duration = Duration::from_secs(2);
+    /// Long after anything else.
+    const LATE: Flight = Flight { sent_at: Duration::from_secs(100), back_at: Duration::from_secs(101) };
 
     /// Plays answers; returns the requests that were sent and the last step.
     fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Step) {
-        let mut talk = Conversation::new(presence, wish, Duration::ZERO, SETTLE);
+        let mut talk = Conversation::new(presence, wish, Duration::ZERO);
         let mut sent = Vec::new();
-        let mut step = Step::Send;
+        let (mut step, mut now) = (Step::Send, Duration::ZERO);
         for answer in answers {
             let method = talk.next().expect("a request is due");
             sent.push(method);
-            step = talk.answered(method, *answer, Duration::ZERO, SETTLE);
+            now = talk.not_before().max(now);
+            let flight = Flight { sent_at: now, back_at: now + Duration::from_millis(10) };
+            step = talk.answered(method, *answer, flight, SETTLE);
+            now = flight.back_at;
         }
         (sent, step)
     }
@@ -244,12 +267,25 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_while_an_unanswered_write_may_take_effect() {
-        let sent_at = Duration::from_secs(10);
-        let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO, SETTLE);
-        talk.answered(Method::Put, Answer::Broken, sent_at, SETTLE);
-        assert_eq!(talk.not_before(), sent_at + SETTLE);
-        let fresh = Conversation::new(Presence::Unknown, Wish::Absent, sent_at, SETTLE);
-        assert_eq!(fresh.not_before(), sent_at + SETTLE);
+        let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO);
+        talk.answered(Method::Put, Answer::Broken, LATE, SETTLE);
+        // It may have been sent just before the answer was given up.
+        assert_eq!(talk.not_before(), LATE.back_at + SETTLE);
+        let fresh = Conversation::new(Presence::Unknown, Wish::Absent, LATE.sent_at);
+        assert_eq!(fresh.not_before(), LATE.sent_at);
+    }
+
+    #[test]
+    fn a_404_is_believed_once_everything_earlier_has_taken_effect() {
+        let at = |ms| Flight { sent_at: Duration::from_millis(ms), back_at: Duration::from_millis(ms + 10) };
+        for (wish, method) in [(Wish::Present, Method::Put), (Wish::Absent, Method::Delete)] {
+            let mut talk = Conversation::new(Presence::Present, wish, SETTLE);
+            assert_eq!(talk.answered(method, Answer::Gone, at(1999), SETTLE), Step::Send, "{method:?}");
+            assert_eq!((talk.next(), talk.not_before()), (Some(Method::Get), SETTLE), "{method:?}");
+            // It was on its way.
+            assert_eq!(talk.answered(Method::Get, Answer::Different, at(2000), SETTLE), Step::Send, "{method:?}");
+            assert_eq!(talk.next(), Some(method));
+        }
     }
 
     #[test]
@@ -266,12 +302,12 @@ mod tests {
         ];
         for first in answers {
             for second in answers {
-                let mut talk = Conversation::new(Presence::Unknown, Wish::Present, Duration::ZERO, SETTLE);
+                let mut talk = Conversation::new(Presence::Unknown, Wish::Present, Duration::ZERO);
                 let mut requests = 0;
                 while let Some(method) = talk.next() {
                     let answer = if requests % 2 == 0 { first } else { second };
                     requests += 1;
-                    match talk.answered(method, answer, Duration::ZERO, SETTLE) {
+                    match talk.answered(method, answer, LATE, SETTLE) {
                         Step::Send | Step::Retry(_) | Step::Later => assert!(requests < REQUESTS_MAX),
                         Step::Done
                         | Step::GiveUp

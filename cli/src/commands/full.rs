@@ -7,7 +7,7 @@ use std::thread;
 use news_core::diff::Kind as DifferenceKind;
 use news_core::merge::{Presence, Wish};
 use news_core::plan::{Plan, Sides, Standing, Work};
-use news_core::session::{Fact, SETTLE};
+use news_core::session::Fact;
 use news_core::{Entity, Key, PostId};
 
 use crate::args::Sync;
@@ -37,8 +37,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "sync --full")?;
     let target = send::target(args, settings, &mut lock)?;
-    // What a run that was killed had sent may still be on its way: the listing would miss it.
-    thread::sleep(objects::unsettled(lock.client(), SETTLE)?);
+    // What another run had sent may still be on its way: the listing would miss it.
+    thread::sleep(runs::settled_in(lock.client())?);
     let comparison = {
         let mut client = connect(&url, Purpose::Bulk)?;
         let source = Source::Target(Arc::clone(&target));
@@ -46,8 +46,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     };
     let children = objects::comments_of(lock.client(), &doubled(&comparison))?;
     let plan = plan(&comparison, &children);
-    check(args, &plan, &comparison)?;
     if args.dry_run {
+        check(args, &plan, &comparison)?;
         let exit = if plan.works().is_empty() { Exit::Done } else { Exit::Differ };
         return Ok(Outcome { report: Some(Report::Plan(PlanReport::new(&plan))), exit });
     }
@@ -57,13 +57,12 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         marks.entry(work.key).or_insert(Mark { last_id: 0, parent: work.parent });
     }
     let run = Run::begin(&mut lock, RunKind::Full, target.url())?;
-    runs::remember_target(run.lock.client(), target.url())?;
-    let prepared = mark_equal(run.lock, &comparison, &plan, &marks)
+    let prepared = check(args, &plan, &comparison)
+        .and_then(|()| runs::remember_target(run.lock.client(), target.url()))
+        .and_then(|()| mark_equal(run.lock, &comparison, &plan, &marks))
         .and_then(|()| clear_duplicates(run.lock, &target, &comparison, &marks, signals));
     if let Err(failure) = prepared {
-        // The failure is what counts; a run that is still called running is found lost by the next one.
-        drop(run.finish(&commands::failed_end(&failure)));
-        return Err(failure);
+        return Err(commands::end_failed(run, failure));
     }
     Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run)
 }

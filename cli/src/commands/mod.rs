@@ -25,6 +25,7 @@ use crate::args::{Cli, Command};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::render;
 use crate::report::Report;
+use crate::run::Run;
 use crate::settings::Settings;
 use crate::store::runs::{RunEnd, RunStatus};
 use crate::ui::Ui;
@@ -70,6 +71,13 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
 /// Prints a report: at the end, or before a failure that it explains.
 pub fn print(ui: &Ui, report: &Report) -> Result<()> {
     ui.report(|out| render::render(report, ui.format(), ui.page(), out))
+}
+
+/// Ends a run with the failure, and hands it back: it is what counts. The database may be
+/// what is away; the run is then found "lost" by the next one.
+fn end_failed(run: Run<'_>, failure: Failure) -> Failure {
+    drop(run.finish(&failed_end(&failure)));
+    failure
 }
 
 /// Returns how a run is written down that ended with `failure`.

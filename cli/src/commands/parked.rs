@@ -24,6 +24,7 @@ pub fn run(settings: &Settings) -> Result<Outcome> {
         reason: row.reason.filter(|reason| !reason.is_empty()),
         failures: row.failures,
         since_s: now.duration_since(row.since).unwrap_or_default().as_secs_f64(),
+        next_try_s: row.next_try.map(|time| time.duration_since(now).unwrap_or_default().as_secs_f64()),
     });
     Ok(Outcome::done(Report::Parked(ParkedReport { objects: objects.collect() })))
 }

@@ -72,7 +72,8 @@ impl Sending<'_> {
     /// Drives the plan and ends the run, whatever it comes to.
     pub(super) fn carry_out(self, run: Run<'_>) -> Result<Outcome> {
         let Self { args, target, plan, marks, signals, ui } = self;
-        let config = Config { jobs: usize::from(args.jobs), rate_per_s: args.rate, settle: SETTLE };
+        let settled_in = runs::settled_in(run.lock.client())?;
+        let config = Config { jobs: usize::from(args.jobs), rate_per_s: args.rate, settle: SETTLE, settled_in };
         let bar = ui.bar("sync", Some(plan.works().len() as u64), "objects");
         let id = run.id();
         let driver = Driver { lock: &mut *run.lock, target, signals, bar: &bar };
@@ -81,10 +82,7 @@ impl Sending<'_> {
         let driver::Outcome { summary, warnings } = match done {
             Ok(done) => done,
             Err(failure) => {
-                let end = commands::failed_end(&failure);
-                // The database may be what is away: the run is then found "lost" by the next one.
-                drop(run.finish(&end));
-                return Err(failure);
+                return Err(commands::end_failed(run, failure));
             }
         };
         if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {

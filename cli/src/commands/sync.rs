@@ -66,7 +66,6 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     let target = target(args, settings, &mut lock)?;
     let portion = portion::read(lock.client(), args.shard, patience)?;
     let parked = objects::parked_without_event(lock.client())?;
-    check(args, &portion.plan)?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
         let exit = if portion.plan.works().is_empty() { Exit::Done } else { Exit::Partly };
@@ -75,14 +74,15 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     let (plan, marks) = (&portion.plan, marks(&portion.pending));
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
     (run.waiting, run.held, run.parked) = (portion.waiting, portion.held, parked);
-    let result = Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run);
-    match result {
-        Ok(outcome) if args.verify && outcome.exit != Exit::Partly => {
-            drop(lock);
-            verify(settings, signals, ui, outcome)
-        }
-        result => result,
+    if let Err(failure) = check(args, plan) {
+        return Err(commands::end_failed(run, failure));
     }
+    let outcome = Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run)?;
+    if args.verify {
+        drop(lock);
+        return verify(settings, signals, ui, outcome);
+    }
+    Ok(outcome)
 }
 
 fn dry_run(args: &Sync, settings: &Settings) -> Result<Outcome> {
@@ -94,9 +94,12 @@ fn dry_run(args: &Sync, settings: &Settings) -> Result<Outcome> {
     Ok(Outcome { report: Some(Report::Plan(PlanReport::new(&plan))), exit })
 }
 
-/// Compares both sides after a run that went well: a 2xx is not proof (TARGETS 6).
-fn verify(settings: &Settings, signals: &Signals, ui: &Ui, outcome: Outcome) -> Result<Outcome> {
+/// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).
+fn verify(settings: &Settings, signals: &Signals, ui: &Ui, mut outcome: Outcome) -> Result<Outcome> {
     let differences = commands::diff::count_drift(settings, signals, ui)?;
+    if let Some(Report::Sync(report)) = &mut outcome.report {
+        report.drift = Some(differences as u64);
+    }
     if differences == 0 {
         return Ok(outcome);
     }

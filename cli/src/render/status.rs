@@ -34,9 +34,10 @@ fn line(run: &RunRow) -> String {
 pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
     let mut table = table(page, &["run", "kind", "status", "exit", "started", "took", "requests", "where"], &[0, 3, 6]);
     for run in &report.runs {
+        let shard = run.shard.as_ref().map_or_else(String::new, |shard| format!(" {shard}"));
         table.add_row([
             run.id.to_string(),
-            run.kind.clone(),
+            format!("{}{shard}", run.kind),
             run.status.clone(),
             run.exit_code.map_or_else(String::new, |code| code.to_string()),
             run.started_at.clone(),
@@ -60,7 +61,7 @@ pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Res
     if report.objects.is_empty() {
         return writeln!(out, "nothing is parked, held or waiting");
     }
-    let mut table = table(page, &["object", "state", "status", "since", "runs", "why"], &[2, 4]);
+    let mut table = table(page, &["object", "state", "status", "since", "runs", "next", "why"], &[2, 4]);
     for object in &report.objects {
         table.add_row([
             format!("{}/{}", object.entity, object.id),
@@ -68,6 +69,7 @@ pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Res
             object.status.map_or_else(String::new, |status| status.to_string()),
             span(object.since_s),
             object.failures.to_string(),
+            object.next_try_s.map_or_else(String::new, |s| format!("in {}", span(s))),
             printable(object.reason.as_deref().unwrap_or("")),
         ]);
     }

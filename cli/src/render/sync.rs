@@ -50,6 +50,11 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     if let Some(error) = &report.first_error {
         writeln!(out, "first trouble: {error}")?;
     }
+    match report.drift {
+        Some(0) => writeln!(out, "verified: the target has everything as it was sent")?,
+        Some(drift) => writeln!(out, "verified: {} objects differ that are not pending", number(drift))?,
+        None => {}
+    }
     Ok(())
 }
 

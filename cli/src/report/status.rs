@@ -65,6 +65,9 @@ pub struct ParkedRow {
     pub failures: i32,
     /// Since when, in seconds.
     pub since_s: f64,
+    /// In how many seconds `--every` and `--follow` try it again. A plain run does at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_try_s: Option<f64>,
 }
 
 /// `news retry`, `news discard`

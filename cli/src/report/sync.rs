@@ -131,6 +131,9 @@ pub struct SyncReport {
     pub first_error: Option<String>,
     /// Why it stopped early, if it did.
     pub stopped: Option<String>,
+    /// With `--verify`: how many objects were then found to differ that are not pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<u64>,
 }
 
 impl SyncReport {
@@ -154,6 +157,7 @@ impl SyncReport {
             warnings,
             first_error: summary.first_error.clone(),
             stopped: summary.stop.as_ref().map(ToString::to_string),
+            drift: None,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Threads that send requests. Each asks the session itself what comes next: from an answer
 //! to the next request no other thread has to wake up.
+//!
+//! There is one thread more than there may be requests: it has an eye on the clock while all
+//! others are under way.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -17,7 +19,8 @@ use crate::target::Target;
 
 /// A request needs little of it.
 pub const STACK_BYTES: usize = 512 * 1024;
-/// Who waits looks around again after so long, whatever it waits for.
+/// One of those who wait looks after what is due so often; the others are woken when they are needed.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_millis(500);
 
 /// What the database is needed for.
@@ -39,9 +42,7 @@ pub struct Crew<'a> {
     /// Somebody may find something to do.
     changed: Condvar,
     target: &'a Target,
-    /// When the lock's session was last known to be there, in milliseconds of the run: nothing
-    /// is sent later than [`LEASE`] after that.
-    confirmed_ms: AtomicU64,
+    jobs: usize,
     errands: Sender<Errand>,
     started: Instant,
 }
@@ -53,24 +54,36 @@ struct State {
     warnings: Vec<String>,
     /// What the clerk was asked for and has not told yet.
     asked: Option<Key>,
+    /// Threads that have a request under way.
+    busy: usize,
     /// Threads that wait.
     resting: usize,
+    /// One of these has an eye on the clock.
+    watched: bool,
     over: bool,
 }
 
 impl<'a> Crew<'a> {
-    /// Makes one; its threads call [`Crew::work`].
-    pub fn new(session: Session, target: &'a Target, errands: Sender<Errand>) -> Self {
-        let state =
-            State { session, objects: BTreeMap::new(), warnings: Vec::new(), asked: None, resting: 0, over: false };
-        Self {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            target,
-            confirmed_ms: AtomicU64::new(0),
-            errands,
-            started: Instant::now(),
-        }
+    /// Makes one for `jobs` requests at the same time.
+    pub fn new(session: Session, target: &'a Target, jobs: usize, errands: Sender<Errand>) -> Self {
+        let state = State {
+            session,
+            objects: BTreeMap::new(),
+            warnings: Vec::new(),
+            asked: None,
+            busy: 0,
+            resting: 0,
+            watched: false,
+            over: false,
+        };
+        let (state, changed, started) = (Mutex::new(state), Condvar::new(), Instant::now());
+        target.lease().renew(started + LEASE);
+        Self { state, changed, target, jobs, errands, started }
+    }
+
+    /// Returns how many threads are to call [`Crew::work`].
+    pub fn hands(&self) -> usize {
+        self.jobs + 1
     }
 
     /// Works until the run is over.
@@ -78,7 +91,7 @@ impl<'a> Crew<'a> {
         let _alarm = Alarm(self);
         let mut state = self.state();
         while !state.over {
-            if !self.has_lease() {
+            if !self.target.lease().is_valid() {
                 state = self.rest(state, None);
                 continue;
             }
@@ -89,8 +102,7 @@ impl<'a> Crew<'a> {
                         Method::Get | Method::Post | Method::Put => state.objects.get(&request.key).cloned(),
                         Method::Delete => None,
                     };
-                    self.wake_one(&state);
-                    drop(state);
+                    self.leave(state);
                     let json = match request.method {
                         Method::Post | Method::Put => object.as_deref().map(wire::to_json),
                         Method::Get | Method::Delete => None,
@@ -98,15 +110,14 @@ impl<'a> Crew<'a> {
                     let reply = self.target.send(&request, json.as_deref());
                     // Bad random numbers make bad delays, no bad data.
                     let random = random().unwrap_or_default();
-                    state = self.state();
+                    state = self.come_back();
                     state.session.answered(request.key, &reply, object.as_deref(), self.now(), random);
                 }
                 Next::CheckListing => {
-                    self.wake_one(&state);
-                    drop(state);
+                    self.leave(state);
                     let listing = self.target.look_at_listing();
                     let random = random().unwrap_or_default();
-                    state = self.state();
+                    state = self.come_back();
                     state.session.listed(listing, self.now(), random);
                 }
                 Next::Prepare(keys) => self.ask(Errand::Prepare(keys)),
@@ -179,19 +190,14 @@ impl<'a> Crew<'a> {
         self.started.elapsed()
     }
 
-    /// Takes note that the lock's session was there at `time`.
+    /// Takes note that the lock's session was there at the run's time `time`: nothing is sent
+    /// later than [`LEASE`] after that.
     pub fn confirm(&self, time: Duration) {
-        let had = self.has_lease();
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.confirmed_ms.fetch_max(ms, Ordering::Relaxed);
+        let had = self.target.lease().is_valid();
+        self.target.lease().renew(self.started + time + LEASE);
         if !had {
             self.changed.notify_all();
         }
-    }
-
-    fn has_lease(&self) -> bool {
-        let confirmed = Duration::from_millis(self.confirmed_ms.load(Ordering::Relaxed));
-        self.now() < confirmed + LEASE
     }
 
     fn ask(&self, errand: Errand) {
@@ -199,19 +205,31 @@ impl<'a> Crew<'a> {
         let _ = self.errands.send(errand);
     }
 
-    /// Who found something to do lets another one look for more.
-    fn wake_one(&self, state: &State) {
-        if state.resting > 0 {
+    /// Goes off with a request. Where there may be more to do, or nobody watches, another one wakes up.
+    fn leave(&self, mut state: MutexGuard<'_, State>) {
+        state.busy += 1;
+        if state.resting > 0 && (state.busy < self.jobs || !state.watched) {
             self.changed.notify_one();
         }
     }
 
+    fn come_back(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.busy -= 1;
+        state
+    }
+
     /// Waits for a change, or until the run's time `until`.
     fn rest<'s>(&'s self, mut state: MutexGuard<'s, State>, until: Option<Duration>) -> MutexGuard<'s, State> {
-        let time = until.map_or(REST_MAX, |until| until.saturating_sub(self.now()).min(REST_MAX));
+        let watches = !std::mem::replace(&mut state.watched, true);
+        let most = if watches { WATCH_EVERY } else { REST_MAX };
+        let time = until.map_or(most, |until| until.saturating_sub(self.now()).min(most));
         state.resting += 1;
         let (mut state, _) = self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
         state.resting -= 1;
+        if watches {
+            state.watched = false;
+        }
         state
     }
 }

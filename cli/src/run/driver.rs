@@ -1,7 +1,7 @@
 //! Does what a session says: requests on threads, transactions on the lock's connection.
 //!
 //! ```text
-//!  crew (jobs threads): next() ─▶ Send ─▶ request ─▶ answered() ─▶ next() ─▶ …
+//!  crew (jobs + 1 threads): next() ─▶ Send ─▶ request ─▶ answered() ─▶ next() ─▶ …
 //!                          │ Prepare, Record, AskMaster     ▲ loaded(), owned()
 //!                          ▼                                │
 //!  clerk (this thread): one transaction after the other, in the order they were asked for
@@ -65,10 +65,10 @@ impl Driver<'_> {
         // Reading the plan may have taken longer than the lease.
         self.lock.confirm()?;
         let session = Session::new(config, plan, Duration::ZERO);
-        let crew = Crew::new(session, self.target, sender);
+        let crew = Crew::new(session, self.target, config.jobs, sender);
         let mut clerk = Clerk { driver: self, crew: &crew, wishes, marks };
         thread::scope(|scope| {
-            for n in 0..config.jobs {
+            for n in 0..crew.hands() {
                 let hand = thread::Builder::new().name(format!("request-{n}")).stack_size(STACK_BYTES);
                 let started = hand.spawn_scoped(scope, || crew.work()).or_fail(Kind::Bug, "cannot start a thread");
                 if let Err(failure) = started {

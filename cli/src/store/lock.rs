@@ -15,7 +15,7 @@ use crate::store::shard::{self, Epoch, Shard};
 use crate::store::{Purpose, connect_as, is_lost, schema};
 
 /// "news" in ASCII: the first half of the locks' keys; the second is `shard`'s.
-const LOCK_CLASS: i32 = 0x6e65_7773;
+pub(super) const LOCK_CLASS: i32 = 0x6e65_7773;
 
 /// The database may be away so long in the middle of a run.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(30);

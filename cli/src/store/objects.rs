@@ -238,13 +238,16 @@ pub struct LeftRow {
     pub since: std::time::SystemTime,
     /// How often in a row.
     pub failures: i32,
+    /// Repeated runs let it wait until then.
+    pub next_try: Option<std::time::SystemTime>,
 }
 
 /// Reads what earlier runs left, parked objects first; at most `limit`.
 pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>> {
     let rows = client.query(
         // A newer event has un-parked its object already.
-        "SELECT entity_table, entity_pk, stands, status, reason, updated_at, failures
+        "SELECT entity_table, entity_pk, stands, status, reason, updated_at, failures,
+                CASE WHEN stands = 'waiting' THEN next_try_at END
          FROM news_sync_object o,
              LATERAL (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
                       AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL) AS unsynced (last_id),
@@ -265,6 +268,7 @@ pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>>
                 reason: row.get(4),
                 since: row.get(5),
                 failures: row.get(6),
+                next_try: row.get(7),
             })
         })
         .collect()
@@ -307,18 +311,6 @@ pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
         transaction.commit()?;
     }
     Ok(parked)
-}
-
-/// Returns how long it takes until no request of an earlier run can have its effect any
-/// more, if each has it within `settle`.
-pub fn unsettled(client: &mut Client, settle: Duration) -> Result<Duration> {
-    let row = client.query_one(
-        "SELECT coalesce(max(extract(epoch FROM updated_at - clock_timestamp())::float8), -1e9) FROM news_sync_object
-         WHERE presence = 'unknown'",
-        &[],
-    )?;
-    let left_s = row.get::<_, f64>(0) + settle.as_secs_f64();
-    Ok(Duration::try_from_secs_f64(left_s).unwrap_or_default().min(settle))
 }
 
 /// Lists the comments of these posts, each with its post.

@@ -1,9 +1,12 @@
 //! The history of runs, and which target the database follows.
 
+use std::time::Duration;
+
+use news_core::session::{LEASE, SETTLE};
 use postgres::{Client, GenericClient};
 
 use crate::error::Result;
-use crate::store::lock::{Lock, host};
+use crate::store::lock::{LOCK_CLASS, Lock, host};
 
 /// Runs in the history: a day of `--follow` under constant change.
 const RUNS_KEPT: i64 = 100_000;
@@ -68,6 +71,21 @@ pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
     Ok(id)
 }
 
+/// Returns how long it takes until what ended runs have sent has had its effect: [`SETTLE`]
+/// after their end. Of a run that was lost the end is when that was noticed, and it may have sent
+/// for a [`LEASE`] longer.
+pub fn settled_in(client: &mut impl GenericClient) -> Result<Duration> {
+    let row = client.query_one(
+        "SELECT max(extract(epoch FROM finished_at - clock_timestamp())::float8
+                    + CASE status WHEN 'lost' THEN $1::float8 ELSE 0 END)
+         FROM news_sync_run WHERE kind <> 'import' AND finished_at > clock_timestamp() - interval '1 minute'",
+        &[&LEASE.as_secs_f64()],
+    )?;
+    let left_s = row.get::<_, Option<f64>>(0).map_or(0.0, |ended_s| ended_s + SETTLE.as_secs_f64());
+    // A clock that was set back must not hold anybody up.
+    Ok(Duration::try_from_secs_f64(left_s).unwrap_or_default().min(SETTLE + LEASE))
+}
+
 /// How a run went, for its row.
 #[derive(Debug)]
 pub struct RunEnd {
@@ -126,12 +144,18 @@ pub struct RunRow {
     pub shard: Option<String>,
 }
 
+/// Who was killed is called running until the next run finds it; its lock tells before that.
 const RUN: &str = r#"
-    SELECT id, kind, status, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    SELECT id, kind, CASE WHEN status = 'running' AND NOT EXISTS (
+               SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+               WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND l.objsubid = 2
+                 -- Of another role's session not everything is shown.
+                 AND (a.application_name LIKE '% ' || r.pid || '@%') IS NOT FALSE) THEN 'lost' ELSE status END,
+           to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
            host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard
-    FROM news_sync_run"#;
+    FROM news_sync_run r"#;
 
 fn run_row(row: &postgres::Row) -> RunRow {
     RunRow {
@@ -154,7 +178,7 @@ fn run_row(row: &postgres::Row) -> RunRow {
 
 /// Reads the last runs, newest first.
 pub fn last(client: &mut Client, limit: i64) -> Result<Vec<RunRow>> {
-    let rows = client.query(&format!("{RUN} ORDER BY id DESC LIMIT $1"), &[&limit])?;
+    let rows = client.query(&format!("{RUN} ORDER BY id DESC LIMIT $2"), &[&i64::from(LOCK_CLASS), &limit])?;
     Ok(rows.iter().map(run_row).collect())
 }
 
@@ -163,7 +187,7 @@ pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
     let sql = format!(
         "{RUN} WHERE id IN (SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind) ORDER BY id"
     );
-    Ok(client.query(&sql, &[])?.iter().map(run_row).collect())
+    Ok(client.query(&sql, &[&i64::from(LOCK_CLASS)])?.iter().map(run_row).collect())
 }
 
 /// A run in numbers, for who draws curves.

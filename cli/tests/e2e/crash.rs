@@ -8,8 +8,8 @@ use std::time::Duration;
 use postgres::Client;
 use rustix::process::Signal;
 
+use crate::support::pair::nothing_twice;
 use crate::support::{Pair, wait_until};
-use crate::sync::nothing_twice;
 
 /// Kills where nobody says otherwise: a few seconds.
 const KILLS: u64 = 12;

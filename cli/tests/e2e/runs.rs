@@ -13,8 +13,9 @@ fn the_history_tells_of_every_run() {
     pair.fake.set_faults(r#"{"forbid": "all"}"#);
     pair.edit("UPDATE news_post SET title = 'y' WHERE id = 6");
     pair.sync([]).expect_code(7);
-    // What is refused before it begins is no run.
+    // What is refused is a run that sent nothing; what is only looked at is none.
     pair.sync(["--checksum", "0"]).expect_code(4);
+    pair.sync(["--dry-run", "--max-deletes", "0"]).expect_code(1);
     let runs = pair.news.run(["--json", "runs"]).ok().json()["runs"].clone();
     let told: Vec<(&str, &str, i64, i64)> = runs
         .as_array()
@@ -27,7 +28,13 @@ fn the_history_tells_of_every_run() {
         .collect();
     assert_eq!(
         told,
-        [("sync", "failed", 7, 1), ("full", "partly", 3, 1), ("sync", "partly", 3, 2), ("import", "done", 0, 0)]
+        [
+            ("sync", "failed", 4, 0),
+            ("sync", "failed", 7, 1),
+            ("full", "partly", 3, 1),
+            ("sync", "partly", 3, 2),
+            ("import", "done", 0, 0)
+        ]
     );
     for run in runs.as_array().unwrap() {
         assert_eq!(run["target_url"], json!(pair.fake.url()));
@@ -41,9 +48,10 @@ fn the_history_tells_of_every_run() {
         );
         assert!(run["seconds"].as_f64().unwrap() >= 0.0);
     }
-    assert!(runs[2]["first_error"].as_str().unwrap().starts_with("posts/5: status 422"), "{}", runs[2]);
-    assert!(runs[0]["first_error"].as_str().unwrap().contains("403"));
-    assert_eq!(runs[3]["first_error"], Value::Null);
+    assert!(runs[0]["first_error"].as_str().unwrap().contains("checksum"));
+    assert!(runs[1]["first_error"].as_str().unwrap().contains("403"));
+    assert!(runs[3]["first_error"].as_str().unwrap().starts_with("posts/5: status 422"), "{}", runs[3]);
+    assert_eq!(runs[4]["first_error"], Value::Null);
     let limited = pair.news.run(["--json", "runs", "--limit", "2"]).ok().json();
     assert_eq!(limited["runs"].as_array().unwrap().len(), 2);
     let text = pair.news.run(["runs"]).ok().stdout;

@@ -4,7 +4,7 @@ use alloc::format;
 use core::time::Duration;
 
 use crate::model::{Key, Object};
-use crate::object::Step;
+use crate::object::{Flight, Step};
 use crate::reply::{Answer, Method, Reply, Told};
 use crate::session::base::Base;
 use crate::session::order::Fate;
@@ -47,14 +47,15 @@ impl Session {
         }
         let entity = item.work.key.entity();
         let Some(method) = item.talk.next() else { return };
-        let step = item.talk.answered(method, told.answer, sent_at, self.config.settle);
+        let flight = Flight { sent_at, back_at: now };
+        let step = item.talk.answered(method, told.answer, flight, self.config.settle);
         let trial = self.trials.entry(entity).or_default();
         if method == Method::Post && step == Step::Done {
             if trial.wants_proof(place, &told.named) {
                 *trial = Trial::Running(place);
                 let item = &mut self.items[place];
                 item.talk.doubt();
-                item.errand = Errand::ReadBack { named: told.named.clone(), settled_at: sent_at + self.config.settle };
+                item.errand = Errand::ReadBack { named: told.named.clone(), settled_at: now + self.config.settle };
                 item.phase = Phase::Ready;
                 self.ready.push_front(place);
                 return;

@@ -55,6 +55,10 @@ impl Session {
                     self.take(place, &told, sent_at, now, random);
                 }
             }
+            Listing::Forbidden(what) => {
+                self.base = Base::Untried;
+                self.stop(Stop::Credentials(what));
+            }
             Listing::Other(what) => {
                 self.base = Base::Untried;
                 self.stop(Stop::WrongBase(what));

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
+use crate::merge::Presence;
 use crate::object::ATTEMPTS_MAX;
+use crate::plan::Stage;
 use crate::reply::Told;
 use crate::session::order::Fate;
 use crate::session::pace::Exhausted;
@@ -66,7 +68,10 @@ impl Session {
             let item = &mut self.items[place];
             item.phase = Phase::Ended;
             self.open -= usize::from(item.prepared);
-            for held in self.order.ended(&self.items[place].work, fate) {
+            // An update that failed leaves the post as it was: its comments need not wait.
+            let is_there = item.work.stage() == Stage::UpdatePosts && item.talk.presence() != Presence::Absent;
+            let fate = if is_there { Fate::Good } else { fate };
+            for held in self.order.ended(&item.work, fate) {
                 self.summary.held += 1;
                 self.leave(held, Left::Held, now);
                 ending.push((held, Fate::Bad));

@@ -125,8 +125,7 @@ impl Session {
             .iter()
             .map(|work| Item {
                 work: *work,
-                // Another run's requests may have been sent up to `LEASE` after this one began.
-                talk: Conversation::new(work.before, work.after, now, config.settle + LEASE),
+                talk: Conversation::new(work.before, work.after, now + config.settled_in),
                 errand: Errand::Talk,
                 phase: Phase::Queued,
                 prepared: false,
@@ -203,11 +202,12 @@ impl Session {
         if self.listing_at().is_some_and(|at| at <= now) {
             return self.ask_listing(now);
         }
-        if let Some(request) = self.send(now) {
-            return Next::Send(request);
-        }
+        // First: it takes a transaction, and until then those who are ready are sent.
         if self.may_prepare() {
             return self.prepare();
+        }
+        if let Some(request) = self.send(now) {
+            return Next::Send(request);
         }
         if !self.facts.is_empty() && (now >= self.facts_since + RECORD_WITHIN || self.is_idle()) {
             return self.record();

@@ -1,7 +1,7 @@
 //! Which object may be next: the plan's order, and who waits for whom (TARGETS 9).
 //!
-//! - A comment's create waits for its post's; so does its update, which may move it there:
-//!   a target that drops orphans would drop it.
+//! - A comment's create or update waits for its post's, whichever that is: an update may turn
+//!   out to be a create, and a target that drops orphans would drop the comment.
 //! - No delete begins before every create and update has ended.
 //! - A post's delete waits for its comments' deletes.
 //!
@@ -32,9 +32,9 @@ pub struct Order {
     deletes: VecDeque<usize>,
     /// Creates and updates that have not ended.
     changes_open: usize,
-    /// Comments waiting for their post's create.
+    /// Comments waiting for their post.
     waiting_for_post: BTreeMap<PostId, Vec<usize>>,
-    /// The posts whose create is in the plan.
+    /// The posts whose create or update is in the plan.
     posts: BTreeSet<PostId>,
     /// Per post: deletes of its comments that have not ended, whether one ended badly,
     /// and the post's own delete.
@@ -61,7 +61,7 @@ impl Order {
             // may depend on how.
             let goes = work.standing == Standing::Ready && work.action() != Action::Nothing;
             match (work.stage(), work.key, work.parent) {
-                (Stage::CreatePosts, Key::Post(post), _) => {
+                (Stage::CreatePosts | Stage::UpdatePosts, Key::Post(post), _) => {
                     order.posts.insert(post);
                     if goes {
                         order.changes.push_back(place);
@@ -115,7 +115,7 @@ impl Order {
             self.changes_open -= 1;
         }
         match (work.stage(), work.key, work.parent) {
-            (Stage::CreatePosts, Key::Post(post), _) => {
+            (Stage::CreatePosts | Stage::UpdatePosts, Key::Post(post), _) => {
                 let waiting = self.waiting_for_post.remove(&post).unwrap_or_default();
                 match fate {
                     Fate::Good => self.changes.extend(waiting),

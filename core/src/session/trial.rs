@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! POST 2xx ─▶ GET ours ─ there, equal ───────────────────▶ kept
-//!                 ├ there, not equal ─ no other id named ─▶ kept, differently
+//!                 ├ there, not equal, and again after settle ─ no other id named ─▶ kept, differently
 //!                 ├ gone, and again after settle ─ no other id named ─▶ pretends
 //!                 └ either, and another id named ─▶ GET that ─ our content ─▶ (the master's id? it stays) DELETE ─▶ own ids
 //!                                                           ├ other content ─▶ own ids
@@ -18,7 +18,7 @@ use core::time::Duration;
 
 use crate::merge::Presence;
 use crate::model::{Entity, Key, Object};
-use crate::object::{Conversation, Step};
+use crate::object::{Conversation, Flight, Step};
 use crate::reply::{self, Answer, Method, Named, Reply, Told};
 use crate::session::types::{Removed, Stop, Warning};
 use crate::session::{Phase, Session, pace};
@@ -144,6 +144,10 @@ impl Errand {
     pub fn follow(&self, key: Key, told: &Told, sent_at: Duration) -> Verdict {
         match (self, told.answer) {
             (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Kept,
+            // What was there before may still be seen.
+            (Errand::ReadBack { named: Named::AsSent, settled_at }, Answer::Different) if sent_at < *settled_at => {
+                Verdict::At(*settled_at, self.clone())
+            }
             (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Different) => Verdict::StoredDifferently,
             // Perhaps an older object that happens to have the id.
             (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Different) => {
@@ -232,12 +236,13 @@ impl Session {
                 self.ask_master = Some((place, stray));
             }
             Verdict::OwnIds { named, removed } => {
-                item.talk = Conversation::new(Presence::Absent, item.work.after, now, Duration::ZERO);
+                item.talk = Conversation::new(Presence::Absent, item.work.after, Duration::ZERO);
                 item.phase = Phase::Suspended;
                 self.stop(Stop::OwnIds { key, named, removed });
             }
             Verdict::Trouble => {
-                let step = item.talk.answered(Method::Get, told.answer, now, Duration::ZERO);
+                let step =
+                    item.talk.answered(Method::Get, told.answer, Flight { sent_at, back_at: now }, Duration::ZERO);
                 match step {
                     Step::Retry(attempt) => {
                         let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));

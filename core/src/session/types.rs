@@ -20,14 +20,16 @@ pub struct Config {
     pub rate_per_s: Option<f64>,
     /// How long a request may take to have its effect, from its sending.
     pub settle: Duration,
+    /// So long after its start, what earlier runs sent has had its effect: [`settle`](Self::settle)
+    /// after the end of the last one; of one that was lost, [`LEASE`] besides.
+    pub settled_in: Duration,
 }
 
 /// A request may take so long to have its effect.
 pub const SETTLE: Duration = Duration::from_secs(2);
 
-/// A request is sent at the latest so long after the lock's session was known to be there.
-/// The next run, which may start the moment it is lost, waits for so long besides
-/// [`SETTLE`] where it does not know what is under way.
+/// A request is sent at the latest so long after the lock's session was known to be there:
+/// the next run may start the moment it is lost.
 pub const LEASE: Duration = Duration::from_secs(1);
 
 /// What the driver is to do next.
@@ -78,6 +80,8 @@ pub enum Loaded {
 pub enum Listing {
     /// 200, and it begins with `[`.
     Good,
+    /// 401 or 403.
+    Forbidden(String),
     /// Anything else that is an answer.
     Other(String),
     /// No answer.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use news_core::merge::Merged;
 use news_core::reply::Reply;
-use news_core::session::{Config, Fact, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
+use news_core::session::{Config, Fact, LEASE, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
 use news_core::{Key, Object};
 
 use crate::master::{Marks, Reading, Row};
@@ -63,6 +63,8 @@ pub struct Run {
     confirmed: Duration,
     wakes: u64,
     steps_at_once: (Duration, u32),
+    /// A later run has seen that it did not end itself.
+    found_lost: bool,
 }
 
 impl Run {
@@ -83,6 +85,7 @@ impl Run {
             confirmed: world.now,
             wakes: 0,
             steps_at_once: (world.now, 0),
+            found_lost: false,
         }
     }
 
@@ -96,6 +99,11 @@ impl Run {
 
     pub fn body(&self, key: Key) -> Option<&Object> {
         self.bodies.get(&key)
+    }
+
+    /// The lock's session was there not long ago.
+    pub fn has_lease(&self, now: Duration) -> bool {
+        now <= self.confirmed + LEASE
     }
 
     pub fn lose_lock(&mut self) {
@@ -127,13 +135,25 @@ impl World {
             });
             format!("run {number} starts: {}", works.collect::<Vec<_>>().join(", "))
         });
-        let settle = if self.setup.flaw == Some(Flaw::NoSettle) { Duration::ZERO } else { SETTLE };
-        let config = Config { jobs: self.setup.jobs, rate_per_s: self.setup.rate_per_s, settle };
+        self.find_lost();
+        let patient = self.setup.flaw != Some(Flaw::NoSettle);
+        let settle = if patient { SETTLE } else { Duration::ZERO };
+        let settled_in = if patient { self.settled_at.saturating_sub(self.now) } else { Duration::ZERO };
+        let config = Config { jobs: self.setup.jobs, rate_per_s: self.setup.rate_per_s, settle, settled_in };
         let run = Run::new(config, reading, self);
         self.runs.push(run);
         self.stats.runs += 1;
         self.drive(number)?;
         Ok(Some(number))
+    }
+
+    /// Who takes the lock finds the runs that did not end themselves.
+    fn find_lost(&mut self) {
+        for run in &mut self.runs {
+            if run.over != Some(Over::Finished) && !core::mem::replace(&mut run.found_lost, true) {
+                self.settled_at = self.settled_at.max(self.now + SETTLE + LEASE);
+            }
+        }
     }
 
     fn dies(&mut self, run: usize) -> bool {
@@ -149,6 +169,9 @@ impl World {
         self.runs[run].over = Some(over);
         self.stats.longest = self.stats.longest.max(self.now.saturating_sub(self.runs[run].started));
         self.stats.requests_max = self.stats.requests_max.max(self.runs[run].watch.requests);
+        if over == Over::Finished {
+            self.settled_at = self.settled_at.max(self.now + SETTLE);
+        }
         if over == Over::Killed {
             self.stats.kills += 1;
         }

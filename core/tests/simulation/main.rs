@@ -137,4 +137,5 @@ caught! {
     catches_not_waiting_for_late_effects: NoSettle,
     catches_recording_after_the_lock_was_lost: RecordsAfterLockLost,
     catches_sending_without_asking_for_the_lock: NoLease,
+    catches_not_asking_again_after_a_slow_connection: NoGate,
 }

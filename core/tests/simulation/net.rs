@@ -53,7 +53,11 @@ pub struct Weather {
     /// The target is away meanwhile.
     down: Option<(Duration, Duration)>,
     timeout_ms: u64,
+    slow_connections_permille: u64,
 }
+
+/// A connection takes no longer, or is given up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +97,17 @@ impl Weather {
             let from = rng.within(until);
             (from, from + rng.ms(100, 60_000))
         });
-        Self { permille, down, timeout_ms: rng.between(100, 30_000) }
+        let slow_connections_permille = rng.pick(&[0, 0, 0, 100]).unwrap_or(0);
+        Self { permille, down, timeout_ms: rng.between(100, 30_000), slow_connections_permille }
     }
 
     pub fn fine() -> Self {
-        Self { permille: [0; TROUBLES.len()], down: None, timeout_ms: 30_000 }
+        Self { permille: [0; TROUBLES.len()], down: None, timeout_ms: 30_000, slow_connections_permille: 0 }
+    }
+
+    /// How long a request waits for its connection.
+    pub fn connecting(&self, rng: &mut Rng) -> Duration {
+        if rng.permille(self.slow_connections_permille) { rng.within(CONNECT_TIMEOUT) } else { Duration::ZERO }
     }
 
     pub fn fate(&self, method: Method, column: Column, now: Duration, rng: &mut Rng) -> (Fate, Option<Trouble>) {

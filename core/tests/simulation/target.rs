@@ -54,7 +54,7 @@ struct Record {
     object: Object,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
     column: Column,
     records: Vec<Record>,

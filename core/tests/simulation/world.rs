@@ -9,9 +9,9 @@ use news_core::reply::{Method, Reply};
 use news_core::session::{Fact, Left, Listing, Request, SETTLE};
 use news_core::{Entity, Key, Object};
 
-use crate::driver::{Arrival, Job, Run};
+use crate::driver::{Arrival, Job, Over, Run};
 use crate::master::Master;
-use crate::net::{Back, Fate, Weather};
+use crate::net::{Back, Weather};
 use crate::rng::Rng;
 use crate::rules::{Broken, Checked, hold};
 use crate::target::{Column, Target};
@@ -31,6 +31,8 @@ pub enum Flaw {
     RecordsAfterLockLost,
     /// It does not ask whether the lock is still held before it sends.
     NoLease,
+    /// It does not ask again once there is a connection, however long that took.
+    NoGate,
 }
 
 /// What a seed decides at once.
@@ -42,6 +44,8 @@ pub struct Setup {
     /// A transaction takes up to so long.
     pub commit_ms: u64,
     pub flaw: Option<Flaw>,
+    /// The target acknowledges a write, and it takes effect so much later.
+    pub lag: Duration,
     /// The time between two starts of a run, at most.
     start_gap_ms: u64,
     lock_losses_permille: u64,
@@ -69,7 +73,15 @@ pub enum Event {
         run: usize,
         job: Job,
     },
+    /// There is a connection.
+    Transmit {
+        flight: usize,
+    },
     Effect {
+        flight: usize,
+    },
+    /// What was acknowledged takes effect.
+    LateEffect {
         flight: usize,
     },
     Back {
@@ -89,8 +101,8 @@ pub struct Flight {
     /// Its run has taken the answer.
     pub back: bool,
     object: Option<Object>,
-    fate: Fate,
-    effects_to_come: usize,
+    sent_at: Duration,
+    comes: Back,
     answer: Option<(u16, String)>,
 }
 
@@ -128,6 +140,8 @@ pub struct World {
     pub flights: Vec<Flight>,
     /// Runs whose listing is on its way.
     pub listings: Vec<usize>,
+    /// What runs so far have sent has had its effect then.
+    pub settled_at: Duration,
     pub kill_permille: u64,
     pub stats: Stats,
     pub trace: Option<Vec<String>>,
@@ -151,8 +165,11 @@ impl World {
     pub fn new(seed: u64, flaw: Option<Flaw>) -> Self {
         let mut rng = Rng::new(seed);
         let until = rng.ms(500, 30_000);
+        let column = Column::any(&mut rng);
+        let lags = matches!(column, Column::Duplicates { .. }) && rng.permille(300);
         let setup = Setup {
-            column: Column::any(&mut rng),
+            column,
+            lag: if lags { rng.within(SETTLE) } else { Duration::ZERO },
             jobs: usize::try_from(rng.between(1, 8)).unwrap_or(1),
             rate_per_s: rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2))),
             commit_ms: rng.pick(&[2, 20, 300]).unwrap_or(2),
@@ -175,6 +192,7 @@ impl World {
             runs: Vec::new(),
             flights: Vec::new(),
             listings: Vec::new(),
+            settled_at: Duration::ZERO,
             kill_permille,
             stats: Stats::default(),
             trace: None,
@@ -266,7 +284,9 @@ impl World {
             Event::Edit | Event::StartRun | Event::LoseLock { .. } | Event::Interrupt { .. } => {}
             Event::Wake { run, token } => self.wake(run, token)?,
             Event::Job { run, job } => self.do_job(run, job)?,
+            Event::Transmit { flight } => self.transmit(flight)?,
             Event::Effect { flight } => self.effect(flight)?,
+            Event::LateEffect { flight } => self.take_effect(flight).map(drop)?,
             Event::Back { flight } => self.come_back(flight)?,
             Event::ListingBack { run, listing } => {
                 self.listings.retain(|other| *other != run);
@@ -298,14 +318,10 @@ impl World {
     pub fn send(&mut self, run: usize, request: Request) -> Checked {
         self.stats.requests += 1;
         let key = request.key;
-        let writes = request.method != Method::Get;
         if let Some((_, until)) = self.uncertain.get(&key)
             && self.setup.flaw.is_none()
         {
             hold!(*until <= self.now, "{} {key} while an earlier request may still take effect", request.method.name());
-        }
-        if writes && request.id == key.id().to_string() {
-            self.uncertain.insert(key, (self.flights.len(), self.now + SETTLE));
         }
         let object = match request.method {
             Method::Post | Method::Put => self.runs[run].body(key).cloned(),
@@ -313,19 +329,53 @@ impl World {
         };
         let carries = matches!(request.method, Method::Post | Method::Put);
         hold!(object.is_some() == carries, "{} {key} without its row", request.method.name());
-        let (fate, trouble) = self.weather.fate(request.method, self.setup.column, self.now, &mut self.rng);
         self.note(|| {
             let what = object.as_ref().map(|o| format!(" {:?}", o.fields())).unwrap_or_default();
-            let trouble = trouble.map(|t| format!("; {t:?}")).unwrap_or_default();
-            format!("run {run} sends {} {}/{}{what}{trouble}", request.method.name(), key.entity(), request.id)
+            format!("run {run} sends {} {}/{}{what}", request.method.name(), key.entity(), request.id)
         });
         let flight = self.flights.len();
-        for at in fate.effects.into_iter().flatten() {
-            self.at(at, Event::Effect { flight });
+        let connected = self.now + self.weather.connecting(&mut self.rng);
+        self.flights.push(Flight {
+            run,
+            request,
+            back: false,
+            object,
+            sent_at: connected,
+            comes: Back::Lost,
+            answer: None,
+        });
+        if connected > self.now {
+            self.at(connected, Event::Transmit { flight });
+            return Ok(());
         }
-        self.at(fate.at, Event::Back { flight });
-        let effects_to_come = fate.effects.iter().flatten().count();
-        self.flights.push(Flight { run, request, back: false, object, fate, effects_to_come, answer: None });
+        self.transmit(flight)
+    }
+
+    /// A request goes out, if its run is still there and may.
+    fn transmit(&mut self, number: usize) -> Checked {
+        let flight = &self.flights[number];
+        let run = &self.runs[flight.run];
+        let (method, key) = (flight.request.method, flight.request.key);
+        let own = flight.request.id == key.id().to_string();
+        if run.over == Some(Over::Killed) {
+            return Ok(());
+        }
+        if !run.has_lease(self.now) && self.setup.flaw != Some(Flaw::NoGate) {
+            self.note(|| format!("            {} {key} comes too late to be sent", method.name()));
+            return self.come_back(number);
+        }
+        if method != Method::Get && own {
+            self.uncertain.insert(key, (number, self.now + SETTLE));
+        }
+        let (fate, trouble) = self.weather.fate(method, self.setup.column, self.now, &mut self.rng);
+        if let Some(trouble) = trouble {
+            self.note(|| format!("            {} {key}: {trouble:?}", method.name()));
+        }
+        for at in fate.effects.into_iter().flatten() {
+            self.at(at, Event::Effect { flight: number });
+        }
+        self.at(fate.at, Event::Back { flight: number });
+        self.flights[number].comes = fate.back;
         Ok(())
     }
 
@@ -340,23 +390,46 @@ impl World {
         self.at(fate.at, Event::ListingBack { run, listing });
     }
 
+    /// A request arrives. Most targets do at once what they acknowledge.
     fn effect(&mut self, number: usize) -> Checked {
-        let flight = &mut self.flights[number];
+        let flight = &self.flights[number];
         let Request { key, method, id } = &flight.request;
+        let answer = if self.setup.lag.is_zero() || *method == Method::Get {
+            self.take_effect(number)?
+        } else {
+            // Later, but within what is assumed; and writes keep their order.
+            let at = (self.now + self.setup.lag).min(flight.sent_at + SETTLE);
+            let answer = self.target.clone().take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
+            if (200..=299).contains(&answer.0) {
+                self.at(at, Event::LateEffect { flight: number });
+            }
+            answer
+        };
+        let Request { key, method, .. } = &self.flights[number].request;
         let (key, method) = (*key, *method);
-        let (status, body) = self.target.take(method, key, id, flight.object.as_ref(), &mut self.rng);
+        let status = answer.0;
         if status == 422 && self.target.refuses == Some(key) {
             self.refused.insert(key);
         }
-        flight.effects_to_come -= 1;
-        flight.answer = Some((status, body));
+        let flight = &mut self.flights[number];
+        flight.answer = Some(answer);
         let run = flight.run;
-        self.note(|| format!("            {} {key} of run {run} takes effect: {status}", method.name()));
+        self.note(|| format!("            {} {key} of run {run} arrives: {status}", method.name()));
+        Ok(())
+    }
+
+    /// A request takes effect. Returns the status and the body of the answer.
+    fn take_effect(&mut self, number: usize) -> Result<(u16, String), Broken> {
+        let flight = &self.flights[number];
+        let Request { key, method, id } = &flight.request;
+        let answer = self.target.take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
+        let (key, method, run) = (*key, *method, flight.run);
+        self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
         if self.setup.column.keeps() {
             let count = self.target.count(key);
             hold!(count <= 1, "{key} is there {count} times");
         }
-        Ok(())
+        Ok(answer)
     }
 
     fn come_back(&mut self, number: usize) -> Checked {
@@ -365,7 +438,7 @@ impl World {
         if self.runs[run].over.is_some() {
             return Ok(());
         }
-        let reply = flight.fate.back.reply(flight.answer.as_ref());
+        let reply = flight.comes.reply(flight.answer.as_ref());
         let key = flight.request.key;
         let certain = match &reply {
             Reply::Http { status, .. } => matches!(status, 200..=407 | 409..=499),
@@ -390,6 +463,8 @@ impl World {
     pub fn recorded(&mut self, fact: &Fact) -> Checked {
         let key = fact.key();
         match fact {
+            // What takes effect later is looked at in the end.
+            Fact::Done(_) if !self.setup.lag.is_zero() => {}
             Fact::Done(_) if self.setup.column != Column::Pretends && !self.master.is_pending(key) => {
                 let (here, there) = (self.master.rows.get(&key), self.target.get(key));
                 // A target that counts may make a deleted id again.

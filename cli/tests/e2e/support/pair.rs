@@ -164,5 +164,17 @@ pub fn counted(sent: &[String]) -> BTreeMap<String, usize> {
     counts
 }
 
+/// No id was created twice, and none was tried to be.
+#[track_caller]
+pub fn nothing_twice(fake: &Fake) {
+    let counts = fake.counts();
+    for entity in ["posts", "comments"] {
+        for (id, tally) in counts[entity].as_object().unwrap() {
+            let (creates, refused) = (tally["creates"].as_u64().unwrap_or(0), tally["refused"].as_u64().unwrap_or(0));
+            assert!(creates <= 1 && refused == 0, "{entity}/{id}: {tally}");
+        }
+    }
+}
+
 /// Fifty edits of every sort, of what the fixtures have and of what is new: more than fifty events.
 pub const FIFTY_EDITS: &str = include_str!("fifty_edits.sql");

@@ -88,7 +88,7 @@ fn fine(request: &Request) -> Reply {
 }
 
 fn scene(works: Vec<Work>) -> Scene {
-    let config = Config { jobs: 1, rate_per_s: None, settle: SETTLE };
+    let config = Config { jobs: 1, rate_per_s: None, settle: SETTLE, settled_in: Duration::ZERO };
     Scene { works, config, listing: Listing::Good, overtaken: Vec::new(), interrupt_after: None }
 }
 
@@ -210,7 +210,7 @@ fn no_more_rows_are_held_than_the_limit() {
     let works = many("posts", 1..=5000, Presence::Unknown, Wish::Present);
     let mut open_max = 0;
     let plan = Plan::new(works);
-    let config = Config { jobs: 4, rate_per_s: None, settle: SETTLE };
+    let config = Config { jobs: 4, rate_per_s: None, settle: SETTLE, settled_in: SETTLE };
     let mut session = Session::new(config, &plan, Duration::ZERO);
     while let Next::Prepare(keys) = session.next(Duration::ZERO) {
         open_max += keys.len();

@@ -101,6 +101,45 @@ fn a_posts_delete_is_held_while_a_comments_is_not_done() {
 
 #[test]
 fn what_another_run_may_have_sent_is_waited_for() {
-    let played = scene(works(&[("posts/1", Unknown, Wish::Present)])).play(|request, _, _| fine(request));
+    let mut scene = scene(works(&[("posts/1", Unknown, Wish::Present), ("posts/2", Present, Wish::Absent)]));
+    scene.config.settled_in = SETTLE + LEASE;
+    let played = scene.jobs(2).play(|request, _, _| match request.method {
+        Method::Delete => status(404),
+        Method::Get | Method::Post | Method::Put => fine(request),
+    });
     assert_eq!((played.requests[0].as_str(), played.sent_at[0]), ("GET posts/1", SETTLE + LEASE));
+    assert_eq!(played.requests, ["GET posts/1", "DELETE posts/2", "LIST"]);
+}
+
+#[test]
+fn a_404_that_may_come_too_early_is_looked_into() {
+    let mut scene = scene(works(&[("posts/1", Present, Wish::Present), ("posts/2", Present, Wish::Absent)]));
+    scene.config.settled_in = SETTLE;
+    // An earlier run's creates are acknowledged, and on their way.
+    let played = scene.jobs(2).play(|request, _, now| if now < SETTLE { status(404) } else { fine(request) });
+    assert_eq!(played.requests, ["PUT posts/1", "LIST", "GET posts/1", "DELETE posts/2"]);
+    assert_eq!(played.recorded(), ["posts/1 done", "posts/2 done"]);
+}
+
+#[test]
+fn a_comment_waits_for_its_post_even_where_both_are_updates() {
+    // The target has lost everything.
+    let works = works(&[("posts/1", Present, Wish::Present), ("comments/7", Present, Wish::Present)]);
+    let lost = |request: &Request| match request.method {
+        Method::Put => status(404),
+        Method::Get | Method::Post | Method::Delete => fine(request),
+    };
+    let played = scene(works.clone()).jobs(4).play(|request, _, _| lost(request));
+    let creates: Vec<&String> = played.requests.iter().filter(|line| line.starts_with("POST")).collect();
+    assert_eq!(creates, ["POST posts/1", "POST comments/7"]);
+    assert!(played.first("PUT comments/7") > played.first("POST posts/1"));
+    // The post is refused: its comment has nowhere to go.
+    let played = scene(works.clone()).play(|request, _, _| match request.method {
+        Method::Post => status(422),
+        Method::Get | Method::Put | Method::Delete => status(404),
+    });
+    assert_eq!(played.recorded(), ["comments/7 Held Present", "posts/1 Parked Absent"]);
+    // A post that is there, if older, keeps nobody waiting.
+    let played = scene(works).play(|request, _, _| if request.key.id() == 1 { status(422) } else { fine(request) });
+    assert_eq!(played.recorded(), ["comments/7 done", "posts/1 Parked Present"]);
 }

@@ -59,6 +59,14 @@ fn a_wrong_base_does_not_look_like_deletes_that_succeed() {
 }
 
 #[test]
+fn a_listing_that_is_forbidden_is_a_matter_of_credentials() {
+    let mut scene = scene(many("posts", 1..=2, Present, Wish::Absent));
+    scene.listing = Listing::Forbidden("GET /posts: status 401".to_string());
+    let played = scene.play(|_, _, _| status(404));
+    assert_eq!(played.summary.stop, Some(Stop::Credentials("GET /posts: status 401".to_string())));
+}
+
+#[test]
 fn a_listing_that_does_not_come_ends_the_run_after_some_tries() {
     let mut scene = scene(many("posts", 1..=2, Present, Wish::Absent));
     scene.listing = Listing::None("timed out".to_string());

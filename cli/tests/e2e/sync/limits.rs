@@ -1,0 +1,83 @@
+//! Limits, plans and rates.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::NEW_POST;
+use crate::support::{Db, Fake, News, Pair};
+
+#[test]
+fn too_many_deletes_are_refused_before_anything_is_sent() {
+    let mut pair = Pair::new([]);
+    pair.edit("DELETE FROM news_post WHERE id = 1; UPDATE news_post SET title = 'x' WHERE id = 2");
+    for flags in [["--max-deletes", "5"], ["--max-deletes=5", "--dry-run"]] {
+        let refused = pair.sync(flags).expect_code(4);
+        assert!(refused.stderr.contains("6 objects") && refused.stderr.contains('5'), "{}", refused.stderr);
+    }
+    assert_eq!((pair.sent(), pair.unsynced()), (vec![], 7));
+    pair.sync(["--max-deletes", "6"]).ok();
+    pair.diff(0);
+    pair.edit("DELETE FROM news_post WHERE id = 2");
+    pair.sync(["--max-deletes", "0", "--force"]).ok();
+    pair.diff(0);
+}
+
+#[test]
+fn a_dry_run_tells_the_plan_and_its_checksum_binds() {
+    let mut pair = Pair::new([]);
+    assert_eq!(pair.sync(["--dry-run"]).ok().json()["actions"], json!([]));
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 2; DELETE FROM news_comment WHERE id = 1");
+    pair.edit(NEW_POST);
+    pair.sent();
+    let plan = pair.sync(["--dry-run"]).expect_code(1).json();
+    assert_eq!(
+        plan["actions"],
+        json!([
+            {"entity": "posts", "id": 101, "action": "create"},
+            {"entity": "posts", "id": 2, "action": "update"},
+            {"entity": "comments", "id": 1, "action": "delete"},
+        ])
+    );
+    let checksum = plan["checksum"].as_str().unwrap().to_owned();
+    assert!(pair.news.run(["sync", "--dry-run"]).expect_code(1).stdout.contains(&checksum));
+    assert_eq!((pair.sent(), pair.unsynced()), (vec![], 3));
+
+    pair.edit("UPDATE news_post SET title = 'y' WHERE id = 3");
+    let other = pair.sync(["--checksum", &checksum]).expect_code(4);
+    assert!(other.stderr.contains(&checksum), "{}", other.stderr);
+    assert_eq!(pair.sent(), Vec::<String>::new());
+    pair.edit("DELETE FROM news_modelevent WHERE entity_pk = 3");
+    pair.sync(["--checksum", &checksum]).ok();
+    assert_eq!(pair.unsynced(), 0);
+}
+
+#[test]
+fn the_rate_is_kept() {
+    let mut pair = Pair::new([]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 30");
+    let start = Instant::now();
+    pair.sync(["--rate", "30", "--jobs", "8"]).ok();
+    // 29 gaps of 33 ms.
+    assert!(start.elapsed() >= Duration::from_millis(950), "{:?}", start.elapsed());
+    pair.diff(0);
+}
+
+#[test]
+fn naming_another_target_is_a_loud_warning() {
+    let mut pair = Pair::new([]);
+    let other = Fake::start([""; 0]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
+    let warned = pair.news.run(["sync", "--target-url", other.url()]).ok();
+    assert!(warned.stderr.contains(pair.fake.url()) && warned.stderr.contains(other.url()), "{}", warned.stderr);
+    // It is the one to follow from now on.
+    let status = News::on(&pair.db).run(["--json", "status"]).ok().json();
+    assert_eq!(status["target"], json!(other.url()));
+}
+
+#[test]
+fn without_a_target_there_is_nothing_to_follow() {
+    let db = Db::new();
+    let refused = News::on(&db).run(["sync"]).expect_code(2);
+    assert!(refused.stderr.contains("--target-url"), "{}", refused.stderr);
+}
