@@ -8,14 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use news_core::diff::{Counts, Join, Kind as DifferenceKind, Listed};
+use news_core::diff::{Counts, Join, Kind as DifferenceKind, Match};
 use news_core::fingerprint::Fingerprint;
 use news_core::wire::{Element, FieldDifference};
 use news_core::{Entity, Key, Object, PostId};
 use postgres::{Client, Transaction};
 
 use crate::error::Result;
-use crate::listing::{Ahead, Extent, Progress, Source, Step};
+use crate::listing::{Ahead, Batch, Extent, Progress, Source, Step};
 use crate::signals::Signals;
 use crate::store::log::{self as change_log, Pending};
 use crate::store::prints::Prints;
@@ -100,46 +100,101 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
     Ok(comparison)
 }
 
-/// Joins the rows of one snapshot with the listing, which another thread reads and hashes.
-/// Returns the keys of what differs, too.
+/// Elements as a join wants them.
+#[derive(Default)]
+struct Lines {
+    lines: Vec<Line>,
+    /// Their fields, one element's behind the other's.
+    fields: Vec<u8>,
+}
+
+struct Line {
+    id: Option<i64>,
+    key: Option<Key>,
+    is_readable: bool,
+    /// Where its fields end.
+    end: usize,
+}
+
+impl Batch for Lines {
+    fn add(&mut self, element: Element<'_>) {
+        let is_readable = element.write_fields(&mut self.fields);
+        self.lines.push(Line { id: element.id(), key: element.key(), is_readable, end: self.fields.len() });
+    }
+}
+
+/// Joins the rows of one snapshot with the listing, which another thread reads. Returns the
+/// keys of what differs, too.
 fn first_look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Comparison, BTreeSet<Key>)> {
     let mut comparison = Comparison { pending: change_log::pending(snapshot)?, ..Comparison::default() };
     let mut suspicious = BTreeSet::new();
-    let listing = Ahead::start(sides.source, sides.entities, |_, element| (element.id(), Listed::of(&element)))?;
+    let listing: Ahead<Lines> = Ahead::start(sides.source, sides.entities)?;
     for &entity in sides.entities {
         let reading = sides.ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;
-        let mut local = Prints::open(snapshot, entity)?;
+        let mut local = Local { rows: Prints::open(snapshot, entity)?, has_ended: false };
         let mut join = Join::new(entity);
-        let mut local_ended = false;
-        let mut pull = |join: &mut Join| -> Result<bool> {
-            if !local_ended {
-                match local.next()? {
-                    Some((key, print)) => join.row(key, print),
-                    None => local_ended = true,
-                }
-            }
-            Ok(!local_ended)
-        };
         loop {
             match listing.step(sides.signals)? {
                 Step::Begun(length) => extent = begin(&reading, length),
                 Step::Batch(batch, progress) => {
-                    for (id, listed) in batch {
-                        while id.is_some_and(|id| join.wants_local(id)) && pull(&mut join)? {}
-                        join.listed(listed);
-                    }
+                    local.join(&mut join, &batch)?;
                     move_on(&reading, extent, progress);
                 }
                 Step::Ended => break,
             }
         }
-        while pull(&mut join)? {}
+        while let Some(key) = local.next()? {
+            join.row(key, local.rows.fingerprint());
+        }
         let (differences, counts) = join.finish();
         suspicious.extend(differences.into_iter().map(|difference| difference.key));
         comparison.counts.insert(entity, counts);
     }
     Ok((comparison, suspicious))
+}
+
+/// The master's rows of one entity.
+struct Local<'a> {
+    rows: Prints<'a>,
+    has_ended: bool,
+}
+
+impl Local<'_> {
+    fn next(&mut self) -> Result<Option<Key>> {
+        let next = if self.has_ended { None } else { self.rows.next()? };
+        self.has_ended = next.is_none();
+        Ok(next)
+    }
+
+    /// Takes elements, and the rows up to theirs. Where a row and its element meet their fields
+    /// are compared as they are: only what has to wait for its partner is hashed.
+    fn join(&mut self, join: &mut Join, batch: &Lines) -> Result<()> {
+        let mut from = 0;
+        for Line { id, key, is_readable, end } in &batch.lines {
+            let fields = &batch.fields[from..*end];
+            from = *end;
+            let mut met = false;
+            while !met && id.is_some_and(|id| join.wants_local(id)) {
+                let Some(row) = self.next()? else { break };
+                met = Some(row) == *key;
+                if met {
+                    let found = match is_readable {
+                        true if fields == self.rows.fields() => Match::Equal,
+                        true => Match::Different,
+                        false => Match::Unreadable,
+                    };
+                    join.both(row, found, || self.rows.fingerprint());
+                } else {
+                    join.row(row, self.rows.fingerprint());
+                }
+            }
+            if !met {
+                join.listed(*key, || is_readable.then(|| Fingerprint::of_written(fields)));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Tells the screen how long a listing is.

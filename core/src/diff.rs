@@ -65,20 +65,15 @@ pub struct Counts {
     pub nameless: u64,
 }
 
-/// What a join needs of an element.
+/// What a row and an element under the same id come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
-    /// Its key, if its id is one that we could have.
-    pub key: Option<Key>,
-    /// Of its fields, if all could be read.
-    pub fingerprint: Option<Fingerprint>,
-}
-
-impl Listed {
-    /// Takes it from the element.
-    pub fn of(element: &Element<'_>) -> Self {
-        Self { key: element.key(), fingerprint: element.fingerprint() }
-    }
+pub enum Match {
+    /// The same fields.
+    Equal,
+    /// Other fields.
+    Different,
+    /// The element cannot be read.
+    Unreadable,
 }
 
 /// The join of one entity. Feed it [`Join::local`] in id order and [`Join::target`] in any;
@@ -91,7 +86,7 @@ pub struct Join {
     target: BTreeMap<i64, Option<Fingerprint>>,
     local_last: i64,
     /// Ids the target listed, to notice the second time.
-    listed: IdSet,
+    ids: IdSet,
     different: Vec<Difference>,
     counts: Counts,
 }
@@ -104,7 +99,7 @@ impl Join {
             local: BTreeMap::new(),
             target: BTreeMap::new(),
             local_last: 0,
-            listed: IdSet::default(),
+            ids: IdSet::default(),
             different: Vec::new(),
             counts: Counts::default(),
         }
@@ -136,27 +131,50 @@ impl Join {
 
     /// Takes the next element of the listing.
     pub fn target(&mut self, element: &Element<'_>) {
-        self.listed(Listed::of(element));
+        self.listed(element.key(), || element.fingerprint());
     }
 
-    /// Takes the next element of the listing, of which only this is at hand.
-    pub fn listed(&mut self, listed: Listed) {
-        self.counts.target += 1;
-        let Listed { key: Some(key), fingerprint: there } = listed else {
-            self.counts.nameless += 1;
-            return;
-        };
-        let id = key.id();
-        if !self.listed.insert(id) {
-            self.different.push(Difference { key, kind: Kind::Duplicate });
-            return;
-        }
-        match self.local.remove(&id) {
+    /// Takes the next element of the listing: its key, if its id is one that we could have,
+    /// and its fingerprint, if all its fields could be read.
+    pub fn listed(&mut self, key: Option<Key>, there: impl FnOnce() -> Option<Fingerprint>) {
+        let Some(key) = self.arrive(key) else { return };
+        let there = there();
+        match self.local.remove(&key.id()) {
             Some(here) => self.pair(key, here, there),
             None => {
-                self.target.insert(id, there);
+                self.target.insert(key.id(), there);
             }
         }
+    }
+
+    /// Takes the next local row and the next element at once, where both are of `key`: no
+    /// fingerprint is needed then, but where the element came before (`here`).
+    pub fn both(&mut self, key: Key, found: Match, here: impl FnOnce() -> Fingerprint) {
+        if self.arrive(Some(key)).is_none() {
+            self.row(key, here());
+            return;
+        }
+        self.counts.local += 1;
+        self.local_last = key.id();
+        match found {
+            Match::Equal => {}
+            Match::Different => self.different.push(Difference { key, kind: Kind::Different }),
+            Match::Unreadable => self.different.push(Difference { key, kind: Kind::Unreadable }),
+        }
+    }
+
+    /// Counts an element. Returns its key if it is one of ours, and comes for the first time.
+    fn arrive(&mut self, key: Option<Key>) -> Option<Key> {
+        self.counts.target += 1;
+        let Some(key) = key else {
+            self.counts.nameless += 1;
+            return None;
+        };
+        if !self.ids.insert(key.id()) {
+            self.different.push(Difference { key, kind: Kind::Duplicate });
+            return None;
+        }
+        Some(key)
     }
 
     fn pair(&mut self, key: Key, here: Fingerprint, there: Option<Fingerprint>) {

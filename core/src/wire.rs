@@ -12,7 +12,7 @@ use core::fmt;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::fingerprint::{Fingerprint, Hasher};
+use crate::fingerprint::{self, Fingerprint, Hasher};
 use crate::model::{Comment, Entity, Fault, Key, Object, Post, PostId, Value};
 
 #[derive(Serialize)]
@@ -178,6 +178,17 @@ impl<'a> Element<'a> {
             hasher.text(text);
         }
         Some(hasher.finish())
+    }
+
+    /// Appends the fields as [`Fingerprint::of_written`] takes them, the id not among them.
+    /// Returns false, and appends nothing, if it is unreadable.
+    pub fn write_fields(&self, fields: &mut Vec<u8>) -> bool {
+        let (true, Some(number)) = (self.is_readable(), self.number) else { return false };
+        fingerprint::write_number(number, fields);
+        for text in self.texts.iter().flatten() {
+            fingerprint::write_text(text, fields);
+        }
+        true
     }
 
     /// Says whether it has the object's fields; the id is not looked at.
@@ -463,6 +474,9 @@ mod tests {
         let again = read(Entity::Comment, &json);
         assert!(again.same_fields(&object));
         assert_eq!(again.fingerprint(), Some(Fingerprint::of(&object)));
+        let mut fields = Vec::new();
+        assert!(again.write_fields(&mut fields));
+        assert_eq!(Fingerprint::of_written(&fields), Fingerprint::of(&object));
         assert_eq!(again.key(), Some(object.key()));
     }
 

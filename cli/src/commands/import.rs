@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use news_core::ids::IdSet;
 use news_core::model::Fault;
+use news_core::wire::Element;
 use news_core::{Entity, Key, Object};
 
 use crate::args::Import;
 use crate::commands::Outcome;
 use crate::compare::{begin, move_on};
 use crate::error::{Exit, Failure, Kind, Result};
-use crate::listing::{Ahead, Extent, Progress, Source, Step};
+use crate::listing::{Ahead, Batch, Extent, Progress, Source, Step};
 use crate::report::Report;
 use crate::report::status::{FaultRow, ImportReport, Skipped};
 use crate::run::{self, Run};
@@ -80,7 +81,7 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
     let mut counts = [0, 0];
     let mut sieve = Sieve::new(wrong);
     // Reading is another thread's work: the database is what takes its time.
-    let listing = Ahead::start(source, &Entity::ALL, |_, element| (element.id(), element.into_object()))?;
+    let listing: Ahead<Objects> = Ahead::start(source, &Entity::ALL)?;
     for (entity, count) in Entity::ALL.into_iter().zip(&mut counts) {
         let reading = ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;
@@ -89,7 +90,7 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
                 match listing.step(signals)? {
                     Step::Begun(length) => extent = begin(&reading, length),
                     Step::Batch(batch, progress) => {
-                        for (id, read) in batch {
+                        for (id, read) in batch.0 {
                             if let Some(object) = sieve.pass(entity, id, read) {
                                 write(&object)?;
                             }
@@ -111,6 +112,16 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
     let [posts, comments] = counts;
     let (skipped, exit) = sieve.skipped();
     Ok((ImportReport { source: source.name(), posts, comments, skipped }, exit))
+}
+
+/// Elements made into objects, or what keeps them from it.
+#[derive(Default)]
+struct Objects(Vec<(Option<i64>, Result<Object, Vec<Fault>>)>);
+
+impl Batch for Objects {
+    fn add(&mut self, element: Element<'_>) {
+        self.0.push((element.id(), element.into_object()));
+    }
 }
 
 /// Lets right objects through, each once and no comment without its post, and takes note

@@ -15,7 +15,7 @@ pub enum Piece<'a> {
     /// A listing begins.
     Begun,
     /// One of its elements.
-    Element(Entity, Element<'a>, Progress),
+    Element(Element<'a>, Progress),
     /// It has ended, whole.
     Ended,
 }
@@ -66,7 +66,7 @@ pub fn read(what: &str, reader: impl Read, mut each: impl FnMut(Piece<'_>) -> Re
                 }
                 came.push(entity);
                 each(Piece::Begun)?;
-                elements(what, entity, &mut texts, |element, progress| each(Piece::Element(entity, element, progress)))?;
+                elements(what, entity, &mut texts, |element, progress| each(Piece::Element(element, progress)))?;
                 each(Piece::Ended)?;
             }
         }
@@ -95,7 +95,7 @@ mod tests {
         let note = |piece: Piece<'_>| {
             seen.push(match piece {
                 Piece::Begun => String::from("["),
-                Piece::Element(_, element, progress) => {
+                Piece::Element(element, progress) => {
                     format!("{} of {}", element.id().unwrap_or_default(), progress.elements)
                 }
                 Piece::Ended => String::from("]"),

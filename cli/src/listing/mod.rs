@@ -15,7 +15,7 @@ use std::sync::Arc;
 use news_core::Entity;
 use news_core::wire::{CommentElement, Element, PostElement};
 
-pub use self::ahead::{Ahead, Step};
+pub use self::ahead::{Ahead, Batch, Step};
 use self::texts::{Broken, Shape, Texts};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::target::Target;

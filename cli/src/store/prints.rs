@@ -1,9 +1,9 @@
-//! All rows of an entity in id order, as ids and fingerprints: what a comparison wants of
-//! them. Read by binary COPY, hashed where they lie, never made into objects.
+//! All rows of an entity in id order, as a comparison wants them: the key, and the fields in
+//! the form that fingerprints take. Read by binary COPY, never made into objects.
 
 use std::io::BufRead;
 
-use news_core::fingerprint::{Fingerprint, Hasher};
+use news_core::fingerprint::{self, Fingerprint};
 use news_core::{Entity, Key};
 use postgres::{CopyOutReader, Transaction};
 
@@ -22,12 +22,14 @@ pub struct Prints<'a> {
     /// The start of a row whose rest is still to come.
     part: Vec<u8>,
     is_open: bool,
+    /// Of the row that was returned last.
+    fields: Vec<u8>,
 }
 
 /// What the bytes at hand come to.
 enum Parsed {
     /// A row, and how long it is.
-    Row(Key, Fingerprint, usize),
+    Row(Key, usize),
     /// No row comes after.
     End,
     /// More bytes are needed.
@@ -39,11 +41,21 @@ impl<'a> Prints<'a> {
     pub fn open(transaction: &'a mut Transaction<'_>, entity: Entity) -> Result<Self> {
         let sql = format!("COPY ({} ORDER BY id) TO STDOUT (FORMAT binary)", objects::select(entity));
         let rows = transaction.copy_out(&sql)?;
-        Ok(Self { entity, rows, part: Vec::new(), is_open: false })
+        Ok(Self { entity, rows, part: Vec::new(), is_open: false, fields: Vec::new() })
     }
 
-    /// Returns the next row.
-    pub fn next(&mut self) -> Result<Option<(Key, Fingerprint)>> {
+    /// Returns the fields of the row that came last, as [`Fingerprint::of_written`] takes them.
+    pub fn fields(&self) -> &[u8] {
+        &self.fields
+    }
+
+    /// Returns the fingerprint of the row that came last.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_written(&self.fields)
+    }
+
+    /// Moves to the next row. Returns its key.
+    pub fn next(&mut self) -> Result<Option<Key>> {
         loop {
             let bytes = self.rows.fill_buf().or_fail(Kind::Database, "cannot read the rows")?;
             if bytes.is_empty() {
@@ -52,10 +64,10 @@ impl<'a> Prints<'a> {
             let came = bytes.len();
             if self.part.is_empty() && self.is_open {
                 // The server sends a row a message: this is the way that they take.
-                match parse(self.entity, bytes)? {
-                    Parsed::Row(key, print, used) => {
+                match parse(self.entity, bytes, &mut self.fields)? {
+                    Parsed::Row(key, used) => {
                         self.rows.consume(used);
-                        return Ok(Some((key, print)));
+                        return Ok(Some(key));
                     }
                     Parsed::End => {
                         self.rows.consume(came);
@@ -71,10 +83,10 @@ impl<'a> Prints<'a> {
                 self.part.drain(..head);
                 self.is_open = true;
             }
-            match parse(self.entity, &self.part)? {
-                Parsed::Row(key, print, used) => {
+            match parse(self.entity, &self.part, &mut self.fields)? {
+                Parsed::Row(key, used) => {
                     self.part.drain(..used);
-                    return Ok(Some((key, print)));
+                    return Ok(Some(key));
                 }
                 Parsed::End => return Ok(None),
                 Parsed::Incomplete => {}
@@ -106,13 +118,14 @@ fn take<const N: usize>(bytes: &[u8], at: &mut usize) -> Option<[u8; N]> {
 }
 
 /// Reads a row: id, a number, then texts, as [`objects::select`] has them.
-fn parse(entity: Entity, bytes: &[u8]) -> Result<Parsed> {
+fn parse(entity: Entity, bytes: &[u8], written: &mut Vec<u8>) -> Result<Parsed> {
     let mut at = 0;
+    written.clear();
     let Some(fields) = take(bytes, &mut at).map(i16::from_be_bytes) else { return Ok(Parsed::Incomplete) };
     if fields == -1 {
         return Ok(Parsed::End);
     }
-    let (mut key, mut hasher) = (None, Hasher::default());
+    let mut key = None;
     for field in 0..fields {
         let Some(length) = take(bytes, &mut at).map(i32::from_be_bytes) else { return Ok(Parsed::Incomplete) };
         // No column may be NULL.
@@ -121,12 +134,12 @@ fn parse(entity: Entity, bytes: &[u8]) -> Result<Parsed> {
         at += length;
         match field {
             0 => key = Some(entity.key(number(value)?).or_fail(Kind::Database, "a row of ours")?),
-            1 => hasher.number(number(value)?),
-            _ => hasher.text(std::str::from_utf8(value).map_err(|_| odd())?),
+            1 => fingerprint::write_number(number(value)?, written),
+            _ => fingerprint::write_text(std::str::from_utf8(value).map_err(|_| odd())?, written),
         }
     }
     let key = key.ok_or_else(odd)?;
-    Ok(Parsed::Row(key, hasher.finish(), at))
+    Ok(Parsed::Row(key, at))
 }
 
 fn number(value: &[u8]) -> Result<i64> {
@@ -151,22 +164,25 @@ mod tests {
     #[test]
     fn a_row_is_hashed_as_its_element_is() {
         let row = row();
-        let Parsed::Row(key, print, used) = parse(Entity::Post, &row).unwrap() else { panic!("no row") };
+        let mut fields = Vec::new();
+        let Parsed::Row(key, used) = parse(Entity::Post, &row, &mut fields).unwrap() else { panic!("no row") };
         let element =
             Element::from_json(Entity::Post, r#"{"id":7,"userId":3,"title":"déjà","body":""}"#.as_bytes()).unwrap();
+        let print = Fingerprint::of_written(&fields);
         assert_eq!((Some(key), Some(print), used), (element.key(), element.fingerprint(), row.len()));
     }
 
     #[test]
     fn a_row_in_pieces_waits_for_its_rest_and_nonsense_is_refused() {
         let row = row();
+        let parse = |bytes: &[u8]| parse(Entity::Post, bytes, &mut Vec::new());
         for end in 0..row.len() {
-            assert!(matches!(parse(Entity::Post, &row[..end]), Ok(Parsed::Incomplete)), "{end}");
+            assert!(matches!(parse(&row[..end]), Ok(Parsed::Incomplete)), "{end}");
         }
-        assert!(matches!(parse(Entity::Post, &(-1i16).to_be_bytes()), Ok(Parsed::End)));
+        assert!(matches!(parse(&(-1i16).to_be_bytes()), Ok(Parsed::End)));
         let mut null = row.clone();
         null[2..6].copy_from_slice(&(-1i32).to_be_bytes());
-        assert_eq!(parse(Entity::Post, &null).map(|_| ()).unwrap_err().kind(), Kind::Database);
+        assert_eq!(parse(&null).map(|_| ()).unwrap_err().kind(), Kind::Database);
         assert!(head(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0").unwrap().is_none());
         assert_eq!(head(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0").unwrap(), Some(19));
         assert!(head(&[0; 30]).is_err());
