@@ -15,6 +15,9 @@ const byId = (id) => document.getElementById(id);
 
 let spec;
 
+// Text in which `this` is code, as in Markdown.
+const prose = (text) => text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
+
 const resolve = (value) => {
   while (value && value.$ref) value = value.$ref.slice(2).split("/").reduce((at, key) => at[key], spec);
   return value;
@@ -116,7 +119,7 @@ const operation = (path, method, item) => {
 
 const show = () => {
   byId("title").replaceChildren(spec.info.title + " ", make("small", {}, "version " + spec.info.version + ", OpenAPI " + spec.openapi));
-  byId("description").replaceChildren(spec.info.description + " ", make("a", { href: "../openapi.json" }, "openapi.json"));
+  byId("description").replaceChildren(...prose(spec.info.description), " ", make("a", { href: "../openapi.json" }, "openapi.json"));
   byId("operations").replaceChildren(...spec.tags.flatMap((tag) => {
     const operations = Object.entries(spec.paths).flatMap(([path, item]) =>
       ["get", "post", "put", "delete"].filter((method) => item[method] && item[method].tags.includes(tag.name))

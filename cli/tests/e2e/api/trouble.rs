@@ -1,18 +1,20 @@
 //! PostgreSQL goes and comes back, and the service itself is told to stop.
 
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use postgres::Client;
 use rustix::process::Signal;
 use serde_json::json;
 
 use super::wire::Wire;
-use super::{Service, bearer, tally};
-use crate::support::wait_until;
+use super::{SECRET, Service, bearer, tally};
+use crate::support::{News, OwnPg, wait_until};
 
 /// Ends every session of the service in its database. Returns how many there were.
-fn terminate(client: &mut postgres::Client) -> i64 {
+fn terminate(client: &mut Client) -> i64 {
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND application_name = 'news serve'";
     client.query_one(sql, &[]).unwrap().get(0)
@@ -27,12 +29,12 @@ struct Seen {
 }
 
 /// Runs eight writers, each on a connection of its own that must never be cut, while `meanwhile` happens.
-fn under_load(service: &Service, meanwhile: impl FnOnce()) -> Seen {
+fn under_load(address: SocketAddr, meanwhile: impl FnOnce()) -> Seen {
     let (all, is_over) = (Mutex::new(Seen::default()), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let (mut wire, bearer, mut seen) = (service.wire(), bearer(), Seen::default());
+                let (mut wire, bearer, mut seen) = (Wire::open(address), bearer(), Seen::default());
                 let body = json!({ "title": "t", "body": "b" }).to_string();
                 let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
                 while !is_over.load(Ordering::Relaxed) {
@@ -45,6 +47,12 @@ fn under_load(service: &Service, meanwhile: impl FnOnce()) -> Seen {
                     let read = wire.send("GET", "/news/posts/?page_size=1", &headers, None).unwrap();
                     assert!([200, 503].contains(&read.status), "{}", read.text());
                     assert_eq!(read.header("retry-after").is_some(), read.status == 503);
+                    if read.status == 200 {
+                        let json = read.json();
+                        let newest = json["results"][0]["id"].as_i64();
+                        assert!(newest >= seen.made.last().copied(), "{json} does not show what was acknowledged");
+                        assert!(json["count"].as_u64().unwrap() >= seen.made.len() as u64, "{json}");
+                    }
                     seen.statuses.extend([made.status, read.status]);
                 }
                 let mut all = all.lock().unwrap();
@@ -59,23 +67,25 @@ fn under_load(service: &Service, meanwhile: impl FnOnce()) -> Seen {
 }
 
 /// Every write that was acknowledged is there; one that was not may be, too.
-fn assert_none_lost(service: &Service, seen: &Seen) {
-    let there = service.post_ids();
+fn assert_none_lost(client: &mut Client, seen: &Seen) {
+    let rows = client.query("SELECT id FROM news_post ORDER BY id", &[]).unwrap();
+    let there: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
     let lost: Vec<_> = seen.made.iter().filter(|id| there.binary_search(id).is_err()).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
     let events = "SELECT count(*) FROM news_modelevent WHERE type = 'CREATED'";
-    let events: i64 = service.db.client().query_one(events, &[]).unwrap().get(0);
+    let events: i64 = client.query_one(events, &[]).unwrap().get(0);
     assert_eq!(usize::try_from(events).unwrap(), there.len(), "each has its event");
+    let counted: i64 = client.query_one("SELECT sum(n)::bigint FROM news_post_count", &[]).unwrap().get(0);
+    assert_eq!(usize::try_from(counted).unwrap(), there.len(), "each is counted");
 }
 
 #[test]
 fn sessions_that_end_under_load_lose_no_acknowledged_write() {
     let service = Service::start();
     let mut client = service.db.client();
-    let posts = |client: &mut postgres::Client| -> i64 {
-        client.query_one("SELECT count(*) FROM news_post", &[]).unwrap().get(0)
-    };
-    let seen = under_load(&service, || {
+    let posts =
+        |client: &mut Client| -> i64 { client.query_one("SELECT count(*) FROM news_post", &[]).unwrap().get(0) };
+    let seen = under_load(service.address, || {
         for round in 0..10 {
             // Between two blows the service is at work again.
             let before = posts(&mut client);
@@ -87,7 +97,7 @@ fn sessions_that_end_under_load_lose_no_acknowledged_write() {
         wait_until("posts are made in the end", || posts(&mut client) > before + 8);
     });
     assert!(tally(seen.statuses.iter().copied())[&201] > 80);
-    assert_none_lost(&service, &seen);
+    assert_none_lost(&mut service.db.client(), &seen);
 }
 
 #[test]
@@ -95,9 +105,9 @@ fn while_the_database_is_away_it_is_503_and_afterwards_all_is_well_within_two_se
     let service = Service::start();
     let name: String = service.db.client().query_one("SELECT current_database()::text", &[]).unwrap().get(0);
     let url = service.db.url().replace(&format!("/{name}?"), "/postgres?");
-    let mut admin = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    let mut admin = Client::connect(&url, postgres::NoTls).unwrap();
     let mut recovery = Duration::ZERO;
-    let seen = under_load(&service, || {
+    let seen = under_load(service.address, || {
         wait_until("posts are made", || service.post_ids().len() > 20);
         admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).unwrap();
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
@@ -120,11 +130,47 @@ fn while_the_database_is_away_it_is_503_and_afterwards_all_is_well_within_two_se
     });
     assert!(recovery < Duration::from_secs(2), "{recovery:?}");
     assert!(tally(seen.statuses.iter().copied())[&503] > 0);
-    assert_none_lost(&service, &seen);
+    assert_none_lost(&mut service.db.client(), &seen);
+}
+
+/// A restart as an administrator does it, and a crash: each under load, each survived without a word of it from the clients.
+#[test]
+fn a_server_that_restarts_under_load_costs_a_moment_and_no_write() {
+    let server = OwnPg::start(|_| {});
+    let news = News::with_url(&server.url()).env("NEWS_JWT_SECRET", SECRET);
+    news.run(["db", "migrate"]).ok();
+    let user = "INSERT INTO auth_user (username, password) VALUES ('admin', '!')";
+    server.client().batch_execute(user).unwrap();
+    let mut running = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
+    let address = running.address();
+    let posts = || -> i64 { server.client().query_one("SELECT count(*) FROM news_post", &[]).unwrap().get(0) };
+    let mut recoveries = Vec::new();
+    let seen = under_load(address, || {
+        for how in ["fast", "immediate", "fast"] {
+            let before = posts();
+            wait_until("posts are made", || posts() > before + 50);
+            server.expect("pg_ctl", &["-D", "data", "-l", "server.log", "-w", "-t", "60", "-m", how, "restart"]);
+            let back = Instant::now();
+            // Each of the eight workers has a session and a pause of its own: a row of good answers has seen all of them.
+            let (mut wire, bearer, mut in_a_row, mut recovery) = (Wire::open(address), bearer(), 0, Duration::ZERO);
+            wait_until("all is well", || {
+                let read = wire.send("GET", "/news/posts/", &[("Authorization", &bearer)], None).unwrap();
+                in_a_row = if read.status == 200 { in_a_row + 1 } else { 0 };
+                if in_a_row == 1 {
+                    recovery = back.elapsed();
+                }
+                in_a_row > 50
+            });
+            recoveries.push(recovery);
+        }
+    });
+    assert!(recoveries.iter().all(|recovery| *recovery < Duration::from_secs(2)), "{recoveries:?}");
+    assert!(tally(seen.statuses.iter().copied())[&201] > 150);
+    assert_none_lost(&mut server.client(), &seen);
 }
 
 /// Blocks the post 1, and returns who blocks it.
-fn blocked_post(service: &Service) -> postgres::Client {
+fn blocked_post(service: &Service) -> Client {
     service.posts(1, 10);
     let mut client = service.db.client();
     client.batch_execute("BEGIN; SELECT FROM news_post WHERE id = 1 FOR UPDATE").unwrap();
