@@ -7,6 +7,7 @@ mod compare;
 mod door;
 mod error;
 mod fake_api;
+mod listing;
 mod logging;
 mod master;
 mod nearest;
@@ -22,27 +23,33 @@ mod target;
 mod ui;
 mod values;
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::Cli;
 use crate::error::{Failure, Kind};
+use crate::settings::Stop;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
         ui::line(&logging::with_priority(log::Level::Error, &format!("news: a bug: {info}")));
     }));
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(said) => return said_by_clap(&said),
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let (cli, layers) = match settings::command_line(&arguments) {
+        Ok(read) => read,
+        Err(Stop::Clap(said)) => return said_by_clap(&said),
+        Err(Stop::Failure(look, failure)) => {
+            // The log is told how to look by it.
+            let _ui = Ui::new(look);
+            return ExitCode::from(fail(&failure));
+        }
     };
     let ui = Ui::new(settings::look(&cli.global));
     let result = panic::catch_unwind(panic::AssertUnwindSafe(|| {
-        commands::run(&cli, &ui).and_then(|outcome| {
+        commands::run(&cli, layers, &ui).and_then(|outcome| {
             if let Some(report) = &outcome.report {
                 commands::print(&ui, report)?;
             }

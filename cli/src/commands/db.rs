@@ -11,7 +11,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg::{self, Started};
 use crate::report::Report;
-use crate::report::db::{Action, Answer, Migrated, Private, Schema, Status, Switched, Table};
+use crate::report::db::{Action, Answer, Migrated, Private, Schema, Status, Switched, Table, Url};
 use crate::settings::{Database, Secret, Settings};
 use crate::store::{self, Purpose, inspect, schema};
 use crate::ui::Ui;
@@ -26,9 +26,8 @@ pub fn run(args: &Db, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         Db::Shell { psql_args } => shell(psql_args, settings),
         Db::Prune { older_than, batch } => prune::run(*older_than, *batch, settings, ui),
         Db::Url => {
-            let url = master::url(settings)?;
-            ui.report(|out| writeln!(out, "{}", url.expose()))?;
-            Ok(Outcome::default())
+            let url = master::url(settings)?.expose().to_owned();
+            Ok(Outcome::done(Report::DbUrl(Url { url })))
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The commands, a file each: arguments and settings in, a report and an exit out.
 
 mod completions;
+mod config;
 mod db;
 mod diff;
 mod discard;
+mod doctor;
 mod fake_api;
 mod full;
 mod import;
@@ -26,7 +28,7 @@ use crate::error::{Exit, Failure, Kind, Result};
 use crate::render;
 use crate::report::Report;
 use crate::run::Run;
-use crate::settings::Settings;
+use crate::settings::{Layers, Settings};
 use crate::store::runs::{RunEnd, RunStatus};
 use crate::ui::Ui;
 
@@ -47,8 +49,15 @@ impl Outcome {
 }
 
 /// Runs the command.
-pub fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
-    let settings = Settings::new(&cli.global)?;
+pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
+    // These tell of what is wrong with the settings, too.
+    if let Command::Config = &cli.command {
+        return config::run(&cli.global, &layers);
+    }
+    if let Command::Doctor = &cli.command {
+        return doctor::run(&cli.global, &layers, ui);
+    }
+    let settings = Settings::new(&cli.global, layers)?;
     match &cli.command {
         Command::Serve(args) => serve::run(args, &settings, ui),
         Command::Import(args) => import::run(args, &settings, ui),
@@ -62,6 +71,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Result<Outcome> {
         Command::User(args) => user::run(args, &settings, ui),
         Command::Token(args) => token::run(args, &settings, ui),
         Command::Db(args) => db::run(args, &settings, ui),
+        Command::Config | Command::Doctor => Ok(Outcome::default()),
         Command::FakeApi(args) => fake_api::run(args, &settings, ui),
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, &settings, ui),

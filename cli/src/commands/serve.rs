@@ -1,7 +1,7 @@
 //! `news serve`
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::door::{self, Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg;
-use crate::settings::{self, Database, Secret, Settings};
+use crate::settings::{self, Database, Secret, Settings, keys};
 use crate::store::{self, Pooling, Purpose, counts, schema};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
@@ -28,6 +28,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Serves the API until a signal comes.
 pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    if args.check {
+        return check(&args.listen).map(|()| Outcome::default());
+    }
     let tokens = tokens(settings)?;
     // Listened for from the beginning, so that a signal during the start is not lost.
     let mut signals = Signals::new([SIGTERM, SIGINT]).or_fail(Kind::Output, "cannot listen for signals")?;
@@ -98,13 +101,36 @@ fn listener(args: &Serve) -> Result<TcpListener> {
 
 /// Says whether the service answers at all, be it that all are busy: for the watchdog.
 fn answers(listen: SocketAddr) -> bool {
-    let ask = || -> io::Result<usize> {
-        let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
-        stream.set_read_timeout(Some(ANSWER_MAX))?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        stream.read(&mut [0; 64])
-    };
-    ask().is_ok_and(|bytes| bytes > 0)
+    ask(listen, "/healthz").is_ok_and(|head| !head.is_empty())
+}
+
+/// Fails with [`Kind::Database`] where the service at `listen` is not ready: for containers, in which there is nothing
+/// else to ask with.
+fn check(listen: &str) -> Result<()> {
+    let head = resolve(listen).and_then(|address| ask(address, "/readyz"));
+    let head = head.or_fail(Kind::Database, format!("the service at {listen} does not answer"))?;
+    if head.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    let status = head.lines().next().unwrap_or_default();
+    Err(Failure::new(Kind::Database, format!("the service at {listen} is not ready: {status:?}"))
+        .hint("`news db status` tells whether the database answers and its schema is current"))
+}
+
+/// Returns the first address that a name stands for.
+fn resolve(listen: &str) -> io::Result<SocketAddr> {
+    let unknown = || io::Error::other("no such address");
+    listen.to_socket_addrs()?.next().ok_or_else(unknown)
+}
+
+/// Returns the beginning of the answer to a GET of `path`.
+fn ask(listen: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut head = [0; 64];
+    let bytes = stream.read(&mut head)?;
+    Ok(String::from_utf8_lossy(&head[..bytes]).into_owned())
 }
 
 /// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`). The
@@ -156,9 +182,9 @@ fn announce(listen: SocketAddr) {
     ui::line(&format!("listening on http://{listen}"));
 }
 
-/// Returns the keys: from the environment, or those that the private database's folder keeps.
+/// Returns the keys: from the settings, or those that the private database's folder keeps.
 pub fn tokens(settings: &Settings) -> Result<Tokens> {
-    let secret = match (settings::secret("NEWS_JWT_SECRET")?, &settings.database) {
+    let secret = match (settings.secret(keys::JWT_SECRET)?, &settings.database) {
         (Some(secret), _) => secret,
         (None, Database::Private) => private_pg::jwt_secret(settings)?,
         (None, Database::Named(_)) => {
@@ -168,5 +194,5 @@ pub fn tokens(settings: &Settings) -> Result<Tokens> {
                 ));
         }
     };
-    Tokens::new(&secret, settings::secret("NEWS_JWT_SECRET_PREVIOUS")?.as_ref())
+    Tokens::new(&secret, settings.secret(keys::JWT_SECRET_PREVIOUS)?.as_ref())
 }

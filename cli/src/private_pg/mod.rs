@@ -27,7 +27,7 @@ mod secret;
 mod socket;
 
 pub use binaries::psql;
-pub use secret::jwt_secret;
+pub use secret::{JWT_SECRET, jwt_secret};
 
 use std::path::{Path, PathBuf};
 

@@ -210,7 +210,11 @@ pub fn prepare_home(home: &Path) -> Result<()> {
         let mode = if folder != home && geteuid().is_root() { 0o711 } else { 0o700 };
         match DirBuilder::new().mode(mode).create(folder) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(error).or_fail(Kind::Output, context());
+                return Err(error).or_fail(Kind::Output, context()).map_err(|failure| {
+                    failure.hint(
+                        "name a database with NEWS_DATABASE_URL, or set NEWS_HOME to a folder that this user may write to",
+                    )
+                });
             }
             Ok(()) | Err(_) => {}
         }

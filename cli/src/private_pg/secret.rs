@@ -9,7 +9,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, OrFail, Result};
-use crate::settings::{self, Database, Secret, Settings};
+use crate::settings::{Database, Secret, Settings, keys};
 
 use super::place;
 
@@ -25,7 +25,7 @@ const SECRET_BYTES_MAX: u64 = 4096;
 ///
 /// Fails with [`Kind::Usage`] with a named database and no key: its servers must share one.
 pub fn jwt_secret(settings: &Settings) -> Result<Secret> {
-    if let Some(secret) = settings::secret("NEWS_JWT_SECRET")? {
+    if let Some(secret) = settings.secret(keys::JWT_SECRET)? {
         return Ok(secret);
     }
     match settings.database {

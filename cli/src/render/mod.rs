@@ -1,7 +1,9 @@
 //! A report onto a stream, as text or as JSON.
 
+mod config;
 mod db;
 mod diff;
+mod doctor;
 pub mod metrics;
 mod status;
 mod sync;
@@ -15,7 +17,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::report::Report;
 pub use crate::ui::Page;
 
-use crate::ui::Format;
+use crate::ui::{Colour, Format};
 
 /// Writes `report` to `out`.
 pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -24,6 +26,29 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             serde_json::to_writer_pretty(&mut *out, report)?;
             writeln!(out)
         }
+        Format::Lines => match report {
+            Report::Diff(report) => diff::lines_of(report, out),
+            Report::Doctor(_)
+            | Report::Config(_)
+            | Report::DbUrl(_)
+            | Report::Plan(_)
+            | Report::Sync(_)
+            | Report::Status(_)
+            | Report::Runs(_)
+            | Report::Parked(_)
+            | Report::Keys(_)
+            | Report::Import(_)
+            | Report::DbMigrated(_)
+            | Report::DbStatus(_)
+            | Report::DbPruned(_)
+            | Report::DbSwitched(_)
+            | Report::Token(_)
+            | Report::UserChange(_)
+            | Report::Users(_) => {
+                serde_json::to_writer(&mut *out, report)?;
+                writeln!(out)
+            }
+        },
         Format::Text => match report {
             Report::Plan(report) => sync::plan(report, page, out),
             Report::Sync(report) => sync::sync(report, page, out),
@@ -33,8 +58,11 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Parked(report) => status::parked(report, page, out),
             Report::Keys(report) => status::keys(report, out),
             Report::Import(report) => status::import(report, out),
+            Report::Doctor(report) => doctor::doctor(report, page, out),
+            Report::Config(report) => config::config(report, page, out),
             Report::DbMigrated(report) => db::migrated(report, out),
             Report::DbStatus(report) => db::status(report, page, out),
+            Report::DbUrl(report) => writeln!(out, "{}", report.url),
             Report::DbPruned(report) => db::pruned(report, out),
             Report::DbSwitched(report) => db::switched(report, out),
             Report::Token(report) => writeln!(out, "{}", report.access),
@@ -68,6 +96,13 @@ pub fn lines(table: &Table, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+pub fn paint(text: &str, code: &str, colour: Colour) -> String {
+    match colour {
+        Colour::On => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        Colour::Off => text.to_owned(),
+    }
 }
 
 /// Returns a time in the two units that say most: `3 d 4 h`, `12 s`.

@@ -121,3 +121,10 @@ pub enum Action {
     /// It did not run.
     DidNotRun,
 }
+
+/// `news db url`
+#[derive(Debug, Serialize)]
+pub struct Url {
+    /// The whole URL, with its password, if it has one.
+    pub url: String,
+}

@@ -1,7 +1,9 @@
 //! What commands return: plain data, ready for JSON, that knows nothing of screens.
 
+pub mod config;
 pub mod db;
 pub mod diff;
+pub mod doctor;
 pub mod metrics;
 pub mod status;
 pub mod sync;
@@ -14,12 +16,18 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Report {
+    /// `news doctor`
+    Doctor(doctor::Doctor),
+    /// `news config`
+    Config(config::Config),
     /// `news db migrate`
     DbMigrated(db::Migrated),
     /// `news db status`
     DbStatus(db::Status),
     /// `news db start`, `news db stop`
     DbSwitched(db::Switched),
+    /// `news db url`
+    DbUrl(db::Url),
     /// `news db prune`
     DbPruned(db::Pruned),
     /// `news sync --dry-run`

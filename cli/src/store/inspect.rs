@@ -31,6 +31,11 @@ pub fn whole(client: &mut Client) -> Result<Whole> {
     Ok(Whole { server_version: row.get(0), size_bytes: row.get(1) })
 }
 
+/// Returns the database's name.
+pub fn name(client: &mut Client) -> Result<String> {
+    Ok(client.query_one("SELECT current_database()::text", &[])?.get(0))
+}
+
 /// Lists our tables, where they exist, by name.
 pub fn tables(client: &mut Client) -> Result<Vec<Table>> {
     // Each of the two estimates is missing at times: before the first ANALYZE, and after a crash.

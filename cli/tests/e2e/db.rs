@@ -54,6 +54,10 @@ fn status_of_a_database_that_is_not_there_is_a_report_and_exit_8() {
     assert_eq!(status.json()["database"], "postgresql://me@127.0.0.1:1/news");
     assert!(status.stderr.contains("127.0.0.1:1"), "{}", status.stderr);
     assert!(!format!("{status:?}").contains("s3cret"));
+    // Said once, with what to do.
+    let text = news.run(["db", "status"]).expect_code(8);
+    assert!(!text.stdout.contains("refused") && text.stdout.contains("reachable  no"), "{}", text.stdout);
+    assert!(text.stderr.contains("hint: nothing listens at 127.0.0.1:1"), "{}", text.stderr);
 
     let bad = News::with_url("postgresql://me:s3cret@h/db?nonsense=1").run(["db", "status"]).expect_code(2);
     assert!(!format!("{bad:?}").contains("s3cret"), "{bad:?}");
@@ -90,6 +94,7 @@ fn the_shell_is_psql_with_its_exit_code_and_no_password_on_its_command_line() {
     let db = Db::new();
     let news = News::with_url(&db.tcp_url());
     assert_eq!(news.run(["db", "url"]).ok().stdout.trim(), db.tcp_url());
+    assert_eq!(news.run(["--json", "db", "url"]).ok().json()["url"], db.tcp_url());
     // What the process list shows of it, as psql itself sees it.
     let seen =
         news.run(["db", "shell", "-XAtq", "-c", "SELECT 1", "-c", r"\! tr '\\0' ' ' < /proc/$PPID/cmdline"]).ok();
@@ -99,4 +104,29 @@ fn the_shell_is_psql_with_its_exit_code_and_no_password_on_its_command_line() {
     let failed = ["db", "shell", "-X", "-v", "ON_ERROR_STOP=1", "-c", "SELECT 1/0"];
     news.run(failed).expect_code(1);
     assert_eq!(news.run_with(["db", "shell", "-XAtq"], "SELECT 2;\n").ok().stdout, "2\n");
+}
+
+#[test]
+fn what_keeps_us_out_is_told_with_what_to_do() {
+    let db = Db::empty();
+    let tcp = db.tcp_url();
+    let (front, name) = tcp.rsplit_once('/').unwrap();
+    for (url, said) in [
+        (tcp.replace("p%40ss", "wrong"), "the password for role tester is wrong"),
+        (tcp.replace(":p%40ss%2Fword", ""), "the server asks role tester for a password"),
+        (format!("{front}/no_such_{name}"), "hint: make it: createdb no_such_"),
+        (String::from("postgresql://me@no-such-host.invalid/x"), "the name in no-such-host.invalid:5432"),
+        (String::from("postgresql:///x?host=/nowhere&user=me"), "there is no socket at /nowhere:5432"),
+    ] {
+        let failed = News::with_url(&url).run(["status"]).expect_code(8);
+        assert!(failed.stderr.contains(said), "{url}: {}", failed.stderr);
+    }
+    for (url, said) in [
+        ("postgress://me@h/x", "begins with postgress://"),
+        ("postgresql://me@h/x?sslmod=require", "hint: do you mean sslmode?"),
+        ("postgresql://me:a@b@h/x", "%40"),
+    ] {
+        let failed = News::with_url(url).run(["status"]).expect_code(2);
+        assert!(failed.stderr.contains(said), "{url}: {}", failed.stderr);
+    }
 }

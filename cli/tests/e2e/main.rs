@@ -5,11 +5,17 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod db;
 #[cfg(test)]
 mod diff;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod doctor;
 #[cfg(test)]
 mod fake_api;
 #[cfg(test)]

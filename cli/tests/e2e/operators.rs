@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{News, Output};
+use crate::support::{Db, News, Output};
 
 /// Nobody listens there.
 const NOWHERE: &str = "postgresql://news@127.0.0.1:1/news";
@@ -83,6 +83,24 @@ fn bash_completes_commands_flags_and_values() {
         let output = Output::of(bash, "").ok();
         assert_eq!(output.stdout.trim(), wanted, "{words}: {}", output.stderr);
     }
+}
+
+/// What a container's health is judged by.
+#[test]
+fn a_service_is_asked_whether_it_is_ready() {
+    let db = Db::new();
+    let news = News::on(&db).env("NEWS_JWT_SECRET", &"s".repeat(32));
+    let mut running = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
+    let address = running.address().to_string();
+    // Without any settings: it is the service that is asked.
+    let check = || News::bare().run(["serve", "--check", "--listen", &address]);
+    check().ok();
+    let newest = "UPDATE refinery_schema_history SET version = version + 1000 WHERE version = \
+                  (SELECT max(version) FROM refinery_schema_history)";
+    db.client().batch_execute(newest).unwrap();
+    assert!(check().expect_code(8).stderr.contains("503"));
+    drop(running);
+    assert!(check().expect_code(8).stderr.contains("does not answer"));
 }
 
 /// systemd has no include: what protects the services is written into each.

@@ -263,3 +263,12 @@ fn other_users_do_not_get_in() {
     let server = psql(uid, gid).expect_code(2);
     assert!(server.stderr.contains("eer authentication failed"), "{}", server.stderr);
 }
+
+#[test]
+fn a_home_that_cannot_be_made_is_told_with_what_to_do() {
+    let news = News::bare().env("NEWS_HOME", "/proc/no-such-folder");
+    let failed = news.run(["status"]).expect_code(74);
+    for said in ["cannot make /proc/no-such-folder", "hint: name a database with NEWS_DATABASE_URL, or set NEWS_HOME"] {
+        assert!(failed.stderr.contains(said), "{}", failed.stderr);
+    }
+}

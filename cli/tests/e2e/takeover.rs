@@ -1,7 +1,10 @@
 //! A database that the Django service made becomes ours by `news db migrate`.
 
-use super::support::{Db, News, migrations, psql};
+use super::support::{Db, Http, News, migrations, psql};
 use super::tracking::Tracked;
+
+/// What a real one left: see its first lines.
+pub const LEFT_BY_DJANGO: &str = include_str!("takeover/django.sql");
 
 /// The tables as Django 4.2 makes them on PostgreSQL for the service's models.
 const DJANGO: &str = r#"
@@ -65,4 +68,31 @@ fn narrow_serial_columns_are_widened() {
     assert_eq!(tracked.log("INSERT INTO news_post (user_id, title, body) VALUES (1, '', '')"), ["C posts/3000000000"]);
     let insert = "INSERT INTO news_comment (post_id, name, email, body) VALUES (3000000000, '', '', '')";
     assert_eq!(tracked.log(insert), ["C comments/2 of 3000000000"]);
+}
+
+/// Its users log in with what they have, and no hash is left that was read.
+#[test]
+fn users_of_a_real_django_service_log_in() {
+    let db = Db::empty();
+    psql(&db, LEFT_BY_DJANGO);
+    let news = News::on(&db).env("NEWS_JWT_SECRET", &"s".repeat(50));
+    news.run(["db", "migrate"]).ok();
+    let mut server = news.spawn(["serve", "--listen", "127.0.0.1:0", "--workers", "1"]);
+    let http = Http::new(&format!("http://{}", server.address()));
+    let log_in = |password: &str| {
+        let credentials = serde_json::json!({"username": "admin", "password": password}).to_string();
+        http.send("POST", "/api-auth/token/", &credentials)
+    };
+    assert_eq!(log_in("a secret of Django").status, 401);
+    let access = log_in("a secret of Django's").json()["access"].as_str().unwrap().to_owned();
+    let posts = http.clone().bearer(&access).get("/news/posts/").json();
+    assert_eq!((&posts["count"], &posts["results"][2]["title"]), (&3.into(), &"post 1".into()));
+    let hash: String =
+        db.client().query_one("SELECT password FROM auth_user WHERE username = 'admin'", &[]).unwrap().get(0);
+    assert!(hash.starts_with("argon2$argon2id$"), "{hash}");
+    // Renewed, it is still the same password.
+    assert_eq!(log_in("a secret of Django's").status, 200);
+    let mut tracked = Tracked { client: db.client(), db };
+    tracked.logged();
+    assert_eq!(tracked.log("DELETE FROM news_comment WHERE id = 6"), ["D comments/6 of 3"]);
 }

@@ -80,6 +80,7 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
                 "NEWS_JWT_SECRET_FILE=/run/secrets/jwt news serve --listen 0.0.0.0:8000 --trust-proxy",
                 "In a container behind a proxy that sets X-Forwarded-Proto and X-Forwarded-Host.",
             ),
+            ("news serve --check", "Is the service at 127.0.0.1:8000 ready? For a container's health check."),
         ],
         "news-import" => &[
             ("news import", "From the target; JSONPlaceholder where none is named."),

@@ -36,7 +36,9 @@ impl News {
     pub fn bare() -> Self {
         let home = tempfile::Builder::new().prefix("news-home-").tempdir_in("/tmp").unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
-        Self { home, environment: Vec::new() }.env("PATH", &path).env("RUST_BACKTRACE", "1")
+        // What the machine is configured to do is no business of the tests.
+        let news = Self { home, environment: Vec::new() }.env("NEWS_CONFIG", "/dev/null");
+        news.env("PATH", &path).env("RUST_BACKTRACE", "1")
     }
 
     /// Sets an environment variable; a later one of the same name wins.

@@ -1,0 +1,112 @@
+//! `news config`: what is in force, and where each value comes from.
+
+use clap::CommandFactory;
+
+use crate::args::{Cli, Global};
+use crate::commands::Outcome;
+use crate::error::Result;
+use crate::private_pg;
+use crate::report::Report;
+use crate::report::config::{Config, Setting};
+use crate::settings::keys::{KEYS, Key, Place};
+use crate::settings::{self, Found, Layers, Origin, Secret, keys};
+use crate::store::{self, Purpose, runs};
+
+/// In a secret's place.
+const STARS: &str = "***";
+
+/// Runs the command. It starts nothing; a database that does not answer is only not asked.
+pub fn run(global: &Global, layers: &Layers) -> Result<Outcome> {
+    let database = settings::database(global, layers)?;
+    let settings = KEYS.iter().map(|key| setting(key, global, layers, database.as_ref())).collect::<Result<_>>()?;
+    let file = layers.path().map(|path| path.display().to_string());
+    Ok(Outcome::done(Report::Config(Config { file, settings })))
+}
+
+fn setting(key: &Key, global: &Global, layers: &Layers, database: Option<&Found<Secret>>) -> Result<Setting> {
+    let found = match key.place {
+        Place::Global(_) | Place::Flag(..) => flag(key, global, layers)?,
+        Place::Secret if key == keys::DATABASE_URL => match database {
+            Some(found) => {
+                let value = store::url::split(&found.value)?.shown;
+                Some(Found { value, origin: found.origin.clone() })
+            }
+            None => Some(Found { value: String::from("the private PostgreSQL"), origin: Origin::Default }),
+        },
+        Place::Secret => layers.secret(key)?.map(|found| Found { value: String::from(STARS), origin: found.origin }),
+        Place::Setting if key == keys::TARGET_URL => match settings::target_url(global, layers)? {
+            Some(found) => Some(Found { value: crate::target::base_url(&found.value)?, origin: found.origin }),
+            None => remembered(database, layers),
+        },
+        Place::Setting => {
+            let home = settings::home(layers)?;
+            Some(Found { value: home.value.display().to_string(), origin: home.origin })
+        }
+    };
+    let (value, origin) = found.map_or((None, Origin::Default), |found| (Some(found.value), found.origin));
+    let kind = match &origin {
+        Origin::Flag(_) => "flag",
+        Origin::Environment(_) => "environment",
+        Origin::File(..) => "file",
+        Origin::Database => "database",
+        Origin::Default => "default",
+    };
+    Ok(Setting { name: key.name, value, origin: kind, from: origin.to_string(), variable: key.variable() })
+}
+
+/// Returns a flag's value: from this command line, from environment or file, or clap's own default.
+fn flag(key: &Key, global: &Global, layers: &Layers) -> Result<Option<Found<String>>> {
+    let (command, id) = match key.place {
+        Place::Flag(command, id) => (Some(command), id),
+        Place::Global(id) => (None, id),
+        Place::Setting | Place::Secret => return Ok(None),
+    };
+    if let Some(origin) = layers.flag(id) {
+        use clap::ValueEnum;
+        let name = |value: Option<clap::builder::PossibleValue>| value.map(|value| value.get_name().to_owned());
+        let value = match id {
+            "color" => name(global.color.to_possible_value()),
+            "progress" => name(global.progress.to_possible_value()),
+            _ => name(global.log_format.to_possible_value()),
+        };
+        return Ok(value.map(|value| Found { value, origin }));
+    }
+    if let Some(found) = layers.found(key)? {
+        return Ok(Some(Found { value: found.value.join(","), origin: found.origin }));
+    }
+    let cli = Cli::command();
+    let command = command.map_or(Some(&cli), |name| cli.find_subcommand(name));
+    let arg = command.and_then(|command| command.get_arguments().find(|arg| arg.get_id() == id));
+    let defaults = arg.map(|arg| arg.get_default_values().to_vec()).unwrap_or_default();
+    let texts: Vec<String> = defaults.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+    let is_switch = arg.is_some_and(|arg| matches!(arg.get_action(), clap::ArgAction::SetTrue));
+    let value = if is_switch && texts.is_empty() { Some(String::from("false")) } else { Some(texts.join(",")) };
+    Ok(value.filter(|value| !value.is_empty()).map(|value| Found { value, origin: Origin::Default }))
+}
+
+/// Asks the database for the target that it remembers, if it can be asked.
+fn remembered(database: Option<&Found<Secret>>, layers: &Layers) -> Option<Found<String>> {
+    let asked = || -> Result<Option<String>> {
+        let url = if let Some(found) = database {
+            found.value.clone()
+        } else {
+            let home = settings::home(layers)?.value;
+            if private_pg::state(&home)?.pid.is_none() {
+                return Ok(None);
+            }
+            private_pg::url(&home)?
+        };
+        let mut client = store::connect(&url, Purpose::Admin)?;
+        if store::schema::applied(&mut client)? == 0 {
+            return Ok(None);
+        }
+        runs::remembered_target(&mut client)
+    };
+    match asked() {
+        Ok(value) => value.map(|value| Found { value, origin: Origin::Database }),
+        Err(failure) => {
+            log::warn!("the database was not asked which target it remembers: {failure}");
+            None
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The database: is it there, is it ours, does it track, what waits in it.
+
+use std::time::{Duration, SystemTime};
+
+use postgres::Client;
+
+use super::Findings;
+use crate::args::Global;
+use crate::error::{Failure, Kind, Result};
+use crate::private_pg;
+use crate::settings::{self, Layers};
+use crate::store::schema::{self, Version};
+use crate::store::{self, Purpose, health, inspect, lock, objects, runs};
+
+/// What the database knows of the target.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Remembers {
+    /// It could not be asked.
+    Unknown,
+    /// No target yet.
+    Nothing,
+    /// This one.
+    Target(String),
+}
+
+/// The oldest server that has all that is used here: `client_connection_check_interval` came with it.
+const VERSION_MIN: i32 = 140_000;
+/// Clocks further apart make nonsense of times in logs, tokens and Retry-After.
+pub const SKEW_MAX: Duration = Duration::from_secs(10);
+/// Objects that earlier runs left are counted up to here.
+const LEFT_MAX: i64 = 10_000;
+
+/// Looks at everything.
+pub fn check(global: &Global, layers: &Layers, findings: &mut Findings) -> Remembers {
+    let mut client = match connect(global, layers, findings) {
+        Ok(Some(client)) => client,
+        Ok(None) => return Remembers::Unknown,
+        Err(failure) => {
+            findings.fail("database", &failure);
+            return Remembers::Unknown;
+        }
+    };
+    if let Err(failure) = server(&mut client, findings) {
+        findings.fail("database", &failure);
+        return Remembers::Unknown;
+    }
+    match schema(&mut client, findings) {
+        Ok(true) => {}
+        Ok(false) => return Remembers::Unknown,
+        Err(failure) => {
+            findings.fail("schema", &failure);
+            return Remembers::Unknown;
+        }
+    }
+    for (name, check) in [
+        ("roles", roles as fn(&mut Client, &mut Findings) -> Result<()>),
+        ("tracking", tracking),
+        ("lock", holders),
+        ("pending", pending),
+    ] {
+        if let Err(failure) = check(&mut client, findings) {
+            findings.fail(name, &failure);
+        }
+    }
+    match runs::remembered_target(&mut client) {
+        Ok(Some(url)) => Remembers::Target(url),
+        Ok(None) => Remembers::Nothing,
+        Err(_) => Remembers::Unknown,
+    }
+}
+
+fn connect(global: &Global, layers: &Layers, findings: &mut Findings) -> Result<Option<Client>> {
+    if let Some(found) = settings::database(global, layers)? {
+        return store::connect(&found.value, Purpose::Admin).map(Some);
+    }
+    let home = settings::home(layers)?.value;
+    let state = private_pg::state(&home)?;
+    if state.pid.is_some() {
+        return store::connect(&private_pg::url(&home)?, Purpose::Admin).map(Some);
+    }
+    let what = if state.major.is_some() { "does not run" } else { "was not made yet" };
+    findings.warn(
+        "database",
+        format!("the private PostgreSQL {what}: no database is named"),
+        "the first command that needs it starts it (`news db start`); or name one with NEWS_DATABASE_URL",
+    );
+    Ok(None)
+}
+
+fn server(client: &mut Client, findings: &mut Findings) -> Result<()> {
+    let server = health::server(client)?;
+    let name: String = inspect::name(client)?;
+    let tls = server.tls.as_deref().unwrap_or("no TLS");
+    let text = format!("PostgreSQL {}, database {name}, {tls}", server.version);
+    if server.version_number < VERSION_MIN {
+        return Err(Failure::new(Kind::Database, format!("{text}: too old")).hint("PostgreSQL 14 or newer is needed"));
+    }
+    if server.is_standby {
+        return Err(Failure::new(Kind::Database, format!("{text}: a standby, which takes no writes"))
+            .hint("name the primary, or both: postgresql://USER@ONE,TWO/DATABASE"));
+    }
+    if server.tls.is_none() && !server.is_local {
+        findings.warn(
+            "database",
+            format!("{text}, over a network"),
+            "passwords and data go in the clear: switch TLS on there, and take sslmode=verify-full",
+        );
+    } else {
+        findings.ok("database", text);
+    }
+    let skew = apart(server.now, SystemTime::now());
+    if skew > SKEW_MAX {
+        findings.warn(
+            "clock",
+            format!("the database's clock and this machine's are {} s apart", skew.as_secs()),
+            "let both follow a time server (timedatectl, chronyc)",
+        );
+    } else {
+        findings.ok("clock", "this machine's clock agrees with the database's");
+    }
+    Ok(())
+}
+
+/// Returns how far apart two moments are.
+pub fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).or_else(|_| other.duration_since(one)).unwrap_or_default()
+}
+
+fn schema(client: &mut Client, findings: &mut Findings) -> Result<bool> {
+    if schema::version(client)? == Version::Current {
+        findings.ok("schema", format!("version {}, as news {} wants it", schema::newest(), env!("CARGO_PKG_VERSION")));
+        return Ok(true);
+    }
+    schema::require_current(client).map(|()| true)
+}
+
+fn roles(client: &mut Client, findings: &mut Findings) -> Result<()> {
+    let role = health::role(client)?;
+    let missing = health::missing_rights(client)?;
+    if missing.is_empty() {
+        findings.ok("roles", format!("{role} may do what it must"));
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Database, format!("role {role} lacks {}", missing.join(", "))).hint(format!(
+        "as the tables' owner: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
+    )))
+}
+
+fn tracking(client: &mut Client, findings: &mut Findings) -> Result<()> {
+    let bad = health::bad_triggers(client)?;
+    if bad.is_empty() {
+        if health::is_tracking(client)? {
+            findings.ok("tracking", "a change to a table comes into the change log");
+            return Ok(());
+        }
+        return Err(Failure::new(Kind::Database, "a change to a table did not come into the change log")
+            .hint("are the functions news_track_post and news_track_comment as `news db migrate` made them?"));
+    }
+    let after = "what changed meanwhile is in no log: `news diff` shows it, `news sync --full` sends it";
+    for trigger in bad {
+        let (name, table) = (trigger.name, trigger.table);
+        let (what, hint) = if trigger.exists {
+            ("is disabled", format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"))
+        } else {
+            ("is missing", String::from("make it again as migrations/V2__tracking.sql has it, ENABLE ALWAYS with it"))
+        };
+        let failure = Failure::new(Kind::Database, format!("the trigger {name} of {table} {what}: changes get lost"));
+        findings.fail("tracking", &failure.hint(hint).hint(after));
+    }
+    Ok(())
+}
+
+fn holders(client: &mut Client, findings: &mut Findings) -> Result<()> {
+    let holders = lock::holders(client)?;
+    if holders.is_empty() {
+        findings.ok("lock", "no run is under way");
+    }
+    for holder in holders {
+        findings.ok("lock", format!("held by {}, since {}", holder.who, holder.since));
+    }
+    Ok(())
+}
+
+fn pending(client: &mut Client, findings: &mut Findings) -> Result<()> {
+    let events = inspect::pending_events(client)?;
+    let left = objects::left(client, LEFT_MAX)?;
+    let count = |state: &str| left.iter().filter(|row| row.state == state).count();
+    let (parked, held) = (count("parked"), count("held"));
+    let text = format!("{events} events are pending, {parked} objects parked, {held} held");
+    if parked + held > 0 {
+        findings.warn("pending", text, "`news parked` shows them; `news retry` and `news discard` decide");
+    } else {
+        findings.ok("pending", text);
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The target: is it there, does it speak as we do, what time is it there.
+
+use std::time::SystemTime;
+
+use news_core::Entity;
+
+use super::Findings;
+use super::database::{Remembers, SKEW_MAX, apart};
+use crate::args::Global;
+use crate::error::{Failure, Kind, Result};
+use crate::settings::{self, Layers, keys};
+use crate::target::{Target, base_url};
+
+/// Looks at both listings.
+pub fn check(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) {
+    let target = match find(global, layers, remembered, findings) {
+        Ok(Some(target)) => target,
+        Ok(None) => return,
+        Err(failure) => return findings.fail("target", &failure),
+    };
+    let mut date = None;
+    for entity in [Entity::Post, Entity::Comment] {
+        let probe = target.probe(entity);
+        date = date.or(probe.date);
+        if let Err(failure) = probe.listing {
+            // What answers with no listing is not the target.
+            let kind = if failure.kind() == Kind::Refused { Kind::Target } else { failure.kind() };
+            let again = Failure::new(kind, failure.to_string());
+            findings.fail("target", &failure.hints().iter().fold(again, |again, hint| again.hint(hint.as_str())));
+            // The second listing would say the same once more.
+            return clock(date, findings);
+        }
+    }
+    findings.ok("target", format!("{} lists posts and comments", target.url()));
+    clock(date, findings);
+}
+
+fn clock(date: Option<SystemTime>, findings: &mut Findings) {
+    let Some(date) = date else { return };
+    let skew = apart(date, SystemTime::now());
+    if skew > SKEW_MAX {
+        findings.warn(
+            "clock",
+            format!("the target's clock and this machine's are {} s apart", skew.as_secs()),
+            "which one is wrong? let this machine follow a time server (timedatectl, chronyc)",
+        );
+    } else {
+        findings.ok("clock", "this machine's clock agrees with the target's");
+    }
+}
+
+fn find(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) -> Result<Option<Target>> {
+    let named = settings::target_url(global, layers)?.map(|found| base_url(&found.value)).transpose()?;
+    let url = match (named, remembered) {
+        (Some(named), Remembers::Target(remembered)) if named != *remembered => {
+            findings.warn(
+                "target",
+                format!("{named} is named, but this database followed {remembered}"),
+                "if that is meant: `news sync --full` brings the new one in step",
+            );
+            named
+        }
+        (Some(named), _) => named,
+        (None, Remembers::Target(url)) => url.clone(),
+        (None, Remembers::Unknown) => {
+            findings.warn(
+                "target",
+                "no target is named, and the database, which remembers it, could not be asked",
+                "see to the database first, or name the target with NEWS_TARGET_URL",
+            );
+            return Ok(None);
+        }
+        (None, Remembers::Nothing) => {
+            return Err(Failure::new(Kind::Usage, "no target is named, and this database has not met one yet")
+                .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from"));
+        }
+    };
+    // A token that cannot be read is told of by another check.
+    let token = layers.secret(keys::TARGET_TOKEN).ok().flatten().map(|found| found.value);
+    Target::new(&url, token.as_ref(), 1).map(Some)
+}

@@ -1,0 +1,16 @@
+//! `news config` as text.
+
+use std::io::{self, Write};
+
+use crate::logging::printable;
+use crate::render::{Page, lines, table};
+use crate::report::config::Config;
+
+/// A line for each setting.
+pub fn config(report: &Config, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = table(page, &["setting", "value", "from"], &[]);
+    for one in &report.settings {
+        table.add_row([one.name.to_owned(), printable(one.value.as_deref().unwrap_or("-")), printable(&one.from)]);
+    }
+    lines(&table, out)
+}

@@ -1,0 +1,121 @@
+//! Everything that can be set, in one table: in `news.toml`, in the environment, and mostly by a flag.
+
+/// A setting. In the file it is `name`, in the environment `NEWS_NAME` (a dot is an underscore there).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// `serve.listen`: `listen` in the table `[serve]`.
+    pub name: &'static str,
+    /// What the file may say.
+    pub shape: Shape,
+    /// Who reads it.
+    pub place: Place,
+}
+
+/// What a value looks like in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A string.
+    Text,
+    /// A string; in the file it is relative to the file's own folder.
+    Path,
+    /// A string such as `"15m"`, or a number of seconds.
+    Time,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A string, or a list of strings; in the environment they are set apart by commas.
+    List,
+}
+
+/// Who reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `Settings`.
+    Setting,
+    /// `Settings`, masked wherever it is shown. NAME_file, and NAME_FILE in the environment, name a file with it.
+    Secret,
+    /// clap: the default of a flag that every command has.
+    Global(&'static str),
+    /// clap: the default of a command's flag.
+    Flag(&'static str, &'static str),
+}
+
+/// The master's database.
+pub const DATABASE_URL: &Key = &KEYS[0];
+/// The target.
+pub const TARGET_URL: &Key = &KEYS[1];
+/// A bearer token for the target.
+pub const TARGET_TOKEN: &Key = &KEYS[2];
+/// What the API signs its tokens with.
+pub const JWT_SECRET: &Key = &KEYS[3];
+/// What it signed them with before.
+pub const JWT_SECRET_PREVIOUS: &Key = &KEYS[4];
+/// Where the private PostgreSQL lives.
+pub const HOME: &Key = &KEYS[5];
+
+/// All of them, in the order in which they are shown.
+pub const KEYS: [Key; 18] = [
+    Key { name: "database_url", shape: Shape::Text, place: Place::Secret },
+    Key { name: "target_url", shape: Shape::Text, place: Place::Setting },
+    Key { name: "target_token", shape: Shape::Text, place: Place::Secret },
+    Key { name: "jwt_secret", shape: Shape::Text, place: Place::Secret },
+    Key { name: "jwt_secret_previous", shape: Shape::Text, place: Place::Secret },
+    Key { name: "home", shape: Shape::Path, place: Place::Setting },
+    Key { name: "color", shape: Shape::Text, place: Place::Global("color") },
+    Key { name: "progress", shape: Shape::Text, place: Place::Global("progress") },
+    Key { name: "log_format", shape: Shape::Text, place: Place::Global("log_format") },
+    Key { name: "serve.listen", shape: Shape::Text, place: Place::Flag("serve", "listen") },
+    Key { name: "serve.workers", shape: Shape::Integer, place: Place::Flag("serve", "workers") },
+    Key { name: "serve.trust_proxy", shape: Shape::Boolean, place: Place::Flag("serve", "trust_proxy") },
+    Key { name: "serve.cors_origin", shape: Shape::List, place: Place::Flag("serve", "cors_origin") },
+    Key { name: "serve.grace", shape: Shape::Time, place: Place::Flag("serve", "grace") },
+    Key { name: "sync.jobs", shape: Shape::Integer, place: Place::Flag("sync", "jobs") },
+    Key { name: "sync.rate", shape: Shape::Number, place: Place::Flag("sync", "rate") },
+    Key { name: "sync.max_deletes", shape: Shape::Integer, place: Place::Flag("sync", "max_deletes") },
+    Key { name: "sync.metrics_file", shape: Shape::Path, place: Place::Flag("sync", "metrics_file") },
+];
+
+impl Key {
+    /// Returns its environment variable.
+    pub fn variable(&self) -> String {
+        format!("NEWS_{}", self.name.to_uppercase().replace('.', "_"))
+    }
+
+    /// Says whether its value is never shown.
+    pub fn is_secret(&self) -> bool {
+        self.place == Place::Secret
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn flags_exist_and_names_are_what_they_are_called() {
+        let cli = crate::args::Cli::command();
+        for key in &KEYS {
+            let (command, id) = match key.place {
+                Place::Setting | Place::Secret => continue,
+                Place::Global(id) => (&cli, id),
+                Place::Flag(command, id) => (cli.find_subcommand(command).unwrap(), id),
+            };
+            assert!(command.get_arguments().any(|arg| arg.get_id() == id), "{}", key.name);
+            assert!(key.name.ends_with(id), "{}", key.name);
+        }
+        assert_eq!(
+            [DATABASE_URL.name, TARGET_URL.name, TARGET_TOKEN.name],
+            ["database_url", "target_url", "target_token"]
+        );
+        assert_eq!(
+            [JWT_SECRET.name, JWT_SECRET_PREVIOUS.name, HOME.name],
+            ["jwt_secret", "jwt_secret_previous", "home"]
+        );
+        assert_eq!(KEYS[9].variable(), "NEWS_SERVE_LISTEN");
+    }
+}
