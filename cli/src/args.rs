@@ -123,9 +123,13 @@ pub struct Serve {
 /// `news import`
 #[derive(Debug, Args)]
 pub struct Import {
-    /// Read DIR/posts.json and DIR/comments.json instead of the target
-    #[arg(long, value_name = "DIR")]
+    /// Read DIR/posts.json and DIR/comments.json instead of the target; or, from stdin, one document
+    /// {"posts": […], "comments": […]}, as json-server keeps it, with the posts first
+    #[arg(long, value_name = "DIR|-")]
     pub from: Option<PathBuf>,
+    /// Leave wrong objects out, and the comments of posts left out, and tell of them (exit 3)
+    #[arg(long)]
+    pub skip_invalid: bool,
 }
 
 /// `news sync`
@@ -182,9 +186,22 @@ pub struct Diff {
     /// Exit 0 even if they differ; trouble keeps its code
     #[arg(long)]
     pub exit_zero: bool,
-    /// Differences shown; the rest is counted
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: usize,
+    /// Differences listed, the rest is counted [default: 50; with --json or --ndjson all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// The summary only
+    #[arg(long, conflicts_with_all = ["limit", "ndjson"])]
+    pub stat: bool,
+    /// A JSON document a line for each difference, then one with the summary
+    #[arg(long, conflicts_with = "json")]
+    pub ndjson: bool,
+    /// Write the report to FILE, which appears whole or not at all
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Compare with a saved listing, DIR/posts.json and DIR/comments.json, instead of the target. What was sent since
+    /// it was saved is a difference: a file cannot be asked again
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
 }
 
 /// An entity on the command line.

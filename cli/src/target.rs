@@ -8,24 +8,20 @@ mod lease;
 mod probe;
 mod resolver;
 
-use std::cell::Cell;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::{self, BufReader, Read};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use news_core::Entity;
 use news_core::reply::{Method, Reply};
 use news_core::session::{Listing, Request};
-use news_core::wire::{Element, ElementSeed};
-use serde::Deserializer as _;
-use serde::de::{SeqAccess, Visitor};
-use serde_json::error::Category;
+use news_core::wire::Element;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 use crate::error::{Failure, Kind, Result};
+use crate::listing::{self, Extent, Progress};
 use crate::settings::Secret;
 
 pub use lease::Lease;
@@ -45,8 +41,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_AGE_MAX: Duration = Duration::from_millis(3500);
 /// An answer about one object is read up to here.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
-/// One element of a listing is read up to here: a nesting bomb, or a text without end.
-const ELEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The target: a base URL and a client.
 #[derive(Debug)]
@@ -163,12 +157,18 @@ impl Target {
         Listing::Other(String::from("an empty body"))
     }
 
-    /// Reads the whole listing of an entity, element by element. Returns how many there were.
+    /// Reads the whole listing of an entity, element by element, as [`listing::Source::list`]
+    /// says. Returns how many there were.
     ///
     /// Fails with [`Kind::Target`] where it cannot be had or is not whole, with
     /// [`Kind::Refused`] where it is no listing, with [`Kind::Credentials`] on 401 and 403,
     /// and with what `each` fails with.
-    pub fn list(&self, entity: Entity, each: impl FnMut(Element) -> Result<()>) -> Result<u64> {
+    pub fn list(
+        &self,
+        entity: Entity,
+        begun: impl FnOnce(Extent) -> Result<()>,
+        each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+    ) -> Result<u64> {
         // Plain, with no query: pages mean something else on every target (TARGETS 7).
         let url = format!("{}/{entity}", self.base);
         let what = format!("GET {url}");
@@ -193,14 +193,17 @@ impl Target {
                 let body =
                     response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string();
                 let excerpt = news_core::reply::excerpt(&body.unwrap_or_default());
-                return Err(Failure::new(
-                    Kind::Target,
-                    format!("{what}: status {status} {excerpt}").trim_end().to_owned(),
-                ));
+                let line = format!("{what}: status {status} {excerpt}").trim_end().to_owned();
+                let failure = Failure::new(Kind::Target, line);
+                return Err(match status {
+                    404 | 410 => failure.hint("is this the API's base URL? it is what comes before /posts"),
+                    _ => failure,
+                });
             }
         }
         let total: Option<u64> = header(response.headers(), "x-total-count").and_then(|text| text.parse().ok());
-        let read = read_listing(&what, entity, response.into_body().into_reader(), each)?;
+        begun(extent(total, &response))?;
+        let read = listing::read(&what, entity, response.into_body().into_reader(), each)?;
         match total {
             Some(total) if total != read => Err(Failure::new(
                 Kind::Target,
@@ -208,6 +211,18 @@ impl Target {
             )),
             Some(_) | None => Ok(read),
         }
+    }
+}
+
+/// Returns how long a listing is. What is packed is longer than its Content-Length.
+fn extent(total: Option<u64>, response: &Response<Body>) -> Extent {
+    if let Some(total) = total {
+        return Extent::Elements(total);
+    }
+    let is_packed = header(response.headers(), "content-encoding").is_some();
+    match header(response.headers(), "content-length").and_then(|text| text.parse().ok()) {
+        Some(bytes) if !is_packed => Extent::Bytes(bytes),
+        Some(_) | None => Extent::Unknown,
     }
 }
 
@@ -295,83 +310,6 @@ fn describe(error: &ureq::Error) -> String {
     error.to_string().trim_start_matches("io: ").to_owned()
 }
 
-/// Reads a listing from any reader; `what` names it in errors.
-pub fn read_listing(
-    what: &str,
-    entity: Entity,
-    reader: impl Read,
-    each: impl FnMut(Element) -> Result<()>,
-) -> Result<u64> {
-    let since_element = Rc::new(Cell::new(0));
-    let reader = BufReader::with_capacity(64 * 1024, reader);
-    let reader = Metered { reader, since_element: Rc::clone(&since_element) };
-    let mut json = serde_json::Deserializer::from_reader(reader);
-    let mut failure = None;
-    let list = List { entity, each, failure: &mut failure, since_element, read: 0 };
-    let result = json.deserialize_seq(list).and_then(|read| json.end().map(|()| read));
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    result.map_err(|error| {
-        let is_listing = match error.classify() {
-            Category::Io | Category::Eof => true,
-            // Another type at the very start: somebody else's page.
-            Category::Data => false,
-            Category::Syntax => error.line() > 1 || error.column() > 1,
-        };
-        if is_listing {
-            return Failure::new(Kind::Target, format!("{what}: the listing is not whole: {error}"));
-        }
-        Failure::new(Kind::Refused, format!("{what}: not a listing of {entity}: {error}"))
-            .hint("is this the API's base URL?")
-    })
-}
-
-/// Counts what an element takes; too much is an error, since it would have to be kept.
-struct Metered<R> {
-    reader: R,
-    since_element: Rc<Cell<usize>>,
-}
-
-impl<R: Read> Read for Metered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.since_element.set(self.since_element.get() + read);
-        if self.since_element.get() > ELEMENT_BYTES_MAX {
-            return Err(io::Error::other(format!("an element of more than {ELEMENT_BYTES_MAX} bytes")));
-        }
-        Ok(read)
-    }
-}
-
-struct List<'f, F> {
-    entity: Entity,
-    each: F,
-    failure: &'f mut Option<Failure>,
-    since_element: Rc<Cell<usize>>,
-    read: u64,
-}
-
-impl<'de, F: FnMut(Element) -> Result<()>> Visitor<'de> for List<'_, F> {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of {}", self.entity)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<u64, A::Error> {
-        while let Some(element) = elements.next_element_seed(ElementSeed(self.entity))? {
-            self.since_element.set(0);
-            self.read += 1;
-            if let Err(failure) = (self.each)(element) {
-                *self.failure = Some(failure);
-                return Err(serde::de::Error::custom("stopped"));
-            }
-        }
-        Ok(self.read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,34 +343,5 @@ mod tests {
         ] {
             assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
         }
-    }
-
-    #[test]
-    fn listings() {
-        let read = |json: &str| {
-            let mut ids = Vec::new();
-            read_listing("GET", Entity::Post, json.as_bytes(), |element| {
-                ids.push(element.id());
-                Ok(())
-            })
-            .map(|_| ids)
-            .map_err(|failure| failure.kind())
-        };
-        assert_eq!(read(" [] "), Ok(vec![]));
-        assert_eq!(read(r#"[{"id":1},{"id":"2"},5]"#), Ok(vec![Some(1), Some(2), None]));
-        for (json, kind) in [
-            ("<!DOCTYPE html>", Kind::Refused),
-            ("{}", Kind::Refused),
-            ("null", Kind::Refused),
-            ("", Kind::Target),
-            (r#"[{"id":1}"#, Kind::Target),
-            (r#"[{"id":1},"#, Kind::Target),
-            (r#"[{"id":1},}"#, Kind::Target),
-            (r#"[{"id":1}] x"#, Kind::Target),
-        ] {
-            assert_eq!(read(json), Err(kind), "{json}");
-        }
-        let bomb = format!("[{{\"id\":1,\"x\":{}", "[".repeat(ELEMENT_BYTES_MAX + 10));
-        assert_eq!(read(&bomb), Err(Kind::Target));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use log::Level;
 
 use crate::error::{Failure, Kind, Result};
@@ -44,6 +44,8 @@ pub enum Format {
     Text,
     /// For programs: one document.
     Json,
+    /// For programs: a JSON document a line. Only reports that are lists have it.
+    Lines,
 }
 
 /// Whether text may carry colour.
@@ -80,7 +82,7 @@ pub struct Page {
 }
 
 /// Wide enough that a script's grep finds a row in one line.
-const WIDTH_WITHOUT_TERMINAL: u16 = 1000;
+pub const WIDTH_WITHOUT_TERMINAL: u16 = 1000;
 /// A terminal that says less does not mean it.
 const WIDTH_MIN: u16 = 40;
 
@@ -127,6 +129,11 @@ impl Ui {
             When::Never => false,
         };
         if on { Colour::On } else { Colour::Off }
+    }
+
+    /// Says whether colour was asked for wherever the report goes.
+    pub fn always_coloured(&self) -> bool {
+        self.look.color == When::Always
     }
 
     /// Returns how text is laid out on stdout.
@@ -182,6 +189,73 @@ impl Bar {
 
     /// Takes the bar away.
     pub fn finish(&self) {
+        self.drawn.finish_and_clear();
+    }
+}
+
+/// Progress of what is read, with the rate in what is counted and, where the length is known,
+/// the time that is left.
+#[derive(Debug)]
+pub struct Reading {
+    drawn: ProgressBar,
+    what: &'static str,
+    unit: &'static str,
+    begun: Instant,
+    /// Where lines are said instead: when the last one was.
+    said: Option<Cell<Instant>>,
+}
+
+impl Ui {
+    /// Starts the progress of reading `what`, counted in `unit`.
+    pub fn reading(&self, what: &'static str, unit: &'static str) -> Reading {
+        let drawn = self.bars.add(ProgressBar::no_length());
+        drawn.set_prefix(what);
+        let plain = self.look.progress != When::Never && self.bars.is_hidden();
+        let reading =
+            Reading { drawn, what, unit, begun: Instant::now(), said: plain.then(|| Cell::new(Instant::now())) };
+        reading.expect(None);
+        reading
+    }
+}
+
+impl Reading {
+    /// Says how long it is, in whatever [`Reading::at`] is told positions in.
+    pub fn expect(&self, length: Option<u64>) {
+        let (bar, eta) =
+            if length.is_some() { ("[{bar:30}] {percent:>3} %", "  eta {eta}") } else { ("{spinner}", "") };
+        if let Ok(style) = ProgressStyle::with_template(&format!("{{prefix:>9}} {bar}  {{msg}}{eta}")) {
+            self.drawn.set_style(style.progress_chars("=> "));
+        }
+        if let Some(length) = length {
+            self.drawn.set_length(length);
+        }
+    }
+
+    /// Moves to `position`, with `count` units read by then.
+    pub fn at(&self, position: u64, count: u64) {
+        let text = || {
+            let rate = u128::from(count) * 1000 / self.begun.elapsed().as_millis().max(1);
+            format!("{} {}, {}/s", HumanCount(count), self.unit, HumanCount(u64::try_from(rate).unwrap_or(u64::MAX)))
+        };
+        match &self.said {
+            None => {
+                self.drawn.set_message(text());
+                self.drawn.set_position(position);
+            }
+            Some(said) if said.get().elapsed() >= PLAIN_PROGRESS_EVERY => {
+                said.set(Instant::now());
+                let part = self.drawn.length().map(|length| 100 * position.min(length) / length.max(1));
+                let part = part.map_or_else(String::new, |part| format!(" ({part} %)"));
+                log::info!("{}: {}{part}", self.what, text());
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// However it ends, nothing of it is left on the screen.
+impl Drop for Reading {
+    fn drop(&mut self) {
         self.drawn.finish_and_clear();
     }
 }

@@ -65,6 +65,17 @@ pub struct Counts {
     pub nameless: u64,
 }
 
+/// What a row and an element under the same id come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// The same fields.
+    Equal,
+    /// Other fields.
+    Different,
+    /// The element cannot be read.
+    Unreadable,
+}
+
 /// The join of one entity. Feed it [`Join::local`] in id order and [`Join::target`] in any;
 /// whenever [`Join::wants_local`] says so, the next local row should come first.
 #[derive(Debug)]
@@ -75,7 +86,7 @@ pub struct Join {
     target: BTreeMap<i64, Option<Fingerprint>>,
     local_last: i64,
     /// Ids the target listed, to notice the second time.
-    listed: IdSet,
+    ids: IdSet,
     different: Vec<Difference>,
     counts: Counts,
 }
@@ -88,7 +99,7 @@ impl Join {
             local: BTreeMap::new(),
             target: BTreeMap::new(),
             local_last: 0,
-            listed: IdSet::default(),
+            ids: IdSet::default(),
             different: Vec::new(),
             counts: Counts::default(),
         }
@@ -102,12 +113,16 @@ impl Join {
 
     /// Takes the next local row.
     pub fn local(&mut self, object: &Object) {
-        let id = object.key().id();
+        self.row(object.key(), Fingerprint::of(object));
+    }
+
+    /// Takes the next local row, of which only the fingerprint is at hand.
+    pub fn row(&mut self, key: Key, here: Fingerprint) {
+        let id = key.id();
         self.counts.local += 1;
         self.local_last = id;
-        let here = Fingerprint::of(object);
         match self.target.remove(&id) {
-            Some(there) => self.pair(object.key(), here, there),
+            Some(there) => self.pair(key, here, there),
             None => {
                 self.local.insert(id, here);
             }
@@ -115,24 +130,51 @@ impl Join {
     }
 
     /// Takes the next element of the listing.
-    pub fn target(&mut self, element: &Element) {
-        self.counts.target += 1;
-        let Some(key) = element.key() else {
-            self.counts.nameless += 1;
-            return;
-        };
-        let id = key.id();
-        if !self.listed.insert(id) {
-            self.different.push(Difference { key, kind: Kind::Duplicate });
-            return;
-        }
-        let there = element.fingerprint();
-        match self.local.remove(&id) {
+    pub fn target(&mut self, element: &Element<'_>) {
+        self.listed(element.key(), || element.fingerprint());
+    }
+
+    /// Takes the next element of the listing: its key, if its id is one that we could have,
+    /// and its fingerprint, if all its fields could be read.
+    pub fn listed(&mut self, key: Option<Key>, there: impl FnOnce() -> Option<Fingerprint>) {
+        let Some(key) = self.arrive(key) else { return };
+        let there = there();
+        match self.local.remove(&key.id()) {
             Some(here) => self.pair(key, here, there),
             None => {
-                self.target.insert(id, there);
+                self.target.insert(key.id(), there);
             }
         }
+    }
+
+    /// Takes the next local row and the next element at once, where both are of `key`: no
+    /// fingerprint is needed then, but where the element came before (`here`).
+    pub fn both(&mut self, key: Key, found: Match, here: impl FnOnce() -> Fingerprint) {
+        if self.arrive(Some(key)).is_none() {
+            self.row(key, here());
+            return;
+        }
+        self.counts.local += 1;
+        self.local_last = key.id();
+        match found {
+            Match::Equal => {}
+            Match::Different => self.different.push(Difference { key, kind: Kind::Different }),
+            Match::Unreadable => self.different.push(Difference { key, kind: Kind::Unreadable }),
+        }
+    }
+
+    /// Counts an element. Returns its key if it is one of ours, and comes for the first time.
+    fn arrive(&mut self, key: Option<Key>) -> Option<Key> {
+        self.counts.target += 1;
+        let Some(key) = key else {
+            self.counts.nameless += 1;
+            return None;
+        };
+        if !self.ids.insert(key.id()) {
+            self.different.push(Difference { key, kind: Kind::Duplicate });
+            return None;
+        }
+        Some(key)
     }
 
     fn pair(&mut self, key: Key, here: Fingerprint, there: Option<Fingerprint>) {
@@ -171,7 +213,7 @@ mod tests {
     use alloc::string::String;
     use alloc::vec;
 
-    fn element(json: &str) -> Element {
+    fn element(json: &str) -> Element<'_> {
         Element::from_json(Entity::Post, json.as_bytes()).unwrap()
     }
 

@@ -1,6 +1,8 @@
 //! A 128-bit fingerprint of an object's fields: what a diff keeps of an object that has no
 //! partner yet, instead of its texts.
 
+use alloc::vec::Vec;
+
 use sha2::{Digest, Sha256};
 
 use crate::model::{Object, Value};
@@ -11,6 +13,13 @@ use crate::model::{Object, Value};
 pub struct Fingerprint(pub u128);
 
 impl Fingerprint {
+    /// Returns the fingerprint of fields that [`write_number`] and [`write_text`] wrote.
+    pub fn of_written(fields: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.0.update(fields);
+        hasher.finish()
+    }
+
     /// Returns the fingerprint of all fields but the id.
     pub fn of(object: &Object) -> Self {
         let mut hasher = Hasher::default();
@@ -22,6 +31,18 @@ impl Fingerprint {
         }
         hasher.finish()
     }
+}
+
+/// Appends a number as a fingerprint takes it. Fields written like this are equal where the
+/// objects are, so that two at hand are compared without a fingerprint.
+pub fn write_number(number: i64, fields: &mut Vec<u8>) {
+    fields.extend_from_slice(&number.to_le_bytes());
+}
+
+/// Appends a text as a fingerprint takes it.
+pub fn write_text(text: &str, fields: &mut Vec<u8>) {
+    fields.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    fields.extend_from_slice(text.as_bytes());
 }
 
 /// Takes fields in the model's order.

@@ -4,15 +4,15 @@
 //! is whatever a listing holds, with its faults noted: a diff compares elements, wrong
 //! ones too. [`Element::into_object`] is strict: what an import takes.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::fingerprint::{Fingerprint, Hasher};
+use crate::fingerprint::{self, Fingerprint, Hasher};
 use crate::model::{Comment, Entity, Fault, Key, Object, Post, PostId, Value};
 
 #[derive(Serialize)]
@@ -72,13 +72,14 @@ const TEXTS_MAX: usize = 3;
 /// A faulty element says at most so much: it may be anything.
 const FAULTS_MAX: usize = 8;
 
-/// One element of a listing, or an answer to GET: read as far as it can be.
+/// One element of a listing, or an answer to GET: read as far as it can be. Texts without
+/// escapes are borrowed from the JSON, so that reading a listing of millions copies little.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Element {
+pub struct Element<'a> {
     entity: Entity,
     id: Option<i64>,
     number: Option<i64>,
-    texts: [Option<String>; TEXTS_MAX],
+    texts: [Option<Cow<'a, str>>; TEXTS_MAX],
     faults: Vec<Fault>,
 }
 
@@ -93,17 +94,23 @@ pub struct FieldDifference {
     pub target: Option<String>,
 }
 
-impl Element {
+impl<'a> Element<'a> {
     fn new(entity: Entity) -> Self {
         Self { entity, id: None, number: None, texts: [None, None, None], faults: Vec::new() }
     }
 
     /// Reads one element from JSON text.
-    pub fn from_json(entity: Entity, json: &[u8]) -> Result<Self, serde_json::Error> {
+    pub fn from_json(entity: Entity, json: &'a [u8]) -> Result<Self, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_slice(json);
         let element = ElementSeed(entity).deserialize(&mut reader)?;
         reader.end()?;
         Ok(element)
+    }
+
+    /// Returns the same, with nothing borrowed.
+    pub fn into_owned(self) -> Element<'static> {
+        let texts = self.texts.map(|text| text.map(|text| Cow::Owned(text.into_owned())));
+        Element { entity: self.entity, id: self.id, number: self.number, texts, faults: self.faults }
     }
 
     /// Returns the id, if it has one that is a whole number. It may be none of ours.
@@ -145,7 +152,7 @@ impl Element {
         if !self.faults.is_empty() {
             return Err(self.faults);
         }
-        let [a, b, c] = self.texts.map(Option::unwrap_or_default);
+        let [a, b, c] = self.texts.map(|text| text.map(Cow::into_owned).unwrap_or_default());
         let (id, number) = (self.id.unwrap_or_default(), self.number.unwrap_or_default());
         let key =
             self.entity.key(id).map_err(|bad| alloc::vec![Fault { field: "id", why: alloc::format!("{bad}") }])?;
@@ -171,6 +178,17 @@ impl Element {
             hasher.text(text);
         }
         Some(hasher.finish())
+    }
+
+    /// Appends the fields as [`Fingerprint::of_written`] takes them, the id not among them.
+    /// Returns false, and appends nothing, if it is unreadable.
+    pub fn write_fields(&self, fields: &mut Vec<u8>) -> bool {
+        let (true, Some(number)) = (self.is_readable(), self.number) else { return false };
+        fingerprint::write_number(number, fields);
+        for text in self.texts.iter().flatten() {
+            fingerprint::write_text(text, fields);
+        }
+        true
     }
 
     /// Says whether it has the object's fields; the id is not looked at.
@@ -206,15 +224,35 @@ impl Element {
 pub struct ElementSeed(pub Entity);
 
 impl<'de> DeserializeSeed<'de> for ElementSeed {
-    type Value = Element;
+    type Value = Element<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
+/// An [`Element`] whose type says that it is one of posts, for readers that take no seed.
+#[derive(Debug)]
+pub struct PostElement<'a>(pub Element<'a>);
+
+/// An [`Element`] whose type says that it is one of comments.
+#[derive(Debug)]
+pub struct CommentElement<'a>(pub Element<'a>);
+
+impl<'de> Deserialize<'de> for PostElement<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ElementSeed(Entity::Post).deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CommentElement<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ElementSeed(Entity::Comment).deserialize(deserializer).map(Self)
+    }
+}
+
 impl ElementSeed {
-    fn no_object(self, what: &str) -> Element {
+    fn no_object<'a>(self, what: &str) -> Element<'a> {
         let mut element = Element::new(self.0);
         element.fault("id", &alloc::format!("{what} instead of an object"));
         element
@@ -222,13 +260,13 @@ impl ElementSeed {
 }
 
 impl<'de> Visitor<'de> for ElementSeed {
-    type Value = Element;
+    type Value = Element<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "one of {}", self.0)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element<'de>, A::Error> {
         let mut element = Element::new(self.0);
         let texts = text_fields(self.0);
         // The last of duplicate keys wins, as in most readers.
@@ -253,39 +291,39 @@ impl<'de> Visitor<'de> for ElementSeed {
         Ok(element)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(self.no_object("a list"))
     }
 
-    fn visit_unit<E>(self) -> Result<Element, E> {
+    fn visit_unit<E>(self) -> Result<Element<'de>, E> {
         Ok(self.no_object("null"))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Element, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Element<'de>, E> {
         Ok(self.no_object("a boolean"))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Element, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Element<'de>, E> {
         Ok(self.no_object("a number"))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Element, E> {
+    fn visit_u64<E>(self, _: u64) -> Result<Element<'de>, E> {
         Ok(self.no_object("a number"))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Element<'de>, E> {
         Ok(self.no_object("a number"))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Element, E> {
+    fn visit_str<E>(self, _: &str) -> Result<Element<'de>, E> {
         Ok(self.no_object("a text"))
     }
 }
 
-impl Element {
+impl<'a> Element<'a> {
     /// Takes a number, or a text of digits: some targets answer ids as texts (TARGETS 7).
-    fn whole(&mut self, field: &'static str, value: Scalar) -> Option<i64> {
+    fn whole(&mut self, field: &'static str, value: Scalar<'_>) -> Option<i64> {
         let why = match value {
             Scalar::Whole(number) => return Some(number),
             Scalar::Text(text) => match text.parse() {
@@ -299,7 +337,7 @@ impl Element {
         None
     }
 
-    fn text(&mut self, field: &'static str, value: Scalar) -> Option<String> {
+    fn text(&mut self, field: &'static str, value: Scalar<'a>) -> Option<Cow<'a, str>> {
         let why = match value {
             Scalar::Text(text) => return Some(text),
             Scalar::Missing => "missing".to_owned(),
@@ -313,64 +351,68 @@ impl Element {
 
 /// A field's value as it comes.
 #[derive(Debug)]
-enum Scalar {
+enum Scalar<'a> {
     Missing,
     Whole(i64),
-    Text(String),
+    Text(Cow<'a, str>),
     Other(&'static str),
 }
 
 struct ScalarSeed;
 
 impl<'de> DeserializeSeed<'de> for ScalarSeed {
-    type Value = Scalar;
+    type Value = Scalar<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for ScalarSeed {
-    type Value = Scalar;
+    type Value = Scalar<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Whole(number))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar<'de>, E> {
         Ok(i64::try_from(number).map_or(Scalar::Other("a huge number"), Scalar::Whole))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Other("a fraction"))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Scalar, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Other("a boolean"))
     }
 
-    fn visit_unit<E>(self) -> Result<Scalar, E> {
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Other("null"))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
-        Ok(Scalar::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Scalar, E> {
-        Ok(Scalar::Text(text))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar, A::Error> {
+    fn visit_string<E>(self, text: String) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Scalar::Other("a list"))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Scalar::Other("an object"))
     }
@@ -420,7 +462,7 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec;
 
-    fn read(entity: Entity, json: &str) -> Element {
+    fn read(entity: Entity, json: &str) -> Element<'_> {
         Element::from_json(entity, json.as_bytes()).unwrap()
     }
 
@@ -428,9 +470,13 @@ mod tests {
     fn an_object_reads_back() {
         let json = r#"{"postId":3,"id":7,"name":"a \"b\"","email":"a@b.cd","body":"x\ny\u2028😀"}"#;
         let object = read(Entity::Comment, json).into_object().unwrap();
-        let again = read(Entity::Comment, &to_json(&object));
+        let json = to_json(&object);
+        let again = read(Entity::Comment, &json);
         assert!(again.same_fields(&object));
         assert_eq!(again.fingerprint(), Some(Fingerprint::of(&object)));
+        let mut fields = Vec::new();
+        assert!(again.write_fields(&mut fields));
+        assert_eq!(Fingerprint::of_written(&fields), Fingerprint::of(&object));
         assert_eq!(again.key(), Some(object.key()));
     }
 

@@ -1,18 +1,30 @@
 //! `news diff`: compares both sides.
 
+use std::fs::{File, Permissions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
 use news_core::Entity;
 
 use crate::args::{Diff, Only};
 use crate::commands::Outcome;
-use crate::compare::{self, Comparison};
-use crate::error::{Exit, Result};
+use crate::compare::{self, Comparison, Sides};
+use crate::error::{Exit, Failure, Kind, Result};
+use crate::listing::Source;
+use crate::render;
 use crate::report::Report;
-use crate::report::diff::{Counting, DiffReport};
+use crate::report::diff::{Counting, DiffReport, Shown};
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::store::{Purpose, connect, schema};
 use crate::target::Target;
-use crate::ui::Ui;
+use crate::ui::{Colour, Format, Page, Ui};
 use crate::{master, run};
+
+/// Differences listed for people where they do not say how many.
+const SHOWN: usize = 50;
 
 /// Runs the command.
 pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
@@ -22,25 +34,80 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         Some(Only::Comments) => &[Entity::Comment],
     };
     let counting = if args.ignore_pending { Counting::DriftOnly } else { Counting::All };
-    let (target, comparison) = compare_with(settings, ui, entities)?;
-    let report = DiffReport::new(&target, comparison, counting, args.limit);
+    let format = if args.ndjson { Format::Lines } else { ui.format() };
+    let shown = match (args.stat, args.limit, format) {
+        (true, _, _) => Shown::Summary,
+        (false, Some(limit), _) => Shown::AtMost(limit),
+        (false, None, Format::Text) => Shown::AtMost(SHOWN),
+        // A program that asked for the differences gets them.
+        (false, None, Format::Json | Format::Lines) => Shown::All,
+    };
+    let signals = Signals::install()?;
+    let (source, comparison) = compare_with(args.from.as_deref(), settings, &signals, ui, entities)?;
+    let report = DiffReport::new(&source, comparison, counting, shown);
     let exit = if report.equal || args.exit_zero { Exit::Done } else { Exit::Differ };
-    Ok(Outcome { report: Some(Report::Diff(report)), exit })
+    let report = Report::Diff(report);
+    match &args.output {
+        Some(path) => write_file(path, |out| render::render(&report, format, page_of_file(ui), out))?,
+        None => ui.report(|out| render::render(&report, format, ui.page(), out))?,
+    }
+    Ok(Outcome { report: None, exit })
 }
 
 /// Counts what differs at the target and no pending change explains.
-pub(super) fn count_drift(settings: &Settings, ui: &Ui) -> Result<usize> {
-    let (_, comparison) = compare_with(settings, ui, &Entity::ALL)?;
+pub(super) fn count_drift(settings: &Settings, signals: &Signals, ui: &Ui) -> Result<usize> {
+    let (_, comparison) = compare_with(None, settings, signals, ui, &Entity::ALL)?;
     Ok(comparison.differences.iter().filter(|difference| !difference.pending).count())
 }
 
-fn compare_with(settings: &Settings, ui: &Ui, entities: &[Entity]) -> Result<(String, Comparison)> {
+fn compare_with(
+    from: Option<&Path>,
+    settings: &Settings,
+    signals: &Signals,
+    ui: &Ui,
+    entities: &[Entity],
+) -> Result<(String, Comparison)> {
     let mut client = connect(&master::url(settings)?, Purpose::Bulk)?;
     schema::require_current(&mut client)?;
-    let url = run::target_url(settings, &mut client)?;
-    let target = Target::new(&url, settings.target_token.as_ref(), 1)?;
-    let bar = ui.bar("compare", None, "objects");
-    let comparison = compare::compare(&mut client, &target, entities, &bar)?;
-    bar.finish();
-    Ok((target.url().to_owned(), comparison))
+    let source = match from {
+        Some(folder) => Source::Folder(folder.to_owned()),
+        None => {
+            let url = run::target_url(settings, &mut client)?;
+            Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
+        }
+    };
+    let comparison = compare::compare(&mut client, &Sides { source: &source, entities, ui, signals })?;
+    Ok((source.name(), comparison))
+}
+
+/// A file is no terminal: it has room, and colour only where that is asked for in so many words.
+fn page_of_file(ui: &Ui) -> Page {
+    Page {
+        width: crate::ui::WIDTH_WITHOUT_TERMINAL,
+        colour: if ui.always_coloured() { Colour::On } else { Colour::Off },
+    }
+}
+
+/// Writes a file so that it appears whole, or not at all; a device or a pipe is written to.
+///
+/// Fails with [`Kind::Output`].
+fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let cannot =
+        |error: std::io::Error| Failure::new(Kind::Output, format!("cannot write {}: {error}", path.display()));
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if path.metadata().is_ok_and(|data| !data.is_file()) {
+        // In the place of /dev/null a file would be nobody's wish.
+        let mut out = BufWriter::new(File::options().write(true).open(path).map_err(cannot)?);
+        return write(&mut out).and_then(|()| out.flush()).map_err(cannot);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Like any file of the user's, within the umask: a temporary one would be for its owner alone.
+    let mut builder = tempfile::Builder::new();
+    let file =
+        builder.prefix(".news-diff-").permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(cannot)?;
+    let mut out = BufWriter::new(file);
+    write(&mut out).map_err(cannot)?;
+    let file = out.into_inner().map_err(|error| cannot(error.into_error()))?;
+    file.as_file().sync_all().map_err(cannot)?;
+    file.persist(path).map(drop).map_err(|error| cannot(error.error))
 }

@@ -15,6 +15,7 @@ use crate::commands::send::{self, Sending};
 use crate::commands::{self, Outcome};
 use crate::compare::{self, Comparison, Difference};
 use crate::error::{Exit, Failure, Kind, Result};
+use crate::listing::Source;
 use crate::master;
 use crate::report::Report;
 use crate::report::sync::PlanReport;
@@ -40,10 +41,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     thread::sleep(runs::settled_in(lock.client())?);
     let comparison = {
         let mut client = connect(&url, Purpose::Bulk)?;
-        let bar = ui.bar("compare", None, "objects");
-        let comparison = compare::compare(&mut client, &target, &Entity::ALL, &bar)?;
-        bar.finish();
-        comparison
+        let source = Source::Target(Arc::clone(&target));
+        compare::compare(&mut client, &compare::Sides { source: &source, entities: &Entity::ALL, ui, signals })?
     };
     let children = objects::comments_of(lock.client(), &doubled(&comparison))?;
     let plan = plan(&comparison, &children);

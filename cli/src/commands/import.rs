@@ -2,8 +2,8 @@
 //! kept, sequences behind the highest id, tracking off: what comes from the target needs
 //! no sync.
 
-use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use news_core::ids::IdSet;
 use news_core::model::Fault;
@@ -12,9 +12,11 @@ use news_core::{Entity, Key, Object};
 
 use crate::args::Import;
 use crate::commands::Outcome;
-use crate::error::{Failure, Kind, OrFail, Result};
+use crate::compare::{begin, move_on};
+use crate::error::{Exit, Failure, Kind, Result};
+use crate::listing::{Ahead, Batch, Extent, Progress, Source, Step};
 use crate::report::Report;
-use crate::report::status::ImportReport;
+use crate::report::status::{FaultRow, ImportReport, Skipped};
 use crate::run::{self, Run};
 use crate::settings::{Secret, Settings};
 use crate::signals::Signals;
@@ -25,36 +27,18 @@ use crate::target::{self, Target};
 use crate::ui::Ui;
 use crate::{commands, master};
 
-/// Wrong objects named before the import gives up looking for more.
+/// Wrong objects named where nothing is imported.
 const FAULTS_SHOWN: usize = 20;
+/// Wrong objects listed where the rest is imported: of more it is the source that needs work.
+const FAULTS_KEPT: usize = 1000;
 
-/// Where the objects come from.
-enum Source<'a> {
-    Target(Target),
-    Folder(&'a Path),
-}
-
-impl Source<'_> {
-    fn name(&self) -> String {
-        match self {
-            Source::Target(target) => target.url().to_owned(),
-            Source::Folder(path) => path.display().to_string(),
-        }
-    }
-
-    fn list(&self, entity: Entity, each: impl FnMut(Element) -> Result<()>) -> Result<u64> {
-        match self {
-            Source::Target(target) => target.list(entity, each),
-            Source::Folder(folder) => {
-                let path = folder.join(format!("{entity}.json"));
-                let file = File::open(&path).or_fail(Kind::Usage, format!("cannot read {}", path.display()))?;
-                target::read_listing(&path.display().to_string(), entity, file, each).map_err(|failure| {
-                    // A file gets no better by waiting.
-                    if failure.kind() == Kind::Target { Failure::new(Kind::Refused, failure) } else { failure }
-                })
-            }
-        }
-    }
+/// What becomes of wrong objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    /// Nothing is imported.
+    Refused,
+    /// They are left out.
+    Skipped,
 }
 
 /// Runs the command.
@@ -62,125 +46,185 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let signals = Signals::install()?;
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "import")?;
-    let source = if let Some(folder) = &args.from {
-        Source::Folder(folder)
+    let source = if let Some(from) = &args.from {
+        if from == Path::new("-") { Source::Stdin } else { Source::Folder(from.clone()) }
     } else {
         let remembered = runs::remembered_target(lock.client())?;
         let known = settings.target_url.is_some() || remembered.is_some();
         let url = if known { run::target_url(settings, lock.client())? } else { target::PUBLIC.to_owned() };
-        Source::Target(Target::new(&url, settings.target_token.as_ref(), 1)?)
+        Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
     };
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;
-    let result = load(&url, &source, &signals, ui);
+    let wrong = if args.skip_invalid { Wrong::Skipped } else { Wrong::Refused };
+    let result = load(&url, &source, wrong, &signals, ui);
     let end = match &result {
-        Ok(report) => RunEnd {
+        Ok((report, exit)) => RunEnd {
             status: RunStatus::Done,
-            exit_code: 0,
+            exit_code: exit.code(),
             counts: serde_json::to_string(report).unwrap_or_else(|_| String::from("{}")),
             first_error: None,
         },
         Err(failure) => commands::failed_end(failure),
     };
     run.finish(&end)?;
-    let report = result?;
+    let (report, exit) = result?;
     if let Source::Target(target) = &source {
         runs::remember_target(lock.client(), target.url())?;
     }
-    Ok(Outcome::done(Report::Import(report)))
+    Ok(Outcome { report: Some(Report::Import(report)), exit })
 }
 
-fn load(url: &Secret, source: &Source<'_>, signals: &Signals, ui: &Ui) -> Result<ImportReport> {
+fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui) -> Result<(ImportReport, Exit)> {
     let mut client = connect(url, Purpose::Bulk)?;
     let mut transaction = client.transaction()?;
     rows::begin_import(&mut transaction)?;
     let mut counts = [0, 0];
-    let mut sieve = Sieve::default();
+    let mut sieve = Sieve::new(wrong);
+    // Reading is another thread's work: the database is what takes its time.
+    let listing: Ahead<Objects> = Ahead::start(source, &Entity::ALL)?;
     for (entity, count) in Entity::ALL.into_iter().zip(&mut counts) {
-        let bar = ui.bar(entity.plural(), None, "objects");
+        let reading = ui.reading(entity.plural(), "objects");
+        let mut extent = Extent::Unknown;
         let copied = rows::copy_in(&mut transaction, entity, |write| {
-            source.list(entity, |element| {
-                bar.inc(1);
-                if let Some(stop) = signals.stop() {
-                    return Err(stop);
+            loop {
+                match listing.step(signals)? {
+                    Step::Begun(length) => extent = begin(&reading, length),
+                    Step::Batch(batch, progress) => {
+                        for (id, read) in batch.0 {
+                            if let Some(object) = sieve.pass(entity, id, read) {
+                                write(&object)?;
+                            }
+                        }
+                        if progress != Progress::default() {
+                            move_on(&reading, extent, progress);
+                        }
+                    }
+                    Step::Ended => return Ok(()),
                 }
-                match sieve.pass(entity, element) {
-                    Some(object) => write(&object),
-                    None => Ok(()),
-                }
-            })?;
-            Ok(())
+            }
         });
-        bar.finish();
         // A listing that ends in trouble may also be wrong up to there: first things first.
         *count = copied?;
-        sieve.refuse()?;
+        sieve.end(entity)?;
     }
     rows::end_import(&mut transaction)?;
     transaction.commit()?;
     let [posts, comments] = counts;
-    Ok(ImportReport { source: source.name(), posts, comments })
+    let (skipped, exit) = sieve.skipped();
+    Ok((ImportReport { source: source.name(), posts, comments, skipped }, exit))
+}
+
+/// Elements made into objects, or what keeps them from it.
+#[derive(Default)]
+struct Objects(Vec<(Option<i64>, Result<Object, Vec<Fault>>)>);
+
+impl Batch for Objects {
+    fn add(&mut self, element: Element<'_>) {
+        self.0.push((element.id(), element.into_object()));
+    }
 }
 
 /// Lets right objects through, each once and no comment without its post, and takes note
 /// of wrong ones. The database would stop at the first, and not name it.
-#[derive(Default)]
 struct Sieve {
+    wrong: Wrong,
     posts: IdSet,
     comments: IdSet,
-    lines: Vec<String>,
-    more: u64,
-    place: u64,
+    /// Posts that were left out: their comments are, too.
+    left_out: IdSet,
+    skipped: Skipped,
+    element: u64,
 }
 
 impl Sieve {
-    fn pass(&mut self, entity: Entity, element: Element) -> Option<Object> {
-        self.place += 1;
-        let id = element.id();
-        match element.into_object().and_then(|object| self.join(object)) {
-            Ok(object) => Some(object),
-            Err(faults) => {
-                let name =
-                    id.map_or_else(|| format!("{entity}, element {}", self.place), |id| format!("{entity}/{id}"));
-                for fault in faults {
-                    if self.lines.len() < FAULTS_SHOWN {
-                        self.lines.push(format!("{name}: {fault}"));
-                    } else {
-                        self.more += 1;
-                    }
+    fn new(wrong: Wrong) -> Self {
+        let (posts, comments, left_out) = Default::default();
+        Self { wrong, posts, comments, left_out, skipped: Skipped::default(), element: 0 }
+    }
+
+    fn pass(&mut self, entity: Entity, id: Option<i64>, read: Result<Object, Vec<Fault>>) -> Option<Object> {
+        self.element += 1;
+        let faults = match read.and_then(|object| self.join(object)) {
+            Ok(object) => return Some(object),
+            Err(faults) => faults,
+        };
+        match entity {
+            Entity::Post => {
+                self.skipped.posts += 1;
+                // One that comes twice is in, once.
+                if let Some(id) = id.filter(|id| !self.posts.contains(*id)) {
+                    self.left_out.insert(id);
                 }
-                None
+            }
+            Entity::Comment => self.skipped.comments += 1,
+        }
+        let kept = match self.wrong {
+            Wrong::Refused => FAULTS_SHOWN,
+            Wrong::Skipped => FAULTS_KEPT,
+        };
+        for Fault { field, why } in faults {
+            if self.skipped.faults.len() < kept {
+                let row = FaultRow { entity: entity.plural(), id, element: self.element, field, why };
+                self.skipped.faults.push(row);
+            } else {
+                self.skipped.more += 1;
             }
         }
+        None
     }
 
     /// Looks at an object among the others.
     fn join(&mut self, object: Object) -> Result<Object, Vec<Fault>> {
         let mut faults = Vec::new();
-        let new = match object.key() {
+        if let Some(post) = object.parent().filter(|post| !self.posts.contains(post.get())) {
+            let why = if self.left_out.contains(post.get()) {
+                format!("posts/{} was left out", post.get())
+            } else {
+                format!("there is no posts/{}", post.get())
+            };
+            faults.push(Fault { field: "postId", why });
+        }
+        let is_in = match object.key() {
+            Key::Post(id) => self.posts.contains(id.get()),
+            Key::Comment(id) => self.comments.contains(id.get()),
+        };
+        if is_in {
+            faults.push(Fault { field: "id", why: String::from("comes twice") });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        match object.key() {
             Key::Post(id) => self.posts.insert(id.get()),
             Key::Comment(id) => self.comments.insert(id.get()),
         };
-        if !new {
-            faults.push(Fault { field: "id", why: String::from("comes twice") });
-        }
-        if let Some(post) = object.parent().filter(|post| !self.posts.contains(post.get())) {
-            faults.push(Fault { field: "postId", why: format!("there is no posts/{}", post.get()) });
-        }
-        if faults.is_empty() { Ok(object) } else { Err(faults) }
+        Ok(object)
     }
 
-    fn refuse(&mut self) -> Result<()> {
-        self.place = 0;
-        let Some(first) = self.lines.first() else { return Ok(()) };
-        let count = self.lines.len() as u64 + self.more;
-        let mut failure =
-            Failure::new(Kind::Refused, format!("{count} faults, nothing is imported; the first: {first}"));
-        for line in self.lines.iter().skip(1) {
-            failure = failure.hint(line);
+    /// Ends a listing. Fails with [`Kind::Refused`] where something is wrong, and not to be skipped.
+    fn end(&mut self, entity: Entity) -> Result<()> {
+        self.element = 0;
+        let Some(first) = self.skipped.faults.first().filter(|_| self.wrong == Wrong::Refused) else { return Ok(()) };
+        let count = self.skipped.faults.len() as u64 + self.skipped.more;
+        let faults = if count == 1 { "fault" } else { "faults" };
+        let mut failure = Failure::new(
+            Kind::Refused,
+            format!("{count} {faults} in {entity}, nothing is imported; the first: {first}"),
+        );
+        for fault in self.skipped.faults.iter().skip(1) {
+            failure = failure.hint(fault.to_string());
         }
-        if self.more > 0 {
-            failure = failure.hint(format!("and {} more", self.more));
+        if self.skipped.more > 0 {
+            failure = failure.hint(format!("and {} more", self.skipped.more));
         }
-        Err(failure)
+        Err(failure.hint("--skip-invalid imports the rest"))
+    }
+
+    fn skipped(self) -> (Option<Skipped>, Exit) {
+        match self.wrong {
+            Wrong::Refused => (None, Exit::Done),
+            Wrong::Skipped if self.skipped.posts + self.skipped.comments == 0 => (Some(self.skipped), Exit::Done),
+            Wrong::Skipped => (Some(self.skipped), Exit::Partly),
+        }
     }
 }

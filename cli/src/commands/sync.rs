@@ -80,7 +80,7 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     let outcome = Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run)?;
     if args.verify {
         drop(lock);
-        return verify(settings, ui, outcome);
+        return verify(settings, signals, ui, outcome);
     }
     Ok(outcome)
 }
@@ -95,8 +95,8 @@ fn dry_run(args: &Sync, settings: &Settings) -> Result<Outcome> {
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).
-fn verify(settings: &Settings, ui: &Ui, mut outcome: Outcome) -> Result<Outcome> {
-    let differences = commands::diff::count_drift(settings, ui)?;
+fn verify(settings: &Settings, signals: &Signals, ui: &Ui, mut outcome: Outcome) -> Result<Outcome> {
+    let differences = commands::diff::count_drift(settings, signals, ui)?;
     if let Some(Report::Sync(report)) = &mut outcome.report {
         report.drift = Some(differences as u64);
     }

@@ -1,10 +1,14 @@
-//! `news diff` for people.
+//! `news diff` for people, and as lines of JSON.
+
+mod words;
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
+use serde::Serialize;
+
 use crate::render::{Page, lines, number, paint, table};
-use crate::report::diff::{DiffReport, FieldRow, Sides};
+use crate::report::diff::{DiffReport, Sides};
+use crate::report::sync::ByEntity;
 
 /// The summary, then the differences.
 pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -27,17 +31,10 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         let pending = if difference.pending { " (pending)" } else { "" };
         writeln!(out, "{mark} {}/{} {}{pending}", difference.entity, difference.id, difference.kind)?;
         for field in &difference.fields {
-            let (there, here) = changed(field);
-            writeln!(
-                out,
-                "    {}: {} -> {}",
-                field.field,
-                paint(&there, "31", page.colour),
-                paint(&here, "32", page.colour)
-            )?;
+            writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
         }
     }
-    if report.more > 0 {
+    if report.more > 0 && report.more < report.found() {
         writeln!(out, "and {} more", number(report.more))?;
     }
     let pending: u64 = report.summary.values().map(|sides| sides.pending).sum();
@@ -49,24 +46,20 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
     writeln!(out, "{verdict}: this database and {}", report.target)
 }
 
-/// Shown of a value, in characters.
-const SHOWN_CHARS: usize = 60;
-/// Shown of what is the same before the change, in characters.
-const LEAD_CHARS: usize = 15;
-
-/// Returns the target's and the master's value, cut around the first character that differs.
-fn changed(field: &FieldRow) -> (String, String) {
-    let Some(target) = &field.target else {
-        return (String::from("(unreadable)"), cut(&field.local, 0));
-    };
-    let same = field.local.chars().zip(target.chars()).take_while(|(a, b)| a == b).count();
-    let from = same.saturating_sub(LEAD_CHARS);
-    (cut(target, from), cut(&field.local, from))
-}
-
-fn cut(text: &str, from: usize) -> String {
-    let shown: String = text.chars().skip(from).take(SHOWN_CHARS).collect();
-    let before = if from > 0 { "…" } else { "" };
-    let after = if text.chars().nth(from + SHOWN_CHARS).is_some() { "…" } else { "" };
-    format!("{before}\"{}\"{after}", printable(&shown))
+/// A difference a line, then the summary, which alone has no `id`.
+pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Summary<'a> {
+        equal: bool,
+        target: &'a str,
+        summary: &'a ByEntity<Sides>,
+        more: u64,
+    }
+    for difference in &report.differences {
+        serde_json::to_writer(&mut *out, difference)?;
+        writeln!(out)?;
+    }
+    let DiffReport { equal, target, summary, more, .. } = report;
+    serde_json::to_writer(&mut *out, &Summary { equal: *equal, target, summary, more: *more })?;
+    writeln!(out)
 }

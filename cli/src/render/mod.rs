@@ -26,6 +26,29 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             serde_json::to_writer_pretty(&mut *out, report)?;
             writeln!(out)
         }
+        Format::Lines => match report {
+            Report::Diff(report) => diff::lines_of(report, out),
+            Report::Doctor(_)
+            | Report::Config(_)
+            | Report::DbUrl(_)
+            | Report::Plan(_)
+            | Report::Sync(_)
+            | Report::Status(_)
+            | Report::Runs(_)
+            | Report::Parked(_)
+            | Report::Keys(_)
+            | Report::Import(_)
+            | Report::DbMigrated(_)
+            | Report::DbStatus(_)
+            | Report::DbPruned(_)
+            | Report::DbSwitched(_)
+            | Report::Token(_)
+            | Report::UserChange(_)
+            | Report::Users(_) => {
+                serde_json::to_writer(&mut *out, report)?;
+                writeln!(out)
+            }
+        },
         Format::Text => match report {
             Report::Plan(report) => sync::plan(report, page, out),
             Report::Sync(report) => sync::sync(report, page, out),

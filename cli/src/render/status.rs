@@ -89,11 +89,22 @@ pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// `news import`
 pub fn import(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "imported {} posts and {} comments from {}",
-        number(report.posts),
-        number(report.comments),
-        report.source
-    )
+    let counted = |posts, comments| format!("{} and {}", count(posts, "post"), count(comments, "comment"));
+    writeln!(out, "imported {} from {}", counted(report.posts, report.comments), report.source)?;
+    let Some(skipped) = &report.skipped else { return Ok(()) };
+    if skipped.posts + skipped.comments > 0 {
+        writeln!(out, "left out {}:", counted(skipped.posts, skipped.comments))?;
+    }
+    for fault in &skipped.faults {
+        writeln!(out, "  {}", printable(&fault.to_string()))?;
+    }
+    if skipped.more > 0 {
+        writeln!(out, "and {} more", number(skipped.more))?;
+    }
+    Ok(())
+}
+
+/// Returns `1 post`, `2 posts`.
+fn count(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", number(n)) }
 }

@@ -11,7 +11,7 @@ use crate::report::sync::ByEntity;
 pub struct DiffReport {
     /// Whether nothing differs that counts.
     pub equal: bool,
-    /// Which target.
+    /// Which target, or the folder of a saved listing.
     pub target: String,
     /// By entity.
     pub summary: ByEntity<Sides>,
@@ -55,7 +55,7 @@ pub struct DifferenceRow {
     pub kind: &'static str,
     /// A pending change explains it.
     pub pending: bool,
-    /// Of a different object: the fields.
+    /// Of a different object: the fields; none beyond the first 20,000 differences.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldRow>,
 }
@@ -80,9 +80,20 @@ pub enum Counting {
     DriftOnly,
 }
 
+/// Which of these are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All.
+    All,
+    /// The first ones.
+    AtMost(usize),
+    /// None: the summary says it all.
+    Summary,
+}
+
 impl DiffReport {
-    /// Describes a comparison, with at most `limit` differences listed.
-    pub fn new(target: &str, comparison: Comparison, counting: Counting, limit: usize) -> Self {
+    /// Describes a comparison.
+    pub fn new(target: &str, comparison: Comparison, counting: Counting, shown: Shown) -> Self {
         use news_core::diff::Kind;
         let mut summary: ByEntity<Sides> = ByEntity::new();
         for (entity, counts) in &comparison.counts {
@@ -108,10 +119,22 @@ impl DiffReport {
         let mut differences: Vec<Difference> = comparison.differences;
         differences.retain(counts);
         let equal = differences.is_empty() && !nameless;
-        let more = differences.len().saturating_sub(limit) as u64;
-        differences.truncate(limit);
+        let count = differences.len();
+        match shown {
+            Shown::All => {}
+            Shown::AtMost(limit) => differences.truncate(limit),
+            Shown::Summary => differences.clear(),
+        }
+        let more = (count - differences.len()) as u64;
         let differences = differences.into_iter().map(DifferenceRow::from).collect();
         Self { equal, target: target.to_owned(), summary, differences, more }
+    }
+}
+
+impl DiffReport {
+    /// Counts the differences that count, listed or not.
+    pub fn found(&self) -> u64 {
+        self.differences.len() as u64 + self.more
     }
 }
 

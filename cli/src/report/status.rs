@@ -91,4 +91,45 @@ pub struct ImportReport {
     pub posts: u64,
     /// Comments loaded.
     pub comments: u64,
+    /// With `--skip-invalid`: what was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+}
+
+/// What an import left out.
+#[derive(Debug, Default, Serialize)]
+pub struct Skipped {
+    /// Posts.
+    pub posts: u64,
+    /// Comments.
+    pub comments: u64,
+    /// Why: the first 1,000 faults.
+    pub faults: Vec<FaultRow>,
+    /// Faults that are not listed.
+    pub more: u64,
+}
+
+/// What is wrong with one field of an object.
+#[derive(Debug, Serialize)]
+pub struct FaultRow {
+    /// posts, comments.
+    pub entity: &'static str,
+    /// The id, if it has one that can be read.
+    pub id: Option<i64>,
+    /// Its place in the listing, from 1.
+    pub element: u64,
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl std::fmt::Display for FaultRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { entity, id, element, field, why } = self;
+        match id {
+            Some(id) => write!(f, "{entity}/{id}: {field}: {why}"),
+            None => write!(f, "{entity}, element {element}: {field}: {why}"),
+        }
+    }
 }

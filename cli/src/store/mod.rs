@@ -17,6 +17,7 @@ pub mod lock;
 pub mod log;
 pub mod objects;
 pub mod posts;
+pub mod prints;
 pub mod prune;
 pub mod rows;
 pub mod runs;

@@ -1,10 +1,9 @@
-//! Rows in bulk: all of them in id order for a comparison, and into empty tables for an import.
+//! Rows in bulk: a snapshot of all of them, and into empty tables for an import.
 
 use news_core::{Entity, Key, Object};
 use postgres::binary_copy::BinaryCopyInWriter;
-use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::Type;
-use postgres::{Client, GenericClient, IsolationLevel, Transaction};
+use postgres::{CancelToken, Client, GenericClient, IsolationLevel, NoTls, Transaction};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::objects;
@@ -14,29 +13,10 @@ pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
     Ok(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start()?)
 }
 
-/// Streams an entity's rows in id order; `each` is given one after the other.
-///
-/// The connection is of no use after a failure of `each`: drop it.
-pub struct Rows<'a> {
-    entity: Entity,
-    rows: postgres::RowIter<'a>,
-}
-
-impl<'a> Rows<'a> {
-    /// Starts the stream.
-    pub fn open(transaction: &'a mut Transaction<'_>, entity: Entity) -> Result<Self> {
-        let sql = format!("{} ORDER BY id", objects::select(entity));
-        let none: [&str; 0] = [];
-        Ok(Self { entity, rows: transaction.query_raw(&sql, none)? })
-    }
-
-    /// Returns the next row.
-    pub fn next(&mut self) -> Result<Option<Object>> {
-        match self.rows.next()? {
-            Some(row) => objects::object(self.entity, &row).map(Some),
-            None => Ok(None),
-        }
-    }
+/// Ends what the client is reading, so that it need not be read to its end.
+pub fn cancel(token: &CancelToken) {
+    // The read ends badly already: that it ends late is no news.
+    drop(token.cancel_query(NoTls));
 }
 
 /// Counts an entity's rows, exactly.

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use news_core::Entity;
 
-use super::{Target, describe, header, read_listing};
+use super::{Target, describe, header};
 use crate::error::{Failure, Kind, Result};
+use crate::listing;
 
 /// What was seen.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Target {
 
 fn first_element(what: &str, entity: Entity, reader: impl std::io::Read) -> Result<()> {
     let mut first = None;
-    let read = read_listing(what, entity, reader, |element| {
+    let read = listing::read(what, entity, reader, |element, _| {
         first = Some(element.key().is_some());
         // Enough was seen.
         Err(Failure::new(Kind::Bug, "stopped"))

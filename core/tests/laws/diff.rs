@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use news_core::diff::{Counts, Difference, Join, Kind};
+use news_core::diff::{Counts, Difference, Join, Kind, Match};
+use news_core::fingerprint::Fingerprint;
 use news_core::model::ID_MAX;
 use news_core::wire::Element;
 use news_core::{Entity, Object};
@@ -36,8 +37,8 @@ fn json(entity: Entity, id: i64, listed: Listed) -> String {
     }
 }
 
-fn element(entity: Entity, id: i64, listed: Listed) -> Element {
-    Element::from_json(entity, json(entity, id, listed).as_bytes()).unwrap()
+fn element(entity: Entity, id: i64, listed: Listed) -> Element<'static> {
+    Element::from_json(entity, json(entity, id, listed).as_bytes()).unwrap().into_owned()
 }
 
 fn row(entity: Entity, id: i64) -> Object {
@@ -122,11 +123,27 @@ proptest! {
         let mut join = Join::new(entity);
         let mut rows = local.iter();
         for (id, listed) in &listing {
-            while join.wants_local(*id) {
+            let element = element(entity, *id, *listed);
+            let mut met = false;
+            while !met && join.wants_local(*id) {
                 let Some(next) = rows.next() else { break };
-                join.local(&row(entity, *next));
+                let row = row(entity, *next);
+                met = element.key() == Some(row.key());
+                if met {
+                    // Both at hand: a fingerprint is asked for only where the element came before.
+                    let found = match element.is_readable() {
+                        true if element.same_fields(&row) => Match::Equal,
+                        true => Match::Different,
+                        false => Match::Unreadable,
+                    };
+                    join.both(row.key(), found, || Fingerprint::of(&row));
+                } else {
+                    join.local(&row);
+                }
             }
-            join.target(&element(entity, *id, *listed));
+            if !met {
+                join.target(&element);
+            }
         }
         rows.for_each(|id| join.local(&row(entity, *id)));
         law!("the join = the comparison of two sets", expected naive(entity, &local, &listing), seen join.finish(),

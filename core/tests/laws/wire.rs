@@ -42,7 +42,7 @@ fn objects() -> impl Strategy<Value = Object> {
     prop_oneof![post, comment]
 }
 
-fn read(object: &Object, json: &str) -> Element {
+fn read<'a>(object: &Object, json: &'a str) -> Element<'a> {
     Element::from_json(object.key().entity(), json.as_bytes()).unwrap()
 }
 
@@ -82,7 +82,8 @@ proptest! {
 
     #[test]
     fn two_objects_have_one_fingerprint_exactly_if_their_fields_are_equal(one in objects(), other in objects(), cut in any::<prop::sample::Index>()) {
-        let element = read(&other, &to_json(&other));
+        let json = to_json(&other);
+        let element = read(&other, &json);
         if one.key().entity() == other.key().entity() {
             law!("one fingerprint = equal fields",
                 expected element.same_fields(&one), seen Fingerprint::of(&one) == Fingerprint::of(&other),

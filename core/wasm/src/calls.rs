@@ -113,7 +113,7 @@ fn try_diff(request: &[u8]) -> Result<DiffOut, String> {
     }
     let mut join = Join::new(entity);
     let mut rest = rows.iter();
-    let mut listed: BTreeMap<Key, Element> = BTreeMap::new();
+    let mut listed: BTreeMap<Key, Element<'_>> = BTreeMap::new();
     for element in &request.target {
         let element = element_of(entity, element)?;
         while element.id().is_some_and(|id| join.wants_local(id)) {
@@ -163,7 +163,7 @@ fn event_of((id, key, word): &(i64, String, String)) -> Result<Event, String> {
     Ok(Event { id: *id, key: key_of(key)?, kind })
 }
 
-fn element_of(entity: Entity, json: &RawValue) -> Result<Element, String> {
+fn element_of(entity: Entity, json: &RawValue) -> Result<Element<'_>, String> {
     Element::from_json(entity, json.get().as_bytes()).map_err(|error| error.to_string())
 }
 

@@ -1,0 +1,115 @@
+//! Reading ahead: listings are read and parsed by a thread of their own, while whoever uses
+//! them does his part. A bounded queue lies between, so neither runs away from the other.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use news_core::Entity;
+use news_core::wire::Element;
+
+use super::document::{self, Piece};
+use super::{Extent, Progress, Source, of_file};
+use crate::error::{Failure, Kind, OrFail, Result};
+use crate::signals::Signals;
+
+/// Elements handed over at once.
+const BATCH: u64 = 512;
+/// Batches that wait. With what they hold at most, of objects: 8 * 512 * 3 KB = 12 MB.
+const QUEUE: usize = 8;
+/// A signal is noticed so soon while a listing stands still.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Elements that are handed over at once, in whatever form they are needed.
+pub trait Batch: Default + Send + 'static {
+    /// Adds an element.
+    fn add(&mut self, element: Element<'_>);
+}
+
+/// One step of reading.
+#[derive(Debug)]
+pub enum Step<B> {
+    /// A listing begins.
+    Begun(Extent),
+    /// Elements, and how far the listing is read by then.
+    Batch(B, Progress),
+    /// It has ended, whole.
+    Ended,
+}
+
+/// Listings that are read ahead.
+#[derive(Debug)]
+pub struct Ahead<B> {
+    steps: Receiver<Result<Step<B>>>,
+}
+
+impl<B: Batch> Ahead<B> {
+    /// Starts to read the listings of `entities`, one after the other.
+    ///
+    /// Fails with [`Kind::Usage`] where no thread is to be had.
+    pub fn start(source: &Source, entities: &[Entity]) -> Result<Self> {
+        let (sender, steps) = sync_channel(QUEUE);
+        let (source, entities) = (source.clone(), entities.to_vec());
+        // Not waited for: where its work is of no use any more it may stand in a slow listing.
+        thread::Builder::new()
+            .name(String::from("listing"))
+            .spawn(move || read_all(&source, &entities, &sender))
+            .or_fail(Kind::Usage, "cannot start a thread")?;
+        Ok(Self { steps })
+    }
+
+    /// Waits for the next step; after the last listing there is none to ask for.
+    ///
+    /// Fails with what the listing failed with, and where a signal came.
+    pub fn step(&self, signals: &Signals) -> Result<Step<B>> {
+        loop {
+            if let Some(stop) = signals.stop() {
+                return Err(stop);
+            }
+            match self.steps.recv_timeout(LOOK_EVERY) {
+                Ok(step) => return step,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::new(Kind::Bug, "the thread that reads the listing is gone"));
+                }
+            }
+        }
+    }
+}
+
+fn read_all<B: Batch>(source: &Source, entities: &[Entity], sender: &SyncSender<Result<Step<B>>>) {
+    let gone = || Failure::new(Kind::Bug, "nobody listens");
+    // Whoever listened is gone: so do we go.
+    let send = |step| sender.send(Ok(step)).map_err(|_| gone());
+    let mut batch = B::default();
+    let mut at = Progress::default();
+    let mut add = |element: Element<'_>, progress: Progress, batch: &mut B| {
+        batch.add(element);
+        at = progress;
+        if !progress.elements.is_multiple_of(BATCH) {
+            return Ok(());
+        }
+        send(Step::Batch(std::mem::take(batch), progress))
+    };
+    let result = match source {
+        Source::Target(_) | Source::Folder(_) => entities.iter().try_for_each(|&entity| {
+            let begun = |extent| send(Step::Begun(extent));
+            source.list(entity, begun, |element, progress| add(element, progress, &mut batch))?;
+            send(Step::Batch(std::mem::take(&mut batch), Progress::default()))?;
+            send(Step::Ended)
+        }),
+        Source::Stdin => document::read("stdin", std::io::stdin().lock(), |piece| match piece {
+            Piece::Begun => send(Step::Begun(Extent::Unknown)),
+            Piece::Element(element, progress) => add(element, progress, &mut batch),
+            Piece::Ended => {
+                send(Step::Batch(std::mem::take(&mut batch), Progress::default()))?;
+                send(Step::Ended)
+            }
+        })
+        .map_err(of_file),
+    };
+    if let Err(failure) = result {
+        // What came before the trouble counts, too: it may hold the reason.
+        drop(send(Step::Batch(batch, at)).and_then(|()| sender.send(Err(failure)).map_err(|_| gone())));
+    }
+}

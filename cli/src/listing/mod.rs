@@ -1,0 +1,167 @@
+//! Listings: all posts or all comments of a side that is not the master, as a stream.
+//!
+//! In scope: what counts as a listing (TARGETS 7), where one can come from, and reading it
+//! beside whatever is done with it. Out of scope: HTTP (`target`), and what elements mean.
+
+mod ahead;
+mod document;
+mod texts;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use news_core::Entity;
+use news_core::wire::{CommentElement, Element, PostElement};
+
+pub use self::ahead::{Ahead, Batch, Step};
+use self::texts::{Broken, Shape, Texts};
+use crate::error::{Failure, Kind, OrFail, Result};
+use crate::target::Target;
+
+/// How long a listing is, as far as that is known beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// So many elements, by X-Total-Count.
+    Elements(u64),
+    /// So many bytes, by Content-Length or the file.
+    Bytes(u64),
+    /// Nobody says.
+    Unknown,
+}
+
+/// How far a listing is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Elements.
+    pub elements: u64,
+    /// Bytes, after decompression.
+    pub bytes: u64,
+}
+
+/// Where listings come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// `GET /posts`, `GET /comments`.
+    Target(Arc<Target>),
+    /// posts.json and comments.json.
+    Folder(PathBuf),
+    /// One document with both, on stdin: it can be read once.
+    Stdin,
+}
+
+impl Source {
+    /// Returns what reports call it.
+    pub fn name(&self) -> String {
+        match self {
+            Source::Target(target) => target.url().to_owned(),
+            Source::Folder(folder) => folder.display().to_string(),
+            Source::Stdin => String::from("stdin"),
+        }
+    }
+
+    /// Reads the whole listing of an entity; `begun` is told how long it is, then `each` is
+    /// given every element. Returns how many there were.
+    ///
+    /// A listing that is not whole is [`Kind::Target`] at a target and [`Kind::Refused`] in
+    /// a file, which gets no better by waiting; what is none at all is [`Kind::Refused`].
+    pub fn list(
+        &self,
+        entity: Entity,
+        begun: impl FnOnce(Extent) -> Result<()>,
+        each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+    ) -> Result<u64> {
+        match self {
+            Source::Target(target) => target.list(entity, begun, each),
+            Source::Folder(folder) => {
+                let path = folder.join(format!("{entity}.json"));
+                let name = path.display().to_string();
+                let file = File::open(&path).or_fail(Kind::Usage, format!("cannot read {name}"))?;
+                let extent = file.metadata().map_or(Extent::Unknown, |data| Extent::Bytes(data.len()));
+                begun(extent)?;
+                read(&name, entity, file, each).map_err(of_file)
+            }
+            Source::Stdin => Err(Failure::new(Kind::Bug, "stdin is read as a document")),
+        }
+    }
+}
+
+/// Gives trouble with a file its kind: waiting does not help.
+fn of_file(failure: Failure) -> Failure {
+    if failure.kind() == Kind::Target { Failure::new(Kind::Refused, failure) } else { failure }
+}
+
+/// Reads a listing from any reader; `what` names it in errors.
+pub fn read(
+    what: &str,
+    entity: Entity,
+    reader: impl Read,
+    each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+) -> Result<u64> {
+    let mut texts = Texts::new(reader);
+    if !texts.skip_if(b'[').map_err(|broken| not_whole(what, &broken))? {
+        return Err(match texts.peek() {
+            Ok(None) => not_whole(what, &"it is empty"),
+            Ok(Some(first)) => none_at_all(what, entity, first),
+            Err(broken) => not_whole(what, &broken),
+        });
+    }
+    let read = elements(what, entity, &mut texts, each)?;
+    match texts.peek() {
+        Ok(None) => Ok(read),
+        Ok(Some(_)) => Err(not_whole(what, &texts.wrong("something behind its end"))),
+        Err(broken) => Err(not_whole(what, &broken)),
+    }
+}
+
+fn none_at_all(what: &str, entity: Entity, first: u8) -> Failure {
+    let first = char::from(first).escape_default();
+    Failure::new(Kind::Refused, format!("{what}: not a listing of {entity}: it begins with '{first}' and not with '['"))
+        .hint("is this the API's base URL?")
+}
+
+fn not_whole(what: &str, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Kind::Target, format!("{what}: the listing is not whole: {why}"))
+}
+
+/// Reads the elements of a list whose `[` is taken, and its `]`.
+fn elements<R: Read>(
+    what: &str,
+    entity: Entity,
+    texts: &mut Texts<R>,
+    mut each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+) -> Result<u64> {
+    let broken = |broken: Broken| not_whole(what, &broken);
+    let mut read = 0;
+    if texts.skip_if(b']').map_err(broken)? {
+        return Ok(read);
+    }
+    loop {
+        read += 1;
+        let progress = Progress { elements: read, bytes: texts.bytes() };
+        match entity {
+            Entity::Post => texts.next::<_, Posts>(|element| each(element.0, progress)),
+            Entity::Comment => texts.next::<_, Comments>(|element| each(element.0, progress)),
+        }
+        .map_err(broken)??;
+        if !texts.comma_before(b']').map_err(broken)? {
+            return Ok(read);
+        }
+    }
+}
+
+struct Posts;
+
+impl Shape for Posts {
+    type Read<'a> = PostElement<'a>;
+}
+
+struct Comments;
+
+impl Shape for Comments {
+    type Read<'a> = CommentElement<'a>;
+}
+
+#[cfg(test)]
+mod tests;

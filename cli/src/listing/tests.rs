@@ -1,0 +1,102 @@
+use std::io;
+
+use super::texts::TEXT_BYTES_MAX;
+use super::*;
+
+/// Hands out at most so many bytes at once.
+struct Trickle<'a>(&'a [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.1.min(self.0.len()).min(buffer.len());
+        buffer[..n].copy_from_slice(&self.0[..n]);
+        self.0 = &self.0[n..];
+        Ok(n)
+    }
+}
+
+fn ids(json: &[u8], at_once: usize) -> Result<Vec<Option<i64>>, (Kind, String)> {
+    let mut ids = Vec::new();
+    read("GET", Entity::Post, Trickle(json, at_once), |element, _| {
+        ids.push(element.id());
+        Ok(())
+    })
+    .map(|_| ids)
+    .map_err(|failure| (failure.kind(), failure.to_string()))
+}
+
+#[test]
+fn listings_however_they_are_cut_into_pieces() {
+    let long = format!(r#"[{{"id":1,"title":"{}\u00e9"}} , {{"id":"2"}}]"#, "x".repeat(300_000));
+    for at_once in [1, 2, 3, 7, 100_000, usize::MAX] {
+        let read = |json: &str| ids(json.as_bytes(), at_once);
+        assert_eq!(read(" [] "), Ok(vec![]));
+        assert_eq!(read("[{\"id\":1},\n{\"id\":\"2\"} , 5,123, [1],\"x\",null]\r\n").map(|ids| ids.len()), Ok(7));
+        assert_eq!(read(r#"[{"id":1},{"id":"2"},5]"#), Ok(vec![Some(1), Some(2), None]));
+        assert_eq!(read(r#"[{"id":12345,"x":"déjà \" vu"}]"#), Ok(vec![Some(12345)]));
+        if at_once > 10 {
+            assert_eq!(read(&long), Ok(vec![Some(1), Some(2)]));
+        }
+        for (json, kind) in [
+            ("<!DOCTYPE html>", Kind::Refused),
+            ("{}", Kind::Refused),
+            ("null", Kind::Refused),
+            ("", Kind::Target),
+            ("  ", Kind::Target),
+            ("[", Kind::Target),
+            (r#"[{"id":1}"#, Kind::Target),
+            (r#"[{"id":1},"#, Kind::Target),
+            (r#"[{"id":1},]"#, Kind::Target),
+            (r#"[{"id":1},}"#, Kind::Target),
+            (r#"[{"id":1}{"id":2}]"#, Kind::Target),
+            (r#"[{"id":1}] x"#, Kind::Target),
+            (r#"[{"id":1},{"id":2,"title":"\ud800"}]"#, Kind::Target),
+            ("[tru]", Kind::Target),
+        ] {
+            assert_eq!(read(json).map_err(|(kind, _)| kind), Err(kind), "{json}");
+        }
+    }
+    let broken = ids(br#"[{"id":1}, {"id":2,"title":tru}]"#, 5).unwrap_err().1;
+    assert!(broken.ends_with("in what begins at byte 10"), "{broken}");
+    assert_eq!(ids(b"[{\"id\":1,\"title\":\"\xff\"}]", 9).map_err(|(kind, _)| kind), Err(Kind::Target));
+}
+
+#[test]
+fn nesting_bombs_and_texts_without_end_are_refused_in_little_memory() {
+    let deep = "[".repeat(TEXT_BYTES_MAX / 2);
+    let long = "x".repeat(TEXT_BYTES_MAX + 10);
+    for bomb in [
+        format!("[{{\"id\":1,\"x\":{deep}{deep}{deep}"),
+        format!("[{{\"id\":1,\"x\":{}", "{\"a\":".repeat(TEXT_BYTES_MAX / 4)),
+        format!("[{deep}{deep}{deep}"),
+        format!("[{{\"id\":1,\"title\":\"{long}\"}}]"),
+        format!("[{}]", " ".repeat(10) + &"9".repeat(TEXT_BYTES_MAX + 10)),
+    ] {
+        for at_once in [65_536] {
+            assert_eq!(ids(bomb.as_bytes(), at_once).map_err(|(kind, _)| kind), Err(Kind::Target));
+        }
+    }
+    // Deep, and yet small: passed over.
+    let fine = format!("[{{\"id\":1,\"x\":{}{}}}]", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(ids(fine.as_bytes(), usize::MAX), Ok(vec![Some(1)]));
+}
+
+#[test]
+fn a_listing_longer_than_memory_flows_through() {
+    /// An endless listing.
+    struct Endless(usize);
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let piece = if self.0 == 0 { &b"["[..] } else { br#"{"id":1,"userId":1,"title":"t","body":"b"},"# };
+            self.0 += 1;
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+    let mut seen = 0;
+    let stopped = read("GET", Entity::Post, Endless(0), |_, progress| {
+        seen = progress.elements;
+        if seen < 100_000 { Ok(()) } else { Err(Failure::new(Kind::Interrupted, "enough")) }
+    });
+    assert_eq!((stopped.map_err(|failure| failure.kind()), seen), (Err(Kind::Interrupted), 100_000));
+}

@@ -1,0 +1,190 @@
+//! All rows of an entity in id order, as a comparison wants them: the key, and the fields in
+//! the form that fingerprints take. Read by binary COPY, never made into objects.
+
+use std::io::BufRead;
+
+use news_core::fingerprint::{self, Fingerprint};
+use news_core::{Entity, Key};
+use postgres::{CopyOutReader, Transaction};
+
+use crate::error::{Failure, Kind, OrFail, Result};
+use crate::store::objects;
+
+/// Begins every binary COPY (PostgreSQL, "COPY", File Formats); flags and an extension follow.
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+/// Flags and the length of the extension.
+const HEAD_BYTES: usize = SIGNATURE.len() + 8;
+
+/// A stream of rows.
+pub struct Prints<'a> {
+    entity: Entity,
+    rows: CopyOutReader<'a>,
+    /// The start of a row whose rest is still to come.
+    part: Vec<u8>,
+    is_open: bool,
+    /// Of the row that was returned last.
+    fields: Vec<u8>,
+}
+
+/// What the bytes at hand come to.
+enum Parsed {
+    /// A row, and how long it is.
+    Row(Key, usize),
+    /// No row comes after.
+    End,
+    /// More bytes are needed.
+    Incomplete,
+}
+
+impl<'a> Prints<'a> {
+    /// Starts the stream.
+    pub fn open(transaction: &'a mut Transaction<'_>, entity: Entity) -> Result<Self> {
+        let sql = format!("COPY ({} ORDER BY id) TO STDOUT (FORMAT binary)", objects::select(entity));
+        let rows = transaction.copy_out(&sql)?;
+        Ok(Self { entity, rows, part: Vec::new(), is_open: false, fields: Vec::new() })
+    }
+
+    /// Returns the fields of the row that came last, as [`Fingerprint::of_written`] takes them.
+    pub fn fields(&self) -> &[u8] {
+        &self.fields
+    }
+
+    /// Returns the fingerprint of the row that came last.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_written(&self.fields)
+    }
+
+    /// Moves to the next row. Returns its key.
+    pub fn next(&mut self) -> Result<Option<Key>> {
+        loop {
+            let bytes = self.rows.fill_buf().or_fail(Kind::Database, "cannot read the rows")?;
+            if bytes.is_empty() {
+                return Err(Failure::new(Kind::Database, "the rows end in the middle"));
+            }
+            let came = bytes.len();
+            if self.part.is_empty() && self.is_open {
+                // The server sends a row a message: this is the way that they take.
+                match parse(self.entity, bytes, &mut self.fields)? {
+                    Parsed::Row(key, used) => {
+                        self.rows.consume(used);
+                        return Ok(Some(key));
+                    }
+                    Parsed::End => {
+                        self.rows.consume(came);
+                        return Ok(None);
+                    }
+                    Parsed::Incomplete => {}
+                }
+            }
+            self.part.extend_from_slice(bytes);
+            self.rows.consume(came);
+            if !self.is_open {
+                let Some(head) = head(&self.part)? else { continue };
+                self.part.drain(..head);
+                self.is_open = true;
+            }
+            match parse(self.entity, &self.part, &mut self.fields)? {
+                Parsed::Row(key, used) => {
+                    self.part.drain(..used);
+                    return Ok(Some(key));
+                }
+                Parsed::End => return Ok(None),
+                Parsed::Incomplete => {}
+            }
+        }
+    }
+}
+
+/// Returns the length of what stands in front of the first row.
+fn head(bytes: &[u8]) -> Result<Option<usize>> {
+    let Some(head) = bytes.get(..HEAD_BYTES) else { return Ok(None) };
+    let mut at = HEAD_BYTES - 4;
+    if !head.starts_with(SIGNATURE) {
+        return Err(odd());
+    }
+    let extension = usize::try_from(take(bytes, &mut at).map_or(0, i32::from_be_bytes)).map_err(|_| odd())?;
+    let whole = HEAD_BYTES + extension;
+    Ok((bytes.len() >= whole).then_some(whole))
+}
+
+fn odd() -> Failure {
+    Failure::new(Kind::Database, "the server's binary COPY is not what it should be")
+}
+
+fn take<const N: usize>(bytes: &[u8], at: &mut usize) -> Option<[u8; N]> {
+    let taken = bytes.get(*at..*at + N)?.try_into().ok()?;
+    *at += N;
+    Some(taken)
+}
+
+/// Reads a row: id, a number, then texts, as [`objects::select`] has them.
+fn parse(entity: Entity, bytes: &[u8], written: &mut Vec<u8>) -> Result<Parsed> {
+    let mut at = 0;
+    written.clear();
+    let Some(fields) = take(bytes, &mut at).map(i16::from_be_bytes) else { return Ok(Parsed::Incomplete) };
+    if fields == -1 {
+        return Ok(Parsed::End);
+    }
+    let mut key = None;
+    for field in 0..fields {
+        let Some(length) = take(bytes, &mut at).map(i32::from_be_bytes) else { return Ok(Parsed::Incomplete) };
+        // No column may be NULL.
+        let length = usize::try_from(length).map_err(|_| odd())?;
+        let Some(value) = bytes.get(at..at + length) else { return Ok(Parsed::Incomplete) };
+        at += length;
+        match field {
+            0 => key = Some(entity.key(number(value)?).or_fail(Kind::Database, "a row of ours")?),
+            1 => fingerprint::write_number(number(value)?, written),
+            _ => fingerprint::write_text(std::str::from_utf8(value).map_err(|_| odd())?, written),
+        }
+    }
+    let key = key.ok_or_else(odd)?;
+    Ok(Parsed::Row(key, at))
+}
+
+fn number(value: &[u8]) -> Result<i64> {
+    value.try_into().map(i64::from_be_bytes).map_err(|_| odd())
+}
+
+#[cfg(test)]
+mod tests {
+    use news_core::wire::Element;
+
+    use super::*;
+
+    fn row() -> Vec<u8> {
+        let mut row = 4i16.to_be_bytes().to_vec();
+        for value in [&7i64.to_be_bytes()[..], &3i64.to_be_bytes(), "déjà".as_bytes(), b""] {
+            row.extend(i32::try_from(value.len()).unwrap().to_be_bytes());
+            row.extend(value);
+        }
+        row
+    }
+
+    #[test]
+    fn a_row_is_hashed_as_its_element_is() {
+        let row = row();
+        let mut fields = Vec::new();
+        let Parsed::Row(key, used) = parse(Entity::Post, &row, &mut fields).unwrap() else { panic!("no row") };
+        let element =
+            Element::from_json(Entity::Post, r#"{"id":7,"userId":3,"title":"déjà","body":""}"#.as_bytes()).unwrap();
+        let print = Fingerprint::of_written(&fields);
+        assert_eq!((Some(key), Some(print), used), (element.key(), element.fingerprint(), row.len()));
+    }
+
+    #[test]
+    fn a_row_in_pieces_waits_for_its_rest_and_nonsense_is_refused() {
+        let row = row();
+        let parse = |bytes: &[u8]| parse(Entity::Post, bytes, &mut Vec::new());
+        for end in 0..row.len() {
+            assert!(matches!(parse(&row[..end]), Ok(Parsed::Incomplete)), "{end}");
+        }
+        assert!(matches!(parse(&(-1i16).to_be_bytes()), Ok(Parsed::End)));
+        let mut null = row.clone();
+        null[2..6].copy_from_slice(&(-1i32).to_be_bytes());
+        assert_eq!(parse(&null).map(|_| ()).unwrap_err().kind(), Kind::Database);
+        assert!(head(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0").unwrap().is_none());
+        assert_eq!(head(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0").unwrap(), Some(19));
+        assert!(head(&[0; 30]).is_err());
+    }
+}
