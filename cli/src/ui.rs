@@ -209,7 +209,8 @@ impl Ui {
         let drawn = self.bars.add(ProgressBar::no_length());
         drawn.set_prefix(what);
         let plain = self.look.progress != When::Never && self.bars.is_hidden();
-        let reading = Reading { drawn, what, unit, begun: Instant::now(), said: plain.then(|| Cell::new(Instant::now())) };
+        let reading =
+            Reading { drawn, what, unit, begun: Instant::now(), said: plain.then(|| Cell::new(Instant::now())) };
         reading.expect(None);
         reading
     }
@@ -218,7 +219,8 @@ impl Ui {
 impl Reading {
     /// Says how long it is, in whatever [`Reading::at`] is told positions in.
     pub fn expect(&self, length: Option<u64>) {
-        let (bar, eta) = if length.is_some() { ("[{bar:30}] {percent:>3} %", "  eta {eta}") } else { ("{spinner}", "") };
+        let (bar, eta) =
+            if length.is_some() { ("[{bar:30}] {percent:>3} %", "  eta {eta}") } else { ("{spinner}", "") };
         if let Ok(style) = ProgressStyle::with_template(&format!("{{prefix:>9}} {bar}  {{msg}}{eta}")) {
             self.drawn.set_style(style.progress_chars("=> "));
         }

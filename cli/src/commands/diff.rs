@@ -69,12 +69,11 @@ fn compare_with(
 ) -> Result<(String, Comparison)> {
     let mut client = connect(&master::url(settings)?, Purpose::Bulk)?;
     schema::require_current(&mut client)?;
-    let source = match from {
-        Some(folder) => Source::Folder(folder.to_owned()),
-        None => {
-            let url = run::target_url(settings, &mut client)?;
-            Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
-        }
+    let source = if let Some(folder) = from {
+        Source::Folder(folder.to_owned())
+    } else {
+        let url = run::target_url(settings, &mut client)?;
+        Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
     };
     let comparison = compare::compare(&mut client, &Sides { source: &source, entities, ui, signals })?;
     Ok((source.name(), comparison))
@@ -82,14 +81,18 @@ fn compare_with(
 
 /// A file is no terminal: it has room, and colour only where that is asked for in so many words.
 fn page_of_file(ui: &Ui) -> Page {
-    Page { width: crate::ui::WIDTH_WITHOUT_TERMINAL, colour: if ui.always_coloured() { Colour::On } else { Colour::Off } }
+    Page {
+        width: crate::ui::WIDTH_WITHOUT_TERMINAL,
+        colour: if ui.always_coloured() { Colour::On } else { Colour::Off },
+    }
 }
 
 /// Writes a file so that it appears whole, or not at all; a device or a pipe is written to.
 ///
 /// Fails with [`Kind::Output`].
 fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let cannot = |error: std::io::Error| Failure::new(Kind::Output, format!("cannot write {}: {error}", path.display()));
+    let cannot =
+        |error: std::io::Error| Failure::new(Kind::Output, format!("cannot write {}: {error}", path.display()));
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if path.metadata().is_ok_and(|data| !data.is_file()) {
         // In the place of /dev/null a file would be nobody's wish.
@@ -99,7 +102,8 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Like any file of the user's, within the umask: a temporary one would be for its owner alone.
     let mut builder = tempfile::Builder::new();
-    let file = builder.prefix(".news-diff-").permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(cannot)?;
+    let file =
+        builder.prefix(".news-diff-").permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(cannot)?;
     let mut out = BufWriter::new(file);
     write(&mut out).map_err(cannot)?;
     let file = out.into_inner().map_err(|error| cannot(error.into_error()))?;

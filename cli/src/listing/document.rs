@@ -102,9 +102,7 @@ mod tests {
             });
             Ok(())
         };
-        read("stdin", json.as_bytes(), note)
-            .map(|()| seen)
-            .map_err(|failure| (failure.kind(), failure.to_string()))
+        read("stdin", json.as_bytes(), note).map(|()| seen).map_err(|failure| (failure.kind(), failure.to_string()))
     }
 
     #[test]

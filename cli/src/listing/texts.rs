@@ -150,7 +150,9 @@ impl<R: Read> Texts<R> {
                 self.skip();
                 Ok(false)
             }
-            Some(byte) => Err(self.wrong(&format!("{:?} instead of a comma or {:?}", char::from(byte), char::from(end)))),
+            Some(byte) => {
+                Err(self.wrong(&format!("{:?} instead of a comma or {:?}", char::from(byte), char::from(end))))
+            }
             None => Err(Broken::Cut(self.bytes())),
         }
     }

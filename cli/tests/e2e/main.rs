@@ -21,6 +21,8 @@ mod import;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod listing;
+#[cfg(test)]
 mod periodic;
 #[cfg(test)]
 mod private_pg;
