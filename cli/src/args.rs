@@ -152,7 +152,7 @@ pub struct Sync {
     #[arg(long, value_name = "N")]
     pub max_deletes: Option<u64>,
     /// Apply only the plan with this checksum (see --dry-run); else exit 4
-    #[arg(long, value_name = "SUM")]
+    #[arg(long, value_name = "SUM", value_parser = crate::values::checksum)]
     pub checksum: Option<String>,
     /// Lift the safety limits
     #[arg(long)]
@@ -176,6 +176,7 @@ pub struct Sync {
 
 /// `news diff`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Diff {
     /// Compare these only
     #[arg(long, value_name = "ENTITY")]

@@ -14,7 +14,7 @@ use news_core::wire::{Element, FieldDifference};
 use news_core::{Entity, Key, Object, PostId};
 use postgres::{Client, Transaction};
 
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::listing::{Ahead, Batch, Extent, Progress, Source, Step};
 use crate::signals::Signals;
 use crate::store::log::{self as change_log, Pending};
@@ -28,6 +28,9 @@ pub const DETAILS_MAX: usize = 20_000;
 const REREAD_ROWS: usize = 1000;
 /// A second look that a run disturbed is taken again, so often at most.
 const LOOKS_MAX: u32 = 3;
+/// Elements that no row has come for are held back, 60 bytes each: a listing without end, or
+/// somebody else's, is not to take all memory.
+const STRANGERS_MAX: usize = 8_000_000;
 /// Elements between two looks at the signals.
 const LOOK_EVERY: u64 = 1024;
 
@@ -136,9 +139,15 @@ fn first_look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Comp
                 Step::Begun(length) => extent = begin(&reading, length),
                 Step::Batch(batch, progress) => {
                     local.join(&mut join, &batch)?;
+                    if join.held() > STRANGERS_MAX {
+                        let why =
+                            format!("{}: more than {STRANGERS_MAX} {entity} that are not here", sides.source.name());
+                        return Err(Failure::new(Kind::Refused, why)
+                            .hint("is this the right target, or a listing without end?"));
+                    }
                     move_on(&reading, extent, progress);
                 }
-                Step::Ended => break,
+                Step::Ended | Step::Over => break,
             }
         }
         while let Some(key) = local.next()? {

@@ -60,6 +60,14 @@ pub fn origin(text: &str) -> Result<String, String> {
     if text == "*" || host.is_some_and(is_host) { Ok(text.to_owned()) } else { Err(String::from(WRONG)) }
 }
 
+/// Parses a plan's checksum: hexadecimal digits, as `--dry-run` prints them.
+pub fn checksum(text: &str) -> Result<String, String> {
+    if (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(String::from("no checksum; copy the 16 hexadecimal digits that --dry-run prints"))
+}
+
 /// Parses `posts/5` or `comments/7`.
 pub fn key(text: &str) -> Result<Key, String> {
     text.parse().map_err(|error: news_core::model::BadKey| error.to_string())

@@ -87,6 +87,7 @@ pub struct Join {
     local_last: i64,
     /// Ids the target listed, to notice the second time.
     ids: IdSet,
+    doubled: IdSet,
     different: Vec<Difference>,
     counts: Counts,
 }
@@ -100,6 +101,7 @@ impl Join {
             target: BTreeMap::new(),
             local_last: 0,
             ids: IdSet::default(),
+            doubled: IdSet::default(),
             different: Vec::new(),
             counts: Counts::default(),
         }
@@ -163,6 +165,11 @@ impl Join {
         }
     }
 
+    /// Returns how many elements are held back: listed, and no row has come for them yet.
+    pub fn held(&self) -> usize {
+        self.target.len()
+    }
+
     /// Counts an element. Returns its key if it is one of ours, and comes for the first time.
     fn arrive(&mut self, key: Option<Key>) -> Option<Key> {
         self.counts.target += 1;
@@ -171,7 +178,10 @@ impl Join {
             return None;
         };
         if !self.ids.insert(key.id()) {
-            self.different.push(Difference { key, kind: Kind::Duplicate });
+            // Noted once: a listing may say the same without end.
+            if self.doubled.insert(key.id()) {
+                self.different.push(Difference { key, kind: Kind::Duplicate });
+            }
             return None;
         }
         Some(key)

@@ -30,6 +30,13 @@ impl Entity {
         }
     }
 
+    /// Returns `1 post`, `2 posts`.
+    pub fn counted(self, n: u64) -> String {
+        let plural = self.plural();
+        let name = if n == 1 { plural.trim_end_matches('s') } else { plural };
+        alloc::format!("{n} {name}")
+    }
+
     /// Returns the name of its table, as in `news_modelevent.entity_table`.
     pub fn table(self) -> &'static str {
         match self {
@@ -363,6 +370,13 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Key>(), Err(BadKey(text.to_string())), "{text}");
         }
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let counted = [0, 1, 2].map(|n| (Entity::Post.counted(n), Entity::Comment.counted(n)));
+        let expected = [("0 posts", "0 comments"), ("1 post", "1 comment"), ("2 posts", "2 comments")];
+        assert_eq!(counted.each_ref().map(|(post, comment)| (post.as_str(), comment.as_str())), expected);
     }
 
     #[test]

@@ -69,12 +69,11 @@ fn compare_with(
 ) -> Result<(String, Comparison)> {
     let mut client = connect(&master::url(settings)?, Purpose::Bulk)?;
     schema::require_current(&mut client)?;
-    let source = match from {
-        Some(folder) => Source::Folder(folder.to_owned()),
-        None => {
-            let url = run::target_url(settings, &mut client)?;
-            Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
-        }
+    let source = if let Some(folder) = from {
+        Source::Folder(folder.to_owned())
+    } else {
+        let url = run::target_url(settings, &mut client)?;
+        Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
     };
     let comparison = compare::compare(&mut client, &Sides { source: &source, entities, ui, signals })?;
     Ok((source.name(), comparison))

@@ -115,7 +115,10 @@ fn check(args: &Sync, plan: &Plan, comparison: &Comparison) -> Result<()> {
     if nameless > 0 {
         return Err(Failure::new(
             Kind::Refused,
-            format!("the target lists {nameless} objects without an id that could be ours"),
+            match nameless {
+                1 => String::from("the target lists 1 object without an id that could be ours"),
+                _ => format!("the target lists {nameless} objects without an id that could be ours"),
+            },
         )
         .hint("is this the right target? `news diff` counts them; they cannot be repaired from here"));
     }

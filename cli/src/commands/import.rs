@@ -14,7 +14,7 @@ use crate::args::Import;
 use crate::commands::Outcome;
 use crate::compare::{begin, move_on};
 use crate::error::{Exit, Failure, Kind, Result};
-use crate::listing::{Ahead, Batch, Extent, Progress, Source, Step};
+use crate::listing::{Ahead, Batch, Extent, Source, Step};
 use crate::report::Report;
 use crate::report::status::{FaultRow, ImportReport, Skipped};
 use crate::run::{self, Run};
@@ -95,11 +95,9 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
                                 write(&object)?;
                             }
                         }
-                        if progress != Progress::default() {
-                            move_on(&reading, extent, progress);
-                        }
+                        move_on(&reading, extent, progress);
                     }
-                    Step::Ended => return Ok(()),
+                    Step::Ended | Step::Over => return Ok(()),
                 }
             }
         });
@@ -107,6 +105,8 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
         *count = copied?;
         sieve.end(entity)?;
     }
+    // A document may be cut behind its last listing.
+    while !matches!(listing.step(signals)?, Step::Over) {}
     rows::end_import(&mut transaction)?;
     transaction.commit()?;
     let [posts, comments] = counts;
@@ -116,7 +116,9 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
 
 /// Elements made into objects, or what keeps them from it.
 #[derive(Default)]
-struct Objects(Vec<(Option<i64>, Result<Object, Vec<Fault>>)>);
+struct Objects(Vec<(Option<i64>, Reading)>);
+
+type Reading = Result<Object, Vec<Fault>>;
 
 impl Batch for Objects {
     fn add(&mut self, element: Element<'_>) {
@@ -142,7 +144,7 @@ impl Sieve {
         Self { wrong, posts, comments, left_out, skipped: Skipped::default(), element: 0 }
     }
 
-    fn pass(&mut self, entity: Entity, id: Option<i64>, read: Result<Object, Vec<Fault>>) -> Option<Object> {
+    fn pass(&mut self, entity: Entity, id: Option<i64>, read: Reading) -> Option<Object> {
         self.element += 1;
         let faults = match read.and_then(|object| self.join(object)) {
             Ok(object) => return Some(object),

@@ -1,6 +1,7 @@
 //! Reading ahead: listings are read and parsed by a thread of their own, while whoever uses
 //! them does his part. A bounded queue lies between, so neither runs away from the other.
 
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub enum Step<B> {
     Batch(B, Progress),
     /// It has ended, whole.
     Ended,
+    /// All have ended, and what they came in, too.
+    Over,
 }
 
 /// Listings that are read ahead.
@@ -58,7 +61,7 @@ impl<B: Batch> Ahead<B> {
         Ok(Self { steps })
     }
 
-    /// Waits for the next step; after the last listing there is none to ask for.
+    /// Waits for the next step; after [`Step::Over`] there is none to ask for.
     ///
     /// Fails with what the listing failed with, and where a signal came.
     pub fn step(&self, signals: &Signals) -> Result<Step<B>> {
@@ -82,10 +85,10 @@ fn read_all<B: Batch>(source: &Source, entities: &[Entity], sender: &SyncSender<
     // Whoever listened is gone: so do we go.
     let send = |step| sender.send(Ok(step)).map_err(|_| gone());
     let mut batch = B::default();
-    let mut at = Progress::default();
-    let mut add = |element: Element<'_>, progress: Progress, batch: &mut B| {
+    let at = Cell::new(Progress::default());
+    let add = |element: Element<'_>, progress: Progress, batch: &mut B| {
         batch.add(element);
-        at = progress;
+        at.set(progress);
         if !progress.elements.is_multiple_of(BATCH) {
             return Ok(());
         }
@@ -95,21 +98,23 @@ fn read_all<B: Batch>(source: &Source, entities: &[Entity], sender: &SyncSender<
         Source::Target(_) | Source::Folder(_) => entities.iter().try_for_each(|&entity| {
             let begun = |extent| send(Step::Begun(extent));
             source.list(entity, begun, |element, progress| add(element, progress, &mut batch))?;
-            send(Step::Batch(std::mem::take(&mut batch), Progress::default()))?;
+            send(Step::Batch(std::mem::take(&mut batch), at.take()))?;
             send(Step::Ended)
         }),
         Source::Stdin => document::read("stdin", std::io::stdin().lock(), |piece| match piece {
             Piece::Begun => send(Step::Begun(Extent::Unknown)),
             Piece::Element(element, progress) => add(element, progress, &mut batch),
             Piece::Ended => {
-                send(Step::Batch(std::mem::take(&mut batch), Progress::default()))?;
+                send(Step::Batch(std::mem::take(&mut batch), at.take()))?;
                 send(Step::Ended)
             }
         })
         .map_err(of_file),
     };
-    if let Err(failure) = result {
+    // Where nobody listens any more there is nobody to tell.
+    drop(match result {
+        Ok(()) => send(Step::Over),
         // What came before the trouble counts, too: it may hold the reason.
-        drop(send(Step::Batch(batch, at)).and_then(|()| sender.send(Err(failure)).map_err(|_| gone())));
-    }
+        Err(failure) => send(Step::Batch(batch, at.get())).and_then(|()| sender.send(Err(failure)).map_err(|_| gone())),
+    });
 }

@@ -72,9 +72,7 @@ fn nesting_bombs_and_texts_without_end_are_refused_in_little_memory() {
         format!("[{{\"id\":1,\"title\":\"{long}\"}}]"),
         format!("[{}]", " ".repeat(10) + &"9".repeat(TEXT_BYTES_MAX + 10)),
     ] {
-        for at_once in [65_536] {
-            assert_eq!(ids(bomb.as_bytes(), at_once).map_err(|(kind, _)| kind), Err(Kind::Target));
-        }
+        assert_eq!(ids(bomb.as_bytes(), 65_536).map_err(|(kind, _)| kind), Err(Kind::Target));
     }
     // Deep, and yet small: passed over.
     let fine = format!("[{{\"id\":1,\"x\":{}{}}}]", "[".repeat(100_000), "]".repeat(100_000));

@@ -52,7 +52,8 @@ pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
     struct Summary<'a> {
         equal: bool,
         target: &'a str,
-        summary: &'a ByEntity<Sides>,
+        #[serde(rename = "summary")]
+        sides: &'a ByEntity<Sides>,
         more: u64,
     }
     for difference in &report.differences {
@@ -60,6 +61,6 @@ pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
     }
     let DiffReport { equal, target, summary, more, .. } = report;
-    serde_json::to_writer(&mut *out, &Summary { equal: *equal, target, summary, more: *more })?;
+    serde_json::to_writer(&mut *out, &Summary { equal: *equal, target, sides: summary, more: *more })?;
     writeln!(out)
 }

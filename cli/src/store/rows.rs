@@ -43,7 +43,11 @@ pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<()> {
     if posts + comments > 0 {
         return Err(Failure::new(
             Kind::Refused,
-            format!("the database has {posts} posts and {comments} comments already"),
+            format!(
+                "the database has {} and {} already",
+                Entity::Post.counted(posts),
+                Entity::Comment.counted(comments)
+            ),
         )
         .hint("import is for the first load into empty tables; `news sync --full` and `news diff` are for later"));
     }

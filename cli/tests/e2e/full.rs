@@ -136,7 +136,7 @@ fn a_listing_that_is_not_whole_or_none_is_refused_whatever_is_said() {
     pair.fake.set_faults("{}");
     pair.fake.http().send("POST", "/posts", r#"{"id": "abc", "title": "x"}"#);
     let refused = full(&pair, ["--force"]).expect_code(4);
-    assert!(refused.stderr.contains("1 objects without an id"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("1 object without an id"), "{}", refused.stderr);
 }
 
 #[test]
@@ -161,6 +161,7 @@ fn a_dry_run_tells_the_plan_and_its_checksum_binds() {
     let checksum = plan["checksum"].as_str().unwrap().to_owned();
     assert_eq!(full(&pair, ["--dry-run"]).expect_code(1).json()["checksum"], json!(checksum));
     full(&pair, ["--checksum", "0123456789abcdef"]).expect_code(4);
+    full(&pair, ["--checksum", "zz"]).expect_code(2);
     pair.edit("UPDATE news_post SET title = 'one more' WHERE id = 60");
     full(&pair, ["--checksum", &checksum]).expect_code(4);
     assert!(pair.sent().iter().all(|line| line.starts_with("GET")));

@@ -107,7 +107,7 @@ fn tables_with_something_in_them_are_left_alone() {
     let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
     db.client().batch_execute("INSERT INTO news_post (user_id, title, body) VALUES (1, 't', 'b')").unwrap();
     let refused = news.run(["import"]).expect_code(4);
-    assert!(refused.stderr.contains("1 posts and 0 comments"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("1 post and 0 comments"), "{}", refused.stderr);
     assert_eq!(number(&db, ROWS), 1);
     assert_eq!(last_run(&news).1, 4);
     assert_eq!(number(&db, ALWAYS), 8);
@@ -322,4 +322,106 @@ fn ids_as_texts_and_fields_of_others_do_no_harm() {
     import_from(&news, folder(&posts, &comments).path()).ok();
     assert_eq!(number(&db, "SELECT max(id) + max(user_id) FROM news_post"), 12);
     assert_eq!(number(&db, "SELECT nextval(pg_get_serial_sequence('news_comment', 'id'))"), 7);
+}
+
+fn from_stdin(news: &News, flags: &[&str], document: &str) -> crate::support::Output {
+    news.run_with(["--json", "import", "--from", "-"].iter().chain(flags), document)
+}
+
+#[test]
+fn stdin_is_one_document_with_the_posts_first() {
+    let all = fixtures();
+    let db = Db::new();
+    let news = News::on(&db);
+    let (posts, comments) = (&all["posts"], &all["comments"]);
+    for (document, code, told) in [
+        (format!(r#"{{"comments": {comments}, "posts": {posts}}}"#), 4, "comments come before posts"),
+        (format!(r#"{{"posts": {posts}, "comments": {comments}"#), 4, "not whole"),
+        (format!(r#"{{"posts": {posts}, "comments": [7"#), 4, "not whole"),
+        (posts.to_string(), 4, "no document"),
+        (String::new(), 4, "empty"),
+    ] {
+        let refused = from_stdin(&news, &[], &document).expect_code(code);
+        assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
+        nothing_imported(&db, &news, code.into());
+    }
+    let report = from_stdin(
+        &news,
+        &[],
+        &format!(r#"{{"profile": {{}}, "posts": {posts}, "tags": [[1]], "comments": {comments}}}"#),
+    )
+    .ok()
+    .json();
+    assert_eq!(report, json!({"source": "stdin", "posts": 100, "comments": 500}));
+    let fake = Fake::start([""; 0]);
+    news.run(["diff", "--target-url", fake.url()]).ok();
+
+    // Posts alone are a master, too.
+    let db = Db::new();
+    let news = News::on(&db);
+    assert_eq!(from_stdin(&news, &[], r#"{"posts": []}"#).ok().json()["posts"], json!(0));
+    let one = news.run_with(["import", "--from", "-"], &format!(r#"{{"posts": [{}], "comments": []}}"#, post(1))).ok();
+    assert_eq!(one.stdout, "imported 1 post and 0 comments from stdin\n");
+}
+
+#[test]
+fn wrong_objects_can_be_left_out_and_are_told_of() {
+    let posts = json!([
+        post(1),
+        {"id": 2, "userId": 1, "title": "x".repeat(300), "body": null},
+        post(3),
+        post(1),
+        "text",
+        post(0),
+    ]);
+    let comments =
+        json!([comment(1, 1), comment(2, 2), comment(3, 99), comment(4, 3), comment(4, 1), {"id": 5, "postId": 1}]);
+    let db = Db::new();
+    let news = News::on(&db);
+    let folder = folder(&posts, &comments);
+    import_from(&news, folder.path()).expect_code(4);
+    nothing_imported(&db, &news, 4);
+    let path = folder.path().to_str().unwrap();
+    let report = news.run(["--json", "import", "--skip-invalid", "--from", path]).expect_code(3).json();
+    let skipped = &report["skipped"];
+    assert_eq!((&report["posts"], &report["comments"]), (&json!(2), &json!(2)));
+    assert_eq!((&skipped["posts"], &skipped["comments"], &skipped["more"]), (&json!(4), &json!(4), &json!(0)));
+    let faults: Vec<String> = skipped["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| {
+            format!("{} {} {} {}: {}", fault["entity"], fault["id"], fault["element"], fault["field"], fault["why"])
+                .replace('"', "")
+        })
+        .collect();
+    for told in [
+        "posts 2 2 body: null instead of a text",
+        "posts 1 4 id: comes twice",
+        "posts null 5 id: a text instead of an object",
+        "comments 2 2 postId: posts/2 was left out",
+        "comments 3 3 postId: there is no posts/99",
+        "comments 4 5 id: comes twice",
+        "comments 5 6 email: missing",
+    ] {
+        assert!(faults.iter().any(|fault| fault == told), "{told} in {faults:#?}");
+    }
+    assert_eq!((number(&db, ROWS), number(&db, EVENTS), number(&db, ALWAYS)), (4, 0, 8));
+    let (status, exit_code, _) = last_run(&news);
+    assert_eq!((status.as_str(), exit_code), ("done", 3));
+    let next = "SELECT nextval(pg_get_serial_sequence('news_post', 'id'))";
+    assert_eq!(number(&db, next), 4);
+
+    // Nothing wrong: nothing left out. And the list of what is has an end.
+    let db = Db::new();
+    let news = News::on(&db);
+    let fake = Fake::start([""; 0]);
+    let report = news.run(["--json", "import", "--skip-invalid", "--target-url", fake.url()]).ok().json();
+    assert_eq!(report["skipped"], json!({"posts": 0, "comments": 0, "faults": [], "more": 0}));
+    let db = Db::new();
+    let news = News::on(&db);
+    let wrong: Vec<Value> = (1..=1500).map(|id| json!({"id": id, "userId": 1, "title": "t"})).collect();
+    let report = from_stdin(&news, &["--skip-invalid"], &json!({"posts": wrong}).to_string()).expect_code(3).json();
+    assert_eq!((&report["skipped"]["posts"], &report["skipped"]["more"]), (&json!(1500), &json!(500)));
+    assert_eq!(report["skipped"]["faults"].as_array().unwrap().len(), 1000);
 }

@@ -27,6 +27,8 @@ mod import;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod listing;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod periodic;

@@ -1,5 +1,7 @@
 //! Two texts as one, with the words that changed marked, and what is equal cut where it is long.
 
+use std::fmt::Write as _;
+
 use crate::logging::printable;
 use crate::report::diff::FieldRow;
 use crate::ui::Colour;
@@ -100,12 +102,11 @@ fn common<'a>(a: &[&'a str], b: &[&'a str], parts: &mut Vec<Part<'a>>) {
 fn joined<'a>(parts: &[Part<'a>]) -> Vec<(Vec<&'a str>, Vec<&'a str>, Vec<&'a str>)> {
     let mut runs: Vec<(Vec<&str>, Vec<&str>, Vec<&str>)> = Vec::new();
     for (at, part) in parts.iter().enumerate() {
-        let is_last = |parts: &[Part<'_>]| parts.iter().all(|part| matches!(part, Part::Same(_)));
         match part {
             Part::Same(word) => {
                 let in_change = matches!(runs.last(), Some((_, old, new)) if !(old.is_empty() && new.is_empty()));
                 let next_changes = parts.get(at + 1).is_some_and(|next| !matches!(next, Part::Same(_)));
-                if in_change && next_changes && word.trim().is_empty() && !is_last(&parts[at..]) {
+                if in_change && next_changes && word.trim().is_empty() {
                     if let Some((_, old, new)) = runs.last_mut() {
                         old.push(word);
                         new.push(word);
@@ -150,7 +151,10 @@ fn written(parts: &[Part<'_>], colour: Colour) -> String {
             mark(new, ("{+", "+}"), "32", colour, &mut text);
         }
         if at + 1 >= CHANGES_MAX && changes > CHANGES_MAX {
-            text.push_str(&format!("… ({} more changes)", changes - CHANGES_MAX));
+            let more = changes - CHANGES_MAX;
+            let changes = if more == 1 { "change" } else { "changes" };
+            // Writing to a String has no way to fail.
+            let _ = write!(text, "… ({more} more {changes})");
             break;
         }
     }
@@ -165,10 +169,10 @@ fn mark(words: &[&str], signs: (&str, &str), code: &str, colour: Colour, text: &
     if words.len() > CHANGED_WORDS_MAX {
         inner.push('…');
     }
-    match colour {
-        Colour::On => text.push_str(&format!("\u{1b}[{code}m{inner}\u{1b}[0m")),
-        Colour::Off => text.push_str(&format!("{}{inner}{}", signs.0, signs.1)),
-    }
+    let _ = match colour {
+        Colour::On => write!(text, "\u{1b}[{code}m{inner}\u{1b}[0m"),
+        Colour::Off => write!(text, "{}{inner}{}", signs.0, signs.1),
+    };
 }
 
 /// What a stranger sent stays one line, and no longer than there is room.

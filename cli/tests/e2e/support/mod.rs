@@ -11,6 +11,7 @@
 //! let Some(real) = Node::json_server(&fixtures()) else { return };
 //! ```
 
+pub mod canned;
 mod fake;
 mod http;
 mod network;
