@@ -29,13 +29,15 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         writeln!(out, "{mark} {}/{} {}{pending}", difference.entity, difference.id, difference.kind)?;
         for field in &difference.fields {
             let (there, here) = changed(field);
-            writeln!(
-                out,
-                "    {}: {} -> {}",
-                field.field,
-                paint(&there, "31", page.colour),
-                paint(&here, "32", page.colour)
-            )?;
+            // On a narrow page the values stand one below the other.
+            let columns = field.field.len() + there.chars().count() + here.chars().count() + "    :  -> ".len();
+            let between = if columns > usize::from(page.width) {
+                format!("\n{:1$}-> ", "", field.field.len() + 3)
+            } else {
+                " -> ".into()
+            };
+            let (there, here) = (paint(&there, "31", page.colour), paint(&here, "32", page.colour));
+            writeln!(out, "    {}: {there}{between}{here}", field.field)?;
         }
     }
     if report.more > 0 {
