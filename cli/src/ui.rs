@@ -4,12 +4,13 @@
 //! stderr. Without a terminal there are no bars and no colour.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use log::Level;
 
 use crate::error::{Failure, Kind, Result};
@@ -148,9 +149,13 @@ impl Ui {
         let bar = self.bars.add(len.map_or_else(ProgressBar::no_length, ProgressBar::new));
         let rest = if len.is_some() { "[{bar:30}] {pos}/{len}" } else { "{spinner} {pos}" };
         let eta = if len.is_some() { "  eta {eta}" } else { "" };
-        let template = format!("{{prefix:>9}} {rest} {unit}  {{per_sec}}{eta}");
+        let template = format!("{{prefix:>9}} {rest} {unit}  {{rate}}{eta}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style.progress_chars("=> "));
+            let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                // A bar that cannot be written is no loss.
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
         }
         bar.set_prefix(what);
         let plain = self.look.progress != When::Never && self.bars.is_hidden();
