@@ -39,10 +39,10 @@ pub fn write_number(number: i64, fields: &mut Vec<u8>) {
     fields.extend_from_slice(&number.to_le_bytes());
 }
 
-/// Appends a text as a fingerprint takes it.
-pub fn write_text(text: &str, fields: &mut Vec<u8>) {
+/// Appends a text, in UTF-8, as a fingerprint takes it.
+pub fn write_text(text: &[u8], fields: &mut Vec<u8>) {
     fields.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    fields.extend_from_slice(text.as_bytes());
+    fields.extend_from_slice(text);
 }
 
 /// Takes fields in the model's order.

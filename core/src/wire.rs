@@ -186,7 +186,7 @@ impl<'a> Element<'a> {
         let (true, Some(number)) = (self.is_readable(), self.number) else { return false };
         fingerprint::write_number(number, fields);
         for text in self.texts.iter().flatten() {
-            fingerprint::write_text(text, fields);
+            fingerprint::write_text(text.as_bytes(), fields);
         }
         true
     }
