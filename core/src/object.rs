@@ -74,6 +74,17 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
     }
 }
 
+/// Returns the write that has taken effect, or may have where the answer was lost.
+fn wrote(method: Method, answer: Answer) -> Option<Action> {
+    let has_effect = matches!(answer, Answer::Accepted | Answer::Broken);
+    match method {
+        Method::Get => None,
+        Method::Post => has_effect.then_some(Action::Create),
+        Method::Put => has_effect.then_some(Action::Update),
+        Method::Delete => (has_effect || answer == Answer::Gone).then_some(Action::Delete),
+    }
+}
+
 /// Attempts that trouble may cost one object in one run.
 pub const ATTEMPTS_MAX: u32 = 5;
 /// Requests of one object in one run, whatever the answers: the longest honest
@@ -91,6 +102,8 @@ pub struct Conversation {
     attempts: u32,
     requests: u32,
     exists: u32,
+    /// The last write that took effect, as far as is known.
+    wrote: Option<Action>,
     /// Nothing is sent before: a request that was sent and not answered may still take effect.
     not_before: Duration,
     /// From then on every earlier request has taken its effect, those of earlier runs, too:
@@ -136,7 +149,7 @@ impl Conversation {
     /// unknown presence one may be on its way, and that has to pass first.
     pub fn new(presence: Presence, wish: Wish, settled_at: Duration) -> Self {
         let not_before = if presence == Presence::Unknown { settled_at } else { Duration::ZERO };
-        Self { presence, wish, attempts: 0, requests: 0, exists: 0, not_before, settled_at }
+        Self { presence, wish, attempts: 0, requests: 0, exists: 0, wrote: None, not_before, settled_at }
     }
 
     /// Returns what is known now.
@@ -164,9 +177,16 @@ impl Conversation {
         next_request(self.presence, self.wish)
     }
 
+    /// Returns what this conversation came to, whatever was planned: the last write that took
+    /// effect; [`Action::Ask`] where asking was enough.
+    pub fn did(&self) -> Action {
+        self.wrote.unwrap_or(if self.requests > 0 { Action::Ask } else { Action::Nothing })
+    }
+
     /// Takes the answer to `method`, and says what follows.
     pub fn answered(&mut self, method: Method, answer: Answer, flight: Flight, settle: Duration) -> Step {
         self.requests += 1;
+        self.wrote = wrote(method, answer).or(self.wrote);
         let mut reaction = react(method, self.presence, answer);
         if reaction == Reaction::Again(Presence::Unknown) && method != Method::Get {
             // It may take effect within `settle` of its sending, which was before the answer was
@@ -222,8 +242,8 @@ mod tests {
     /// Long after anything else.
     const LATE: Flight = Flight { sent_at: Duration::from_secs(100), back_at: Duration::from_secs(101) };
 
-    /// Plays answers; returns the requests that were sent and the last step.
-    fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Step) {
+    /// Plays answers; returns the requests that were sent, the last step, and what it came to.
+    fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Step, Action) {
         let mut talk = Conversation::new(presence, wish, Duration::ZERO);
         let mut sent = Vec::new();
         let (mut step, mut now) = (Step::Send, Duration::ZERO);
@@ -235,33 +255,43 @@ mod tests {
             step = talk.answered(method, *answer, flight, SETTLE);
             now = flight.back_at;
         }
-        (sent, step)
+        (sent, step, talk.did())
     }
 
     #[test]
     fn conversations() {
+        use Action::{Ask, Create, Delete as Remove, Update};
         use Answer::{Accepted, Broken, Different, Equal, Exists, Gone, NotSent, Throttled};
         use Method::{Delete, Get, Post, Put};
         use Presence::{Absent, Present, Unknown};
-        type Row = (Presence, Wish, &'static [Answer], &'static [Method], Step);
-        let rows: [Row; 13] = [
-            (Absent, Wish::Present, &[Accepted], &[Post], Step::Done),
-            (Absent, Wish::Present, &[Exists, Different, Accepted], &[Post, Get, Put], Step::Done),
-            (Absent, Wish::Present, &[Broken, Gone, Accepted], &[Post, Get, Post], Step::Done),
-            (Absent, Wish::Present, &[Broken, Equal], &[Post, Get], Step::Done),
-            (Absent, Wish::Present, &[NotSent, Accepted], &[Post, Post], Step::Done),
-            (Absent, Wish::Present, &[Throttled, Accepted], &[Post, Post], Step::Done),
-            (Absent, Wish::Present, &[Gone], &[Post], Step::Park),
+        type Row = (Presence, Wish, &'static [Answer], &'static [Method], Step, Action);
+        let rows: [Row; 14] = [
+            (Absent, Wish::Present, &[Accepted], &[Post], Step::Done, Create),
+            (Absent, Wish::Present, &[Exists, Different, Accepted], &[Post, Get, Put], Step::Done, Update),
+            (Absent, Wish::Present, &[Broken, Gone, Accepted], &[Post, Get, Post], Step::Done, Create),
+            (Absent, Wish::Present, &[Broken, Equal], &[Post, Get], Step::Done, Create),
+            (Absent, Wish::Present, &[NotSent, Accepted], &[Post, Post], Step::Done, Create),
+            (Absent, Wish::Present, &[Throttled, Accepted], &[Post, Post], Step::Done, Create),
+            (Absent, Wish::Present, &[Gone], &[Post], Step::Park, Ask),
             // TARGETS 4: JSONPlaceholder and an object made here.
-            (Present, Wish::Present, &[Broken, Gone, Accepted], &[Put, Get, Post], Step::Done),
-            (Present, Wish::Present, &[Gone, Accepted], &[Put, Post], Step::Done),
-            (Present, Wish::Absent, &[Gone], &[Delete], Step::Done),
-            (Present, Wish::Absent, &[Broken, Different, Accepted], &[Delete, Get, Delete], Step::Done),
-            (Unknown, Wish::Absent, &[Gone], &[Get], Step::Done),
-            (Absent, Wish::Present, &[Exists, Gone, Exists, Gone, Exists], &[Post, Get, Post, Get, Post], Step::Park),
+            (Present, Wish::Present, &[Broken, Gone, Accepted], &[Put, Get, Post], Step::Done, Create),
+            (Present, Wish::Present, &[Gone, Accepted], &[Put, Post], Step::Done, Create),
+            (Present, Wish::Absent, &[Gone], &[Delete], Step::Done, Remove),
+            (Present, Wish::Absent, &[Broken, Different, Accepted], &[Delete, Get, Delete], Step::Done, Remove),
+            (Absent, Wish::Present, &[Exists, Equal], &[Post, Get], Step::Done, Ask),
+            (Unknown, Wish::Absent, &[Gone], &[Get], Step::Done, Ask),
+            (
+                Absent,
+                Wish::Present,
+                &[Exists, Gone, Exists, Gone, Exists],
+                &[Post, Get, Post, Get, Post],
+                Step::Park,
+                Ask,
+            ),
         ];
-        for (presence, wish, answers, requests, end) in rows {
-            assert_eq!(play(presence, wish, answers), (requests.to_vec(), end), "{presence:?} {wish:?} {answers:?}");
+        for (presence, wish, answers, requests, end, did) in rows {
+            let played = play(presence, wish, answers);
+            assert_eq!(played, (requests.to_vec(), end, did), "{presence:?} {wish:?} {answers:?}");
         }
     }
 

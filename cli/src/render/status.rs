@@ -23,7 +23,7 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
         writeln!(out, "last done  {}", line(run))?;
     }
     writeln!(out, "next run:")?;
-    lines(&sync::actions(&report.plan, page), out)
+    lines(&sync::planned(&report.plan, page), out)
 }
 
 fn line(run: &RunRow) -> String {

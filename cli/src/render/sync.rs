@@ -9,7 +9,7 @@ use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
 pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
     /// More lines than this are for `--json`.
     const LINES_MAX: usize = 50;
-    lines(&actions(&report.plan, page), out)?;
+    lines(&planned(&report.plan, page), out)?;
     for action in report.actions.iter().take(LINES_MAX) {
         writeln!(out, "{:<7} {}/{}", action.action, action.entity, action.id)?;
     }
@@ -22,7 +22,7 @@ pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<
 
 /// A run: counts, then what is left.
 pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    lines(&actions(&report.done, page), out)?;
+    lines(&actions(["created", "updated", "deleted", "found", "nothing"], &report.done, page), out)?;
     let methods: Vec<String> = report.methods.iter().map(|(method, n)| format!("{} {method}", number(*n))).collect();
     let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
     writeln!(
@@ -58,9 +58,14 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
-/// Counts by entity and action.
-pub fn actions(actions: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
-    let mut table = table(page, &["", "created", "updated", "deleted", "asked", "nothing"], &[1, 2, 3, 4, 5]);
+/// Counts of a plan, by entity and action.
+pub fn planned(plan: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
+    actions(["create", "update", "delete", "ask", "nothing"], plan, page)
+}
+
+fn actions(heads: [&str; 5], actions: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
+    let [create, update, delete, ask, nothing] = heads;
+    let mut table = table(page, &["", create, update, delete, ask, nothing], &[1, 2, 3, 4, 5]);
     for (entity, a) in actions.iter().rev() {
         let numbers = [a.create, a.update, a.delete, a.ask, a.nothing].map(number);
         let mut row = vec![(*entity).to_owned()];

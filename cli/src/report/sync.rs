@@ -16,7 +16,7 @@ pub struct Actions {
     pub update: u64,
     /// DELETE.
     pub delete: u64,
-    /// GET first.
+    /// GET first; in what was done, GET alone.
     pub ask: u64,
     /// Changes that come to nothing: created and deleted in between.
     pub nothing: u64,
@@ -103,7 +103,7 @@ pub struct SyncReport {
     pub target: String,
     /// What was to be done.
     pub plan: ByEntity<Actions>,
-    /// What was done.
+    /// What was done, which may be other than was planned; `ask`: asked for, and found as it should be.
     pub done: ByEntity<Actions>,
     /// Requests sent.
     pub requests: u64,

@@ -9,17 +9,18 @@ use crate::reply::Told;
 use crate::session::order::Fate;
 use crate::session::pace::Exhausted;
 use crate::session::types::{Fact, Left, Next, Stop};
-use crate::session::{BATCH_MAX, Phase, Session};
+use crate::session::{BATCH_MAX, Item, Phase, Session};
 
 /// The same refusal so often in a row is no matter of single objects (DESIGN).
 const PARKED_IN_A_ROW_MAX: u32 = 20;
 
 impl Session {
     pub(super) fn done(&mut self, place: usize, now: Duration) {
-        let work = self.items[place].work;
+        let Item { work, talk, .. } = &self.items[place];
+        let key = work.key;
+        self.summary.count_done(key.entity(), talk.did());
         self.parked_in_a_row = (0, 0);
-        self.summary.count_done(work.key.entity(), work.action());
-        self.fact(Fact::Done(work.key), now);
+        self.fact(Fact::Done(key), now);
         self.end(place, Fate::Good, now);
     }
 

@@ -200,7 +200,7 @@ fn describe(exhausted: &Exhausted, why: &str) -> String {
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// What was done, by what the plan asked for.
+    /// What was done, which may be other than was planned; asked: found as it should be.
     pub done: BTreeMap<Entity, Tally>,
     /// Objects that the next run goes on with, after trouble.
     pub failed: u64,
