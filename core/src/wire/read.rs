@@ -1,0 +1,250 @@
+//! Reading elements from JSON, in one pass and with few copies.
+//!
+//! In scope: which value belongs to which field, whatever there is in its place. Out of
+//! scope: what an element means.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::String;
+use core::fmt;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{Element, TEXTS_MAX, number_field, text_fields};
+use crate::model::Entity;
+
+/// Reads an [`Element`] wherever serde stands, in one pass. What is no object, or lacks
+/// fields, is read too, and says so in its faults; only broken JSON is an error.
+#[derive(Debug, Clone, Copy)]
+pub struct ElementSeed(pub Entity);
+
+impl<'de> DeserializeSeed<'de> for ElementSeed {
+    type Value = Element<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// An [`Element`] whose type says that it is one of posts, for readers that take no seed.
+#[derive(Debug)]
+pub struct PostElement<'a>(pub Element<'a>);
+
+/// An [`Element`] whose type says that it is one of comments.
+#[derive(Debug)]
+pub struct CommentElement<'a>(pub Element<'a>);
+
+impl<'de> Deserialize<'de> for PostElement<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ElementSeed(Entity::Post).deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CommentElement<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ElementSeed(Entity::Comment).deserialize(deserializer).map(Self)
+    }
+}
+
+impl ElementSeed {
+    fn no_object<'a>(self, what: &str) -> Element<'a> {
+        let mut element = Element::new(self.0);
+        element.fault("id", &alloc::format!("{what} instead of an object"));
+        element
+    }
+}
+
+impl<'de> Visitor<'de> for ElementSeed {
+    type Value = Element<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one of {}", self.0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element<'de>, A::Error> {
+        let mut element = Element::new(self.0);
+        let texts = text_fields(self.0);
+        // The last of duplicate keys wins, as in most readers.
+        let (mut id, mut number, mut read) = (Scalar::Missing, Scalar::Missing, [const { Scalar::Missing }; TEXTS_MAX]);
+        while let Some(field) = map.next_key_seed(FieldSeed(self.0))? {
+            match field {
+                Field::Id => id = map.next_value_seed(ScalarSeed)?,
+                Field::Number => number = map.next_value_seed(ScalarSeed)?,
+                Field::Text(i) => read[i] = map.next_value_seed(ScalarSeed)?,
+                Field::Unknown => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        element.id = element.whole("id", id);
+        element.number = element.whole(number_field(self.0), number);
+        for (i, (value, field)) in read.into_iter().zip(texts).enumerate() {
+            element.texts[i] = element.text(field, value);
+        }
+        Ok(element)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self.no_object("a list"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Element<'de>, E> {
+        Ok(self.no_object("null"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Element<'de>, E> {
+        Ok(self.no_object("a boolean"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Element<'de>, E> {
+        Ok(self.no_object("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Element<'de>, E> {
+        Ok(self.no_object("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Element<'de>, E> {
+        Ok(self.no_object("a number"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Element<'de>, E> {
+        Ok(self.no_object("a text"))
+    }
+}
+
+impl<'a> Element<'a> {
+    /// Takes a number, or a text of digits: some targets answer ids as texts (TARGETS 7).
+    fn whole(&mut self, field: &'static str, value: Scalar<'_>) -> Option<i64> {
+        let why = match value {
+            Scalar::Whole(number) => return Some(number),
+            Scalar::Text(text) => match text.parse() {
+                Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => return Some(number),
+                Ok(_) | Err(_) => alloc::format!("{:?} instead of a number", text.chars().take(40).collect::<String>()),
+            },
+            Scalar::Missing => "missing".to_owned(),
+            Scalar::Other(what) => alloc::format!("{what} instead of a number"),
+        };
+        self.fault(field, &why);
+        None
+    }
+
+    fn text(&mut self, field: &'static str, value: Scalar<'a>) -> Option<Cow<'a, str>> {
+        let why = match value {
+            Scalar::Text(text) => return Some(text),
+            Scalar::Missing => "missing".to_owned(),
+            Scalar::Whole(_) => "a number instead of a text".to_owned(),
+            Scalar::Other(what) => alloc::format!("{what} instead of a text"),
+        };
+        self.fault(field, &why);
+        None
+    }
+}
+
+/// A field's value as it comes.
+#[derive(Debug)]
+enum Scalar<'a> {
+    Missing,
+    Whole(i64),
+    Text(Cow<'a, str>),
+    Other(&'static str),
+}
+
+struct ScalarSeed;
+
+impl<'de> DeserializeSeed<'de> for ScalarSeed {
+    type Value = Scalar<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ScalarSeed {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Whole(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar<'de>, E> {
+        Ok(i64::try_from(number).map_or(Scalar::Other("a huge number"), Scalar::Whole))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other("a fraction"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other("a boolean"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Other("null"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other("a list"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other("an object"))
+    }
+}
+
+/// Which field a name is.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    Id,
+    Number,
+    /// The text field of this place in [`text_fields`].
+    Text(usize),
+    Unknown,
+}
+
+/// Reads a field's name, of which nothing is kept.
+struct FieldSeed(Entity);
+
+impl<'de> DeserializeSeed<'de> for FieldSeed {
+    type Value = Field;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for FieldSeed {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
+        if name == "id" {
+            return Ok(Field::Id);
+        }
+        if name == number_field(self.0) {
+            return Ok(Field::Number);
+        }
+        let text = text_fields(self.0).iter().position(|field| *field == name);
+        Ok(text.map_or(Field::Unknown, Field::Text))
+    }
+}

@@ -1,0 +1,72 @@
+//! Elements: right ones, and all the wrong ones.
+
+use super::*;
+use alloc::string::ToString;
+use alloc::vec;
+
+fn read(entity: Entity, json: &str) -> Element<'_> {
+    Element::from_json(entity, json.as_bytes()).unwrap()
+}
+
+#[test]
+fn an_object_reads_back() {
+    let json = r#"{"postId":3,"id":7,"name":"a \"b\"","email":"a@b.cd","body":"x\ny\u2028😀"}"#;
+    let object = read(Entity::Comment, json).into_object().unwrap();
+    let json = to_json(&object);
+    let again = read(Entity::Comment, &json);
+    assert!(again.same_fields(&object));
+    assert_eq!(again.fingerprint(), Some(Fingerprint::of(&object)));
+    let mut fields = Vec::new();
+    assert!(again.write_fields(&mut fields));
+    assert_eq!(Fingerprint::of_written(&fields), Fingerprint::of(&object));
+    assert_eq!(again.key(), Some(object.key()));
+}
+
+#[test]
+fn ids_may_be_texts_and_unknown_fields_are_passed_over() {
+    let element = read(
+        Entity::Post,
+        r#"{"id":"5","userId":1,"title":"t","body":"b","tags":[[{"x":null}]],"longer than a name":1}"#,
+    );
+    assert_eq!((element.id(), element.is_readable()), (Some(5), true));
+}
+
+#[test]
+fn every_fault_is_named() {
+    let faults = |json| {
+        let element = read(Entity::Post, json);
+        element.faults().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        faults(r#"{"id":1.5,"userId":null,"title":7}"#),
+        vec![
+            "id: a fraction instead of a number",
+            "userId: null instead of a number",
+            "title: a number instead of a text",
+            "body: missing",
+        ]
+    );
+    assert_eq!(faults("[1]"), vec!["id: a list instead of an object"]);
+    assert_eq!(faults("null"), vec!["id: null instead of an object"]);
+    assert_eq!(faults(r#"{"id":"+5","userId":1,"title":"","body":""}"#), vec!["id: \"+5\" instead of a number"]);
+}
+
+#[test]
+fn differences_name_the_field_and_both_values() {
+    let object = read(Entity::Post, r#"{"id":1,"userId":1,"title":"a","body":"b"}"#).into_object().unwrap();
+    let there = read(Entity::Post, r#"{"id":1,"userId":2,"title":"a","body":null}"#);
+    assert_eq!(
+        there.differences(&object),
+        vec![
+            FieldDifference { field: "userId", local: "1".into(), target: Some("2".into()) },
+            FieldDifference { field: "body", local: "b".into(), target: None },
+        ]
+    );
+}
+
+#[test]
+fn nul_and_surrogates() {
+    let element = read(Entity::Post, r#"{"id":1,"userId":1,"title":"a\u0000b","body":"b"}"#);
+    assert_eq!(element.into_object().unwrap_err()[0].to_string(), "title: contains U+0000");
+    assert!(Element::from_json(Entity::Post, br#"{"id":1,"title":"\ud800"}"#).is_err());
+}
