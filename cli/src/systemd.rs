@@ -3,38 +3,34 @@
 
 use std::env;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 
+use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use sd_notify::NotifyState;
 
-use crate::error::{Failure, Kind, OrFail, Result};
+use crate::error::{Failure, Kind, Result};
 
 /// Returns the listening socket that systemd opened for us; nothing where it did not.
 ///
 /// Fails with [`Kind::Usage`] where it handed over more than one, or something else.
 pub fn listener() -> Result<Option<TcpListener>> {
-    let mut files = sd_notify::listen_fds().or_fail(Kind::Usage, "cannot use LISTEN_FDS")?;
+    let mut files = ListenFd::from_env();
     let count = files.len();
-    let Some(file) = files.next() else { return Ok(None) };
     if count > 1 {
         return Err(Failure::new(Kind::Usage, format!("systemd handed over {count} sockets, one is wanted"))
             .hint("put one ListenStream into the socket unit"));
     }
-    // A number becomes an owned file only by trust; asked of the kernel as another process's, it comes as our own copy.
-    let context = "cannot take over the socket that systemd opened";
-    let ourselves = pidfd_open(getpid(), PidfdFlags::empty()).or_fail(Kind::Usage, context)?;
-    let socket: OwnedFd = pidfd_getfd(&ourselves, file, PidfdGetfdFlags::empty()).or_fail(Kind::Usage, context)?;
-    if !matches!(socket_acceptconn(&socket), Ok(true)) {
-        return Err(Failure::new(Kind::Usage, "what systemd handed over is no listening stream socket")
-            .hint("write ListenStream with an address, and Accept=no"));
+    let is_wrong = || {
+        Failure::new(Kind::Usage, "what systemd handed over is no listening TCP socket")
+            .hint("write ListenStream with a port, and Accept=no")
+    };
+    // Its address is one that links can be made of: a Unix socket has none.
+    let Some(listener) = files.take_tcp_listener(0).map_err(|_| is_wrong())? else { return Ok(None) };
+    if !matches!(socket_acceptconn(&listener), Ok(true)) {
+        return Err(is_wrong());
     }
-    let listener = TcpListener::from(socket);
-    // A Unix socket has no address that links could be made of.
-    listener.local_addr().or_fail(Kind::Usage, context)?;
     Ok(Some(listener))
 }
 
