@@ -86,7 +86,6 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, full_until: 
     match shared.links.room(full_until, &shared.counters) {
         Room::Free => welcome(stream, peer, shared),
         Room::Full => refuse(stream, shared),
-        Room::Draining => {}
     }
 }
 

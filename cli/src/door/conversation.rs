@@ -32,8 +32,8 @@ pub(super) fn serve(shared: &Shared, enlisted: &Enlisted, peer: &str) {
     let mut conversation = Conversation::new(shared, &enlisted.link, peer);
     let end = loop {
         match conversation.exchange() {
-            Ok(Persist::Keep) => {}
-            Ok(Persist::Close) => break End::Done,
+            Ok(Persist::Keep) if conversation.is_asked_again() => {}
+            Ok(Persist::Keep | Persist::Close) => break End::Done,
             Err(end) => break end,
         }
     };
@@ -91,17 +91,26 @@ impl<'a> Conversation<'a> {
         })
     }
 
+    /// Waits between two requests. Returns whether another one begins.
+    fn is_asked_again(&mut self) -> bool {
+        if !self.input.is_empty() {
+            return true;
+        }
+        self.shared.links.enter(self.link, Phase::Idle);
+        !self.shared.links.is_draining() && self.listen().is_ok()
+    }
+
+    /// Waits for the first bytes of a request. Whoever says nothing is told nothing.
+    fn listen(&mut self) -> Result<(), End> {
+        let limit = self.limits.idle_max;
+        self.input.fill(|space| self.wire.read_within(space, limit)).map(drop).map_err(|_| End::Done)
+    }
+
     fn read_head(&mut self) -> Result<Head, End> {
-        self.shared.links.enter(self.link, Phase::Waiting);
-        if self.shared.links.is_draining() {
-            return Err(End::Done);
-        }
         if self.input.is_empty() {
-            // Idle: whoever says nothing is told nothing.
-            let limit = self.limits.idle_max;
-            self.input.fill(|space| self.wire.read_within(space, limit)).map_err(|_| End::Done)?;
-            self.shared.links.enter(self.link, Phase::Waiting);
+            self.listen()?;
         }
+        self.shared.links.enter(self.link, Phase::Asking);
         let mut deadline = None;
         loop {
             let parsed = head::parse(self.input.bytes(), self.limits, &mut self.request);
@@ -210,7 +219,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn linger(&mut self) {
-        self.shared.links.enter(self.link, Phase::Waiting);
+        self.shared.links.enter(self.link, Phase::Idle);
         if !self.shared.links.is_draining() {
             self.wire.linger(self.limits.linger_max);
         }

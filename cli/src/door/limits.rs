@@ -46,6 +46,9 @@ pub(super) const REFUSALS_MAX: usize = 32;
 /// Connections that the kernel holds until they are accepted: some bursts of [`CONNECTIONS_MAX`] (and at most
 /// net.core.somaxconn, 4096 by default).
 pub(super) const BACKLOG: i32 = 1024;
+/// In a drain, for the rest of a head, or the first one of a connection that has just been accepted: a round trip and a
+/// lost packet. Silent ones make the drain that much longer.
+pub(super) const ASKING_MAX: Duration = Duration::from_secs(1);
 /// How often the acceptor looks up when nobody comes, should the wake-up of a drain not reach it.
 pub(super) const ACCEPT_TICK: Duration = Duration::from_secs(1);
 /// The pause after an accept error that needs time to pass (EMFILE): short, as clients wait in the backlog.

@@ -9,33 +9,44 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::door::limits::{Limits, REFUSALS_MAX};
+use crate::door::limits::{ASKING_MAX, Limits, REFUSALS_MAX};
 use crate::door::stats::Counters;
 
 /// What a connection is doing. The order is no accident: those below `Busy` wait for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Between requests, or in the middle of a head, or lingering: a drain closes it at once.
-    Waiting = 0,
+    /// Between requests, or lingering: a drain closes it at once.
+    Idle = 0,
+    /// New, or in the middle of a head. Whoever has just been let in has a request on its way: a drain gives it
+    /// [`ASKING_MAX`] to come, since nobody else will answer it.
+    Asking = 1,
     /// A head is there, its body is on its way: a drain lets it come.
-    Body = 1,
+    Body = 2,
     /// A handler is at work, or its answer is on its way out.
-    Busy = 2,
+    Busy = 3,
     /// Closed by us to make room, or by a drain; its thread has yet to notice.
-    Closed = 3,
+    Closed = 7,
 }
+
+/// The bits of a state that are the phase. All of them set say that it is closed, whatever it was.
+const PHASE_MASK: u64 = Phase::Closed as u64;
+const PHASE_BITS: u32 = PHASE_MASK.count_ones();
 
 /// One client connection, shared by its thread and the list. One descriptor, not a clone: files are scarce.
 pub(super) struct Link {
     pub(super) stream: TcpStream,
-    /// Milliseconds since the epoch of the list, and the phase in the lowest two bits.
+    /// Milliseconds since the epoch of the list, and the phase in the lowest bits.
     state: AtomicU64,
 }
 
 impl Link {
     fn closable_since(&self) -> Option<u64> {
         let state = self.state.load(Ordering::SeqCst);
-        (state & 3 < Phase::Busy as u64).then_some(state >> 2)
+        (state & PHASE_MASK < Phase::Busy as u64).then_some(state >> PHASE_BITS)
+    }
+
+    fn is_in(&self, phase: Phase) -> bool {
+        self.state.load(Ordering::SeqCst) & PHASE_MASK == phase as u64
     }
 
     /// Ends the receiving side. The answer to a request that has just come in whole still goes out.
@@ -67,7 +78,6 @@ pub(super) struct Links {
 pub(super) enum Room {
     Free,
     Full,
-    Draining,
 }
 
 impl Links {
@@ -98,8 +108,8 @@ impl Links {
 
     /// Records that `link` entered `phase` now.
     pub(super) fn enter(&self, link: &Link, phase: Phase) {
-        let ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX >> 2);
-        link.state.store(ms << 2 | phase as u64, Ordering::SeqCst);
+        let ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX >> PHASE_BITS);
+        link.state.store(ms << PHASE_BITS | phase as u64, Ordering::SeqCst);
     }
 
     /// Waits a while for room, making some if a connection has waited long enough.
@@ -109,12 +119,12 @@ impl Links {
     pub(super) fn room(&self, full_until: &mut Option<Instant>, counters: &Counters) -> Room {
         let mut inner = self.lock();
         loop {
-            if self.is_draining() {
-                return Room::Draining;
-            }
             if inner.open.len() < self.connections_max {
                 *full_until = None;
                 return Room::Free;
+            }
+            if self.is_draining() {
+                return Room::Full;
             }
             let now = Instant::now();
             let mut until = *full_until.get_or_insert(now + self.room_max);
@@ -148,7 +158,7 @@ impl Links {
     /// Puts a connection on the list until the guard is dropped.
     pub(super) fn enlist(self: &Arc<Self>, stream: TcpStream) -> Enlisted {
         let link = Arc::new(Link { stream, state: AtomicU64::new(0) });
-        self.enter(&link, Phase::Waiting);
+        self.enter(&link, Phase::Asking);
         let mut inner = self.lock();
         let id = inner.next_id;
         inner.next_id += 1;
@@ -174,32 +184,35 @@ impl Links {
         }
     }
 
-    /// From now on nobody is let in, and who finishes an exchange leaves. Closes those that wait.
+    /// From now on nobody is accepted, and who finishes an exchange leaves. Closes the idle.
     pub(super) fn start_drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
-        let inner = self.lock();
-        for link in inner.open.values() {
-            if link.state.load(Ordering::SeqCst) & 3 == Phase::Waiting as u64 {
-                link.close();
-            }
-        }
+        close_those_in(Phase::Idle, &self.lock());
         self.changed.notify_all();
     }
 
     /// Waits until all have left, at most until `deadline`; then cuts those that are left and returns their number.
     pub(super) fn finish_drain(&self, deadline: Instant) -> usize {
-        let mut inner = self.lock();
-        while !inner.open.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let inner = self.wait_empty(self.lock(), deadline.min(Instant::now() + ASKING_MAX));
+        close_those_in(Phase::Asking, &inner);
+        let inner = self.wait_empty(inner, deadline);
         for link in inner.open.values() {
             let _ = link.stream.shutdown(Shutdown::Both);
         }
         inner.open.len()
+    }
+
+    /// Waits until nobody is on the list, at most until `deadline`.
+    fn wait_empty<'a>(&self, inner: MutexGuard<'a, Inner>, deadline: Instant) -> MutexGuard<'a, Inner> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(inner, left, |inner| !inner.open.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+fn close_those_in(phase: Phase, inner: &Inner) {
+    for link in inner.open.values().filter(|link| link.is_in(phase)) {
+        link.close();
     }
 }
 

@@ -178,8 +178,8 @@ impl Door {
         Watch(Arc::clone(&self.shared))
     }
 
-    /// Stops accepting, closes the connections that wait, lets what is in flight finish within `grace`, then cuts the
-    /// rest and sends the workers home.
+    /// Stops accepting, closes idle connections, lets what is in flight finish within `grace`, the requests of those
+    /// included who have just come, then cuts the rest and sends the workers home.
     pub fn drain(mut self, grace: Duration) -> Drained {
         self.stop(grace)
     }

@@ -1,11 +1,12 @@
 //! Streams, broken handlers, and the end.
 
 use std::io::Read;
-use std::net::TcpStream;
-use std::thread;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use super::{ask, connect, get, last_get, open_door, read_all, read_until, send, statuses, wait_for};
+use super::{ask, connect, get, last_get, open_door, open_door_on, read_all, read_until, send, statuses, wait_for};
 use crate::door::{Door, Drained, Limits};
 
 const DONE: Drained = Drained { connections_cut: 0, workers_left: 0 };
@@ -80,7 +81,7 @@ fn a_panic_ends_neither_the_worker_nor_the_connection() {
 
 #[test]
 fn a_worker_that_cannot_start_is_an_error() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let opened = Door::open(listener, Limits::default(), 2, |index| {
         assert!(index == 0, "the second worker was told to");
         |_: tiny_http::Request| Ok(())
@@ -119,6 +120,44 @@ fn a_drain_finishes_what_is_in_flight_and_closes_the_idle() {
     assert!(text.ends_with("through"), "{text}");
     assert_eq!(drain.join().unwrap(), DONE);
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn whoever_has_just_come_when_it_drains_is_answered() {
+    // As under systemd: the listener outlives each door.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answered = 0;
+                    while !done.load(Ordering::SeqCst) {
+                        let stream = TcpStream::connect(address).unwrap();
+                        stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+                        send(&stream, last_get("/a"));
+                        let text = read_all(&stream);
+                        assert_eq!(statuses(&text), [200], "after {answered} answers: {text:?}");
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        for _ in 0..50 {
+            let (door, _gate) = open_door_on(listener.try_clone().unwrap(), Limits::default(), 2);
+            wait_for("some are let in", || {
+                door.stats().accepted >= 8 || clients.iter().any(ScopedJoinHandle::is_finished)
+            });
+            assert_eq!(door.drain(super::PATIENCE), DONE);
+        }
+        let (_last, _gate) = open_door_on(listener.try_clone().unwrap(), Limits::default(), 2);
+        done.store(true, Ordering::SeqCst);
+        for client in clients {
+            assert!(client.join().unwrap() > 0);
+        }
+    });
 }
 
 #[test]

@@ -109,9 +109,12 @@ fn handle(mut request: Request, gate: &Gate) -> io::Result<()> {
 }
 
 pub(super) fn open_door(limits: Limits, workers: usize) -> (Door, Arc<Gate>) {
+    open_door_on(TcpListener::bind("127.0.0.1:0").unwrap(), limits, workers)
+}
+
+pub(super) fn open_door_on(listener: TcpListener, limits: Limits, workers: usize) -> (Door, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
     let for_workers = Arc::clone(&gate);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let door = Door::open(listener, limits, workers, move |_| {
         let gate = Arc::clone(&for_workers);
         move |request: Request| handle(request, &gate)
