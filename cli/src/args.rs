@@ -2,6 +2,7 @@
 
 mod fake_api;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -296,11 +297,12 @@ pub enum Db {
     Start,
     /// Stop the private PostgreSQL
     Stop,
-    /// Open psql on the database (a password reaches it by its environment)
+    /// Open psql on the database (a password reaches it by its environment). What stands behind `shell` is psql's: flags
+    /// of ours go before it
     Shell {
         /// Arguments for psql, such as -c 'SELECT 1'
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        psql_args: Vec<std::ffi::OsString>,
+        psql_args: Vec<OsString>,
     },
     /// Delete old events from the change log: synced ones only
     Prune {
@@ -328,4 +330,48 @@ pub struct Man {
     /// Where to write news.1 and a page for each command
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+}
+
+/// Marks what stands behind `db shell` as psql's with `--`, so that no `-v` of psql's is taken for one of ours.
+pub fn mark_psqls(arguments: &[OsString]) -> Vec<OsString> {
+    let mut marked = arguments.to_vec();
+    let Some(db) = arguments.iter().position(|argument| argument == "db") else { return marked };
+    let Some(shell) = arguments[db..].iter().position(|argument| argument == "shell") else { return marked };
+    let mut at = db + shell + 1;
+    // psql has no such flags, and they have been taken here, too.
+    while let Some(text) = arguments.get(at).and_then(|argument| argument.to_str()) {
+        match text.split_once('=').map_or((text, false), |(name, _)| (name, true)) {
+            ("--database-url" | "--config", true) => at += 1,
+            ("--database-url" | "--config", false) => at += 2,
+            _ => break,
+        }
+    }
+    if arguments.get(at).is_some_and(|argument| !["--", "--help", "-h"].iter().any(|ours| argument == ours)) {
+        marked.insert(at, OsString::from("--"));
+    }
+    marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_psqls_is_marked() {
+        for (line, marked) in [
+            ("news db shell", "news db shell"),
+            ("news db shell -v ON_ERROR_STOP=1 -f x", "news db shell -- -v ON_ERROR_STOP=1 -f x"),
+            ("news -q db shell -q", "news -q db shell -- -q"),
+            ("news db shell -- -q", "news db shell -- -q"),
+            ("news db shell --help", "news db shell --help"),
+            ("news db --json shell --version", "news db --json shell -- --version"),
+            ("news db shell --database-url URL -c x", "news db shell --database-url URL -- -c x"),
+            ("news db shell --config=shell -c x", "news db shell --config=shell -- -c x"),
+            ("news db status", "news db status"),
+            ("news user add shell", "news user add shell"),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(mark_psqls(&words).join(std::ffi::OsStr::new(" ")), marked, "{line}");
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub const DETAILS_MAX: usize = 20_000;
 const REREAD_ROWS: usize = 1000;
 /// A second look that a run disturbed is taken again, so often at most.
 const LOOKS_MAX: u32 = 3;
+/// Between two of them: the run has answers to record.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Elements that no row has come for are held back, 60 bytes each: a listing without end, or
 /// somebody else's, is not to take all memory.
 const STRANGERS_MAX: usize = 8_000_000;
@@ -95,7 +97,7 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
             break;
         }
         suspicious = comparison.differences.iter().map(|difference| difference.key).collect();
-        std::thread::sleep(Duration::from_millis(200));
+        sides.signals.pause(BETWEEN_LOOKS)?;
     }
     Ok(comparison)
 }
@@ -128,7 +130,7 @@ impl Batch for Lines {
 fn first_look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Comparison, BTreeSet<Key>)> {
     let mut comparison = Comparison { pending: change_log::pending(snapshot)?, ..Comparison::default() };
     let mut suspicious = BTreeSet::new();
-    let listing: Ahead<Lines> = Ahead::start(sides.source, sides.entities)?;
+    let listing: Ahead<Lines> = Ahead::start(sides.source, sides.entities, sides.signals)?;
     for &entity in sides.entities {
         let reading = sides.ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;
@@ -245,7 +247,7 @@ fn look_again(client: &mut Client, sides: &Sides<'_>, suspicious: &BTreeSet<Key>
             extent.set(begin(&reading, length));
             Ok(())
         };
-        sides.source.list(entity, begun, |element, progress| {
+        sides.source.list(entity, sides.signals, begun, |element, progress| {
             if progress.elements.is_multiple_of(LOOK_EVERY) {
                 move_on(&reading, extent.get(), progress);
                 if let Some(stop) = sides.signals.stop() {

@@ -24,7 +24,6 @@ mod ui;
 mod values;
 
 use std::env;
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
         ui::line(&logging::with_priority(log::Level::Error, &format!("news: a bug: {info}")));
     }));
-    let arguments: Vec<OsString> = env::args_os().collect();
+    let arguments = args::mark_psqls(&env::args_os().collect::<Vec<_>>());
     let (cli, layers) = match settings::command_line(&arguments) {
         Ok(read) => read,
         Err(Stop::Clap(said)) => return said_by_clap(&said),

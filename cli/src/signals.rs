@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -11,6 +13,9 @@ use crate::error::{Failure, Kind, OrFail, Result};
 /// Which signal came.
 #[derive(Debug, Clone)]
 pub struct Signals(Arc<AtomicUsize>);
+
+/// A pause notices a signal so soon.
+pub const NOTICED_WITHIN: Duration = Duration::from_millis(200);
 
 const NUMBER_INT: usize = 2;
 const NUMBER_TERM: usize = 15;
@@ -27,6 +32,20 @@ impl Signals {
             flag::register(signal, Arc::clone(&again)).or_fail(Kind::Bug, "cannot listen to signals")?;
         }
         Ok(Self(came))
+    }
+
+    /// Sleeps, but not through a signal: fails with how a command ends that stops now.
+    pub fn pause(&self, time: Duration) -> Result<()> {
+        let until = Instant::now() + time;
+        loop {
+            if let Some(stop) = self.stop() {
+                return Err(stop);
+            }
+            match until.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return Ok(()),
+                rest => thread::sleep(rest.min(NOTICED_WITHIN)),
+            }
+        }
     }
 
     /// Returns how a command that stops now ends, if a signal came.

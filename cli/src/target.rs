@@ -5,6 +5,7 @@
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
 mod lease;
+mod listing;
 mod probe;
 mod resolver;
 
@@ -16,12 +17,10 @@ use std::time::{Duration, SystemTime};
 use news_core::Entity;
 use news_core::reply::{Method, Reply};
 use news_core::session::{Listing, Request};
-use news_core::wire::Element;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 use crate::error::{Failure, Kind, Result};
-use crate::listing::{self, Extent, Progress};
 use crate::settings::Secret;
 
 pub use lease::Lease;
@@ -156,74 +155,6 @@ impl Target {
         }
         Listing::Other(String::from("an empty body"))
     }
-
-    /// Reads the whole listing of an entity, element by element, as [`listing::Source::list`]
-    /// says. Returns how many there were.
-    ///
-    /// Fails with [`Kind::Target`] where it cannot be had or is not whole, with
-    /// [`Kind::Refused`] where it is no listing, with [`Kind::Credentials`] on 401 and 403,
-    /// and with what `each` fails with.
-    pub fn list(
-        &self,
-        entity: Entity,
-        begun: impl FnOnce(Extent) -> Result<()>,
-        each: impl FnMut(Element<'_>, Progress) -> Result<()>,
-    ) -> Result<u64> {
-        // Plain, with no query: pages mean something else on every target (TARGETS 7).
-        let url = format!("{}/{entity}", self.base);
-        let what = format!("GET {url}");
-        let response = self.authorised(self.agent.get(&url)).call().map_err(|error| {
-            Failure::new(Kind::Target, format!("{what}: {}", describe(&error)))
-                .hint("is the target running, and is the URL right?")
-        })?;
-        let status = response.status().as_u16();
-        match status {
-            200 => {}
-            401 | 403 => {
-                return Err(
-                    Failure::new(Kind::Credentials, format!("{what}: status {status}")).hint("set NEWS_TARGET_TOKEN")
-                );
-            }
-            300..=399 => {
-                let to = header(response.headers(), "location").unwrap_or("nowhere");
-                return Err(Failure::new(Kind::Usage, format!("{what}: status {status} to {to}"))
-                    .hint("use the URL that it names, if you trust it"));
-            }
-            _ => {
-                let body =
-                    response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string();
-                let excerpt = news_core::reply::excerpt(&body.unwrap_or_default());
-                let line = format!("{what}: status {status} {excerpt}").trim_end().to_owned();
-                let failure = Failure::new(Kind::Target, line);
-                return Err(match status {
-                    404 | 410 => failure.hint("is this the API's base URL? it is what comes before /posts"),
-                    _ => failure,
-                });
-            }
-        }
-        let total: Option<u64> = header(response.headers(), "x-total-count").and_then(|text| text.parse().ok());
-        begun(extent(total, &response))?;
-        let read = listing::read(&what, entity, response.into_body().into_reader(), each)?;
-        match total {
-            Some(total) if total != read => Err(Failure::new(
-                Kind::Target,
-                format!("{what}: the listing is not whole: {read} elements, but X-Total-Count says {total}"),
-            )),
-            Some(_) | None => Ok(read),
-        }
-    }
-}
-
-/// Returns how long a listing is. What is packed is longer than its Content-Length.
-fn extent(total: Option<u64>, response: &Response<Body>) -> Extent {
-    if let Some(total) = total {
-        return Extent::Elements(total);
-    }
-    let is_packed = header(response.headers(), "content-encoding").is_some();
-    match header(response.headers(), "content-length").and_then(|text| text.parse().ok()) {
-        Some(bytes) if !is_packed => Extent::Bytes(bytes),
-        Some(_) | None => Extent::Unknown,
-    }
 }
 
 /// Checks and trims a base URL: what is remembered, compared and shown.
@@ -241,6 +172,11 @@ pub fn base_url(url: &str) -> Result<String> {
             "credentials in the URL would be remembered and shown",
             "put a bearer token into NEWS_TARGET_TOKEN",
         ));
+    }
+    // The http crate takes any text for a port, and passes over what is none: the default's would be asked.
+    let behind_host = uri.authority().map(|authority| authority.as_str().rsplit(']').next().unwrap_or_default());
+    if behind_host.is_some_and(|text| text.contains(':')) && uri.port_u16().is_none_or(|port| port == 0) {
+        return Err(usage("what stands behind the colon is no port", example));
     }
     if url.contains(['?', '#']) {
         return Err(usage("a base URL has no query", example));
@@ -273,13 +209,18 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn read_reply(response: Response<Body>) -> Reply {
     let status = response.status().as_u16();
-    let retry_after = header(response.headers(), "retry-after").and_then(|text| retry_after(text, SystemTime::now()));
+    let retry_after = told_to_wait(response.headers());
     let location = header(response.headers(), "location").map(str::to_owned);
     // A connection is used again only when the body was read to its end.
     match response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string() {
         Ok(body) => Reply::Http { status, retry_after, location, body },
         Err(error) => Reply::Lost { why: format!("status {status}, then {}", describe(&error)) },
     }
+}
+
+/// Returns how long the target asks us to wait.
+fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
+    header(headers, "retry-after").and_then(|text| retry_after(text, SystemTime::now()))
 }
 
 /// Reads Retry-After: seconds, or an HTTP date (RFC 9110 §10.2.3).
@@ -318,9 +259,12 @@ mod tests {
     fn base_urls() {
         assert_eq!(base_url("http://127.0.0.1:3000/").unwrap(), "http://127.0.0.1:3000");
         assert_eq!(base_url("https://host/api/v1").unwrap(), "https://host/api/v1");
+        assert_eq!(base_url("http://[::1]/api").unwrap(), "http://[::1]/api");
+        assert_eq!(base_url("http://[::1]:65535/api").unwrap(), "http://[::1]:65535/api");
         assert_eq!(base_url("http://host/posts.example").unwrap(), "http://host/posts.example");
         let urls = ["", "host:80", "ftp://host", "http://u:p@host", "http://host/?a=1", "http://host/#x", "http://"];
-        for url in urls.into_iter().chain(["http://host/api/comments/7/", "http://host/posts/2"]) {
+        let ports = ["http://host:85836", "http://host:abc/api", "http://host:0", "http://host:", "http://[::1]:x"];
+        for url in urls.into_iter().chain(ports).chain(["http://host/api/comments/7/", "http://host/posts/2"]) {
             assert_eq!(base_url(url).unwrap_err().kind(), Kind::Usage, "{url}");
         }
     }

@@ -131,6 +131,8 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
     };
     let answer = match (status, method) {
         (200..=299, Method::Get) => found(key, sent, body),
+        // A proxy's page, or a guest network's: whoever wrote it, it was not the API.
+        (200..=299, Method::Post | Method::Put | Method::Delete) if is_page(body) => Answer::Broken,
         (200..=299, Method::Post | Method::Put | Method::Delete) => Answer::Accepted,
         (300..=399, _) => Answer::Redirected,
         (401, _) => Answer::Unauthorized,
@@ -185,6 +187,11 @@ fn found(key: Key, sent: Option<&Object>, body: &str) -> Answer {
         },
         Err(_) => Answer::Broken,
     }
+}
+
+/// Says whether a body is HTML: an API says nothing, or JSON, or a word.
+fn is_page(body: &str) -> bool {
+    body.trim_start().starts_with('<')
 }
 
 fn says_exists(body: &str) -> bool {
@@ -256,7 +263,11 @@ mod tests {
             (Method::Post, 409, "", Answer::Exists),
             (Method::Put, 409, "", Answer::Refused),
             (Method::Put, 204, "", Answer::Accepted),
+            (Method::Put, 200, "OK", Answer::Accepted),
+            (Method::Put, 200, "\n<!DOCTYPE html><p>Welcome to our network", Answer::Broken),
             (Method::Put, 302, "", Answer::Redirected),
+            (Method::Delete, 200, "{}", Answer::Accepted),
+            (Method::Delete, 200, "<html>", Answer::Broken),
             (Method::Delete, 410, "", Answer::Gone),
             (Method::Delete, 408, "", Answer::Broken),
             (Method::Delete, 425, "", Answer::Throttled),

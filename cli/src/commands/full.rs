@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::thread;
 
 use news_core::diff::Kind as DifferenceKind;
 use news_core::merge::{Presence, Wish};
@@ -38,7 +37,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let mut lock = Lock::take(&url, "sync --full")?;
     let target = send::target(args, settings, &mut lock)?;
     // What another run had sent may still be on its way: the listing would miss it.
-    thread::sleep(runs::settled_in(lock.client())?);
+    signals.pause(runs::settled_in(lock.client())?)?;
     let comparison = {
         let mut client = connect(&url, Purpose::Bulk)?;
         let source = Source::Target(Arc::clone(&target));
@@ -60,7 +59,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let prepared = check(args, &plan, &comparison)
         .and_then(|()| runs::remember_target(run.lock.client(), target.url()))
         .and_then(|()| mark_equal(run.lock, &comparison, &plan, &marks))
-        .and_then(|()| clear_duplicates(run.lock, &target, &comparison, &marks, signals));
+        .and_then(|()| clear_duplicates(run.lock, &target, &comparison, &marks, args, signals));
     if let Err(failure) = prepared {
         return Err(commands::end_failed(run, failure));
     }
@@ -155,17 +154,15 @@ fn clear_duplicates(
     target: &Arc<Target>,
     comparison: &Comparison,
     marks: &BTreeMap<Key, Mark>,
+    args: &Sync,
     signals: &Signals,
 ) -> Result<()> {
     for difference in comparison.differences.iter().filter(|d| d.kind == DifferenceKind::Duplicate) {
         let key = difference.key;
-        if let Some(stop) = signals.stop() {
-            return Err(stop);
-        }
         if let Some(mark) = marks.get(&key) {
             lock.run(|client| objects::announce(client, key, *mark))?;
         }
-        duplicates::clear(target, key)?;
+        duplicates::clear(target, key, args.rate, signals)?;
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
     let mut counts = [0, 0];
     let mut sieve = Sieve::new(wrong);
     // Reading is another thread's work: the database is what takes its time.
-    let listing: Ahead<Objects> = Ahead::start(source, &Entity::ALL)?;
+    let listing: Ahead<Objects> = Ahead::start(source, &Entity::ALL, signals)?;
     for (entity, count) in Entity::ALL.into_iter().zip(&mut counts) {
         let reading = ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;

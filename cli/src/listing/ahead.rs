@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
 
 use news_core::Entity;
 use news_core::wire::Element;
@@ -12,14 +11,12 @@ use news_core::wire::Element;
 use super::document::{self, Piece};
 use super::{Extent, Progress, Source, of_file};
 use crate::error::{Failure, Kind, OrFail, Result};
-use crate::signals::Signals;
+use crate::signals::{NOTICED_WITHIN, Signals};
 
 /// Elements handed over at once.
 const BATCH: u64 = 512;
 /// Batches that wait. With what they hold at most, of objects: 8 * 512 * 3 KB = 12 MB.
 const QUEUE: usize = 8;
-/// A signal is noticed so soon while a listing stands still.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Elements that are handed over at once, in whatever form they are needed.
 pub trait Batch: Default + Send + 'static {
@@ -50,13 +47,13 @@ impl<B: Batch> Ahead<B> {
     /// Starts to read the listings of `entities`, one after the other.
     ///
     /// Fails with [`Kind::Usage`] where no thread is to be had.
-    pub fn start(source: &Source, entities: &[Entity]) -> Result<Self> {
+    pub fn start(source: &Source, entities: &[Entity], signals: &Signals) -> Result<Self> {
         let (sender, steps) = sync_channel(QUEUE);
-        let (source, entities) = (source.clone(), entities.to_vec());
+        let (source, entities, signals) = (source.clone(), entities.to_vec(), signals.clone());
         // Not waited for: where its work is of no use any more it may stand in a slow listing.
         thread::Builder::new()
             .name(String::from("listing"))
-            .spawn(move || read_all(&source, &entities, &sender))
+            .spawn(move || read_all(&source, &entities, &signals, &sender))
             .or_fail(Kind::Usage, "cannot start a thread")?;
         Ok(Self { steps })
     }
@@ -69,7 +66,7 @@ impl<B: Batch> Ahead<B> {
             if let Some(stop) = signals.stop() {
                 return Err(stop);
             }
-            match self.steps.recv_timeout(LOOK_EVERY) {
+            match self.steps.recv_timeout(NOTICED_WITHIN) {
                 Ok(step) => return step,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -80,7 +77,7 @@ impl<B: Batch> Ahead<B> {
     }
 }
 
-fn read_all<B: Batch>(source: &Source, entities: &[Entity], sender: &SyncSender<Result<Step<B>>>) {
+fn read_all<B: Batch>(source: &Source, entities: &[Entity], signals: &Signals, sender: &SyncSender<Result<Step<B>>>) {
     let gone = || Failure::new(Kind::Bug, "nobody listens");
     // Whoever listened is gone: so do we go.
     let send = |step| sender.send(Ok(step)).map_err(|_| gone());
@@ -97,7 +94,7 @@ fn read_all<B: Batch>(source: &Source, entities: &[Entity], sender: &SyncSender<
     let result = match source {
         Source::Target(_) | Source::Folder(_) => entities.iter().try_for_each(|&entity| {
             let begun = |extent| send(Step::Begun(extent));
-            source.list(entity, begun, |element, progress| add(element, progress, &mut batch))?;
+            source.list(entity, signals, begun, |element, progress| add(element, progress, &mut batch))?;
             send(Step::Batch(std::mem::take(&mut batch), at.take()))?;
             send(Step::Ended)
         }),

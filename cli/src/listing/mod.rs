@@ -18,6 +18,7 @@ use news_core::wire::{CommentElement, Element, PostElement};
 pub use self::ahead::{Ahead, Batch, Step};
 use self::texts::{Broken, Shape, Texts};
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::signals::Signals;
 use crate::target::Target;
 
 /// How long a listing is, as far as that is known beforehand.
@@ -69,11 +70,12 @@ impl Source {
     pub fn list(
         &self,
         entity: Entity,
+        signals: &Signals,
         begun: impl FnOnce(Extent) -> Result<()>,
         each: impl FnMut(Element<'_>, Progress) -> Result<()>,
     ) -> Result<u64> {
         match self {
-            Source::Target(target) => target.list(entity, begun, each),
+            Source::Target(target) => target.list(entity, signals, begun, each),
             Source::Folder(folder) => {
                 let path = folder.join(format!("{entity}.json"));
                 let name = path.display().to_string();

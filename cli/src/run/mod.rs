@@ -45,7 +45,7 @@ impl<'l> Run<'l> {
 }
 
 /// Returns a number that nobody can foresee: delays of many clients must not agree.
-fn random() -> Result<u64> {
+pub fn random() -> Result<u64> {
     getrandom::u64().map_err(|error| Failure::new(Kind::Bug, format!("no random numbers: {error}")))
 }
 

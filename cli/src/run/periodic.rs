@@ -4,15 +4,12 @@
 //! by each run and not in between, so that an import, a discard or a run by hand gets its
 //! turn, and two hosts may follow one database: one of them is told 11 now and then.
 
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Failure, Kind, Result};
-use crate::signals::Signals;
+use crate::signals::{NOTICED_WITHIN, Signals};
 use crate::store::watch::Watch;
 
-/// A signal is noticed within so long while nothing goes on.
-const SIGNAL_CHECK: Duration = Duration::from_millis(200);
 /// A run begins up to this share of the period late, and no more than [`JITTER_MAX`]:
 /// the timers of many hosts must not agree.
 const JITTER_SHARE: u32 = 20;
@@ -41,7 +38,7 @@ pub fn every(period: Duration, signals: &Signals, mut turn: impl FnMut() -> Resu
         let waits_from = Instant::now();
         while since_epoch() < due && waits_from.elapsed() < period + JITTER_MAX {
             let rest = due.saturating_sub(since_epoch());
-            if let Err(stopped) = pause(rest.min(SIGNAL_CHECK), signals) {
+            if let Err(stopped) = signals.pause(rest.min(NOTICED_WITHIN)) {
                 return stopped;
             }
         }
@@ -64,7 +61,7 @@ pub fn follow(
     let mut before = None;
     let (mut delay, mut again_after) = (Duration::ZERO, AGAIN_AFTER);
     loop {
-        if let Err(stopped) = pause(delay, signals) {
+        if let Err(stopped) = signals.pause(delay) {
             return stopped;
         }
         let looked = Instant::now();
@@ -110,20 +107,6 @@ fn tell(failure: &Failure, next: &str) {
     let hints = failure.hints().join("; ");
     let hints = if hints.is_empty() { hints } else { format!(" ({hints})") };
     log::warn!("{failure}{hints}; {next}");
-}
-
-/// Sleeps, but not through a signal.
-fn pause(time: Duration, signals: &Signals) -> Result<()> {
-    let until = Instant::now() + time;
-    loop {
-        if let Some(stopped) = signals.stop() {
-            return Err(stopped);
-        }
-        match until.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => return Ok(()),
-            rest => thread::sleep(rest.min(SIGNAL_CHECK)),
-        }
-    }
 }
 
 fn since_epoch() -> Duration {

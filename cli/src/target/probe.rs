@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use news_core::Entity;
 
-use super::{Target, describe, header};
+use super::{Target, header};
 use crate::error::{Failure, Kind, Result};
 use crate::listing;
 
@@ -20,33 +20,15 @@ pub struct Probe {
 impl Target {
     /// Looks at the listing of `entity`, no further than to its first element.
     pub fn probe(&self, entity: Entity) -> Probe {
-        let url = format!("{}/{entity}", self.base);
-        let what = format!("GET {url}");
-        let response = match self.authorised(self.agent.get(&url)).call() {
+        let what = self.what(entity);
+        let response = match self.ask_for_listing(entity) {
             Ok(response) => response,
-            Err(error) => {
-                let failure = Failure::new(Kind::Target, format!("{what}: {}", describe(&error)))
-                    .hint("is the target running, and is the URL right?");
-                return Probe { date: None, listing: Err(failure) };
-            }
+            Err(failure) => return Probe { date: None, listing: Err(failure) },
         };
         let date = header(response.headers(), "date").and_then(|text| httpdate::parse_http_date(text).ok());
-        let status = response.status().as_u16();
-        let failed = |kind, hint: &str| Err(Failure::new(kind, format!("{what}: status {status}")).hint(hint));
-        let listing = match status {
-            200 => first_element(&what, entity, response.into_body().into_reader()),
-            401 | 403 if self.bearer.is_some() => {
-                failed(Kind::Credentials, "it refuses NEWS_TARGET_TOKEN: is it still good?")
-            }
-            401 | 403 => failed(Kind::Credentials, "it wants a token: set NEWS_TARGET_TOKEN"),
-            300..=399 => {
-                let to = header(response.headers(), "location").unwrap_or("nowhere");
-                failed(Kind::Usage, &format!("it sends us to {to}: use that URL, if you trust it"))
-            }
-            404 | 410 => {
-                failed(Kind::Target, "is this the API's base URL? PATH/posts and PATH/comments are to be lists")
-            }
-            _ => failed(Kind::Target, "the target is in trouble: its own log says more"),
+        let listing = match self.judge(&what, response) {
+            Ok(response) => first_element(&what, entity, response.into_body().into_reader()),
+            Err(away) => Err(away.failure),
         };
         Probe { date, listing }
     }

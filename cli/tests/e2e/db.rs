@@ -103,6 +103,9 @@ fn the_shell_is_psql_with_its_exit_code_and_no_password_on_its_command_line() {
     assert!(!cfg!(target_os = "linux") || seen.stdout.contains("--dbname=postgresql://"), "{}", seen.stdout);
     let failed = ["db", "shell", "-X", "-v", "ON_ERROR_STOP=1", "-c", "SELECT 1/0"];
     news.run(failed).expect_code(1);
+    // A flag of psql's is psql's, also where we have one of that name.
+    news.run(["db", "shell", "-v", "ON_ERROR_STOP=1", "-q", "-c", "SELECT 1/0", "-c", "SELECT 1"]).expect_code(1);
+    assert_eq!(news.run(["db", "shell", "-v", "x=3", "-XAtc", r"\echo :x"]).ok().stdout, "3\n");
     assert_eq!(news.run_with(["db", "shell", "-XAtq"], "SELECT 2;\n").ok().stdout, "2\n");
 }
 

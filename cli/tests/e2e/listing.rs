@@ -5,6 +5,8 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -182,6 +184,53 @@ fn listings_that_are_cut_or_none_are_never_repaired_from() {
                 assert!(output.stderr.contains("hint: is this the API's base URL?"), "{}", output.stderr);
             }
         }
+    }
+}
+
+#[test]
+fn a_target_in_passing_trouble_is_asked_again() {
+    let sides = Sides::new();
+    let say = |status: &str, headers: &str| format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n");
+    for (first, second) in [
+        (say("503 Away", "Retry-After: 0\r\n"), say("502 Away", "Content-Length: 0\r\n")),
+        // No answer at all.
+        (String::new(), say("429 Slowly", "Retry-After: 1\r\n")),
+        (say("429 Slowly", "Retry-After: 0\r\n"), say("425 Slowly", "")),
+    ] {
+        let asked = AtomicUsize::new(0);
+        let told = first.clone();
+        let news = sides.served(move |text, stream| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => stream.write_all(first.as_bytes()).unwrap(),
+            1 => stream.write_all(second.as_bytes()).unwrap(),
+            _ => respond(stream, "", text.as_bytes()),
+        });
+        let output = news.run(["diff"]).ok();
+        assert!(output.stderr.contains("asking again in"), "{told}: {}", output.stderr);
+    }
+    // What no waiting mends is told at once, and what does not pass, in the end.
+    for (status, asked_most, code) in [("401 No", 1, 7), ("404 No", 1, 5), ("400 No", 1, 5), ("500 No", 4, 5)] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (count, said) = (Arc::clone(&asked), say(status, ""));
+        let news = sides.served(move |_, stream| {
+            count.fetch_add(1, Ordering::SeqCst);
+            stream.write_all(said.as_bytes()).unwrap();
+        });
+        news.run(["diff"]).expect_code(code);
+        assert_eq!(asked.load(Ordering::SeqCst), asked_most, "{status}");
+    }
+}
+
+#[test]
+fn a_target_that_puts_us_off_can_be_given_up() {
+    let sides = Sides::new();
+    let news = sides.served(|_, stream| {
+        stream.write_all(b"HTTP/1.1 429 Slowly\r\nConnection: close\r\nRetry-After: 600\r\n\r\n").unwrap();
+    });
+    for command in [&["diff"][..], &["sync", "--full"]] {
+        let mut running = news.spawn(command);
+        running.wait_line("word of the wait", |line| line.contains("asking again in 600.0 s").then_some(()));
+        running.signal(Signal::INT);
+        running.wait().expect_code(130);
     }
 }
 

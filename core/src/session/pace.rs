@@ -10,7 +10,7 @@ const DELAY_MAX: Duration = Duration::from_secs(30);
 /// and a later one goes on.
 pub const THROTTLED_MAX: Duration = Duration::from_mins(15);
 /// A throttled run waits at least so long: "Retry-After: 0" must not make it spin.
-const THROTTLE_MIN: Duration = Duration::from_millis(100);
+pub const THROTTLE_MIN: Duration = Duration::from_millis(100);
 /// "Retry-After: 0", said again and again, is stretched up to this; whoever names seconds is taken
 /// at their word.
 const THROTTLE_STRETCH_MAX: Duration = Duration::from_secs(1);

@@ -57,6 +57,22 @@ fn one_forbidden_object_among_others_is_parked() {
 }
 
 #[test]
+fn a_page_is_no_answer_to_a_write() {
+    let mut pair = Pair::new([]);
+    pair.fake.set_faults(r#"{"html": true}"#);
+    for edit in ["UPDATE news_post SET title = 'a' WHERE id = 1", "DELETE FROM news_comment WHERE id = 1"] {
+        pair.edit(edit);
+        let pending = pair.unsynced();
+        let lost = pair.sync([]).expect_code(5);
+        assert!(lost.stderr.contains("unreadable body"), "{}", lost.stderr);
+        assert_eq!(pair.unsynced(), pending, "{edit}");
+    }
+    pair.fake.set_faults("{}");
+    pair.sync([]).ok();
+    pair.diff(0);
+}
+
+#[test]
 fn an_unreachable_target_is_5_with_changes_and_no_matter_without() {
     let mut pair = Pair::new([]);
     let url = nobody_listens();

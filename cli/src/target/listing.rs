@@ -1,0 +1,158 @@
+//! The listings of a target: asked for again while it is in trouble, or wants us to wait, until one begins.
+
+use std::time::Duration;
+
+use news_core::Entity;
+use news_core::session::pace;
+use news_core::wire::Element;
+use ureq::Body;
+use ureq::http::Response;
+
+use super::{ANSWER_BYTES_MAX, Target, describe, header, told_to_wait};
+use crate::error::{Failure, Kind, Result};
+use crate::listing::{self, Extent, Progress};
+use crate::run;
+use crate::signals::Signals;
+
+/// Attempts that trouble may cost. Few: whoever compares can come again, and nothing is half done.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// Why there is no listing, and whether there may be one soon.
+#[derive(Debug)]
+pub(super) struct Away {
+    pub(super) failure: Failure,
+    again: Again,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Again {
+    /// The next answer would be the same.
+    Never,
+    /// The target is in trouble.
+    Trouble(Option<Duration>),
+    /// It is asked too often: waiting costs no attempt.
+    Throttled(Option<Duration>),
+}
+
+impl Target {
+    /// Reads the whole listing of an entity, element by element, as [`listing::Source::list`]
+    /// says. Returns how many there were.
+    ///
+    /// Fails with [`Kind::Target`] where it cannot be had or is not whole, with
+    /// [`Kind::Refused`] where it is no listing, with [`Kind::Credentials`] on 401 and 403,
+    /// with what `each` fails with, and where a signal comes while it waits for the target.
+    pub fn list(
+        &self,
+        entity: Entity,
+        signals: &Signals,
+        begun: impl FnOnce(Extent) -> Result<()>,
+        each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+    ) -> Result<u64> {
+        let what = self.what(entity);
+        let response = self.wait_for_listing(entity, signals)?;
+        let total: Option<u64> = header(response.headers(), "x-total-count").and_then(|text| text.parse().ok());
+        begun(extent(total, &response))?;
+        let read = listing::read(&what, entity, response.into_body().into_reader(), each)?;
+        match total {
+            Some(total) if total != read => Err(Failure::new(
+                Kind::Target,
+                format!("{what}: the listing is not whole: {read} elements, but X-Total-Count says {total}"),
+            )),
+            Some(_) | None => Ok(read),
+        }
+    }
+
+    /// Asks until a listing begins, or there is no use in it.
+    fn wait_for_listing(&self, entity: Entity, signals: &Signals) -> Result<Response<Body>> {
+        let what = self.what(entity);
+        let (mut attempts, mut throttles, mut waited) = (0, 0, Duration::ZERO);
+        loop {
+            let asked = self.ask_for_listing(entity).map_err(|failure| Away { failure, again: Again::Trouble(None) });
+            let Away { failure, again } = match asked.and_then(|response| self.judge(&what, response)) {
+                Ok(response) => return Ok(response),
+                Err(away) => away,
+            };
+            let (attempt, told) = match again {
+                Again::Never => return Err(failure),
+                Again::Trouble(told) => {
+                    attempts += 1;
+                    if attempts >= ATTEMPTS_MAX {
+                        return Err(failure);
+                    }
+                    (attempts, told)
+                }
+                Again::Throttled(told) => {
+                    throttles += 1;
+                    (throttles, told)
+                }
+            };
+            let wait =
+                told.unwrap_or_else(|| pace::delay(attempt, run::random().unwrap_or_default())).max(pace::THROTTLE_MIN);
+            waited += wait;
+            if waited > pace::THROTTLED_MAX {
+                return Err(failure);
+            }
+            log::info!("{failure}; asking again in {:.1} s", wait.as_secs_f64());
+            signals.pause(wait)?;
+        }
+    }
+
+    pub(super) fn what(&self, entity: Entity) -> String {
+        format!("GET {}/{entity}", self.base)
+    }
+
+    /// Plain, with no query: pages mean something else on every target (TARGETS 7).
+    pub(super) fn ask_for_listing(&self, entity: Entity) -> Result<Response<Body>> {
+        self.authorised(self.agent.get(format!("{}/{entity}", self.base))).call().map_err(|error| {
+            Failure::new(Kind::Target, format!("{}: {}", self.what(entity), describe(&error)))
+                .hint("is the target running, and is the URL right?")
+        })
+    }
+
+    /// Lets an answer through that may be a listing.
+    pub(super) fn judge(&self, what: &str, response: Response<Body>) -> std::result::Result<Response<Body>, Away> {
+        let status = response.status().as_u16();
+        let failure = |kind, hint: &str| Failure::new(kind, format!("{what}: status {status}")).hint(hint);
+        let never = |kind, hint: &str| Err(Away { failure: failure(kind, hint), again: Again::Never });
+        match status {
+            200 => Ok(response),
+            401 | 403 if self.bearer.is_some() => {
+                never(Kind::Credentials, "it refuses the token that it was shown: is NEWS_TARGET_TOKEN still good?")
+            }
+            401 | 403 => never(Kind::Credentials, "it wants a token: set NEWS_TARGET_TOKEN"),
+            300..=399 => {
+                let to = header(response.headers(), "location").unwrap_or("nowhere");
+                let failure = Failure::new(Kind::Usage, format!("{what}: status {status} to {to}"));
+                Err(Away { failure: failure.hint("use the URL that it names, if you trust it"), again: Again::Never })
+            }
+            404 | 410 => never(Kind::Target, "is this the API's base URL? it is what comes before /posts"),
+            429 | 425 => {
+                let again = Again::Throttled(told_to_wait(response.headers()));
+                Err(Away { failure: failure(Kind::Target, "it limits how often it is asked: try later"), again })
+            }
+            _ => {
+                let again = match status {
+                    408 | 500.. => Again::Trouble(told_to_wait(response.headers())),
+                    _ => Again::Never,
+                };
+                let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true);
+                let excerpt = news_core::reply::excerpt(&body.read_to_string().unwrap_or_default());
+                let line = format!("{what}: status {status} {excerpt}").trim_end().to_owned();
+                let failure = Failure::new(Kind::Target, line).hint("the target is in trouble: its own log says more");
+                Err(Away { failure, again })
+            }
+        }
+    }
+}
+
+/// Returns how long a listing is. What is packed is longer than its Content-Length.
+fn extent(total: Option<u64>, response: &Response<Body>) -> Extent {
+    if let Some(total) = total {
+        return Extent::Elements(total);
+    }
+    let is_packed = header(response.headers(), "content-encoding").is_some();
+    match header(response.headers(), "content-length").and_then(|text| text.parse().ok()) {
+        Some(bytes) if !is_packed => Extent::Bytes(bytes),
+        Some(_) | None => Extent::Unknown,
+    }
+}
