@@ -140,13 +140,16 @@ pub struct Sync {
     /// Compare both sides whole and repair what differs
     #[arg(long)]
     pub full: bool,
-    /// Show the plan, send nothing; exit 1 if there is one
+    /// Show the plan, send nothing; exit 1 if there is one, 4 if a limit would refuse it
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run: actions listed of each kind, the rest is counted [default: 50; with --json all]
+    #[arg(long, value_name = "N", requires = "dry_run")]
+    pub limit: Option<usize>,
     /// Requests under way at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
-    /// Requests a second, at most
+    /// Requests a second, at most (those for whole lists not counted)
     #[arg(long, value_name = "R", value_parser = crate::values::rate)]
     pub rate: Option<f64>,
     /// Refuse (exit 4) a plan that deletes more than N objects
@@ -158,8 +161,8 @@ pub struct Sync {
     /// Lift the safety limits
     #[arg(long)]
     pub force: bool,
-    /// Compare both sides after the run
-    #[arg(long)]
+    /// Compare both sides after the run; exit 3 if they differ by more than what is pending
+    #[arg(long, conflicts_with = "dry_run")]
     pub verify: bool,
     /// Run again and again, at multiples of TIME: 5m, 24h
     #[arg(long, value_name = "TIME", value_parser = crate::values::period, conflicts_with_all = ["follow", "dry_run", "checksum"])]
@@ -197,7 +200,7 @@ pub struct Diff {
     /// A JSON document a line for each difference, then one with the summary
     #[arg(long, conflicts_with = "json")]
     pub ndjson: bool,
-    /// Write the report to FILE, which appears whole or not at all
+    /// Write the report to FILE, which appears whole or not at all; - is stdout
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Compare with a saved listing, DIR/posts.json and DIR/comments.json, instead of the target. What was sent since

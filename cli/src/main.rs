@@ -7,6 +7,7 @@ mod compare;
 mod door;
 mod error;
 mod fake_api;
+mod files;
 mod listing;
 mod logging;
 mod master;

@@ -1,8 +1,5 @@
 //! `news diff`: compares both sides.
 
-use std::fs::{File, Permissions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +8,7 @@ use news_core::Entity;
 use crate::args::{Diff, Only};
 use crate::commands::Outcome;
 use crate::compare::{self, Comparison, Sides};
-use crate::error::{Exit, Failure, Kind, Result};
+use crate::error::{Exit, Result};
 use crate::listing::Source;
 use crate::render;
 use crate::report::Report;
@@ -21,7 +18,7 @@ use crate::signals::Signals;
 use crate::store::{Purpose, connect, schema};
 use crate::target::Target;
 use crate::ui::{Colour, Format, Page, Ui};
-use crate::{master, run};
+use crate::{files, master, run};
 
 /// Differences listed for people where they do not say how many.
 const SHOWN: usize = 50;
@@ -48,8 +45,11 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let exit = if report.equal || args.exit_zero { Exit::Done } else { Exit::Differ };
     let report = Report::Diff(report);
     match &args.output {
-        Some(path) => write_file(path, |out| render::render(&report, format, page_of_file(ui), out))?,
-        None => ui.report(|out| render::render(&report, format, ui.page(), out))?,
+        Some(path) if path != Path::new("-") => {
+            // Like any file of the user's, within the umask.
+            files::replace(path, 0o666, |out| render::render(&report, format, page_of_file(ui), out))?;
+        }
+        Some(_) | None => ui.report(|out| render::render(&report, format, ui.page(), out))?,
     }
     Ok(Outcome { report: None, exit })
 }
@@ -85,28 +85,4 @@ fn page_of_file(ui: &Ui) -> Page {
         width: crate::ui::WIDTH_WITHOUT_TERMINAL,
         colour: if ui.always_coloured() { Colour::On } else { Colour::Off },
     }
-}
-
-/// Writes a file so that it appears whole, or not at all; a device or a pipe is written to.
-///
-/// Fails with [`Kind::Output`].
-fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
-    let cannot =
-        |error: std::io::Error| Failure::new(Kind::Output, format!("cannot write {}: {error}", path.display()));
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if path.metadata().is_ok_and(|data| !data.is_file()) {
-        // In the place of /dev/null a file would be nobody's wish.
-        let mut out = BufWriter::new(File::options().write(true).open(path).map_err(cannot)?);
-        return write(&mut out).and_then(|()| out.flush()).map_err(cannot);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Like any file of the user's, within the umask: a temporary one would be for its owner alone.
-    let mut builder = tempfile::Builder::new();
-    let file =
-        builder.prefix(".news-diff-").permissions(Permissions::from_mode(0o666)).tempfile_in(folder).map_err(cannot)?;
-    let mut out = BufWriter::new(file);
-    write(&mut out).map_err(cannot)?;
-    let file = out.into_inner().map_err(|error| cannot(error.into_error()))?;
-    file.as_file().sync_all().map_err(cannot)?;
-    file.persist(path).map(drop).map_err(|error| cannot(error.error))
 }

@@ -1,5 +1,7 @@
 //! `news discard`: gives up pending changes. The target then differs, and `news diff` says so.
 
+use news_core::Key;
+
 use crate::args::Discard;
 use crate::commands::Outcome;
 use crate::error::{Failure, Kind, Result};
@@ -16,11 +18,17 @@ pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // A run under way has read the events already.
     let mut lock = Lock::take(&master::url(settings)?, "discard")?;
     let discarded = objects::discard(lock.client(), &args.keys)?;
-    if discarded.is_empty() {
-        let keys: Vec<String> = args.keys.iter().map(ToString::to_string).collect();
-        return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", keys.join(", "))));
+    if discarded.named.is_empty() {
+        return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", listed(&args.keys).join(", "))));
     }
-    let keys = discarded.iter().map(|(key, _)| key.to_string()).collect();
-    let events = Some(discarded.iter().map(|(_, events)| events).sum());
-    Ok(Outcome::done(Report::Keys(KeysReport { what: "discarded", keys, events })))
+    Ok(Outcome::done(Report::Keys(KeysReport {
+        what: "discarded",
+        keys: listed(&discarded.named),
+        along: listed(&discarded.along),
+        events: Some(discarded.events),
+    })))
+}
+
+fn listed(keys: &[Key]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
 }

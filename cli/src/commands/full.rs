@@ -10,14 +10,12 @@ use news_core::session::Fact;
 use news_core::{Entity, Key, PostId};
 
 use crate::args::Sync;
-use crate::commands::send::{self, Sending};
+use crate::commands::send::{self, Sending, Waiting};
 use crate::commands::{self, Outcome};
 use crate::compare::{self, Comparison, Difference};
-use crate::error::{Exit, Failure, Kind, Result};
+use crate::error::{Failure, Kind, Result};
 use crate::listing::Source;
 use crate::master;
-use crate::report::Report;
-use crate::report::sync::PlanReport;
 use crate::run::{Run, duplicates};
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -46,9 +44,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let children = objects::comments_of(lock.client(), &doubled(&comparison))?;
     let plan = plan(&comparison, &children);
     if args.dry_run {
-        check(args, &plan, &comparison)?;
-        let exit = if plan.works().is_empty() { Exit::Done } else { Exit::Differ };
-        return Ok(Outcome { report: Some(Report::Plan(PlanReport::new(&plan))), exit });
+        return send::show(args, &plan, Waiting::default(), check(args, &plan, &comparison), ui);
     }
     let mut marks = send::marks(&comparison.pending);
     for work in plan.works() {
@@ -132,7 +128,7 @@ fn check(args: &Sync, plan: &Plan, comparison: &Comparison) -> Result<()> {
         .collect();
     plan.check_full(&sides).map_err(|over| {
         Failure::new(Kind::Refused, over)
-            .hint("nothing was sent; look with `news diff`, then lift the limits with --force")
+            .hint("nothing was sent; look with --dry-run or `news diff`, then lift the limits with --force")
     })
 }
 

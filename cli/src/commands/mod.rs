@@ -95,8 +95,8 @@ fn failed_end(failure: &Failure) -> RunEnd {
     RunEnd {
         status: match failure.kind() {
             Kind::Interrupted | Kind::Terminated => RunStatus::Stopped,
+            Kind::Partly => RunStatus::Partly,
             Kind::Usage
-            | Kind::Partly
             | Kind::Refused
             | Kind::Target
             | Kind::Credentials

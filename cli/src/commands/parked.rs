@@ -9,14 +9,22 @@ use crate::settings::Settings;
 use crate::store::{Purpose, connect, objects, runs, schema};
 
 /// Rows shown; more are no reading matter.
-const ROWS_MAX: i64 = 1000;
+const ROWS_MAX: usize = 1000;
+/// Read of what earlier runs left.
+const LEFT_MAX: i64 = 100_000;
 
 /// Runs the command.
 pub fn run(settings: &Settings) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let now = runs::now(&mut client)?;
-    let objects = objects::left(&mut client, ROWS_MAX)?.into_iter().map(|row| ParkedRow {
+    let left = objects::left(&mut client, LEFT_MAX)?.into_iter();
+    // Whom a stop left untouched goes with the next run: there is nothing to do about it.
+    let told = left.filter(|row| {
+        !matches!(row.state.as_str(), "waiting" | "sent")
+            || row.reason.as_deref().is_some_and(|reason| !reason.is_empty())
+    });
+    let objects = told.take(ROWS_MAX).map(|row| ParkedRow {
         entity: row.key.entity().plural(),
         id: row.key.id(),
         state: row.state,

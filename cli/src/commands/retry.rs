@@ -18,8 +18,8 @@ pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let missed: Vec<String> = args.keys.iter().filter(|key| !keys.contains(key)).map(ToString::to_string).collect();
     if !missed.is_empty() {
         return Err(Failure::new(Kind::Refused, format!("not parked: {}", missed.join(", ")))
-            .hint("`news parked` lists what is"));
+            .hint("`news parked` tells which are; what is held goes once the object that it waits for has gone"));
     }
     let keys = keys.iter().map(ToString::to_string).collect();
-    Ok(Outcome::done(Report::Keys(KeysReport { what: "retried", keys, events: None })))
+    Ok(Outcome::done(Report::Keys(KeysReport { what: "retried", keys, along: Vec::new(), events: None })))
 }

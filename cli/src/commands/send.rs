@@ -11,7 +11,7 @@ use crate::args::Sync;
 use crate::commands::{self, Outcome};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
-use crate::report::sync::{SyncReport, by_entity};
+use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
 use crate::run::{self, Run};
 use crate::settings::Settings;
@@ -21,7 +21,10 @@ use crate::store::log::Pending;
 use crate::store::objects::{self, Mark};
 use crate::store::runs::{self, RunStatus};
 use crate::target::Target;
-use crate::ui::Ui;
+use crate::ui::{Format, Ui};
+
+/// Actions of each kind shown of a plan to people who do not say how many.
+const ACTIONS_SHOWN: usize = 50;
 
 /// Makes the client, good for the jobs.
 pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Result<Arc<Target>> {
@@ -39,8 +42,11 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
     if !args.force {
         let over = plan.check(Limits { deletes_max: args.max_deletes });
         over.map_err(|over| {
-            Failure::new(Kind::Refused, over)
-                .hint("nothing was sent; --force lifts the limit, --dry-run shows the plan")
+            Failure::new(Kind::Refused, over).hint(if args.dry_run {
+                "this is what a run would say; --force lifts the limit"
+            } else {
+                "nothing was sent; --force lifts the limit, --dry-run shows the plan"
+            })
         })?;
     }
     match &args.checksum {
@@ -50,6 +56,39 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Objects that no plan has, and that wait all the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Waiting {
+    /// Parked, with no event.
+    pub parked: u64,
+    /// Held by another shard's post.
+    pub held: u64,
+}
+
+/// Ends a dry run: shows the plan, and then how a run would end that sends nothing, or is refused.
+pub(super) fn show(args: &Sync, plan: &Plan, besides: Waiting, checked: Result<()>, ui: &Ui) -> Result<Outcome> {
+    let limit = match (args.limit, ui.format()) {
+        (Some(limit), _) => limit,
+        (None, Format::Text) => ACTIONS_SHOWN,
+        (None, Format::Json | Format::Lines) => usize::MAX,
+    };
+    let mut report = PlanReport::new(plan, limit);
+    // Whom another shard holds is among the plan's parked ones.
+    report.parked = report.parked.saturating_sub(besides.held) + besides.parked;
+    report.held += besides.held;
+    let exit = match (report.is_empty(), report.parked + report.held) {
+        (false, _) => Exit::Differ,
+        (true, 0) => Exit::Done,
+        (true, _) => Exit::Partly,
+    };
+    let report = Report::Plan(report);
+    if let Err(failure) = checked {
+        commands::print(ui, &report)?;
+        return Err(failure);
+    }
+    Ok(Outcome { report: Some(report), exit })
 }
 
 /// A plan on its way out.

@@ -2,16 +2,15 @@
 
 use crate::args::Sync;
 use crate::commands::portion::{self, Patience};
-use crate::commands::send::{Sending, check, marks, target};
+use crate::commands::send::{self, Sending, Waiting, check, marks, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
-use crate::report::sync::PlanReport;
 use crate::run::{Run, periodic};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
-use crate::store::runs::RunKind;
+use crate::store::runs::{self, RunEnd, RunKind};
 use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, objects, schema};
 use crate::ui::{Format, Ui};
@@ -20,7 +19,7 @@ use crate::{commands, master};
 /// Runs the command.
 pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     if args.dry_run && !args.full {
-        return dry_run(args, settings);
+        return dry_run(args, settings, ui);
     }
     let signals = Signals::install()?;
     if let Some(period) = args.every {
@@ -32,13 +31,13 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         return Err(periodic::follow(&signals, look, || repeated(args, settings, &signals, ui)));
     }
     let result = once(args, settings, &signals, Patience::Tries, ui);
-    metrics::write_after(args.metrics_file.as_deref(), settings, result)
+    metrics::write_after(args.metrics_file.as_deref(), settings, ui, result)
 }
 
 /// One of many runs: reported where there is something to tell.
 fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<()> {
     let result = once(args, settings, signals, Patience::Waits, ui);
-    let outcome = metrics::write_after(args.metrics_file.as_deref(), settings, result)?;
+    let outcome = metrics::write_after(args.metrics_file.as_deref(), settings, ui, result)?;
     match &outcome.report {
         Some(report @ Report::Sync(sync)) if sync.requests > 0 || ui.format() == Format::Json => {
             commands::print(ui, report)
@@ -59,9 +58,12 @@ fn look(watcher: &mut Option<Watcher>, settings: &Settings) -> Result<Watch> {
 }
 
 fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
-    if args.full {
-        return full::run(args, settings, signals, ui);
-    }
+    let outcome =
+        if args.full { full::run(args, settings, signals, ui) } else { plain(args, settings, signals, patience, ui) }?;
+    if args.verify { verify(settings, signals, ui, outcome) } else { Ok(outcome) }
+}
+
+fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
     let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard)?;
     let target = target(args, settings, &mut lock)?;
     let portion = portion::read(lock.client(), args.shard, patience)?;
@@ -77,38 +79,33 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
     if let Err(failure) = check(args, plan) {
         return Err(commands::end_failed(run, failure));
     }
-    let outcome = Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run)?;
-    if args.verify {
-        drop(lock);
-        return verify(settings, signals, ui, outcome);
-    }
-    Ok(outcome)
+    Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run)
 }
 
-fn dry_run(args: &Sync, settings: &Settings) -> Result<Outcome> {
+fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let plan = portion::read(&mut client, args.shard, Patience::Tries)?.plan;
-    check(args, &plan)?;
-    let exit = if plan.tally().values().all(|tally| tally.requests() == 0) { Exit::Done } else { Exit::Differ };
-    Ok(Outcome { report: Some(Report::Plan(PlanReport::new(&plan))), exit })
+    let portion = portion::read(&mut client, args.shard, Patience::Tries)?;
+    let parked = objects::parked_without_event(&mut client)?;
+    send::show(args, &portion.plan, Waiting { parked, held: portion.held }, check(args, &portion.plan), ui)
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).
 fn verify(settings: &Settings, signals: &Signals, ui: &Ui, mut outcome: Outcome) -> Result<Outcome> {
-    let differences = commands::diff::count_drift(settings, signals, ui)?;
-    if let Some(Report::Sync(report)) = &mut outcome.report {
-        report.drift = Some(differences as u64);
-    }
-    if differences == 0 {
+    let Some(Report::Sync(report)) = &mut outcome.report else { return Ok(outcome) };
+    let drift = commands::diff::count_drift(settings, signals, ui)? as u64;
+    report.drift = Some(drift);
+    if drift == 0 {
         return Ok(outcome);
     }
+    let what = if drift == 1 { "1 object differs".to_owned() } else { format!("{drift} objects differ") };
+    let failure = Failure::new(Kind::Partly, format!("{what} at the target that no pending change explains"))
+        .hint("`news diff` shows which, `news sync --full` repairs them");
+    let counts = serde_json::to_string(&report).unwrap_or_else(|_| String::from("{}"));
+    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    runs::correct(&mut client, report.run, &RunEnd { counts, ..commands::failed_end(&failure) })?;
     if let Some(report) = &outcome.report {
         commands::print(ui, report)?;
     }
-    Err(Failure::new(
-        Kind::Partly,
-        format!("{differences} objects differ at the target although it accepted everything"),
-    )
-    .hint("`news diff` shows them, `news sync --full` repairs them"))
+    Err(failure)
 }

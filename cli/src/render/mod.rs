@@ -138,6 +138,11 @@ pub fn number(n: u64) -> String {
     text
 }
 
+/// Returns `1 post`, `2 posts`.
+pub fn count(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", number(n)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, lines, number, span, sync, table};
+use crate::render::{Page, count, lines, number, span, sync, table};
 use crate::report::status::{ImportReport, KeysReport, ParkedReport, RunsReport, StatusReport};
 use crate::store::runs::RunRow;
 
@@ -12,7 +12,8 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
     let target = report.target.as_deref().unwrap_or("none yet");
     writeln!(out, "target     {target}")?;
     let oldest = report.oldest_s.map_or_else(String::new, |s| format!(", the oldest {} old", span(s)));
-    writeln!(out, "pending    {} objects, {} events{oldest}", number(report.pending), number(report.events))?;
+    let pending = format!("{}, {}", count(report.pending, "object"), count(report.events, "event"));
+    writeln!(out, "pending    {pending}{oldest}")?;
     writeln!(out, "left       {} parked, {} held, {} waiting", report.parked, report.held, report.waiting)?;
     writeln!(out, "lock       {}", report.lock.as_deref().unwrap_or("free"))?;
     writeln!(out, "schema     {}", report.schema)?;
@@ -81,9 +82,13 @@ pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
     for key in &report.keys {
         writeln!(out, "{} {key}", report.what)?;
     }
+    for key in &report.along {
+        writeln!(out, "{} {key}, since its post will not be created", report.what)?;
+    }
+    let objects = count((report.keys.len() + report.along.len()) as u64, "object");
     match report.events {
-        Some(events) => writeln!(out, "{} objects, {} events {}", report.keys.len(), number(events), report.what),
-        None => writeln!(out, "{} objects {}", report.keys.len(), report.what),
+        Some(events) => writeln!(out, "{objects}, {} {}", count(events, "event"), report.what),
+        None => writeln!(out, "{objects} {}", report.what),
     }
 }
 
@@ -102,9 +107,4 @@ pub fn import(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "and {} more", number(skipped.more))?;
     }
     Ok(())
-}
-
-/// Returns `1 post`, `2 posts`.
-fn count(n: u64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", number(n)) }
 }

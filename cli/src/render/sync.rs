@@ -2,20 +2,23 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, lines, number, span, table};
+use crate::render::{Page, count, lines, number, span, table};
 use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
 
-/// A plan: counts, then its first actions.
+/// A plan: counts, then its actions.
 pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    /// More lines than this are for `--json`.
-    const LINES_MAX: usize = 50;
     lines(&planned(&report.plan, page), out)?;
-    for action in report.actions.iter().take(LINES_MAX) {
+    for action in &report.actions {
         writeln!(out, "{:<7} {}/{}", action.action, action.entity, action.id)?;
     }
-    let more = report.more + report.actions.len().saturating_sub(LINES_MAX) as u64;
-    if more > 0 {
-        writeln!(out, "and {} more", number(more))?;
+    if report.more > 0 {
+        writeln!(out, "and {} more (--limit)", number(report.more))?;
+    }
+    if report.parked > 0 {
+        writeln!(out, "{} parked, not tried: `news parked` says why", number(report.parked))?;
+    }
+    if report.held > 0 {
+        writeln!(out, "{} held, not tried: they wait for another object", number(report.held))?;
     }
     writeln!(out, "checksum {}", report.checksum)
 }
@@ -27,11 +30,11 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
     writeln!(
         out,
-        "run {} to {}: {} requests{methods}, {} retries",
+        "run {} to {}: {}{methods}, {}",
         report.run,
         report.target,
-        number(report.requests),
-        number(report.retries)
+        count(report.requests, "request"),
+        if report.retries == 1 { String::from("1 retry") } else { format!("{} retries", number(report.retries)) }
     )?;
     if report.throttled_s > 0.0 {
         writeln!(out, "the target made us wait {}", span(report.throttled_s))?;
@@ -52,6 +55,7 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     }
     match report.drift {
         Some(0) => writeln!(out, "verified: the target has everything as it was sent")?,
+        Some(1) => writeln!(out, "verified: 1 object differs that is not pending")?,
         Some(drift) => writeln!(out, "verified: {} objects differ that are not pending", number(drift))?,
         None => {}
     }

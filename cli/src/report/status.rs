@@ -77,6 +77,9 @@ pub struct KeysReport {
     pub what: &'static str,
     /// posts/5, comments/7.
     pub keys: Vec<String>,
+    /// Comments that were given up with them: their posts will not be created.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub along: Vec<String>,
     /// Events that were given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<u64>,

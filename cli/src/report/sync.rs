@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use news_core::Entity;
+use news_core::merge::Action;
 use news_core::plan::{Plan, Tally};
-use news_core::session::Summary;
+use news_core::session::{Session, Summary, Untried};
 use serde::Serialize;
 
 /// How many of what, of one entity.
@@ -47,10 +48,14 @@ pub struct PlanReport {
     pub checksum: String,
     /// What it would do.
     pub plan: ByEntity<Actions>,
-    /// The first actions, in sending order.
+    /// The actions, in sending order, up to a limit for each kind.
     pub actions: Vec<PlannedAction>,
     /// Actions left out here.
     pub more: u64,
+    /// Objects that are parked, and not tried.
+    pub parked: u64,
+    /// Objects that wait for one of those.
+    pub held: u64,
 }
 
 /// One line of a plan.
@@ -64,33 +69,41 @@ pub struct PlannedAction {
     pub action: &'static str,
 }
 
-/// A plan is shown up to here.
-const ACTIONS_SHOWN: usize = 1000;
-
 impl PlanReport {
-    /// Describes `plan`.
-    pub fn new(plan: &Plan) -> Self {
-        use news_core::merge::Action;
-        let word = |action| match action {
-            Action::Create => Some("create"),
-            Action::Update => Some("update"),
-            Action::Delete => Some("delete"),
-            Action::Ask => Some("ask"),
-            Action::Nothing => None,
-        };
-        let ready = plan.works().iter().filter(|work| work.standing == news_core::plan::Standing::Ready);
-        let mut actions: Vec<PlannedAction> = ready
-            .filter_map(|work| {
-                Some(PlannedAction {
-                    entity: work.key.entity().plural(),
-                    id: work.key.id(),
-                    action: word(work.action())?,
-                })
-            })
-            .collect();
-        let more = actions.len().saturating_sub(ACTIONS_SHOWN) as u64;
-        actions.truncate(ACTIONS_SHOWN);
-        Self { checksum: plan.checksum(), plan: by_entity(&plan.tally()), actions, more }
+    /// Describes `plan`, with at most `limit` actions of each kind and entity.
+    pub fn new(plan: &Plan, limit: usize) -> Self {
+        let untried = Session::untried(plan);
+        let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
+        let (mut actions, mut shown, mut more) = (Vec::new(), BTreeMap::new(), 0);
+        for work in plan.works().iter().filter(|work| !untried.keys.contains(&work.key)) {
+            let entity = work.key.entity();
+            tallies.entry(entity).or_default().add(work.action());
+            let Some(action) = word(work.action()) else { continue };
+            let shown: &mut usize = shown.entry((entity, action)).or_default();
+            if *shown < limit {
+                *shown += 1;
+                actions.push(PlannedAction { entity: entity.plural(), id: work.key.id(), action });
+            } else {
+                more += 1;
+            }
+        }
+        let Untried { parked, held, .. } = untried;
+        Self { checksum: plan.checksum(), plan: by_entity(&tallies), actions, more, parked, held }
+    }
+
+    /// Says whether nothing would be sent.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty() && self.more == 0
+    }
+}
+
+fn word(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Create => Some("create"),
+        Action::Update => Some("update"),
+        Action::Delete => Some("delete"),
+        Action::Ask => Some("ask"),
+        Action::Nothing => None,
     }
 }
 

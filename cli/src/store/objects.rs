@@ -242,7 +242,8 @@ pub struct LeftRow {
     pub next_try: Option<std::time::SystemTime>,
 }
 
-/// Reads what earlier runs left, parked objects first; at most `limit`.
+/// Reads what earlier runs left, parked objects first; at most `limit`. Among it is what a stop
+/// left untouched, of which there is nothing to tell: it has no reason.
 pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>> {
     let rows = client.query(
         // A newer event has un-parked its object already.
@@ -306,7 +307,8 @@ pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
         }
     };
     let parked = rows.iter().filter_map(|row| Entity::of_table(row.get(0))?.key(row.get(1)).ok());
-    let parked: Vec<Key> = parked.collect();
+    let mut parked: Vec<Key> = parked.collect();
+    parked.sort_unstable();
     if keys.is_none_or(|keys| keys.iter().all(|key| parked.contains(key))) {
         transaction.commit()?;
     }
@@ -321,35 +323,79 @@ pub fn comments_of(client: &mut impl GenericClient, posts: &[PostId]) -> Result<
     Ok(rows.iter().filter_map(pair).collect())
 }
 
+/// What was given up.
+#[derive(Debug, Default)]
+pub struct Discarded {
+    /// Of those that were named, who had something to give up.
+    pub named: Vec<Key>,
+    /// Comments of posts whose creation was given up: they would be sent to a post that is not there.
+    pub along: Vec<Key>,
+    /// Events that count as synced now.
+    pub events: u64,
+}
+
 /// Gives up the pending changes of these objects: their events count as synced, and what is
-/// parked is no longer. Returns for each that had something to give up how many events that were.
-pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Vec<(Key, u64)>> {
+/// parked is no longer.
+pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Discarded> {
     let mut transaction = client.transaction()?;
-    let mut discarded = Vec::new();
+    let mut discarded = Discarded::default();
+    let mut orphans = Vec::new();
     for key in keys {
-        let events = transaction.execute(
-            "UPDATE news_modelevent SET synced_at = clock_timestamp()
-             WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
-            &[&key.entity().table(), &key.id()],
-        )?;
-        let parked = transaction.execute(
-            "UPDATE news_sync_object SET state = 'waiting'
-             WHERE entity_table = $1 AND entity_pk = $2 AND state = 'parked'",
-            &[&key.entity().table(), &key.id()],
-        )?;
-        if events + parked == 0 {
-            continue;
+        if let Key::Post(post) = key {
+            orphans.extend(comments_without(&mut transaction, *post)?);
         }
-        // The target has it or not, whatever the log says from now on: the next change asks.
-        transaction.execute(
-            "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
-             VALUES ($1, $2, 'unknown', 'waiting', 0)
-             ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'waiting', status = NULL,
-                 reason = NULL, failures = 0, next_try_at = NULL",
-            &[&key.entity().table(), &key.id()],
-        )?;
-        discarded.push((*key, events));
+        if let Some(events) = discard_one(&mut transaction, *key)? {
+            discarded.named.push(*key);
+            discarded.events += events;
+        }
+    }
+    for key in orphans {
+        if let Some(events) = discard_one(&mut transaction, key)? {
+            discarded.along.push(key);
+            discarded.events += events;
+        }
     }
     transaction.commit()?;
     Ok(discarded)
+}
+
+/// Lists the pending comments of a post that is yet to be created at the target.
+fn comments_without(client: &mut impl GenericClient, post: PostId) -> Result<Vec<Key>> {
+    let rows = client.query(
+        "SELECT c.id FROM news_comment c
+         WHERE c.post_id = $1
+           AND EXISTS (SELECT FROM news_modelevent WHERE entity_table = 'news_comment' AND entity_pk = c.id AND synced_at IS NULL)
+           AND 'CREATED' = (SELECT type FROM news_modelevent
+                            WHERE entity_table = 'news_post' AND entity_pk = $1 AND synced_at IS NULL ORDER BY id LIMIT 1)
+         ORDER BY c.id",
+        &[&post.get()],
+    )?;
+    Ok(rows.iter().filter_map(|row| Entity::Comment.key(row.get(0)).ok()).collect())
+}
+
+/// Returns how many events that were; `None` where there was nothing to give up.
+fn discard_one(client: &mut impl GenericClient, key: Key) -> Result<Option<u64>> {
+    let (table, pk) = (key.entity().table(), key.id());
+    let events = client.execute(
+        "UPDATE news_modelevent SET synced_at = clock_timestamp()
+         WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
+        &[&table, &pk],
+    )?;
+    let parked = client.execute(
+        "UPDATE news_sync_object SET state = 'waiting'
+         WHERE entity_table = $1 AND entity_pk = $2 AND state = 'parked'",
+        &[&table, &pk],
+    )?;
+    if events + parked == 0 {
+        return Ok(None);
+    }
+    // The target has it or not, whatever the log says from now on: the next change asks.
+    client.execute(
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
+         VALUES ($1, $2, 'unknown', 'waiting', 0)
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'waiting', status = NULL,
+             reason = NULL, failures = 0, next_try_at = NULL",
+        &[&table, &pk],
+    )?;
+    Ok(Some(events))
 }

@@ -110,6 +110,16 @@ pub fn finish(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<
     Ok(())
 }
 
+/// Writes that a run came to something else than it said when it ended.
+pub fn correct(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<()> {
+    client.execute(
+        "UPDATE news_sync_run SET status = $2, exit_code = $3, counts = $4::text::jsonb,
+             first_error = coalesce(first_error, $5) WHERE id = $1",
+        &[&id, &end.status.word(), &i32::from(end.exit_code), &end.counts, &end.first_error],
+    )?;
+    Ok(())
+}
+
 /// A run, as its row tells. Times are UTC, RFC 3339.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct RunRow {

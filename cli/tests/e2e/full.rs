@@ -199,9 +199,11 @@ fn lost_acknowledged_writes_are_found_and_repaired() {
     let verified = pair.sync(["--verify"]).expect_code(3);
     assert!(verified.stderr.contains("differ"), "{}", verified.stderr);
     assert_eq!(pair.unsynced(), 0, "acknowledged is acknowledged");
+    let run = pair.news.run(["--json", "runs", "--limit", "1"]).ok().json()["runs"][0].take();
+    assert_eq!((&run["status"], &run["exit_code"]), (&json!("partly"), &json!(3)), "{run}");
     pair.news.run(["diff", "--ignore-pending"]).expect_code(1);
     pair.fake.set_faults("{}");
-    full(&pair, ["--verify"]).ok();
+    assert_eq!(full(&pair, ["--verify"]).ok().json()["drift"], json!(0));
     pair.diff(0);
 }
 

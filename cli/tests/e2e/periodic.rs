@@ -240,7 +240,7 @@ fn metrics_tell_how_things_stand_after_each_run() {
     assert!(!without.contains_key("news_pending_objects"));
 
     let names: Vec<_> = news.home().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".news-metrics")), "{names:?}");
+    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".news-")), "{names:?}");
 }
 
 #[test]
@@ -248,5 +248,7 @@ fn metrics_that_cannot_be_written_are_a_failure_of_their_own() {
     let db = Db::new();
     let news = News::on(&db);
     let (_target, url) = target(&news, &[]);
-    news.run(["--target-url", &url, "sync", "--metrics-file", "no/such/folder.prom"]).expect_code(74);
+    let failed = news.run(["--target-url", &url, "sync", "--metrics-file", "no/such/folder.prom"]).expect_code(74);
+    assert!(failed.stdout.contains("run 1 to "), "what was done is told: {}", failed.stdout);
+    assert!(failed.stderr.contains("cannot write no/such/folder.prom: No such file"), "{}", failed.stderr);
 }

@@ -28,7 +28,9 @@ mod tests;
 mod trial;
 mod types;
 
-pub use types::{Config, Fact, LEASE, Left, Listing, Loaded, Next, Removed, Request, SETTLE, Stop, Summary, Warning};
+pub use types::{
+    Config, Fact, LEASE, Left, Listing, Loaded, Next, Removed, Request, SETTLE, Stop, Summary, Untried, Warning,
+};
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -172,6 +174,19 @@ impl Session {
             }
         }
         session
+    }
+
+    /// Returns whom a run of `plan` would leave as they are.
+    pub fn untried(plan: &Plan) -> Untried {
+        let config = Config { jobs: 1, rate_per_s: None, settle: SETTLE, settled_in: Duration::ZERO };
+        let session = Self::new(config, plan, Duration::ZERO);
+        let ended = session.items.iter().filter(|item| item.phase == Phase::Ended);
+        let keys = ended.map(|item| item.work).filter(|work| {
+            // What comes to nothing has ended, too, and well.
+            work.standing == Standing::Parked || work.action() != Action::Nothing
+        });
+        let keys = keys.map(|work| work.key).collect();
+        Untried { keys, parked: session.summary.parked_before, held: session.summary.held }
     }
 
     /// Returns what the run came to; whole once it is [`Next::Finished`].

@@ -1,6 +1,6 @@
 //! What a session and its driver say to each other. Plain data.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -195,6 +195,17 @@ fn describe(exhausted: &Exhausted, why: &str) -> String {
         Exhausted::Retries(n) => alloc::format!("{n} retries, more than this run may make; the last failure: {why}"),
         Exhausted::Throttled(time) => alloc::format!("it asks us to wait {} s in all ({why})", time.as_secs()),
     }
+}
+
+/// Whom a run leaves as they are from its beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Untried {
+    /// All of them.
+    pub keys: BTreeSet<Key>,
+    /// Objects that are parked.
+    pub parked: u64,
+    /// Objects that wait for a parked one.
+    pub held: u64,
 }
 
 /// What a run came to.

@@ -15,6 +15,11 @@ fn too_many_deletes_are_refused_before_anything_is_sent() {
         let refused = pair.sync(flags).expect_code(4);
         assert!(refused.stderr.contains("6 objects") && refused.stderr.contains('5'), "{}", refused.stderr);
     }
+    // What is refused can be looked at.
+    let plan = pair.sync(["--max-deletes=5", "--dry-run", "--limit=2"]).expect_code(4).json();
+    assert_eq!((plan["actions"].as_array().unwrap().len(), &plan["more"]), (4, &json!(3)), "{plan}");
+    let text = pair.news.run(["sync", "--max-deletes=5", "--dry-run", "--limit=0"]).expect_code(4).stdout;
+    assert!(text.contains("and 7 more (--limit)\nchecksum "), "{text}");
     assert_eq!((pair.sent(), pair.unsynced()), (vec![], 7));
     pair.sync(["--max-deletes", "6"]).ok();
     pair.diff(0);

@@ -1,9 +1,10 @@
 //! One object in trouble: parked, held, tried again, given up.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::sum;
-use crate::support::{Pair, fixtures};
+use crate::support::{Pair, fixtures, wait_until};
 
 #[test]
 fn one_refused_object_is_parked_and_the_rest_is_synced() {
@@ -115,6 +116,45 @@ fn what_depends_on_a_refused_object_is_held() {
     pair.diff(0);
     let counts = pair.fake.counts();
     assert_eq!((&counts["posts"]["900"]["creates"], &counts["comments"]["900"]["creates"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_dry_run_and_a_discard_know_who_waits_for_whom() {
+    let mut pair = Pair::new(["--reject-text", "refuse me"]);
+    pair.edit(
+        "INSERT INTO news_post (id, user_id, title, body) VALUES (900, 1, 'refuse me', 'b');
+         INSERT INTO news_comment (id, post_id, name, email, body) VALUES (900, 900, 'n', 'e', 'b');
+         INSERT INTO news_comment (id, post_id, name, email, body) VALUES (901, 1, 'n', 'e', 'b')",
+    );
+    pair.sync([]).expect_code(3);
+    // Nothing would be sent; and a run would exit as this does.
+    let plan = pair.sync(["--dry-run"]).expect_code(3).json();
+    assert_eq!((&plan["actions"], &plan["parked"], &plan["held"]), (&json!([]), &json!(1), &json!(1)), "{plan}");
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
+    let plan = pair.sync(["--dry-run"]).expect_code(1).json();
+    assert_eq!(plan["actions"], json!([{"entity": "posts", "id": 1, "action": "update"}]));
+    pair.news.run(["retry", "comments/900"]).expect_code(4);
+
+    // The comment must not go to a post that will not come.
+    let discarded = pair.news.run(["--json", "discard", "posts/900"]).ok().json();
+    let expected = json!({"what": "discarded", "keys": ["posts/900"], "along": ["comments/900"], "events": 2});
+    assert_eq!(discarded, expected);
+    pair.sent();
+    pair.sync([]).ok();
+    assert_eq!(pair.sent(), ["PUT /posts/1 200"]);
+    assert_eq!(pair.diff(1)["summary"]["comments"]["missing"], json!(1));
+}
+
+#[test]
+fn whom_a_stop_left_is_not_for_an_operator() {
+    let mut pair = Pair::new(["--latency", "200ms"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 50");
+    let running = pair.news.spawn(["sync", "--jobs", "1"]);
+    wait_until("it sends", || !pair.sent().is_empty());
+    running.signal(Signal::INT);
+    running.wait().expect_code(130);
+    assert!(pair.number("SELECT count(*) FROM news_sync_object") > 1);
+    assert_eq!(pair.news.run(["--json", "parked"]).ok().json()["objects"], json!([]));
 }
 
 #[test]
