@@ -63,6 +63,15 @@ pub struct Counts {
     pub equal: u64,
     /// Elements with no id that could be ours.
     pub nameless: u64,
+    /// Elements whose id came before.
+    pub copies: u64,
+}
+
+impl Counts {
+    /// Returns how many objects the target has that could be ours, each counted once.
+    pub fn objects(&self) -> u64 {
+        self.target.saturating_sub(self.nameless + self.copies)
+    }
 }
 
 /// What a row and an element under the same id come to.
@@ -178,6 +187,7 @@ impl Join {
             return None;
         };
         if !self.ids.insert(key.id()) {
+            self.counts.copies += 1;
             // Noted once: a listing may say the same without end.
             if self.doubled.insert(key.id()) {
                 self.different.push(Difference { key, kind: Kind::Duplicate });
@@ -264,7 +274,7 @@ mod tests {
             }
             let (differences, counts) = join.finish();
             assert_eq!(differences, expected, "split at {split}");
-            assert_eq!(counts, Counts { local: 5, target: 7, equal: 1, nameless: 1 });
+            assert_eq!(counts, Counts { local: 5, target: 7, equal: 1, nameless: 1, copies: 1 });
         }
     }
 }

@@ -9,6 +9,9 @@
 //! | Absent         | POST                           | nothing                   |
 //! | Present        | PUT                            | DELETE                    |
 //! | Unknown        | GET, then POST, PUT or nothing | GET, then DELETE or nothing |
+//! | Doubled        | DELETE until it is gone, POST  | DELETE until it is gone     |
+//!
+//! Doubled is what no event says: a listing of the target showed the object more than once.
 //!
 //! Laws (tested in `tests/laws/`): composition is associative and total, so a log may be
 //! merged in any chunks, in SQL or here, on one machine or many, with the same result;
@@ -57,6 +60,8 @@ pub enum Presence {
     Present,
     /// Ask: a request was sent whose effect is not known.
     Unknown,
+    /// It is there more than once.
+    Doubled,
 }
 
 impl Presence {
@@ -99,6 +104,8 @@ pub enum Action {
     Delete,
     /// GET first: what is there decides.
     Ask,
+    /// DELETE until it is gone, then POST.
+    Renew,
     /// No request at all.
     Nothing,
 }
@@ -109,7 +116,8 @@ pub fn action(before: Presence, after: Wish) -> Action {
         (Presence::Absent, Wish::Present) => Action::Create,
         (Presence::Absent, Wish::Absent) => Action::Nothing,
         (Presence::Present, Wish::Present) => Action::Update,
-        (Presence::Present, Wish::Absent) => Action::Delete,
+        (Presence::Present | Presence::Doubled, Wish::Absent) => Action::Delete,
+        (Presence::Doubled, Wish::Present) => Action::Renew,
         (Presence::Unknown, Wish::Present | Wish::Absent) => Action::Ask,
     }
 }

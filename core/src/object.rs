@@ -15,7 +15,7 @@ pub fn next_request(presence: Presence, wish: Wish) -> Option<Method> {
     match action(presence, wish) {
         Action::Create => Some(Method::Post),
         Action::Update => Some(Method::Put),
-        Action::Delete => Some(Method::Delete),
+        Action::Delete | Action::Renew => Some(Method::Delete),
         Action::Ask => Some(Method::Get),
         Action::Nothing => None,
     }
@@ -42,7 +42,8 @@ pub enum Reaction {
     Redirected,
 }
 
-/// The conversation's rules, one line an answer. `presence` is what was known when the
+/// The conversation's rules, one line an answer. Of what is there more than once one is deleted
+/// at a time, and then asked whether any is left: a DELETE that is answered 404 tells that, too. `presence` is what was known when the
 /// request was sent.
 #[expect(clippy::match_same_arms, reason = "one line a rule, in the rules' order")]
 pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
@@ -53,8 +54,15 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
         (_, Answer::Refused) => Reaction::Park,
         (_, Answer::Throttled) => Reaction::Later,
         (_, Answer::NotSent) => Reaction::Again(presence),
+        (_, Answer::Broken) if presence == Presence::Doubled => Reaction::Again(Presence::Doubled),
         // A write may have been applied, a 503 too; a GET changed nothing, but told nothing.
         (_, Answer::Broken) => Reaction::Again(Presence::Unknown),
+
+        (Method::Get, Answer::Equal | Answer::Different) if presence == Presence::Doubled => {
+            Reaction::Now(Presence::Doubled)
+        }
+        (Method::Delete, Answer::Accepted) if presence == Presence::Doubled => Reaction::Now(Presence::Doubled),
+        (Method::Delete, Answer::Gone) if presence == Presence::Doubled => Reaction::Now(Presence::Absent),
 
         (Method::Get, Answer::Equal) => Reaction::Done,
         (Method::Get, Answer::Different) => Reaction::Now(Presence::Present),
@@ -90,6 +98,8 @@ pub const ATTEMPTS_MAX: u32 = 5;
 /// Requests of one object in one run, whatever the answers: the longest honest
 /// conversation (PUT, GET, POST, GET, each after trouble) is shorter.
 pub const REQUESTS_MAX: u32 = 24;
+/// More records under one id than this are another problem than ours.
+const COPIES_MAX: u32 = 100;
 /// A target that says twice that an object exists, and then that it does not, is not
 /// asked a third time.
 const EXISTS_MAX: u32 = 2;
@@ -102,6 +112,10 @@ pub struct Conversation {
     attempts: u32,
     requests: u32,
     exists: u32,
+    /// Records of a doubled object that were deleted.
+    copies: u32,
+    /// One was; whether any is left is asked next.
+    looks: bool,
     /// The last write that took effect, as far as is known.
     wrote: Option<Action>,
     /// Nothing is sent before: a request that was sent and not answered may still take effect.
@@ -149,12 +163,27 @@ impl Conversation {
     /// unknown presence one may be on its way, and that has to pass first.
     pub fn new(presence: Presence, wish: Wish, settled_at: Duration) -> Self {
         let not_before = if presence == Presence::Unknown { settled_at } else { Duration::ZERO };
-        Self { presence, wish, attempts: 0, requests: 0, exists: 0, wrote: None, not_before, settled_at }
+        Self {
+            presence,
+            wish,
+            attempts: 0,
+            requests: 0,
+            exists: 0,
+            copies: 0,
+            looks: false,
+            wrote: None,
+            not_before,
+            settled_at,
+        }
     }
 
-    /// Returns what is known now.
+    /// Returns what is known now. Of a doubled object some records may be gone: the next run
+    /// that goes on with it asks.
     pub fn presence(&self) -> Presence {
-        self.presence
+        match self.presence {
+            Presence::Doubled => Presence::Unknown,
+            Presence::Absent | Presence::Present | Presence::Unknown => self.presence,
+        }
     }
 
     /// Returns what is wished.
@@ -174,13 +203,18 @@ impl Conversation {
 
     /// Returns the next request, or `None` where the target is as wished.
     pub fn next(&self) -> Option<Method> {
-        next_request(self.presence, self.wish)
+        if self.looks { Some(Method::Get) } else { next_request(self.presence, self.wish) }
     }
 
     /// Returns what this conversation came to, whatever was planned: the last write that took
     /// effect; [`Action::Ask`] where asking was enough.
     pub fn did(&self) -> Action {
-        self.wrote.unwrap_or(if self.requests > 0 { Action::Ask } else { Action::Nothing })
+        match self.wrote {
+            Some(Action::Create) if self.copies > 0 => Action::Renew,
+            Some(wrote) => wrote,
+            None if self.requests > 0 => Action::Ask,
+            None => Action::Nothing,
+        }
     }
 
     /// Takes the answer to `method`, and says what follows.
@@ -188,14 +222,20 @@ impl Conversation {
         self.requests += 1;
         self.wrote = wrote(method, answer).or(self.wrote);
         let mut reaction = react(method, self.presence, answer);
-        if reaction == Reaction::Again(Presence::Unknown) && method != Method::Get {
+        if answer == Answer::Broken && method != Method::Get {
             // It may take effect within `settle` of its sending, which was before the answer was
             // lost; a GET before that, or another write, could be overtaken by it.
             self.settled_at = self.settled_at.max(flight.back_at + settle);
             self.not_before = self.settled_at;
         }
-        if answer == Answer::Gone && method != Method::Post && flight.sent_at < self.settled_at {
-            reaction = Reaction::Now(Presence::Unknown);
+        if self.presence == Presence::Doubled && method == Method::Delete && answer == Answer::Accepted {
+            // Acknowledged now and done later, it must not meet what is created in its place.
+            self.settled_at = self.settled_at.max(flight.back_at + settle);
+        }
+        let too_early = answer == Answer::Gone && method != Method::Post && flight.sent_at < self.settled_at;
+        if too_early {
+            let still = if self.presence == Presence::Doubled { Presence::Doubled } else { Presence::Unknown };
+            reaction = Reaction::Now(still);
             self.not_before = self.settled_at;
         }
         match reaction {
@@ -210,13 +250,19 @@ impl Conversation {
                 return Step::Later;
             }
             Reaction::Now(presence) => {
+                if presence == Presence::Doubled && method == Method::Delete && !too_early {
+                    // Trouble counts in a row: whatever came before is over.
+                    (self.copies, self.attempts) = (self.copies + 1, 0);
+                }
+                self.looks = presence == Presence::Doubled && (method == Method::Delete || too_early);
                 self.presence = presence;
                 self.exists += u32::from(answer == Answer::Exists);
-                if self.exists > EXISTS_MAX {
+                if self.exists > EXISTS_MAX || (self.copies >= COPIES_MAX && !self.looks) {
                     return Step::Park;
                 }
             }
             Reaction::Again(presence) => {
+                self.looks = presence == Presence::Doubled && (self.looks || answer == Answer::Broken);
                 self.presence = presence;
                 self.attempts += 1;
                 if self.attempts >= ATTEMPTS_MAX {
@@ -226,7 +272,7 @@ impl Conversation {
         }
         match (self.next(), reaction) {
             (None, _) => Step::Done,
-            (Some(_), _) if self.requests >= REQUESTS_MAX => Step::GiveUp,
+            (Some(_), _) if self.requests >= REQUESTS_MAX + 2 * self.copies => Step::GiveUp,
             (Some(_), Reaction::Again(_)) => Step::Retry(self.attempts),
             (Some(_), _) => Step::Send,
         }

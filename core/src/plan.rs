@@ -44,14 +44,27 @@ impl Work {
         action(self.before, self.after)
     }
 
+    /// Says whether it is deleted at the target, if only to be created again.
+    pub fn deletes(&self) -> bool {
+        match self.action() {
+            Action::Delete | Action::Renew => true,
+            Action::Ask => self.after == Wish::Absent,
+            Action::Create | Action::Update | Action::Nothing => false,
+        }
+    }
+
     /// Returns its place in the sending order. What has to be asked for first may turn out
     /// to be a create, and goes where creates go.
     pub fn stage(&self) -> Stage {
         match (self.key.entity(), self.after, self.before) {
             (Entity::Post, Wish::Present, Presence::Present) => Stage::UpdatePosts,
-            (Entity::Post, Wish::Present, Presence::Absent | Presence::Unknown) => Stage::CreatePosts,
+            (Entity::Post, Wish::Present, Presence::Absent | Presence::Unknown | Presence::Doubled) => {
+                Stage::CreatePosts
+            }
             (Entity::Comment, Wish::Present, Presence::Present) => Stage::UpdateComments,
-            (Entity::Comment, Wish::Present, Presence::Absent | Presence::Unknown) => Stage::CreateComments,
+            (Entity::Comment, Wish::Present, Presence::Absent | Presence::Unknown | Presence::Doubled) => {
+                Stage::CreateComments
+            }
             (Entity::Comment, Wish::Absent, _) => Stage::DeleteComments,
             (Entity::Post, Wish::Absent, _) => Stage::DeletePosts,
         }
@@ -102,6 +115,8 @@ pub struct Tally {
     pub delete: u64,
     /// GET first.
     pub ask: u64,
+    /// DELETE until it is gone, then POST.
+    pub renew: u64,
     /// Changes that come to nothing.
     pub nothing: u64,
 }
@@ -114,13 +129,14 @@ impl Tally {
             Action::Update => self.update += 1,
             Action::Delete => self.delete += 1,
             Action::Ask => self.ask += 1,
+            Action::Renew => self.renew += 1,
             Action::Nothing => self.nothing += 1,
         }
     }
 
     /// Returns how many need a request.
     pub fn requests(&self) -> u64 {
-        self.create + self.update + self.delete + self.ask
+        self.create + self.update + self.delete + self.ask + self.renew
     }
 }
 
@@ -223,9 +239,7 @@ const SHARE_OBJECTS_MIN: u64 = 10;
 impl Plan {
     /// Checks the limit that holds for any sync.
     pub fn check(&self, limits: Limits) -> Result<(), OverLimit> {
-        let deletes = self.works.iter().filter(|work| {
-            work.standing == Standing::Ready && work.stage().deletes() && work.action() != Action::Nothing
-        });
+        let deletes = self.works.iter().filter(|work| work.standing == Standing::Ready && work.deletes());
         let deletes = deletes.count() as u64;
         match limits.deletes_max {
             Some(deletes_max) if deletes > deletes_max => Err(OverLimit::Deletes { deletes, deletes_max }),
@@ -240,7 +254,7 @@ impl Plan {
                 return Err(OverLimit::EmptyMaster { entity, target });
             }
             let of_entity = || self.works.iter().filter(move |work| work.key.entity() == entity);
-            let deletes = of_entity().filter(|work| work.after == Wish::Absent).count() as u64;
+            let deletes = of_entity().filter(|work| work.deletes()).count() as u64;
             let updates = of_entity().filter(|work| work.action() == Action::Update).count() as u64;
             for (verb, count) in [("deleted", deletes), ("updated", updates)] {
                 if target >= SHARE_OBJECTS_MIN && count * 100 > target * SHARE_PERCENT_MAX {
@@ -299,6 +313,11 @@ mod tests {
             Err(OverLimit::Deletes { deletes: 2, deletes_max: 1 })
         );
         assert_eq!(deletes(2).check(Limits { deletes_max: Some(2) }), Ok(()));
+        // What is there twice is deleted, too, before it is made again.
+        let doubled: Vec<Work> =
+            (1..=31).map(|id| work(&format!("posts/{id}"), Presence::Doubled, Wish::Present)).collect();
+        assert!(Plan::new(doubled.clone()).check(Limits { deletes_max: Some(30) }).is_err());
+        assert!(Plan::new(doubled).check_full(&sides(100, 100)).is_err());
         assert_eq!(deletes(30).check_full(&sides(70, 100)), Ok(()));
         let over = deletes(31).check_full(&sides(69, 100)).unwrap_err();
         assert_eq!(over.to_string(), "31 % of the target's posts would be deleted (31 of 100), more than 30 %");

@@ -10,20 +10,19 @@ use news_core::session::Fact;
 use news_core::{Entity, Key, PostId};
 
 use crate::args::Sync;
-use crate::commands::send::{self, Sending, Waiting};
+use crate::commands::send::{self, Sending};
 use crate::commands::{self, Outcome};
 use crate::compare::{self, Comparison, Difference};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::Source;
 use crate::master;
-use crate::run::{Run, duplicates};
+use crate::run::Run;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::objects::{self, Mark};
 use crate::store::runs::{self, RunKind};
 use crate::store::{Purpose, connect};
-use crate::target::Target;
 use crate::ui::Ui;
 
 /// Facts recorded in one transaction.
@@ -44,7 +43,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let children = objects::comments_of(lock.client(), &doubled(&comparison))?;
     let plan = plan(&comparison, &children);
     if args.dry_run {
-        return send::show(args, &plan, Waiting::default(), check(args, &plan, &comparison), ui);
+        return send::show(args, &plan, 0, check(args, &plan, &comparison), ui);
     }
     let mut marks = send::marks(&comparison.pending);
     for work in plan.works() {
@@ -54,8 +53,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let run = Run::begin(&mut lock, RunKind::Full, target.url())?;
     let prepared = check(args, &plan, &comparison)
         .and_then(|()| runs::remember_target(run.lock.client(), target.url()))
-        .and_then(|()| mark_equal(run.lock, &comparison, &plan, &marks))
-        .and_then(|()| clear_duplicates(run.lock, &target, &comparison, &marks, args, signals));
+        .and_then(|()| mark_equal(run.lock, &comparison, &plan, &marks));
     if let Err(failure) = prepared {
         return Err(commands::end_failed(run, failure));
     }
@@ -94,9 +92,9 @@ fn work(difference: &Difference, doubled: &BTreeSet<PostId>) -> Work {
     let after = if difference.local { Wish::Present } else { Wish::Absent };
     let of_doubled = difference.parent.is_some_and(|post| doubled.contains(&post));
     let before = match difference.kind {
-        // A capped listing must not make duplicates: asked for before it is created. Listed
-        // duplicates are gone by then, and asked for all the same.
-        DifferenceKind::Missing | DifferenceKind::Duplicate => Presence::Unknown,
+        // A capped listing must not make duplicates: asked for before it is created.
+        DifferenceKind::Missing => Presence::Unknown,
+        DifferenceKind::Duplicate => Presence::Doubled,
         // Deleting the doubled post may have taken its comments along.
         _ if of_doubled => Presence::Unknown,
         DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => Presence::Present,
@@ -124,7 +122,7 @@ fn check(args: &Sync, plan: &Plan, comparison: &Comparison) -> Result<()> {
     let sides: Vec<Sides> = comparison
         .counts
         .iter()
-        .map(|(entity, counts)| Sides { entity: *entity, local: counts.local, target: counts.target })
+        .map(|(entity, counts)| Sides { entity: *entity, local: counts.local, target: counts.objects() })
         .collect();
     plan.check_full(&sides).map_err(|over| {
         Failure::new(Kind::Refused, over)
@@ -139,26 +137,6 @@ fn mark_equal(lock: &mut Lock, comparison: &Comparison, plan: &Plan, marks: &BTr
         comparison.pending.iter().filter(|p| !planned.contains(&p.key)).map(|p| Fact::Done(p.key)).collect();
     for batch in equal.chunks(RECORD_BATCH) {
         lock.run(|client| objects::record(client, batch, marks))?;
-    }
-    Ok(())
-}
-
-/// Deletes what the target lists more than once, until it is gone; the plan then puts it
-/// back, and asks for the comments of posts that were deleted.
-fn clear_duplicates(
-    lock: &mut Lock,
-    target: &Arc<Target>,
-    comparison: &Comparison,
-    marks: &BTreeMap<Key, Mark>,
-    args: &Sync,
-    signals: &Signals,
-) -> Result<()> {
-    for difference in comparison.differences.iter().filter(|d| d.kind == DifferenceKind::Duplicate) {
-        let key = difference.key;
-        if let Some(mark) = marks.get(&key) {
-            lock.run(|client| objects::announce(client, key, *mark))?;
-        }
-        duplicates::clear(target, key, args.rate, signals)?;
     }
     Ok(())
 }

@@ -40,18 +40,20 @@ impl Portion {
     }
 }
 
-/// Reads what is pending, of a shard or all of it.
+/// Reads what is pending, and what a full sync did not end, of a shard or all of it.
 pub(super) fn read(client: &mut impl GenericClient, shard: Option<Shard>, patience: Patience) -> Result<Portion> {
     let mut pending = Vec::new();
     // Posts that other shards have yet to create.
     let mut coming = BTreeSet::new();
-    change_log::each_pending(client, |one| {
+    let mut take = |one: Pending| {
         if shard.is_none_or(|shard| shard.has(one.key, one.home)) {
             pending.push(one);
         } else if let (Key::Post(post), true) = (one.key, is_created(&one)) {
             coming.insert(post);
         }
-    })?;
+    };
+    change_log::each_pending(client, &mut take)?;
+    change_log::unfinished(client)?.into_iter().for_each(take);
     Ok(divide(pending, &coming, patience))
 }
 

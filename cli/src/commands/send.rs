@@ -58,26 +58,18 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
     }
 }
 
-/// Objects that no plan has, and that wait all the same.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Waiting {
-    /// Parked, with no event.
-    pub parked: u64,
-    /// Held by another shard's post.
-    pub held: u64,
-}
-
 /// Ends a dry run: shows the plan, and then how a run would end that sends nothing, or is refused.
-pub(super) fn show(args: &Sync, plan: &Plan, besides: Waiting, checked: Result<()>, ui: &Ui) -> Result<Outcome> {
+/// `held` objects of the plan wait for another shard's post.
+pub(super) fn show(args: &Sync, plan: &Plan, held: u64, checked: Result<()>, ui: &Ui) -> Result<Outcome> {
     let limit = match (args.limit, ui.format()) {
         (Some(limit), _) => limit,
         (None, Format::Text) => ACTIONS_SHOWN,
         (None, Format::Json | Format::Lines) => usize::MAX,
     };
     let mut report = PlanReport::new(plan, limit);
-    // Whom another shard holds is among the plan's parked ones.
-    report.parked = report.parked.saturating_sub(besides.held) + besides.parked;
-    report.held += besides.held;
+    // Those are among its parked ones.
+    report.parked = report.parked.saturating_sub(held);
+    report.held += held;
     let exit = match (report.is_empty(), report.parked + report.held) {
         (false, _) => Exit::Differ,
         (true, 0) => Exit::Done,
@@ -131,9 +123,9 @@ impl Sending<'_> {
         if summary.done.values().any(|tally| tally.requests() > 0) {
             run.lock.run(|client| runs::remember_target(client, target.url()))?;
         }
-        let ended = ending(&summary, run.parked, signals);
+        let ended = ending(&summary, signals);
         let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
-        report.parked = report.parked.saturating_sub(run.waiting + run.held) + run.parked;
+        report.parked = report.parked.saturating_sub(run.waiting + run.held);
         report.held += run.held;
         report.waiting = run.waiting;
         let end = runs::RunEnd {
@@ -162,11 +154,11 @@ impl Sending<'_> {
     }
 }
 
-/// Returns how a run with this summary ends; `parked` objects wait besides.
-fn ending(summary: &Summary, parked: u64, signals: &Signals) -> Result<Exit> {
+/// Returns how a run with this summary ends.
+fn ending(summary: &Summary, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
         Some(stop) => Err(stopped(stop, signals)),
-        None if summary.failed + summary.parked + summary.parked_before + summary.held + parked > 0 => Ok(Exit::Partly),
+        None if summary.failed + summary.parked + summary.parked_before + summary.held > 0 => Ok(Exit::Partly),
         None => Ok(Exit::Done),
     }
 }

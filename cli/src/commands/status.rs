@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
 use crate::settings::Settings;
-use crate::store::log as change_log;
+use crate::store::log::{self as change_log, Pending};
 use crate::store::{Purpose, connect, lock, objects, runs, schema};
 use crate::target::base_url;
 use crate::ui::Ui;
@@ -40,14 +40,16 @@ pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
 pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<StatusReport> {
     let (mut pending, mut events, mut since) = (0, 0, None::<SystemTime>);
     let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
-    change_log::each_pending(client, |one| {
+    let mut count = |one: Pending| {
         pending += 1;
         events += one.merged.events;
         since = Some(since.map_or(one.since, |since| since.min(one.since)));
         if one.standing == Standing::Ready {
             tallies.entry(one.key.entity()).or_default().add(one.work().action());
         }
-    })?;
+    };
+    change_log::each_pending(client, &mut count)?;
+    change_log::unfinished(client)?.into_iter().for_each(count);
     let now = runs::now(client)?;
     let oldest = since.map(|since| now.duration_since(since).unwrap_or_default());
     let left = objects::left(client, LEFT_MAX)?;

@@ -2,7 +2,7 @@
 
 use crate::args::Sync;
 use crate::commands::portion::{self, Patience};
-use crate::commands::send::{self, Sending, Waiting, check, marks, target};
+use crate::commands::send::{self, Sending, check, marks, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
@@ -12,7 +12,7 @@ use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind};
 use crate::store::watch::{Watch, Watcher};
-use crate::store::{Purpose, connect, objects, schema};
+use crate::store::{Purpose, connect, schema};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
 
@@ -67,7 +67,6 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard)?;
     let target = target(args, settings, &mut lock)?;
     let portion = portion::read(lock.client(), args.shard, patience)?;
-    let parked = objects::parked_without_event(lock.client())?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
         let exit = if portion.plan.works().is_empty() { Exit::Done } else { Exit::Partly };
@@ -75,7 +74,7 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     }
     let (plan, marks) = (&portion.plan, marks(&portion.pending));
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
-    (run.waiting, run.held, run.parked) = (portion.waiting, portion.held, parked);
+    (run.waiting, run.held) = (portion.waiting, portion.held);
     if let Err(failure) = check(args, plan) {
         return Err(commands::end_failed(run, failure));
     }
@@ -86,8 +85,7 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let portion = portion::read(&mut client, args.shard, Patience::Tries)?;
-    let parked = objects::parked_without_event(&mut client)?;
-    send::show(args, &portion.plan, Waiting { parked, held: portion.held }, check(args, &portion.plan), ui)
+    send::show(args, &portion.plan, portion.held, check(args, &portion.plan), ui)
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).

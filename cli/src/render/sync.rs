@@ -25,7 +25,7 @@ pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<
 
 /// A run: counts, then what is left.
 pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    lines(&actions(["created", "updated", "deleted", "found", "nothing"], &report.done, page), out)?;
+    lines(&actions(["created", "updated", "deleted", "found", "nothing", "renewed"], &report.done, page), out)?;
     let methods: Vec<String> = report.methods.iter().map(|(method, n)| format!("{} {method}", number(*n))).collect();
     let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
     writeln!(
@@ -64,16 +64,20 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
 
 /// Counts of a plan, by entity and action.
 pub fn planned(plan: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
-    actions(["create", "update", "delete", "ask", "nothing"], plan, page)
+    actions(["create", "update", "delete", "ask", "nothing", "renew"], plan, page)
 }
 
-fn actions(heads: [&str; 5], actions: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
-    let [create, update, delete, ask, nothing] = heads;
-    let mut table = table(page, &["", create, update, delete, ask, nothing], &[1, 2, 3, 4, 5]);
+fn actions(heads: [&str; 6], actions: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
+    let columns: [fn(&Actions) -> u64; 6] =
+        [|a| a.create, |a| a.update, |a| a.delete, |a| a.ask, |a| a.nothing, |a| a.renew];
+    // The last one is rare, and takes room.
+    let is_shown = |at: usize| at + 1 < columns.len() || actions.values().any(|a| columns[at](a) > 0);
+    let shown: Vec<usize> = (0..columns.len()).filter(|at| is_shown(*at)).collect();
+    let head: Vec<&str> = std::iter::once("").chain(shown.iter().map(|at| heads[*at])).collect();
+    let mut table = table(page, &head, &(1..head.len()).collect::<Vec<_>>());
     for (entity, a) in actions.iter().rev() {
-        let numbers = [a.create, a.update, a.delete, a.ask, a.nothing].map(number);
         let mut row = vec![(*entity).to_owned()];
-        row.extend(numbers);
+        row.extend(shown.iter().map(|at| number(columns[*at](a))));
         table.add_row(row);
     }
     table

@@ -19,14 +19,22 @@ pub struct Actions {
     pub delete: u64,
     /// GET first; in what was done, GET alone.
     pub ask: u64,
+    /// Of what the target has more than once: DELETE until it is gone, then POST. Rare, and left out where it is 0.
+    #[serde(skip_serializing_if = "is_none")]
+    pub renew: u64,
     /// Changes that come to nothing: created and deleted in between.
     pub nothing: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl From<Tally> for Actions {
     fn from(tally: Tally) -> Self {
-        let Tally { create, update, delete, ask, nothing } = tally;
-        Self { create, update, delete, ask, nothing }
+        let Tally { create, update, delete, ask, renew, nothing } = tally;
+        Self { create, update, delete, ask, renew, nothing }
     }
 }
 
@@ -65,7 +73,7 @@ pub struct PlannedAction {
     pub entity: &'static str,
     /// The id.
     pub id: i64,
-    /// create, update, delete, ask.
+    /// create, update, delete, ask, renew.
     pub action: &'static str,
 }
 
@@ -103,6 +111,7 @@ fn word(action: Action) -> Option<&'static str> {
         Action::Update => Some("update"),
         Action::Delete => Some("delete"),
         Action::Ask => Some("ask"),
+        Action::Renew => Some("renew"),
         Action::Nothing => None,
     }
 }

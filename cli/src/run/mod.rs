@@ -2,7 +2,6 @@
 
 mod crew;
 pub mod driver;
-pub mod duplicates;
 pub mod periodic;
 
 use crate::error::{Failure, Kind, Result};
@@ -21,15 +20,13 @@ pub struct Run<'l> {
     pub waiting: u64,
     /// Comments that it holds until another shard has created their post; they are, too.
     pub held: u64,
-    /// Parked objects that are not in the plan: no event speaks for them.
-    pub parked: u64,
 }
 
 impl<'l> Run<'l> {
     /// Begins one against `target_url`.
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
         let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, lock, waiting: 0, held: 0, parked: 0 })
+        Ok(Self { id, lock, waiting: 0, held: 0 })
     }
 
     /// Returns its id.

@@ -11,7 +11,7 @@ use postgres::{GenericClient, Row};
 
 use crate::error::{Failure, Kind, Result};
 
-/// An object with unsynced events.
+/// An object with unsynced events, or with a conversation that has not come to its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Pending {
     /// Which.
@@ -106,17 +106,56 @@ pub fn each_pending(client: &mut impl GenericClient, mut each: impl FnMut(Pendin
     Ok(())
 }
 
+/// Conversations that have begun and no event speaks for: a full sync's that did not come to
+/// their end. What is wished is what the master has now.
+const UNFINISHED: &str = "
+    SELECT o.entity_table, o.entity_pk, o.presence, o.state = 'parked' AS parked, o.updated_at AS logged_at,
+           coalesce(o.next_try_at > clock_timestamp(), false) AS waits,
+           p.id IS NOT NULL OR c.id IS NOT NULL AS here, coalesce(c.post_id, o.parent_pk) AS parent_pk
+    FROM news_sync_object o
+    LEFT JOIN news_post p ON o.entity_table = 'news_post' AND p.id = o.entity_pk
+    LEFT JOIN news_comment c ON o.entity_table = 'news_comment' AND c.id = o.entity_pk
+    WHERE o.state <> 'discarded' AND NOT EXISTS (
+        SELECT FROM news_modelevent e
+        WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL)
+    ORDER BY o.entity_table, o.entity_pk";
+
+/// Reads objects without unsynced events whose conversation has not come to its end. Their events
+/// are none, and the last one's id is 0: there is nothing to mark.
+pub fn unfinished(client: &mut impl GenericClient) -> Result<Vec<Pending>> {
+    let rows = client.query(UNFINISHED, &[])?;
+    rows.iter()
+        .map(|row| {
+            let presence = presence_of(row.get("presence")).ok_or_else(|| odd("presence", row.get("presence")))?;
+            let after = if row.get("here") { Wish::Present } else { Wish::Absent };
+            Ok(Pending {
+                key: key(row)?,
+                merged: Merged { change: Change { before: presence, after }, first_id: 0, last_id: 0, events: 0 },
+                parent: parent(row),
+                home: parent(row),
+                since: row.get("logged_at"),
+                recorded: Some(presence),
+                standing: if row.get("parked") { Standing::Parked } else { Standing::Ready },
+                waits: row.get("waits"),
+            })
+        })
+        .collect()
+}
+
+fn key(row: &Row) -> Result<Key> {
+    let table = row.get("entity_table");
+    let entity = Entity::of_table(table).ok_or_else(|| odd("entity_table", table))?;
+    entity.key(row.get("entity_pk")).map_err(|bad| Failure::new(Kind::Database, bad))
+}
+
 fn parent(row: &Row) -> Option<PostId> {
     row.get::<_, Option<i64>>("parent_pk").and_then(|id| PostId::new(id).ok())
 }
 
 fn event(row: &Row) -> Result<(Key, Merged)> {
-    let entity =
-        Entity::of_table(row.get("entity_table")).ok_or_else(|| odd("entity_table", row.get("entity_table")))?;
-    let key = entity.key(row.get("entity_pk")).map_err(|bad| Failure::new(Kind::Database, bad))?;
     let kind = EventType::of_word(row.get("type")).ok_or_else(|| odd("type", row.get("type")))?;
     let id = row.get("id");
-    Ok((key, Merged { change: Change::of(kind), first_id: id, last_id: id, events: 1 }))
+    Ok((key(row)?, Merged { change: Change::of(kind), first_id: id, last_id: id, events: 1 }))
 }
 
 /// What is recorded of a conversation that has begun.
@@ -139,13 +178,10 @@ fn begun(client: &mut impl GenericClient) -> Result<BTreeMap<Key, Begun>> {
     )?;
     let mut all = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let entity =
-            Entity::of_table(row.get("entity_table")).ok_or_else(|| odd("entity_table", row.get("entity_table")))?;
-        let key = entity.key(row.get("entity_pk")).map_err(|bad| Failure::new(Kind::Database, bad))?;
         let presence = presence_of(row.get("presence")).ok_or_else(|| odd("presence", row.get("presence")))?;
         let begun =
             Begun { presence, event_id: row.get("event_id"), parked: row.get("parked"), waits: row.get("waits") };
-        all.insert(key, begun);
+        all.insert(key(&row)?, begun);
     }
     Ok(all)
 }
@@ -171,7 +207,8 @@ pub fn presence_word(presence: Presence) -> &'static str {
     match presence {
         Presence::Absent => "absent",
         Presence::Present => "present",
-        Presence::Unknown => "unknown",
+        // Of what is there more than once, whatever comes next begins with a question, too.
+        Presence::Unknown | Presence::Doubled => "unknown",
     }
 }
 

@@ -60,13 +60,6 @@ pub fn prepare(client: &mut Client, works: &[(Key, Wish, Mark)]) -> Result<BTree
     Ok(objects)
 }
 
-/// Commits that requests may be sent for one object.
-pub fn announce(client: &mut Client, key: Key, mark: Mark) -> Result<()> {
-    let mut columns = Columns::default();
-    columns.push(key, mark);
-    announce_all(client, &columns)
-}
-
 fn announce_all(client: &mut impl GenericClient, columns: &Columns) -> Result<()> {
     client.execute(
         "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk)
@@ -159,10 +152,19 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
              WHERE e.entity_table = u.t AND e.entity_pk = u.pk AND e.id <= u.last_id AND e.synced_at IS NULL",
             &[&done.tables, &done.pks, &done.last_ids],
         )?;
+        // No event said what was there before, so a newer one does not either: the next run asks.
         transaction.execute(
-            "DELETE FROM news_sync_object o USING unnest($1::text[], $2::bigint[]) AS u (t, pk)
-             WHERE o.entity_table = u.t AND o.entity_pk = u.pk",
-            &[&done.tables, &done.pks],
+            "UPDATE news_sync_object o SET presence = 'unknown', state = 'waiting', reason = NULL, status = NULL
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS u (t, pk, last_id)
+             WHERE o.entity_table = u.t AND o.entity_pk = u.pk AND u.last_id = 0 AND EXISTS (
+                 SELECT FROM news_modelevent e WHERE e.entity_table = u.t AND e.entity_pk = u.pk AND e.synced_at IS NULL)",
+            &[&done.tables, &done.pks, &done.last_ids],
+        )?;
+        transaction.execute(
+            "DELETE FROM news_sync_object o USING unnest($1::text[], $2::bigint[], $3::bigint[]) AS u (t, pk, last_id)
+             WHERE o.entity_table = u.t AND o.entity_pk = u.pk AND (u.last_id <> 0 OR NOT EXISTS (
+                 SELECT FROM news_modelevent e WHERE e.entity_table = u.t AND e.entity_pk = u.pk AND e.synced_at IS NULL))",
+            &[&done.tables, &done.pks, &done.last_ids],
         )?;
     }
     if !left.pks.is_empty() {
@@ -253,7 +255,7 @@ pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>>
              LATERAL (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
                       AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL) AS unsynced (last_id),
              LATERAL (SELECT CASE WHEN state = 'parked' AND last_id > event_id THEN 'waiting' ELSE state END) AS s (stands)
-         WHERE last_id IS NOT NULL OR state = 'parked'
+         WHERE state <> 'discarded'
          ORDER BY stands <> 'parked', stands, entity_table DESC, entity_pk LIMIT $1",
         &[&limit],
     )?;
@@ -273,17 +275,6 @@ pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>>
             })
         })
         .collect()
-}
-
-/// Counts parked objects that no event speaks for: a full sync could not repair them.
-pub fn parked_without_event(client: &mut impl GenericClient) -> Result<u64> {
-    let row = client.query_one(
-        "SELECT count(*) FROM news_sync_object o WHERE state = 'parked' AND NOT EXISTS (
-             SELECT FROM news_modelevent e WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk
-                AND e.synced_at IS NULL)",
-        &[],
-    )?;
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
 /// Lets parked objects be tried again: all, or these, and then none if one of them is not
@@ -381,19 +372,19 @@ fn discard_one(client: &mut impl GenericClient, key: Key) -> Result<Option<u64>>
          WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
         &[&table, &pk],
     )?;
-    let parked = client.execute(
-        "UPDATE news_sync_object SET state = 'waiting'
-         WHERE entity_table = $1 AND entity_pk = $2 AND state = 'parked'",
+    let begun = client.execute(
+        "UPDATE news_sync_object SET state = 'discarded'
+         WHERE entity_table = $1 AND entity_pk = $2 AND state <> 'discarded'",
         &[&table, &pk],
     )?;
-    if events + parked == 0 {
+    if events + begun == 0 {
         return Ok(None);
     }
     // The target has it or not, whatever the log says from now on: the next change asks.
     client.execute(
         "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
-         VALUES ($1, $2, 'unknown', 'waiting', 0)
-         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'waiting', status = NULL,
+         VALUES ($1, $2, 'unknown', 'discarded', 0)
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'discarded', status = NULL,
              reason = NULL, failures = 0, next_try_at = NULL",
         &[&table, &pk],
     )?;

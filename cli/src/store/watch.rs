@@ -39,20 +39,24 @@ impl Watch {
 /// where it believes that unsynced events are many.
 const ANY: &str = "SELECT FROM news_modelevent WHERE synced_at IS NULL ORDER BY entity_table, entity_pk, id LIMIT 1";
 
+/// What a full sync did not end with. The table is small.
+const LEFT: &str = "SELECT FROM news_sync_object WHERE state IN ('sent', 'waiting') LIMIT 1";
+
 /// Costs what is pending; asked only when something is.
 const WHAT: &str = "
     SELECT count(*), coalesce(sum(hashint8extended(id, 0)::numeric), 0)::text,
            (SELECT count(*) FROM news_sync_object WHERE state = 'parked'),
            (SELECT count(*) FROM news_sync_object o
-            WHERE state = 'waiting' AND next_try_at <= clock_timestamp()
-              AND EXISTS (SELECT FROM news_modelevent e WHERE e.entity_table = o.entity_table
-                          AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL))
+            WHERE state IN ('sent', 'waiting') AND coalesce(next_try_at <= clock_timestamp(), NOT EXISTS (
+                SELECT FROM news_modelevent e
+                WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL)))
     FROM news_modelevent WHERE synced_at IS NULL";
 
 /// A connection that looks.
 pub struct Watcher {
     client: Client,
     any: Statement,
+    left: Statement,
     what: Statement,
 }
 
@@ -63,13 +67,13 @@ impl Watcher {
         schema::require_current(&mut client)?;
         // The partial index is right whatever the statistics say.
         client.batch_execute("SET enable_seqscan = off")?;
-        let (any, what) = (client.prepare(ANY)?, client.prepare(WHAT)?);
-        Ok(Self { client, any, what })
+        let (any, left, what) = (client.prepare(ANY)?, client.prepare(LEFT)?, client.prepare(WHAT)?);
+        Ok(Self { client, any, left, what })
     }
 
     /// Looks. After a failure this connection is of no more use.
     pub fn look(&mut self) -> Result<Watch> {
-        if self.client.query_opt(&self.any, &[])?.is_none() {
+        if self.client.query_opt(&self.any, &[])?.is_none() && self.client.query_opt(&self.left, &[])?.is_none() {
             return Ok(Watch::Nothing);
         }
         let row = self.client.query_one(&self.what, &[])?;

@@ -186,7 +186,7 @@ fn json_server_that_watches_its_file_is_repaired_by_a_full_sync() {
 fn a_target_with_ids_of_its_own_is_refused_and_nothing_is_left_there() {
     let mut pair = Pair::new(["--mode", "own-ids"]);
     for (edit, key) in [(NEW_POST, "posts/101"), (NEW_COMMENT, "comments/501")] {
-        pair.edit("DELETE FROM news_modelevent");
+        pair.edit("DELETE FROM news_modelevent; DELETE FROM news_sync_object");
         let before = pair.fake.http().get("/db").json();
         pair.edit(edit);
         let refused = pair.sync([]).expect_code(4);

@@ -1,11 +1,12 @@
 //! How objects and runs end, and what is recorded of it.
 
+use alloc::format;
 use core::time::Duration;
 
 use crate::merge::Presence;
 use crate::object::ATTEMPTS_MAX;
 use crate::plan::Stage;
-use crate::reply::Told;
+use crate::reply::{Answer, Told};
 use crate::session::order::Fate;
 use crate::session::pace::Exhausted;
 use crate::session::types::{Fact, Left, Next, Stop};
@@ -31,6 +32,9 @@ impl Session {
     }
 
     pub(super) fn park(&mut self, place: usize, told: &Told, now: Duration) {
+        if matches!(told.answer, Answer::Equal | Answer::Different) {
+            self.items[place].why = format!("it is still there, however often it is deleted ({})", told.why);
+        }
         self.summary.parked += 1;
         self.leave(place, Left::Parked, now);
         self.end(place, Fate::Bad, now);

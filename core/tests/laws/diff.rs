@@ -79,6 +79,7 @@ fn naive(entity: Entity, local: &BTreeSet<i64>, listing: &[(i64, Listed)]) -> (V
         target: listing.len() as u64,
         equal: (local.len() - unequal) as u64,
         nameless: nameless.len() as u64,
+        copies: target.values().map(|all| all.len() as u64 - 1).sum(),
     };
     (differences, counts)
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use crate::cases;
 
 const EVENTS: [EventType; 3] = [Created, Updated, Deleted];
-const PRESENCES: [Presence; 3] = [Presence::Absent, Presence::Present, Presence::Unknown];
+const PRESENCES: [Presence; 4] = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
 const WISHES: [Wish; 2] = [Wish::Absent, Wish::Present];
 
 fn changes() -> Vec<Change> {

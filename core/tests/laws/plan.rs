@@ -9,7 +9,8 @@ use crate::cases;
 
 /// Any work on any set of objects, each once.
 fn works() -> impl Strategy<Value = Vec<Work>> {
-    let presence = prop::sample::select([Presence::Absent, Presence::Present, Presence::Unknown].as_slice());
+    let all = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
+    let presence = prop::sample::select(all.to_vec());
     let wish = prop::sample::select([Wish::Absent, Wish::Present].as_slice());
     let one = (presence, wish, any::<bool>(), 1_i64..9);
     prop::collection::btree_map((any::<bool>(), 1_i64..30), one, 0..30).prop_map(|drawn| {
@@ -30,9 +31,9 @@ fn shuffled() -> impl Strategy<Value = (Vec<Work>, Vec<Work>)> {
 /// What may not come after what, as TARGETS 9 puts it: a number for each of its six steps.
 fn step(work: &Work) -> u8 {
     match (work.key.entity(), work.action(), work.after) {
-        (Entity::Post, Action::Create | Action::Ask, Wish::Present) => 1,
+        (Entity::Post, Action::Create | Action::Ask | Action::Renew, Wish::Present) => 1,
         (Entity::Post, Action::Update, _) => 2,
-        (Entity::Comment, Action::Create | Action::Ask, Wish::Present) => 3,
+        (Entity::Comment, Action::Create | Action::Ask | Action::Renew, Wish::Present) => 3,
         (Entity::Comment, Action::Update, _) => 4,
         (Entity::Comment, _, _) => 5,
         (Entity::Post, _, _) => 6,

@@ -177,7 +177,7 @@ fn row_of(entity: Entity, json: &RawValue) -> Result<Object, String> {
 }
 
 fn presence_of(word: &str) -> Result<Presence, String> {
-    let all = [Presence::Absent, Presence::Present, Presence::Unknown];
+    let all = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
     let presence = all.into_iter().find(|presence| presence_word(*presence) == word);
     presence.ok_or_else(|| format!("presence {word:?} is none of absent, present, unknown"))
 }
@@ -187,6 +187,7 @@ fn presence_word(presence: Presence) -> &'static str {
         Presence::Absent => "absent",
         Presence::Present => "present",
         Presence::Unknown => "unknown",
+        Presence::Doubled => "doubled",
     }
 }
 
@@ -203,6 +204,7 @@ fn action_word(action: Action) -> &'static str {
         Action::Update => "update",
         Action::Delete => "delete",
         Action::Ask => "ask",
+        Action::Renew => "renew",
         Action::Nothing => "nothing",
     }
 }

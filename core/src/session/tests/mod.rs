@@ -1,5 +1,6 @@
 //! Scenarios: a plan, a target in a closure, and what came of it. Everything takes 10 ms.
 
+mod doubled;
 mod firsts;
 mod order;
 mod trouble;
