@@ -2,8 +2,10 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::error::{Failure, Kind, Result};
 
@@ -18,7 +20,7 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if path.metadata().is_ok_and(|data| !data.is_file()) {
         // In the place of /dev/null a file would be nobody's wish.
-        let mut out = BufWriter::new(File::options().write(true).open(path).map_err(cannot)?);
+        let mut out = BufWriter::new(open_at_once(path).map_err(cannot)?);
         return write(&mut out).and_then(|()| out.flush()).map_err(cannot);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -32,10 +34,19 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
     file.persist(path).map(drop).map_err(|error| cannot(error.error))
 }
 
-/// The name of a file that is on its way says nothing to who asked for another one.
+/// Opens what is no regular file, without waiting for somebody to read from a pipe.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().write(true).custom_flags(flags).open(path)?;
+    // From here on it may wait: for a reader that is there.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+/// tempfile names the file that is on its way, which says nothing to who asked for another one.
 fn without_temporary_name(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(std::error::Error::source);
-    inner.map_or_else(|| error.to_string(), ToString::to_string)
+    let text = error.to_string();
+    text.split_once(" at path \"").map_or(text.as_str(), |(why, _)| why).to_owned()
 }
 
 #[cfg(test)]
@@ -55,6 +66,9 @@ mod tests {
         assert!(failed.unwrap_err().to_string().ends_with("report: the disk is full"));
         assert_eq!((std::fs::read(&path).unwrap(), names()), (b"one".to_vec(), 1));
         replace(Path::new("/dev/null"), 0o644, |out| out.write_all(b"x")).unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(replace(&pipe, 0o644, |_| Ok(())).is_err(), "nobody reads");
     }
 
     #[test]

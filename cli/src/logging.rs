@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use news_core::chars::misleads;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -131,10 +132,11 @@ fn json(record: &Record<'_>) -> String {
     object.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
     object.insert("message".into(), record.args().to_string().into());
     let _ = record.key_values().visit(&mut JsonPairs(&mut object));
-    serde_json::Value::Object(object).to_string()
+    crate::json::line(&object)
 }
 
-/// Returns `text` with control characters escaped, so that what a stranger sent stays one line.
+/// Returns `text` with an escape for each character that misleads, so that what a stranger sent
+/// stays one line, and is what it seems to be.
 pub fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if misleads(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

@@ -8,6 +8,7 @@ mod door;
 mod error;
 mod fake_api;
 mod files;
+mod json;
 mod listing;
 mod logging;
 mod master;

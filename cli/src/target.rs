@@ -38,6 +38,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Targets cut idle connections after about 5 s (TARGETS 14); ours are younger.
 const IDLE_AGE_MAX: Duration = Duration::from_millis(3500);
+/// In front of a listing; more is none.
+const BLANKS_MAX: u64 = 64 * 1024;
 /// An answer about one object is read up to here.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -133,7 +135,7 @@ impl Target {
     /// Looks whether `GET /posts` begins to answer with a list.
     pub fn look_at_listing(&self) -> Listing {
         let url = format!("{}/{}", self.base, Entity::Post);
-        let response = match self.authorised(self.agent.get(&url)).call() {
+        let response = match self.with_headers(self.agent.get(&url)).call() {
             Ok(response) => response,
             Err(error) => return Listing::None(describe(&error)),
         };
@@ -145,7 +147,8 @@ impl Target {
             _ => return Listing::Other(format!("status {status}")),
         }
         // Read no further than to the first character that counts, and drop the rest.
-        for byte in BufReader::with_capacity(64, response.into_body().into_reader()).bytes() {
+        let start = response.into_body().into_reader().take(BLANKS_MAX);
+        for byte in BufReader::with_capacity(64, start).bytes() {
             match byte {
                 Ok(b' ' | b'\t' | b'\r' | b'\n') => {}
                 Ok(b'[') => return Listing::Good,
@@ -153,7 +156,7 @@ impl Target {
                 Err(error) => return Listing::None(format!("GET /posts: {error}")),
             }
         }
-        Listing::Other(String::from("an empty body"))
+        Listing::Other(String::from("a body with nothing in it"))
     }
 }
 

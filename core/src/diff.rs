@@ -93,7 +93,12 @@ pub struct Join {
     /// Rows and elements without a partner yet.
     local: BTreeMap<i64, Fingerprint>,
     target: BTreeMap<i64, Option<Fingerprint>>,
+    /// Elements for which no row can come any more, and such that cannot be read.
+    extra: IdSet,
+    faulty: IdSet,
+    rowless: usize,
     local_last: i64,
+    rows_ended: bool,
     /// Ids the target listed, to notice the second time.
     ids: IdSet,
     doubled: IdSet,
@@ -108,7 +113,11 @@ impl Join {
             entity,
             local: BTreeMap::new(),
             target: BTreeMap::new(),
+            extra: IdSet::default(),
+            faulty: IdSet::default(),
+            rowless: 0,
             local_last: 0,
+            rows_ended: false,
             ids: IdSet::default(),
             doubled: IdSet::default(),
             different: Vec::new(),
@@ -152,10 +161,20 @@ impl Join {
         let there = there();
         match self.local.remove(&key.id()) {
             Some(here) => self.pair(key, here, there),
-            None => {
+            None if !self.rows_ended && self.wants_local(key.id()) => {
                 self.target.insert(key.id(), there);
             }
+            None => {
+                let set = if there.is_some() { &mut self.extra } else { &mut self.faulty };
+                set.insert(key.id());
+                self.rowless += 1;
+            }
         }
+    }
+
+    /// Says that no further local row comes.
+    pub fn end_rows(&mut self) {
+        self.rows_ended = true;
     }
 
     /// Takes the next local row and the next element at once, where both are of `key`: no
@@ -174,9 +193,9 @@ impl Join {
         }
     }
 
-    /// Returns how many elements are held back: listed, and no row has come for them yet.
-    pub fn held(&self) -> usize {
-        self.target.len()
+    /// Returns how many elements are known to differ, or have no row yet.
+    pub fn found(&self) -> usize {
+        self.target.len() + self.rowless + self.different.len()
     }
 
     /// Counts an element. Returns its key if it is one of ours, and comes for the first time.
@@ -214,13 +233,16 @@ impl Join {
             Some(_) => (*id, Kind::Extra),
             None => (*id, Kind::Unreadable),
         }));
+        let sides = sides.chain(self.extra.iter().map(|id| (id, Kind::Extra)));
+        let sides = sides.chain(self.faulty.iter().map(|id| (id, Kind::Unreadable)));
         // The ids were keys when they came.
         all.extend(sides.filter_map(|(id, kind)| Some(Difference { key: self.entity.key(id).ok()?, kind })));
         all.sort_unstable_by_key(|d| (d.key, d.kind != Kind::Duplicate, d.kind));
         all.dedup_by_key(|d| d.key);
         // Every row is equal or in the list. Counting equal pairs as they come would depend
         // on which of an id's several elements came first.
-        let rows = all.iter().filter(|d| !self.target.contains_key(&d.key.id())).count();
+        let is_row = |id| !self.target.contains_key(&id) && !self.extra.contains(id) && !self.faulty.contains(id);
+        let rows = all.iter().filter(|d| is_row(d.key.id())).count();
         self.counts.equal = self.counts.local.saturating_sub(rows as u64);
         (all, self.counts)
     }
@@ -252,6 +274,7 @@ mod tests {
             post(1, "t"),
             post(4, "t"),
             String::from(r#"{"id":-1}"#),
+            String::from(r#"{"id":8}"#),
         ];
         let key = |id| Entity::Post.key(id).unwrap();
         let expected = vec![
@@ -259,6 +282,7 @@ mod tests {
             Difference { key: key(3), kind: Kind::Unreadable },
             Difference { key: key(4), kind: Kind::Duplicate },
             Difference { key: key(5), kind: Kind::Missing },
+            Difference { key: key(8), kind: Kind::Unreadable },
             Difference { key: key(9), kind: Kind::Extra },
         ];
         for split in 0..=local.len() {
@@ -274,7 +298,7 @@ mod tests {
             }
             let (differences, counts) = join.finish();
             assert_eq!(differences, expected, "split at {split}");
-            assert_eq!(counts, Counts { local: 5, target: 7, equal: 1, nameless: 1, copies: 1 });
+            assert_eq!(counts, Counts { local: 5, target: 8, equal: 1, nameless: 1, copies: 1 });
         }
     }
 }

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Object, Value};
 
+/// A longer text stands in the fields as its digest: no object of ours has one (4 bytes a character).
+const LONG_BYTES: usize = 4 * 1024;
+
 /// The first 128 bits of SHA-256 over the fields, each with its length in front, so that
 /// no two objects have the same by accident, nor by somebody's design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +42,15 @@ pub fn write_number(number: i64, fields: &mut Vec<u8>) {
     fields.extend_from_slice(&number.to_le_bytes());
 }
 
-/// Appends a text, in UTF-8, as a fingerprint takes it.
+/// Appends a text, in UTF-8, as a fingerprint takes it: one longer than any of ours by its digest,
+/// so that fields stay small, whatever a target says.
 pub fn write_text(text: &[u8], fields: &mut Vec<u8>) {
     fields.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    fields.extend_from_slice(text);
+    if text.len() > LONG_BYTES {
+        fields.extend_from_slice(&Sha256::digest(text));
+    } else {
+        fields.extend_from_slice(text);
+    }
 }
 
 /// Takes fields in the model's order.
@@ -58,7 +66,11 @@ impl Hasher {
     /// Adds a text.
     pub fn text(&mut self, text: &str) {
         self.0.update((text.len() as u64).to_le_bytes());
-        self.0.update(text.as_bytes());
+        if text.len() > LONG_BYTES {
+            self.0.update(Sha256::digest(text.as_bytes()));
+        } else {
+            self.0.update(text.as_bytes());
+        }
     }
 
     /// Returns the fingerprint of what was added.

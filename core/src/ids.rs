@@ -23,6 +23,17 @@ impl IdSet {
     }
 }
 
+impl IdSet {
+    /// Returns the ids, in order.
+    pub fn iter(&self) -> impl Iterator<Item = i64> {
+        let of_word = |(word, bits): (&i64, &u64)| {
+            let (word, bits) = (*word, *bits);
+            (0..64).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| (word << 6) | bit)
+        };
+        self.0.iter().flat_map(of_word)
+    }
+}
+
 fn place(id: i64) -> (i64, u64) {
     (id >> 6, 1 << (id & 63))
 }
@@ -30,6 +41,7 @@ fn place(id: i64) -> (i64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn an_id_is_new_once() {
@@ -41,5 +53,7 @@ mod tests {
             assert!(ids.contains(id), "{id}");
         }
         assert!(!ids.contains(2) && !ids.contains(62) && !ids.contains(-2));
+        let all: Vec<i64> = ids.iter().collect();
+        assert_eq!(all, [i64::MIN, -1, 0, 1, 63, 64, 65, 9_007_199_254_740_991, i64::MAX]);
     }
 }

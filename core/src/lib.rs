@@ -17,6 +17,7 @@
 
 extern crate alloc;
 
+pub mod chars;
 pub mod diff;
 pub mod fingerprint;
 pub mod ids;

@@ -8,6 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
+use crate::chars::misleads;
 use crate::model::{Key, Object};
 use crate::wire::Element;
 
@@ -215,11 +216,11 @@ fn named(key: Key, body: &str) -> Named {
     }
 }
 
-/// Returns the first 200 characters in one line, control characters made spaces.
+/// Returns the first 200 characters in one line, with spaces for what misleads.
 pub fn excerpt(body: &str) -> String {
     let mut line = String::new();
     let mut chars = 0;
-    for word in body.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()) {
+    for word in body.split(|c: char| misleads(c) || c.is_whitespace()).filter(|word| !word.is_empty()) {
         if !line.is_empty() {
             line.push(' ');
         }
@@ -312,6 +313,7 @@ mod tests {
     #[test]
     fn excerpts_are_one_short_line() {
         assert_eq!(excerpt("<p>\n  no\u{1b}[31m\tway</p>"), "<p> no [31m way</p>");
+        assert_eq!(excerpt("a\u{202e}b\u{2028}c"), "a b c");
         assert_eq!(excerpt(&"é".repeat(300)).chars().count(), 201);
     }
 }

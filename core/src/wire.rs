@@ -4,6 +4,7 @@
 //! is whatever a listing holds, with its faults noted: a diff compares elements, wrong
 //! ones too. [`Element::into_object`] is strict: what an import takes.
 
+mod mend;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::Serialize;
-use serde::de::DeserializeSeed;
 
 pub use read::{CommentElement, ElementSeed, PostElement};
 
@@ -104,17 +104,34 @@ impl<'a> Element<'a> {
         Self { entity, id: None, number: None, texts: [None, None, None], faults: Vec::new() }
     }
 
-    /// Reads one element from JSON text.
+    /// Reads one element from JSON text. Text that is no Unicode is a fault of its field.
     pub fn from_json(entity: Entity, json: &'a [u8]) -> Result<Self, serde_json::Error> {
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let element = ElementSeed(entity).deserialize(&mut reader)?;
-        reader.end()?;
+        let error = match read::strictly(entity, json) {
+            Ok(element) => return Ok(element),
+            Err(error) => error,
+        };
+        let Some(mended) = mend::mended(json) else { return Err(error) };
+        let mut element = read::strictly(entity, mended.as_bytes())?.into_owned(usize::MAX);
+        for (i, field) in text_fields(entity).iter().enumerate() {
+            if element.texts[i].as_ref().is_some_and(|text| text.contains(mend::REPLACEMENT)) {
+                element.fault(field, "no Unicode (a surrogate alone, or bytes that are no UTF-8)");
+            }
+        }
         Ok(element)
     }
 
-    /// Returns the same, with nothing borrowed.
-    pub fn into_owned(self) -> Element<'static> {
-        let texts = self.texts.map(|text| text.map(|text| Cow::Owned(text.into_owned())));
+    /// Returns the same, with nothing borrowed, and of each text no more than `bytes_max` bytes and
+    /// a sign that it was cut.
+    pub fn into_owned(self, bytes_max: usize) -> Element<'static> {
+        let cut = |text: Cow<'_, str>| {
+            if text.len() <= bytes_max {
+                return Cow::Owned(text.into_owned());
+            }
+            let mut part = text[..text.floor_char_boundary(bytes_max)].to_owned();
+            part.push('…');
+            Cow::Owned(part)
+        };
+        let texts = self.texts.map(|text| text.map(cut));
         Element { entity: self.entity, id: self.id, number: self.number, texts, faults: self.faults }
     }
 
@@ -134,6 +151,11 @@ impl<'a> Element<'a> {
             Entity::Post => None,
             Entity::Comment => self.number.and_then(|id| PostId::new(id).ok()),
         }
+    }
+
+    /// Returns how many bytes its texts have.
+    pub fn text_bytes(&self) -> usize {
+        self.texts.iter().flatten().map(|text| text.len()).sum()
     }
 
     /// Returns what is wrong with its shape: fields missing or of the wrong type.

@@ -4,11 +4,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use news_core::ids::IdSet;
 use news_core::model::Fault;
 use news_core::wire::Element;
 use news_core::{Entity, Key, Object};
+use postgres::Transaction;
 
 use crate::args::Import;
 use crate::commands::Outcome;
@@ -27,6 +29,9 @@ use crate::target::{self, Target};
 use crate::ui::Ui;
 use crate::{commands, master};
 
+/// Others may write to the tables for so long before the import is refused.
+const WRITERS_MAX: Duration = Duration::from_secs(10);
+const WRITERS_LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Wrong objects named where nothing is imported.
 const FAULTS_SHOWN: usize = 20;
 /// Wrong objects listed where the rest is imported: of more it is the source that needs work.
@@ -76,12 +81,15 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 
 fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui) -> Result<(ImportReport, Exit)> {
     let mut client = connect(url, Purpose::Bulk)?;
+    rows::require_empty(&mut client)?;
     let mut transaction = client.transaction()?;
-    rows::begin_import(&mut transaction)?;
+    lock_tables(&mut transaction, signals)?;
+    // Somebody may have come before us.
+    rows::require_empty(&mut transaction)?;
     let mut counts = [0, 0];
     let mut sieve = Sieve::new(wrong);
     // Reading is another thread's work: the database is what takes its time.
-    let listing: Ahead<Objects> = Ahead::start(source, &Entity::ALL, signals)?;
+    let listing = Ahead::start(source, &Entity::ALL, signals, Objects::default)?;
     for (entity, count) in Entity::ALL.into_iter().zip(&mut counts) {
         let reading = ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;
@@ -114,6 +122,20 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
     Ok((ImportReport { source: source.name(), posts, comments, skipped }, exit))
 }
 
+/// Locks the tables once nobody else writes to them. Waits for who does, but lets nobody wait behind it.
+fn lock_tables(transaction: &mut Transaction<'_>, signals: &Signals) -> Result<()> {
+    let until = Instant::now() + WRITERS_MAX;
+    while !rows::begin_import(transaction)? {
+        if Instant::now() > until {
+            let writers = rows::writers(transaction)?.join(", ");
+            return Err(Failure::new(Kind::Refused, format!("others write to the tables: {writers}"))
+                .hint("stop them for the first load, or try again when they have ended"));
+        }
+        signals.pause(WRITERS_LOOK_EVERY)?;
+    }
+    Ok(())
+}
+
 /// Elements made into objects, or what keeps them from it.
 #[derive(Default)]
 struct Objects(Vec<(Option<i64>, Reading)>);
@@ -123,6 +145,11 @@ type Reading = Result<Object, Vec<Fault>>;
 impl Batch for Objects {
     fn add(&mut self, element: Element<'_>) {
         self.0.push((element.id(), element.into_object()));
+    }
+
+    /// Objects of ours are small, and what is wrong with others is a few words.
+    fn bytes(&self) -> usize {
+        0
     }
 }
 

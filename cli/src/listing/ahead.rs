@@ -15,13 +15,18 @@ use crate::signals::{NOTICED_WITHIN, Signals};
 
 /// Elements handed over at once.
 const BATCH: u64 = 512;
-/// Batches that wait. With what they hold at most, of objects: 8 * 512 * 3 KB = 12 MB.
+/// Less, where they hold as many bytes as this.
+const BATCH_BYTES: usize = 512 * 1024;
+/// Batches that wait: with one on each side some 5 MB, whatever a listing holds.
 const QUEUE: usize = 8;
 
 /// Elements that are handed over at once, in whatever form they are needed.
-pub trait Batch: Default + Send + 'static {
+pub trait Batch: Send + 'static {
     /// Adds an element.
     fn add(&mut self, element: Element<'_>);
+
+    /// Returns about how many bytes it holds of them.
+    fn bytes(&self) -> usize;
 }
 
 /// One step of reading.
@@ -44,16 +49,21 @@ pub struct Ahead<B> {
 }
 
 impl<B: Batch> Ahead<B> {
-    /// Starts to read the listings of `entities`, one after the other.
+    /// Starts to read the listings of `entities`, one after the other, into batches that `make` makes.
     ///
     /// Fails with [`Kind::Usage`] where no thread is to be had.
-    pub fn start(source: &Source, entities: &[Entity], signals: &Signals) -> Result<Self> {
+    pub fn start(
+        source: &Source,
+        entities: &[Entity],
+        signals: &Signals,
+        make: impl Fn() -> B + Send + 'static,
+    ) -> Result<Self> {
         let (sender, steps) = sync_channel(QUEUE);
         let (source, entities, signals) = (source.clone(), entities.to_vec(), signals.clone());
         // Not waited for: where its work is of no use any more it may stand in a slow listing.
         thread::Builder::new()
             .name(String::from("listing"))
-            .spawn(move || read_all(&source, &entities, &signals, &sender))
+            .spawn(move || read_all(&source, &entities, &signals, make, &sender))
             .or_fail(Kind::Usage, "cannot start a thread")?;
         Ok(Self { steps })
     }
@@ -77,32 +87,38 @@ impl<B: Batch> Ahead<B> {
     }
 }
 
-fn read_all<B: Batch>(source: &Source, entities: &[Entity], signals: &Signals, sender: &SyncSender<Result<Step<B>>>) {
+fn read_all<B: Batch>(
+    source: &Source,
+    entities: &[Entity],
+    signals: &Signals,
+    make: impl Fn() -> B,
+    sender: &SyncSender<Result<Step<B>>>,
+) {
     let gone = || Failure::new(Kind::Bug, "nobody listens");
     // Whoever listened is gone: so do we go.
     let send = |step| sender.send(Ok(step)).map_err(|_| gone());
-    let mut batch = B::default();
+    let mut batch = make();
     let at = Cell::new(Progress::default());
     let add = |element: Element<'_>, progress: Progress, batch: &mut B| {
         batch.add(element);
         at.set(progress);
-        if !progress.elements.is_multiple_of(BATCH) {
+        if !progress.elements.is_multiple_of(BATCH) && batch.bytes() < BATCH_BYTES {
             return Ok(());
         }
-        send(Step::Batch(std::mem::take(batch), progress))
+        send(Step::Batch(std::mem::replace(batch, make()), progress))
     };
     let result = match source {
         Source::Target(_) | Source::Folder(_) => entities.iter().try_for_each(|&entity| {
             let begun = |extent| send(Step::Begun(extent));
             source.list(entity, signals, begun, |element, progress| add(element, progress, &mut batch))?;
-            send(Step::Batch(std::mem::take(&mut batch), at.take()))?;
+            send(Step::Batch(std::mem::replace(&mut batch, make()), at.take()))?;
             send(Step::Ended)
         }),
         Source::Stdin => document::read("stdin", std::io::stdin().lock(), |piece| match piece {
             Piece::Begun => send(Step::Begun(Extent::Unknown)),
             Piece::Element(element, progress) => add(element, progress, &mut batch),
             Piece::Ended => {
-                send(Step::Batch(std::mem::take(&mut batch), at.take()))?;
+                send(Step::Batch(std::mem::replace(&mut batch, make()), at.take()))?;
                 send(Step::Ended)
             }
         })

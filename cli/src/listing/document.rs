@@ -111,6 +111,11 @@ mod tests {
             "comments": [{"id": "9"}], "x": null} "#;
         assert_eq!(ids(json).unwrap(), ["[", "1 of 1", "2 of 2", "]", "[", "9 of 1", "]"]);
         assert_eq!(ids(r#"{"p\u006fsts":[]}"#).unwrap(), ["[", "]", "[", "]"]);
+        let long = format!(
+            r#"{{"settings":{{"a":[{{}},{{"b":{{"c":[1,2]}}}}],"d":["{}"]}},"posts":[]}}"#,
+            "x,".repeat(1_100_000).replace(',', r#"",""#)
+        );
+        assert_eq!(ids(&long).unwrap(), ["[", "]", "[", "]"]);
     }
 
     #[test]

@@ -62,6 +62,20 @@ impl Source {
         }
     }
 
+    /// Fails with [`Kind::Usage`] where it cannot be read a second time.
+    pub fn require_repeatable(&self, entities: &[Entity]) -> Result<()> {
+        let Source::Folder(folder) = self else { return Ok(()) };
+        for entity in entities {
+            let path = folder.join(format!("{entity}.json"));
+            // What is not there is told when it is opened.
+            if path.metadata().is_ok_and(|data| !data.is_file()) {
+                return Err(Failure::new(Kind::Usage, format!("{} is no regular file", path.display()))
+                    .hint("it is read twice, to confirm what differs"));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the whole listing of an entity; `begun` is told how long it is, then `each` is
     /// given every element. Returns how many there were.
     ///
@@ -91,7 +105,21 @@ impl Source {
 
 /// Gives trouble with a file its kind: waiting does not help.
 fn of_file(failure: Failure) -> Failure {
-    if failure.kind() == Kind::Target { Failure::new(Kind::Refused, failure) } else { failure }
+    match failure.kind() {
+        Kind::Target => Failure::new(Kind::Refused, failure),
+        // The hint about a URL is none here.
+        Kind::Refused => Failure::new(Kind::Refused, failure.to_string()),
+        Kind::Usage
+        | Kind::Partly
+        | Kind::Credentials
+        | Kind::Database
+        | Kind::Locked
+        | Kind::Bug
+        | Kind::Output
+        | Kind::ClosedPipe
+        | Kind::Interrupted
+        | Kind::Terminated => failure,
+    }
 }
 
 /// Reads a listing from any reader; `what` names it in errors.
@@ -157,12 +185,20 @@ struct Posts;
 
 impl Shape for Posts {
     type Read<'a> = PostElement<'a>;
+
+    fn mended(json: &[u8]) -> Option<PostElement<'static>> {
+        Element::from_json(Entity::Post, json).ok().map(|element| PostElement(element.into_owned(usize::MAX)))
+    }
 }
 
 struct Comments;
 
 impl Shape for Comments {
     type Read<'a> = CommentElement<'a>;
+
+    fn mended(json: &[u8]) -> Option<CommentElement<'static>> {
+        Element::from_json(Entity::Comment, json).ok().map(|element| CommentElement(element.into_owned(usize::MAX)))
+    }
 }
 
 #[cfg(test)]

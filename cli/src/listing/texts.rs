@@ -13,6 +13,9 @@ pub const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Read at once: large enough that a text cut in two by its end, and read twice, is rare.
 const WINDOW_BYTES: usize = 256 * 1024;
 
+/// So deep parts of what is passed over are passed over one by one.
+const PASSED_DEPTH_MAX: u8 = 16;
+
 /// Why a stream of texts ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
@@ -106,6 +109,20 @@ impl<R: Read> Texts<R> {
                     return Ok(take(value));
                 }
                 Some(Err(error)) if !error.is_eof() => {
+                    match extent(rest) {
+                        Extent::Whole(length) => {
+                            if let Some(value) = V::mended(&rest[..length]) {
+                                self.from += length;
+                                return Ok(take(value));
+                            }
+                        }
+                        // It may be whole yet.
+                        Extent::Cut if !self.ended && rest.len() < TEXT_BYTES_MAX => {
+                            wanted = (2 * rest.len()).clamp(1, TEXT_BYTES_MAX);
+                            continue;
+                        }
+                        Extent::Cut | Extent::None => {}
+                    }
                     let why = error.to_string();
                     let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
                     return Err(Broken::Wrong { why, at: self.bytes() });
@@ -122,18 +139,32 @@ impl<R: Read> Texts<R> {
         }
     }
 
-    /// Passes over the next text, whatever it is; of a list, element by element, so that it
+    /// Passes over the next text, whatever it is; of a list or an object, part by part, so that it
     /// may be of any length.
     pub fn pass(&mut self) -> Result<(), Broken> {
-        if !self.skip_if(b'[')? {
-            return self.next::<(), Anything>(drop);
-        }
-        if self.skip_if(b']')? {
+        self.pass_within(PASSED_DEPTH_MAX)
+    }
+
+    fn pass_within(&mut self, depth: u8) -> Result<(), Broken> {
+        let end = match self.peek()? {
+            Some(b'[') if depth > 0 => b']',
+            Some(b'{') if depth > 0 => b'}',
+            // Deeper ones are read at once, by a parser that knows its own limit.
+            Some(_) | None => return self.next::<(), Anything>(drop),
+        };
+        self.skip();
+        if self.skip_if(end)? {
             return Ok(());
         }
         loop {
-            self.next::<(), Anything>(drop)?;
-            if !self.comma_before(b']')? {
+            if end == b'}' {
+                self.next::<(), Anything>(drop)?;
+                if !self.skip_if(b':')? {
+                    return Err(self.wrong("no ':' behind a name"));
+                }
+            }
+            self.pass_within(depth - 1)?;
+            if !self.comma_before(end)? {
                 return Ok(());
             }
         }
@@ -190,6 +221,32 @@ impl<R: Read> Texts<R> {
 pub trait Shape {
     /// The type.
     type Read<'a>: Deserialize<'a>;
+
+    /// Reads a text that is JSON in its form, but cannot be read as this; `None` where that is all
+    /// that can be said.
+    fn mended(json: &[u8]) -> Option<Self::Read<'static>> {
+        let _ = json;
+        None
+    }
+}
+
+/// How long a text is, whatever its letters.
+enum Extent {
+    /// So many bytes.
+    Whole(usize),
+    /// Its end is yet to come.
+    Cut,
+    /// It is no JSON.
+    None,
+}
+
+fn extent(json: &[u8]) -> Extent {
+    let mut texts = serde_json::Deserializer::from_slice(json).into_iter::<IgnoredAny>();
+    match texts.next() {
+        Some(Ok(_)) => Extent::Whole(texts.byte_offset()),
+        Some(Err(error)) if !error.is_eof() => Extent::None,
+        Some(Err(_)) | None => Extent::Cut,
+    }
 }
 
 /// Anything at all, of which nothing is kept.

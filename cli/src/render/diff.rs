@@ -6,22 +6,20 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::render::{Page, lines, number, paint, table};
+use crate::json;
+use crate::logging::printable;
+use crate::render::{Page, count, lines, number, paint, tallies};
 use crate::report::diff::{DiffReport, Sides};
 use crate::report::sync::ByEntity;
 
 /// The summary, then the differences.
 pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let head = ["", "master", "target", "missing", "extra", "different", "double", "broken", "pending"];
-    let mut table = table(page, &head, &[1, 2, 3, 4, 5, 6, 7, 8]);
-    for (entity, sides) in report.summary.iter().rev() {
-        let Sides { local, target, missing, extra, different, duplicate, unreadable, pending, nameless } = sides;
-        let numbers = [*local, *target, *missing, *extra, *different, *duplicate, unreadable + nameless, *pending];
-        let mut row = vec![(*entity).to_owned()];
-        row.extend(numbers.map(number));
-        table.add_row(row);
-    }
-    lines(&table, out)?;
+    let heads = ["master", "target", "missing", "extra", "different", "duplicate", "unreadable", "pending"];
+    let rows = report.summary.iter().map(|(entity, sides)| {
+        let Sides { local, target, missing, extra, different, duplicate, unreadable, pending, nameless: _ } = sides;
+        (*entity, vec![*local, *target, *missing, *extra, *different, *duplicate, *unreadable, *pending])
+    });
+    lines(&tallies(page, &heads, &["duplicate", "unreadable"], rows), out)?;
     for difference in &report.differences {
         let mark = match difference.kind {
             "missing" => paint("+", "32", page.colour),
@@ -33,9 +31,16 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         for field in &difference.fields {
             writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
         }
+        for fault in &difference.faults {
+            writeln!(out, "    {}: {}", fault.field, printable(&fault.why))?;
+        }
     }
     if report.more > 0 && report.more < report.found() {
         writeln!(out, "and {} more", number(report.more))?;
+    }
+    for (entity, sides) in report.summary.iter().rev().filter(|(_, sides)| sides.nameless > 0) {
+        let elements = count(sides.nameless, "element");
+        writeln!(out, "{elements} of {entity} with no id that could be ours")?;
     }
     let pending: u64 = report.summary.values().map(|sides| sides.pending).sum();
     let verdict = match (report.equal, pending) {
@@ -57,10 +62,10 @@ pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         more: u64,
     }
     for difference in &report.differences {
-        serde_json::to_writer(&mut *out, difference)?;
+        json::compact(difference, out)?;
         writeln!(out)?;
     }
     let DiffReport { equal, target, summary, more, .. } = report;
-    serde_json::to_writer(&mut *out, &Summary { equal: *equal, target, sides: summary, more: *more })?;
+    json::compact(&Summary { equal: *equal, target, sides: summary, more: *more }, out)?;
     writeln!(out)
 }

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::json;
 use crate::report::Report;
 pub use crate::ui::Page;
 
@@ -23,7 +24,7 @@ use crate::ui::{Colour, Format};
 pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, report)?;
+            json::pretty(report, out)?;
             writeln!(out)
         }
         Format::Lines => match report {
@@ -45,7 +46,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             | Report::Token(_)
             | Report::UserChange(_)
             | Report::Users(_) => {
-                serde_json::to_writer(&mut *out, report)?;
+                json::compact(report, out)?;
                 writeln!(out)
             }
         },
@@ -86,6 +87,26 @@ pub fn table(page: Page, head: &[&str], numbers: &[usize]) -> Table {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
+    }
+    table
+}
+
+/// Makes a table of numbers by entity, posts first. A column of `rare` is left out where it has nothing to say.
+pub fn tallies<'a>(
+    page: Page,
+    heads: &[&str],
+    rare: &[&str],
+    rows: impl DoubleEndedIterator<Item = (&'a str, Vec<u64>)>,
+) -> Table {
+    let rows: Vec<(&str, Vec<u64>)> = rows.rev().collect();
+    let is_shown = |at: usize| !rare.contains(&heads[at]) || rows.iter().any(|(_, numbers)| numbers[at] > 0);
+    let shown: Vec<usize> = (0..heads.len()).filter(|at| is_shown(*at)).collect();
+    let head: Vec<&str> = std::iter::once("").chain(shown.iter().map(|at| heads[*at])).collect();
+    let mut table = table(page, &head, &(1..head.len()).collect::<Vec<_>>());
+    for (entity, numbers) in &rows {
+        let mut row = vec![(*entity).to_owned()];
+        row.extend(shown.iter().map(|at| number(numbers[*at])));
+        table.add_row(row);
     }
     table
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, count, lines, number, span, table};
+use crate::render::{Page, count, lines, number, span, tallies};
 use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
 
 /// A plan: counts, then its actions.
@@ -68,17 +68,6 @@ pub fn planned(plan: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
 }
 
 fn actions(heads: [&str; 6], actions: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
-    let columns: [fn(&Actions) -> u64; 6] =
-        [|a| a.create, |a| a.update, |a| a.delete, |a| a.ask, |a| a.nothing, |a| a.renew];
-    // The last one is rare, and takes room.
-    let is_shown = |at: usize| at + 1 < columns.len() || actions.values().any(|a| columns[at](a) > 0);
-    let shown: Vec<usize> = (0..columns.len()).filter(|at| is_shown(*at)).collect();
-    let head: Vec<&str> = std::iter::once("").chain(shown.iter().map(|at| heads[*at])).collect();
-    let mut table = table(page, &head, &(1..head.len()).collect::<Vec<_>>());
-    for (entity, a) in actions.iter().rev() {
-        let mut row = vec![(*entity).to_owned()];
-        row.extend(shown.iter().map(|at| number(columns[*at](a))));
-        table.add_row(row);
-    }
-    table
+    let numbers = |a: &Actions| vec![a.create, a.update, a.delete, a.ask, a.nothing, a.renew];
+    tallies(page, &heads, &heads[5..], actions.iter().map(|(entity, actions)| (*entity, numbers(actions))))
 }

@@ -1,5 +1,6 @@
 //! What `news diff` reports.
 
+use news_core::model::Fault;
 use news_core::wire::FieldDifference;
 use serde::Serialize;
 
@@ -58,6 +59,18 @@ pub struct DifferenceRow {
     /// Of a different object: the fields; none beyond the first 20,000 differences.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldRow>,
+    /// Of an unreadable one: what is wrong with it, likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultRow>,
+}
+
+/// What keeps a field from being read.
+#[derive(Debug, Serialize)]
+pub struct FaultRow {
+    /// Its name at the target.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// One field.
@@ -147,6 +160,7 @@ impl From<Difference> for DifferenceRow {
             kind: difference.kind.word(),
             pending: difference.pending,
             fields: difference.fields.into_iter().map(field).collect(),
+            faults: difference.faults.into_iter().map(|Fault { field, why }| FaultRow { field, why }).collect(),
         }
     }
 }

@@ -70,7 +70,9 @@ impl Driver<'_> {
         thread::scope(|scope| {
             for n in 0..crew.hands() {
                 let hand = thread::Builder::new().name(format!("request-{n}")).stack_size(STACK_BYTES);
-                let started = hand.spawn_scoped(scope, || crew.work()).or_fail(Kind::Bug, "cannot start a thread");
+                let started = hand.spawn_scoped(scope, || crew.work()).or_fail(Kind::Usage, "cannot start a thread");
+                let started =
+                    started.map_err(|failure| failure.hint("fewer --jobs, or a higher limit (TasksMax, ulimit -u -v)"));
                 if let Err(failure) = started {
                     crew.dismiss();
                     return Err(failure);

@@ -45,14 +45,14 @@ impl Purpose {
                 "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s \
                  -c jit=off -c plan_cache_mode=force_generic_plan"
             }
-            // The lock of a holder that died is free at once only if the server looks.
+            // The lock of a holder that died is free at once only if the server looks. It is held while a listing comes in.
             Purpose::Run => {
                 "-c client_connection_check_interval=200ms -c statement_timeout=10min -c lock_timeout=1min \
-                 -c idle_in_transaction_session_timeout=2min"
+                 -c idle_in_transaction_session_timeout=2min -c idle_session_timeout=0"
             }
             Purpose::Bulk => {
                 "-c client_connection_check_interval=200ms -c statement_timeout=0 -c lock_timeout=1min \
-                 -c idle_in_transaction_session_timeout=0"
+                 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0"
             }
             Purpose::Admin => "-c client_connection_check_interval=200ms -c lock_timeout=1min",
         }

@@ -2,6 +2,7 @@
 
 use news_core::{Entity, Key, Object};
 use postgres::binary_copy::BinaryCopyInWriter;
+use postgres::error::SqlState;
 use postgres::types::Type;
 use postgres::{CancelToken, Client, GenericClient, IsolationLevel, NoTls, Transaction};
 
@@ -33,25 +34,48 @@ pub fn has(client: &mut impl GenericClient, key: Key) -> Result<bool> {
     Ok(objects::load(client, std::iter::once(key))?.contains_key(&key))
 }
 
-/// Begins an import inside `transaction`: both tables locked against writers, empty, and
-/// tracking off (only for this transaction's end: it is switched on again by [`end_import`]).
-///
 /// Fails with [`Kind::Refused`] unless both tables are empty.
-pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<()> {
-    transaction.batch_execute("LOCK TABLE news_post, news_comment IN ACCESS EXCLUSIVE MODE")?;
-    let (posts, comments) = (count(transaction, Entity::Post)?, count(transaction, Entity::Comment)?);
-    if posts + comments > 0 {
-        return Err(Failure::new(
-            Kind::Refused,
-            format!(
-                "the database has {} and {} already",
-                Entity::Post.counted(posts),
-                Entity::Comment.counted(comments)
-            ),
-        )
-        .hint("import is for the first load into empty tables; `news sync --full` and `news diff` are for later"));
+pub fn require_empty(client: &mut impl GenericClient) -> Result<()> {
+    let (posts, comments) = (count(client, Entity::Post)?, count(client, Entity::Comment)?);
+    if posts + comments == 0 {
+        return Ok(());
     }
-    tracking(transaction, "DISABLE TRIGGER")
+    Err(Failure::new(
+        Kind::Refused,
+        format!("the database has {} and {} already", Entity::Post.counted(posts), Entity::Comment.counted(comments)),
+    )
+    .hint("import is for the first load into empty tables; `news sync --full` and `news diff` are for later"))
+}
+
+/// Tries to begin an import inside `transaction`: both tables locked against writers, while readers go
+/// on, and tracking off (only for this transaction's end: it is switched on again by [`end_import`]).
+/// Returns whether that was possible at once: nobody is to queue behind us.
+pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<bool> {
+    let mut attempt = transaction.transaction()?;
+    match attempt.batch_execute("LOCK TABLE news_post, news_comment IN SHARE ROW EXCLUSIVE MODE NOWAIT") {
+        Ok(()) => attempt.commit()?,
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            attempt.rollback()?;
+            return Ok(false);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    tracking(transaction, "DISABLE TRIGGER")?;
+    Ok(true)
+}
+
+/// Names the sessions that write to the tables, for whoever waits for them.
+pub fn writers(client: &mut impl GenericClient) -> Result<Vec<String>> {
+    let rows = client.query(
+        "SELECT DISTINCT format('%s (pid %s, %s)', coalesce(nullif(a.application_name, ''), 'somebody'), a.pid, coalesce(a.state, '?'))
+         FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+         WHERE l.locktype = 'relation' AND l.relation IN ('news_post'::regclass, 'news_comment'::regclass)
+           AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.pid <> pg_backend_pid()
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         ORDER BY 1 LIMIT 5",
+        &[],
+    )?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Ends an import: tracking on again, rows counted, sequences behind the highest ids.

@@ -120,7 +120,7 @@ impl Target {
                 never(Kind::Credentials, "it refuses the token that it was shown: is NEWS_TARGET_TOKEN still good?")
             }
             401 | 403 => never(Kind::Credentials, "it wants a token: set NEWS_TARGET_TOKEN"),
-            300..=399 => {
+            301..=303 | 307 | 308 => {
                 let to = header(response.headers(), "location").unwrap_or("nowhere");
                 let failure = Failure::new(Kind::Usage, format!("{what}: status {status} to {to}"));
                 Err(Away { failure: failure.hint("use the URL that it names, if you trust it"), again: Again::Never })

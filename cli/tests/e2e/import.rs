@@ -114,6 +114,44 @@ fn tables_with_something_in_them_are_left_alone() {
 }
 
 #[test]
+fn nobody_waits_for_an_import_that_waits() {
+    let (db, fake) = (Db::new(), Fake::start(["--slow-listing", "2s"]));
+    let news = News::on(&db);
+    let import = ["--target-url", fake.url(), "import"];
+    // Somebody writes, and takes his time.
+    let mut writer = db.client();
+    writer.batch_execute("BEGIN; DELETE FROM news_post").unwrap();
+    let running = news.spawn(import);
+    let mut reader = db.client();
+    reader.batch_execute("SET statement_timeout = '1s'").unwrap();
+    let waits = |reader: &mut postgres::Client| {
+        reader.query("SELECT FROM pg_stat_activity WHERE application_name = 'news bulk'", &[]).unwrap().len() == 1
+    };
+    wait_until("it waits", || waits(&mut reader));
+    for _ in 0..5 {
+        reader.query("SELECT * FROM news_post", &[]).unwrap();
+    }
+    running.signal(Signal::INT);
+    running.wait().expect_code(130);
+
+    let running = news.spawn(import);
+    wait_until("it waits again", || waits(&mut reader));
+    writer.batch_execute("COMMIT").unwrap();
+    wait_until("it has the tables", || {
+        let mine = "SELECT FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND relation = 'news_post'::regclass";
+        reader.query(mine, &[]).unwrap().len() == 1
+    });
+    // Readers go on meanwhile.
+    assert_eq!(reader.query("SELECT * FROM news_post", &[]).unwrap().len(), 0);
+    running.wait().ok();
+    assert_eq!(number(&db, "SELECT count(*) FROM news_comment"), 500);
+
+    // Where there is something already, nothing is waited for at all.
+    writer.batch_execute("BEGIN; UPDATE news_post SET title = 'x' WHERE id = 1").unwrap();
+    news.run(import).expect_code(4);
+}
+
+#[test]
 fn a_target_in_trouble_leaves_nothing_behind() {
     let fake = Fake::start_by(News::bare().env("NEWS_FAKE_TOKEN", "secret"), [""; 0]);
     let db = Db::new();

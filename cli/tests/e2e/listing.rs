@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, mknodat};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -239,7 +241,8 @@ fn a_slow_listing_trips_none_of_the_databases_time_outs() {
     let (db, fake) = (Db::new(), Fake::start(["--slow-listing", "1500ms"]));
     let mut sql = db.client();
     let name: String = sql.query_one("SELECT current_database()", &[]).unwrap().get(0);
-    for setting in ["statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"] {
+    let settings = ["statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout", "idle_session_timeout"];
+    for setting in settings {
         sql.batch_execute(&format!("ALTER DATABASE {name} SET {setting} = '400ms'")).unwrap();
     }
     let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
@@ -249,13 +252,6 @@ fn a_slow_listing_trips_none_of_the_databases_time_outs() {
     news.run(["diff"]).expect_code(1);
     news.run(["sync", "--full"]).ok();
     news.run(["diff"]).ok();
-}
-
-/// Returns the most memory that a process had, in KiB.
-fn peak_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]
@@ -273,9 +269,101 @@ fn an_endless_listing_takes_no_memory_and_is_stopped_cleanly() {
     });
     let diff = news.spawn(["diff"]);
     wait_until("it has read 30 MB", || sent.load(std::sync::atomic::Ordering::Relaxed) > 30_000_000);
-    let peak = peak_kib(diff.pid());
+    let peak = diff.peak_kib();
     diff.signal(Signal::INT);
     let output = diff.wait().expect_code(130);
     assert_eq!(output.stdout, "");
     assert!(peak < 64 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn long_texts_take_no_memory_either() {
+    let sides = Sides::new();
+    // 60 MB in which everything differs: some are ours, some nobody's, some cannot be read.
+    let news = sides.served(move |_, stream| {
+        respond(stream, "", b"[");
+        let text = "long ".repeat(40_000);
+        for id in 1..=300 {
+            let comma = if id == 1 { "" } else { "," };
+            let number = if id % 3 == 0 { "null" } else { "1" };
+            let element = format!(
+                r#"{comma}{{"id":{id},"userId":{number},"postId":{number},"title":"{text}","name":"","email":"","body":""}}"#
+            );
+            if stream.write_all(element.as_bytes()).is_err() {
+                return;
+            }
+        }
+        stream.write_all(b"]").ok();
+    });
+    let (output, peak) = news.spawn(["--json", "diff"]).wait_and_weigh();
+    let report = output.expect_code(1).json();
+    assert_eq!(report["summary"]["posts"]["extra"], json!(133));
+    let title = report["differences"][0]["fields"][1]["target"].as_str().unwrap();
+    assert!(title.starts_with("long long") && title.ends_with('…') && title.len() < 5000, "{}", title.len());
+    assert!(peak < 64 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn a_listing_that_drips_nothing_is_no_hindrance_to_a_stop() {
+    let sides = Sides::new();
+    let asked = AtomicUsize::new(0);
+    let drip = |stream: &mut TcpStream| {
+        respond(stream, "", b"[");
+        while stream.write_all(b" ").is_ok() {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    };
+    // The second time: the first look has found what is missing.
+    let news = sides.served(move |_, stream| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => respond(stream, "", b"[]"),
+        _ => drip(stream),
+    });
+    let mut running = news.spawn(["-v", "diff"]);
+    running.wait_line("the second look", |line| line.contains("looking again").then_some(()));
+    running.signal(Signal::TERM);
+    running.wait().expect_code(143);
+
+    // Blanks without end are no listing: a 404 is not believed for their sake.
+    let target = Canned::start(|path, stream| {
+        if path != "/posts" {
+            return stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .unwrap();
+        }
+        respond(stream, "", b"");
+        while stream.write_all(&[b' '; 4096]).is_ok() {}
+    });
+    sides.db.client().batch_execute("UPDATE news_post SET title = 'x' WHERE id = 1").unwrap();
+    let lost = News::on(&sides.db).run(["--target-url", target.url(), "sync"]).expect_code(5);
+    assert!(lost.stderr.contains("a body with nothing in it"), "{}", lost.stderr);
+}
+
+#[test]
+fn what_cannot_be_read_twice_is_refused() {
+    let sides = Sides::new();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["posts.json", "comments.json"] {
+        mknodat(CWD, folder.path().join(name), FileType::Fifo, 0o600.into(), 0).unwrap();
+    }
+    let refused = News::on(&sides.db).run(["diff", "--from", folder.path().to_str().unwrap()]).expect_code(2);
+    assert!(refused.stderr.contains("posts.json is no regular file"), "{}", refused.stderr);
+}
+
+#[test]
+fn one_text_that_is_no_unicode_hides_no_other_object() {
+    let sides = Sides::new();
+    let folder = tempfile::tempdir().unwrap();
+    let posts = sides.posts.replacen(r#""title":""#, r#""title":"\ud800"#, 1);
+    std::fs::write(folder.path().join("posts.json"), posts).unwrap();
+    std::fs::write(folder.path().join("comments.json"), &sides.comments).unwrap();
+    let from = ["--from", folder.path().to_str().unwrap()];
+    let report = News::on(&sides.db).run([&["--json", "diff"][..], &from].concat()).expect_code(1).json();
+    let why = "no Unicode (a surrogate alone, or bytes that are no UTF-8)";
+    let expected = json!([{"entity": "posts", "id": 1, "kind": "unreadable", "pending": false,
+        "faults": [{"field": "title", "why": why}]}]);
+    assert_eq!(report["differences"], expected);
+    let db = Db::new();
+    let refused = News::on(&db).run([&["import"][..], &from].concat()).expect_code(4);
+    assert!(refused.stderr.contains("posts/1: title: no Unicode"), "{}", refused.stderr);
+    News::on(&db).run([&["import", "--skip-invalid"][..], &from].concat()).expect_code(3);
 }

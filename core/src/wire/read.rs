@@ -26,6 +26,14 @@ impl<'de> DeserializeSeed<'de> for ElementSeed {
     }
 }
 
+/// Reads one element from JSON text that is Unicode, and has nothing behind it.
+pub(super) fn strictly(entity: Entity, json: &[u8]) -> Result<Element<'_>, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let element = ElementSeed(entity).deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(element)
+}
+
 /// An [`Element`] whose type says that it is one of posts, for readers that take no seed.
 #[derive(Debug)]
 pub struct PostElement<'a>(pub Element<'a>);

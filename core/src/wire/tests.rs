@@ -68,5 +68,34 @@ fn differences_name_the_field_and_both_values() {
 fn nul_and_surrogates() {
     let element = read(Entity::Post, r#"{"id":1,"userId":1,"title":"a\u0000b","body":"b"}"#);
     assert_eq!(element.into_object().unwrap_err()[0].to_string(), "title: contains U+0000");
-    assert!(Element::from_json(Entity::Post, br#"{"id":1,"title":"\ud800"}"#).is_err());
+    // What is no Unicode is one field's fault, and hides nothing else.
+    for json in [
+        &br#"{"id":1,"userId":2,"title":"a\ud800","body":"b"}"#[..],
+        b"{\"id\":1,\"userId\":2,\"title\":\"\xff\",\"body\":\"b\"}",
+    ] {
+        let element = Element::from_json(Entity::Post, json).unwrap();
+        assert_eq!((element.id(), element.fingerprint()), (Some(1), None));
+        assert!(element.faults()[0].to_string().starts_with("title: no Unicode"), "{:?}", element.faults());
+    }
+    assert!(Element::from_json(Entity::Post, br#"{"id":1,"title":"\ud800"#).is_err());
+}
+
+#[test]
+fn long_texts_are_told_apart_and_kept_short() {
+    let fields = |body: &str| {
+        let json = alloc::format!(r#"{{"id":1,"userId":1,"title":"t","body":"{body}"}}"#);
+        let element = read(Entity::Post, &json);
+        let mut fields = Vec::new();
+        assert!(element.write_fields(&mut fields));
+        assert_eq!(element.fingerprint(), Some(Fingerprint::of_written(&fields)));
+        let kept = element.into_owned(100);
+        assert!(kept.text_bytes() <= 1 + 100 + '…'.len_utf8(), "{}", kept.text_bytes());
+        fields
+    };
+    let (long, other) = ("é".repeat(5000), alloc::format!("{}e", "é".repeat(4999)));
+    assert_eq!(fields(&long), fields(&long));
+    assert_ne!(fields(&long), fields(&other));
+    assert!(fields(&long).len() < 100);
+    // A text of the longest that an object of ours may have is there as it is.
+    assert!(fields(&"x".repeat(4096)).len() > 4096);
 }

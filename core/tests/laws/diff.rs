@@ -38,7 +38,7 @@ fn json(entity: Entity, id: i64, listed: Listed) -> String {
 }
 
 fn element(entity: Entity, id: i64, listed: Listed) -> Element<'static> {
-    Element::from_json(entity, json(entity, id, listed).as_bytes()).unwrap().into_owned()
+    Element::from_json(entity, json(entity, id, listed).as_bytes()).unwrap().into_owned(usize::MAX)
 }
 
 fn row(entity: Entity, id: i64) -> Object {
@@ -91,7 +91,10 @@ fn join(entity: Entity, local: &BTreeSet<i64>, listing: &[(i64, Listed)], turns:
     let rest = std::iter::repeat_n(true, local.len()).chain(std::iter::repeat_n(false, listing.len()));
     for locals_turn in turns.iter().copied().chain(rest) {
         if locals_turn {
-            rows.next().into_iter().for_each(|id| join.local(&row(entity, *id)));
+            match rows.next() {
+                Some(id) => join.local(&row(entity, *id)),
+                None => join.end_rows(),
+            }
         } else {
             elements.next().into_iter().for_each(|(id, listed)| join.target(&element(entity, *id, *listed)));
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::logging::printable;
+use crate::render::paint;
 use crate::report::diff::FieldRow;
 use crate::ui::Colour;
 
@@ -169,10 +170,8 @@ fn mark(words: &[&str], signs: (&str, &str), code: &str, colour: Colour, text: &
     if words.len() > CHANGED_WORDS_MAX {
         inner.push('…');
     }
-    let _ = match colour {
-        Colour::On => write!(text, "\u{1b}[{code}m{inner}\u{1b}[0m"),
-        Colour::Off => write!(text, "{}{inner}{}", signs.0, signs.1),
-    };
+    // The signs stay: not everybody sees the colours, and no copy keeps them.
+    text.push_str(&paint(&format!("{}{inner}{}", signs.0, signs.1), code, colour));
 }
 
 /// What a stranger sent stays one line, and no longer than there is room.
@@ -225,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn colour_stands_for_the_signs() {
+    fn colour_comes_on_top_of_the_signs() {
         let field = FieldRow { field: "title", local: "b".into(), target: Some("a".into()) };
-        assert_eq!(changed(&field, Colour::On), "\u{1b}[31ma\u{1b}[0m\u{1b}[32mb\u{1b}[0m");
+        assert_eq!(changed(&field, Colour::On), "\u{1b}[31m[-a-]\u{1b}[0m\u{1b}[32m{+b+}\u{1b}[0m");
     }
 }

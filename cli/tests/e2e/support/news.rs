@@ -194,6 +194,23 @@ impl Running {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Returns the most memory that it had so far, in KiB; 0 once it has ended.
+    pub fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+    }
+
+    /// Waits for its end. Returns the most memory that it had, too, in KiB.
+    pub fn wait_and_weigh(mut self) -> (Output, u64) {
+        let mut peak = 0;
+        wait_until("it ended", || {
+            peak = peak.max(self.peak_kib());
+            self.child.try_wait().unwrap().is_some()
+        });
+        (self.wait(), peak)
+    }
+
     /// Waits for its end; panics after [`DEADLINE`].
     pub fn wait(mut self) -> Output {
         let mut status = None;

@@ -1,0 +1,160 @@
+//! The second look: what differed is listed and read again, and what still differs is reported.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use news_core::diff::Kind as DifferenceKind;
+use news_core::fingerprint::Fingerprint;
+use news_core::wire::Element;
+use news_core::{Entity, Key, Object, PostId};
+use postgres::Client;
+
+use super::{Difference, Sides, Suspicious, begin, move_on};
+use crate::error::Result;
+use crate::listing::{Ahead, Batch, Extent, Step};
+use crate::store::{log as change_log, objects};
+
+/// Texts of so many differences are kept; of the rest, only how they differ.
+const DETAILS_MAX: usize = 20_000;
+/// And no more than this, in bytes; they are held twice for a moment, with the master's.
+const DETAIL_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Of one text, in bytes: four times as many as the longest of ours has characters.
+const TEXT_BYTES_KEPT: usize = 4 * 1024;
+/// Rows read again in one query.
+const REREAD_ROWS: usize = 1000;
+
+/// What the listing has under suspicious keys.
+struct Candidates {
+    suspicious: Arc<Suspicious>,
+    found: Vec<(Key, Candidate)>,
+    bytes: usize,
+}
+
+struct Candidate {
+    print: Option<Fingerprint>,
+    parent: Option<PostId>,
+    /// Its texts, where they may be told.
+    element: Option<Box<Element<'static>>>,
+}
+
+impl Batch for Candidates {
+    fn add(&mut self, element: Element<'_>) {
+        let Some(key) = element.key() else { return };
+        let Some(kind) = self.suspicious.get(&key) else { return };
+        let (print, parent) = (element.fingerprint(), element.parent());
+        let is_told = match kind {
+            DifferenceKind::Different | DifferenceKind::Unreadable => true,
+            DifferenceKind::Missing | DifferenceKind::Extra | DifferenceKind::Duplicate => false,
+        };
+        let element = is_told.then(|| Box::new(element.into_owned(TEXT_BYTES_KEPT)));
+        self.bytes += element.as_ref().map_or(0, |element| element.text_bytes());
+        self.found.push((key, Candidate { print, parent, element }));
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// What all of the listing has under a suspicious key.
+struct Seen {
+    times: u32,
+    last: Candidate,
+}
+
+/// Everything that was seen, with the texts of the first differences by key.
+#[derive(Default)]
+struct Sightings {
+    seen: BTreeMap<Key, Seen>,
+    detailed: BTreeMap<Key, usize>,
+    bytes: usize,
+}
+
+impl Sightings {
+    fn add(&mut self, key: Key, candidate: Candidate) {
+        let times = self.seen.get(&key).map_or(0, |seen| seen.times) + 1;
+        self.bytes -= self.detailed.remove(&key).unwrap_or_default();
+        if let Some(element) = &candidate.element {
+            let bytes = element.text_bytes();
+            self.detailed.insert(key, bytes);
+            self.bytes += bytes;
+        }
+        self.seen.insert(key, Seen { times, last: candidate });
+        while self.detailed.len() > DETAILS_MAX || self.bytes > DETAIL_BYTES_MAX {
+            let Some((last, bytes)) = self.detailed.pop_last() else { return };
+            self.bytes -= bytes;
+            if let Some(seen) = self.seen.get_mut(&last) {
+                seen.last.element = None;
+            }
+        }
+    }
+}
+
+/// Lists again and reads again. Returns what still differs, by key.
+pub fn look(client: &mut Client, sides: &Sides<'_>, suspicious: Suspicious) -> Result<Vec<Difference>> {
+    let suspicious = Arc::new(suspicious);
+    let mut sightings = list(sides, &suspicious)?;
+    let keys: Vec<Key> = suspicious.keys().copied().collect();
+    let mut differences = Vec::new();
+    for batch in keys.chunks(REREAD_ROWS) {
+        let rows = objects::load(client, batch.iter().copied())?;
+        differences.extend(batch.iter().filter_map(|key| judge(*key, rows.get(key), sightings.seen.remove(key))));
+    }
+    // After the rows: an edit that a row shows is pending, too, or a run was here meanwhile.
+    let mut pending: Vec<Key> = change_log::pending(client)?.iter().map(|p| p.key).collect();
+    pending.sort_unstable();
+    for difference in &mut differences {
+        difference.pending = pending.binary_search(&difference.key).is_ok();
+    }
+    Ok(differences)
+}
+
+fn list(sides: &Sides<'_>, suspicious: &Arc<Suspicious>) -> Result<Sightings> {
+    let mut sightings = Sightings::default();
+    let concerned = |entity: &Entity| suspicious.keys().any(|key| key.entity() == *entity);
+    let entities: Vec<Entity> = Entity::ALL.into_iter().filter(concerned).collect();
+    let candidates = {
+        let suspicious = Arc::clone(suspicious);
+        move || Candidates { suspicious: Arc::clone(&suspicious), found: Vec::new(), bytes: 0 }
+    };
+    let listing = Ahead::start(sides.source, &entities, sides.signals, candidates)?;
+    for _ in &entities {
+        let reading = sides.ui.reading("again", "objects");
+        let mut extent = Extent::Unknown;
+        loop {
+            match listing.step(sides.signals)? {
+                Step::Begun(length) => extent = begin(&reading, length),
+                Step::Batch(batch, progress) => {
+                    batch.found.into_iter().for_each(|(key, candidate)| sightings.add(key, candidate));
+                    move_on(&reading, extent, progress);
+                }
+                Step::Ended | Step::Over => break,
+            }
+        }
+    }
+    Ok(sightings)
+}
+
+fn judge(key: Key, local: Option<&Object>, seen: Option<Seen>) -> Option<Difference> {
+    let listed = seen.as_ref().and_then(|seen| seen.last.parent);
+    let parent = local.and_then(Object::parent).or(listed);
+    let (mut fields, mut faults) = (Vec::new(), Vec::new());
+    let kind = match (local, seen) {
+        (_, Some(Seen { times: 2.., .. })) => DifferenceKind::Duplicate,
+        (_, Some(Seen { last: Candidate { print: None, element, .. }, .. })) => {
+            faults = element.map(|element| element.faults().to_vec()).unwrap_or_default();
+            DifferenceKind::Unreadable
+        }
+        (Some(object), Some(Seen { last: Candidate { print: Some(print), element, .. }, .. })) => {
+            if print == Fingerprint::of(object) {
+                return None;
+            }
+            fields = element.map(|element| element.differences(object)).unwrap_or_default();
+            DifferenceKind::Different
+        }
+        (Some(_), None) => DifferenceKind::Missing,
+        (None, Some(_)) => DifferenceKind::Extra,
+        (None, None) => return None,
+    };
+    Some(Difference { key, kind, pending: false, fields, faults, parent, local: local.is_some() })
+}

@@ -1,0 +1,129 @@
+//! The first look: every row of one snapshot, and every element of the listing.
+
+use news_core::Key;
+use news_core::diff::{Join, Match};
+use news_core::fingerprint::Fingerprint;
+use news_core::wire::Element;
+use postgres::Transaction;
+
+use super::{Comparison, Sides, Suspicious, begin, move_on};
+use crate::error::{Failure, Kind, Result};
+use crate::listing::{Ahead, Batch, Extent, Step};
+use crate::store::log as change_log;
+use crate::store::prints::Prints;
+
+/// Differences in a listing's elements: a listing without end, or somebody else's, is not to take
+/// all memory. So many take some 400 MB, the second look included.
+const FOUND_MAX: usize = 2_000_000;
+
+/// Elements as a join wants them.
+#[derive(Default)]
+struct Lines {
+    lines: Vec<Line>,
+    /// Their fields, one element's behind the other's.
+    fields: Vec<u8>,
+}
+
+struct Line {
+    id: Option<i64>,
+    key: Option<Key>,
+    is_readable: bool,
+    /// Where its fields end.
+    end: usize,
+}
+
+impl Batch for Lines {
+    fn add(&mut self, element: Element<'_>) {
+        let is_readable = element.write_fields(&mut self.fields);
+        self.lines.push(Line { id: element.id(), key: element.key(), is_readable, end: self.fields.len() });
+    }
+
+    fn bytes(&self) -> usize {
+        self.fields.len()
+    }
+}
+
+/// Joins the rows of one snapshot with the listing, which another thread reads. Returns what
+/// differs, too.
+pub fn look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Comparison, Suspicious)> {
+    let mut comparison = Comparison { pending: change_log::pending(snapshot)?, ..Comparison::default() };
+    let mut suspicious = Suspicious::new();
+    let listing = Ahead::start(sides.source, sides.entities, sides.signals, Lines::default)?;
+    for &entity in sides.entities {
+        let reading = sides.ui.reading(entity.plural(), "objects");
+        let mut extent = Extent::Unknown;
+        let mut local = Local { rows: Prints::open(snapshot, entity)?, has_ended: false };
+        let mut join = Join::new(entity);
+        loop {
+            match listing.step(sides.signals)? {
+                Step::Begun(length) => extent = begin(&reading, length),
+                Step::Batch(batch, progress) => {
+                    local.join(&mut join, &batch)?;
+                    if join.found() > FOUND_MAX {
+                        let why = format!(
+                            "{}: more than {FOUND_MAX} {entity} that are not here, or not as here",
+                            sides.source.name()
+                        );
+                        return Err(Failure::new(Kind::Refused, why)
+                            .hint("is this the right target, or a listing without end?"));
+                    }
+                    move_on(&reading, extent, progress);
+                }
+                Step::Ended | Step::Over => break,
+            }
+        }
+        while let Some(key) = local.next(&mut join)? {
+            join.row(key, local.rows.fingerprint());
+        }
+        let (differences, counts) = join.finish();
+        suspicious.extend(differences.into_iter().map(|difference| (difference.key, difference.kind)));
+        comparison.counts.insert(entity, counts);
+    }
+    Ok((comparison, suspicious))
+}
+
+/// The master's rows of one entity.
+struct Local<'a> {
+    rows: Prints<'a>,
+    has_ended: bool,
+}
+
+impl Local<'_> {
+    fn next(&mut self, join: &mut Join) -> Result<Option<Key>> {
+        let next = if self.has_ended { None } else { self.rows.next()? };
+        if next.is_none() {
+            self.has_ended = true;
+            join.end_rows();
+        }
+        Ok(next)
+    }
+
+    /// Takes elements, and the rows up to theirs. Where a row and its element meet their fields
+    /// are compared as they are: only what has to wait for its partner is hashed.
+    fn join(&mut self, join: &mut Join, batch: &Lines) -> Result<()> {
+        let mut from = 0;
+        for Line { id, key, is_readable, end } in &batch.lines {
+            let fields = &batch.fields[from..*end];
+            from = *end;
+            let mut met = false;
+            while !met && id.is_some_and(|id| join.wants_local(id)) {
+                let Some(row) = self.next(join)? else { break };
+                met = Some(row) == *key;
+                if met {
+                    let found = match is_readable {
+                        true if fields == self.rows.fields() => Match::Equal,
+                        true => Match::Different,
+                        false => Match::Unreadable,
+                    };
+                    join.both(row, found, || self.rows.fingerprint());
+                } else {
+                    join.row(row, self.rows.fingerprint());
+                }
+            }
+            if !met {
+                join.listed(*key, || is_readable.then(|| Fingerprint::of_written(fields)));
+            }
+        }
+        Ok(())
+    }
+}
