@@ -13,7 +13,7 @@ use crate::store::log as change_log;
 use crate::store::prints::Prints;
 
 /// Differences in a listing's elements: a listing without end, or somebody else's, is not to take
-/// all memory. So many take some 400 MB, the second look included.
+/// all memory. So many take 600 MB, the second look included.
 const FOUND_MAX: usize = 2_000_000;
 
 /// Elements as a join wants them.
