@@ -97,7 +97,7 @@ impl Session {
         self.ready.clear();
         self.timers.clear();
         self.suspended.clear();
-        self.ask_master = None;
+        self.questions.clear();
         for place in 0..self.items.len() {
             if self.items[place].phase == Phase::Ended {
                 continue;

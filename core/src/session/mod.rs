@@ -11,7 +11,8 @@
 //!
 //! Promises to the driver: never two requests of one object under way; no request for an
 //! object before it was prepared; a fact for each object that was prepared, unless it was
-//! overtaken; after a stop, nothing new is sent, and what is under way is waited for.
+//! overtaken; after a stop, nothing new is sent, and what is under way is waited for (but
+//! for strays: what a target has stored under ids of its own is removed).
 //!
 //! The driver's part: every request comes to an end; nothing is sent later than
 //! [`LEASE`] after the lock's session was known to be there. That all this holds together
@@ -100,8 +101,8 @@ pub struct Session {
     base: Base,
     /// Answers of 404 that wait for the base URL to be believed.
     suspended: Vec<(usize, Told, Duration)>,
-    /// The master is asked about a stray.
-    ask_master: Option<(usize, Key)>,
+    /// The master is asked about strays, one after the other.
+    questions: VecDeque<(usize, Key)>,
     ready: VecDeque<usize>,
     timers: BTreeSet<(Duration, usize)>,
     flying: usize,
@@ -144,7 +145,7 @@ impl Session {
             trials: BTreeMap::new(),
             base: Base::Untried,
             suspended: Vec::new(),
-            ask_master: None,
+            questions: VecDeque::new(),
             ready: VecDeque::new(),
             timers: BTreeSet::new(),
             flying: 0,
@@ -207,11 +208,13 @@ impl Session {
         if self.facts.len() >= BATCH_MAX {
             return self.record();
         }
-        if self.summary.stop.is_some() {
-            return self.wind_up(now);
+        match &self.summary.stop {
+            None => {}
+            Some(Stop::OwnIds { .. }) => return self.clean_up(now),
+            Some(_) => return self.wind_up(now),
         }
-        if let Some((_, key)) = self.ask_master {
-            return Next::AskMaster(key);
+        if let Some((_, key)) = self.questions.front() {
+            return Next::AskMaster(*key);
         }
         self.wake(now);
         if self.listing_at().is_some_and(|at| at <= now) {

@@ -58,6 +58,9 @@ impl Session {
 
     fn may_send(&self, place: usize) -> bool {
         let item = &self.items[place];
+        if self.summary.stop.is_some() && item.errand == Errand::Talk {
+            return false;
+        }
         let creates = item.errand == Errand::Talk && item.talk.next() == Some(Method::Post);
         if creates && !self.lets_create_go(item.work.key.entity()) {
             return false;

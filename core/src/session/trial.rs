@@ -20,7 +20,7 @@ use crate::merge::Presence;
 use crate::model::{Entity, Key, Object};
 use crate::object::{Conversation, Flight, Step};
 use crate::reply::{self, Answer, Method, Named, Reply, Told};
-use crate::session::types::{Removed, Stop, Warning};
+use crate::session::types::{Next, Removed, Stop, Warning};
 use crate::session::{Phase, Session, pace};
 
 /// How an entity's first create stands.
@@ -233,12 +233,19 @@ impl Session {
             }
             Verdict::AskMaster(stray) => {
                 item.phase = Phase::Suspended;
-                self.ask_master = Some((place, stray));
+                self.questions.push_back((place, stray));
             }
             Verdict::OwnIds { named, removed } => {
                 item.talk = Conversation::new(Presence::Absent, item.work.after, Duration::ZERO);
+                item.errand = Errand::Talk;
                 item.phase = Phase::Suspended;
-                self.stop(Stop::OwnIds { key, named, removed });
+                let stop = Stop::OwnIds { key, named, removed };
+                if removed == Removed::No && matches!(self.summary.stop, Some(Stop::OwnIds { .. })) {
+                    // Of several it is the one that is still there that has to be told of.
+                    self.summary.stop = Some(stop);
+                } else {
+                    self.stop(stop);
+                }
             }
             Verdict::Trouble => {
                 let step =
@@ -267,13 +274,29 @@ impl Session {
         }
     }
 
+    /// Says what to do once a target was found to assign its own ids: creates that were under way
+    /// by then have left strays, too. Nothing else is sent any more.
+    pub(super) fn clean_up(&mut self, now: Duration) -> Next {
+        if let Some((_, key)) = self.questions.front() {
+            return Next::AskMaster(*key);
+        }
+        self.wake(now);
+        if let Some(request) = self.send(now) {
+            return Next::Send(request);
+        }
+        let has_errand = |place: usize| self.items[place].errand != Errand::Talk;
+        let ready = self.ready.iter().any(|place| has_errand(*place)).then(|| self.pace.free_at());
+        let waits = self.timers.iter().find(|(_, place)| has_errand(*place)).map(|(at, _)| *at);
+        match [ready, waits].into_iter().flatten().min() {
+            None => self.wind_up(now),
+            Some(at) => Next::Wait(Some(at)),
+        }
+    }
+
     /// Says whether the master has the object that it was asked about.
     pub fn owned(&mut self, key: Key, has: bool) {
-        let Some((place, asked)) = self.ask_master else { return };
-        if asked != key {
-            return;
-        }
-        self.ask_master = None;
+        let Some((place, _)) = self.questions.front().copied().filter(|(_, asked)| *asked == key) else { return };
+        self.questions.pop_front();
         let item = &mut self.items[place];
         item.phase = Phase::Ready;
         item.errand.owned(has);

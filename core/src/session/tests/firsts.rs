@@ -92,6 +92,34 @@ fn a_target_that_counts_is_found_out_by_a_later_create() {
 }
 
 #[test]
+fn whatever_it_left_of_creates_under_way_is_removed_too() {
+    // The first is kept; by the time that the second tells, three more have been sent.
+    let works = many("posts", 1..=9, Absent, Wish::Present);
+    let mut strays = alloc::collections::BTreeSet::new();
+    let mut made = 1000;
+    let played = scene(works).jobs(4).play(|request, _, _| {
+        let json = |id: &str| {
+            let ours = wire::to_json(&object(request.key));
+            ours.replace(&format!("\"id\":{},", request.key.id()), &format!("\"id\":{id},"))
+        };
+        match request.method {
+            Method::Post | Method::Get if request.key.id() == 1 => fine(request),
+            Method::Post => {
+                made += 1;
+                strays.insert(made.to_string());
+                http(201, &json(&made.to_string()))
+            }
+            Method::Get if strays.contains(&request.id) => http(200, &json(&request.id)),
+            Method::Delete if strays.remove(&request.id) => status(200),
+            Method::Get | Method::Put | Method::Delete => status(404),
+        }
+    });
+    assert!(matches!(played.summary.stop, Some(Stop::OwnIds { removed: Removed::Yes, .. })), "{:?}", played.summary);
+    assert_eq!((made, strays.len()), (1004, 0), "{:?}", played.requests);
+    assert_eq!(played.recorded().iter().filter(|line| line.ends_with("Waiting Absent")).count(), 4 + 4);
+}
+
+#[test]
 fn an_older_object_under_the_id_is_no_proof() {
     // POST is answered with another id; GET finds something else under ours.
     let played = scene(works(&[("posts/1", Absent, Wish::Present)])).play(|request, _, _| {
