@@ -8,6 +8,11 @@ ALTER TABLE news_sync_object ADD CONSTRAINT news_sync_object_state_check
     -- whether it is at the target is asked before the next change.
     CHECK (state IN ('sent', 'waiting', 'parked', 'held', 'discarded'));
 
+-- doubled: the target lists it more than once, and it is yet to be deleted until it is gone.
+ALTER TABLE news_sync_object DROP CONSTRAINT news_sync_object_presence_check;
+ALTER TABLE news_sync_object ADD CONSTRAINT news_sync_object_presence_check
+    CHECK (presence IN ('absent', 'present', 'unknown', 'doubled'));
+
 UPDATE news_sync_object o SET state = 'discarded'
 WHERE state = 'waiting' AND event_id = 0 AND reason IS NULL AND NOT EXISTS (
     SELECT FROM news_modelevent e

@@ -60,7 +60,7 @@ pub enum Presence {
     Present,
     /// Ask: a request was sent whose effect is not known.
     Unknown,
-    /// It is there more than once.
+    /// It is there more than once, or was when it was last looked at, and nothing was created since.
     Doubled,
 }
 

@@ -100,6 +100,9 @@ pub const ATTEMPTS_MAX: u32 = 5;
 pub const REQUESTS_MAX: u32 = 24;
 /// More records under one id than this are another problem than ours.
 const COPIES_MAX: u32 = 100;
+/// After so many DELETEs that seem to have done nothing the target is given its time before it is
+/// asked: it may acknowledge first and do later.
+const COPIES_AT_ONCE: u32 = 8;
 /// A target that says twice that an object exists, and then that it does not, is not
 /// asked a third time.
 const EXISTS_MAX: u32 = 2;
@@ -160,9 +163,12 @@ pub enum Step {
 
 impl Conversation {
     /// Begins one. Requests of earlier runs have taken their effect at `settled_at`; with an
-    /// unknown presence one may be on its way, and that has to pass first.
+    /// unknown presence, or one of several records, one may be on its way, and that has to pass first.
     pub fn new(presence: Presence, wish: Wish, settled_at: Duration) -> Self {
-        let not_before = if presence == Presence::Unknown { settled_at } else { Duration::ZERO };
+        let not_before = match presence {
+            Presence::Unknown | Presence::Doubled => settled_at,
+            Presence::Absent | Presence::Present => Duration::ZERO,
+        };
         Self {
             presence,
             wish,
@@ -177,13 +183,9 @@ impl Conversation {
         }
     }
 
-    /// Returns what is known now. Of a doubled object some records may be gone: the next run
-    /// that goes on with it asks.
+    /// Returns what is known now.
     pub fn presence(&self) -> Presence {
-        match self.presence {
-            Presence::Doubled => Presence::Unknown,
-            Presence::Absent | Presence::Present | Presence::Unknown => self.presence,
-        }
+        self.presence
     }
 
     /// Returns what is wished.
@@ -231,6 +233,9 @@ impl Conversation {
         if self.presence == Presence::Doubled && method == Method::Delete && answer == Answer::Accepted {
             // Acknowledged now and done later, it must not meet what is created in its place.
             self.settled_at = self.settled_at.max(flight.back_at + settle);
+            if self.copies >= COPIES_AT_ONCE {
+                self.not_before = self.settled_at;
+            }
         }
         let too_early = answer == Answer::Gone && method != Method::Post && flight.sent_at < self.settled_at;
         if too_early {

@@ -40,7 +40,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         let source = Source::Target(Arc::clone(&target));
         compare::compare(&mut client, &compare::Sides { source: &source, entities: &Entity::ALL, ui, signals })?
     };
-    let children = objects::comments_of(lock.client(), &doubled(&comparison))?;
+    let children = objects::comments_of(lock.client(), &uprooting(&comparison))?;
     let plan = plan(&comparison, &children);
     if args.dry_run {
         return send::show(args, &plan, 0, check(args, &plan, &comparison), ui);
@@ -60,10 +60,15 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run)
 }
 
-/// Returns the posts that the target lists more than once.
-fn doubled(comparison: &Comparison) -> Vec<PostId> {
-    let doubled = comparison.differences.iter().filter(|difference| difference.kind == DifferenceKind::Duplicate);
-    doubled
+/// Returns the posts that are about to be deleted at the target, or are not there: their comments
+/// may go with them, or as orphans (TARGETS, "DELETE of a post").
+fn uprooting(comparison: &Comparison) -> Vec<PostId> {
+    let uproots = |kind| match kind {
+        DifferenceKind::Duplicate | DifferenceKind::Missing => true,
+        DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => false,
+    };
+    let differences = comparison.differences.iter().filter(|difference| uproots(difference.kind));
+    differences
         .filter_map(|difference| match difference.key {
             Key::Post(post) => Some(post),
             Key::Comment(_) => None,
@@ -71,13 +76,12 @@ fn doubled(comparison: &Comparison) -> Vec<PostId> {
         .collect()
 }
 
-/// Returns what repairs the differences. `children` are the master's comments of the posts
-/// that the target lists more than once.
+/// Returns what repairs the differences. `children` are the master's comments of the posts that
+/// are [`uprooting`]: the equal ones are asked for once their post is there.
 fn plan(comparison: &Comparison, children: &[(Key, PostId)]) -> Plan {
-    let doubled: BTreeSet<PostId> = doubled(comparison).into_iter().collect();
-    let mut works: Vec<Work> = comparison.differences.iter().map(|difference| work(difference, &doubled)).collect();
+    let uprooting: BTreeSet<PostId> = uprooting(comparison).into_iter().collect();
+    let mut works: Vec<Work> = comparison.differences.iter().map(|difference| work(difference, &uprooting)).collect();
     let planned: BTreeSet<Key> = works.iter().map(|work| work.key).collect();
-    // Deleting the doubled post may take its comments along, the equal ones, too.
     works.extend(children.iter().filter(|(key, _)| !planned.contains(key)).map(|(key, post)| Work {
         key: *key,
         parent: Some(*post),
@@ -88,15 +92,14 @@ fn plan(comparison: &Comparison, children: &[(Key, PostId)]) -> Plan {
     Plan::new(works)
 }
 
-fn work(difference: &Difference, doubled: &BTreeSet<PostId>) -> Work {
+fn work(difference: &Difference, uprooting: &BTreeSet<PostId>) -> Work {
     let after = if difference.local { Wish::Present } else { Wish::Absent };
-    let of_doubled = difference.parent.is_some_and(|post| doubled.contains(&post));
+    let is_uprooted = difference.local && difference.parent.is_some_and(|post| uprooting.contains(&post));
     let before = match difference.kind {
         // A capped listing must not make duplicates: asked for before it is created.
         DifferenceKind::Missing => Presence::Unknown,
         DifferenceKind::Duplicate => Presence::Doubled,
-        // Deleting the doubled post may have taken its comments along.
-        _ if of_doubled => Presence::Unknown,
+        _ if is_uprooted => Presence::Unknown,
         DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => Presence::Present,
     };
     Work { key: difference.key, parent: difference.parent, before, after, standing: Standing::Ready }

@@ -207,11 +207,12 @@ pub fn presence_word(presence: Presence) -> &'static str {
     match presence {
         Presence::Absent => "absent",
         Presence::Present => "present",
-        // Of what is there more than once, whatever comes next begins with a question, too.
-        Presence::Unknown | Presence::Doubled => "unknown",
+        Presence::Unknown => "unknown",
+        Presence::Doubled => "doubled",
     }
 }
 
 fn presence_of(word: &str) -> Option<Presence> {
-    [Presence::Absent, Presence::Present, Presence::Unknown].into_iter().find(|p| presence_word(*p) == word)
+    let all = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
+    all.into_iter().find(|presence| presence_word(*presence) == word)
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use news_core::merge::Merged;
+use news_core::merge::{Merged, Presence};
 use news_core::reply::{Method, Reply};
 use news_core::session::{Config, Fact, LEASE, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
 use news_core::{Key, Object};
@@ -118,10 +118,16 @@ impl World {
             self.note(|| format!("a run is refused: run {holder} holds the lock"));
             return Ok(None);
         }
+        let reading = self.master.read();
+        self.find_lost();
+        self.start(reading).map(Some)
+    }
+
+    /// Starts a run on what was read; the lock is free.
+    pub fn start(&mut self, reading: Reading) -> Result<usize, Broken> {
         let number = self.runs.len();
         self.master.lock = Some(number);
         self.master.epoch += 1;
-        let reading = self.master.read();
         self.note(|| {
             let works = reading.plan.works().iter();
             let works = works.map(|w| {
@@ -135,7 +141,6 @@ impl World {
             });
             format!("run {number} starts: {}", works.collect::<Vec<_>>().join(", "))
         });
-        self.find_lost();
         let patient = self.setup.flaw != Some(Flaw::NoSettle);
         let settle = if patient { SETTLE } else { Duration::ZERO };
         let settled_in = if patient { self.settled_at.saturating_sub(self.now) } else { Duration::ZERO };
@@ -144,11 +149,11 @@ impl World {
         self.runs.push(run);
         self.stats.runs += 1;
         self.drive(number)?;
-        Ok(Some(number))
+        Ok(number)
     }
 
     /// Who takes the lock finds the runs that did not end themselves.
-    fn find_lost(&mut self) {
+    pub fn find_lost(&mut self) {
         for run in &mut self.runs {
             if run.over != Some(Over::Finished) && !core::mem::replace(&mut run.found_lost, true) {
                 self.settled_at = self.settled_at.max(self.now + SETTLE + LEASE);
@@ -386,8 +391,9 @@ impl World {
             let Some(merged) = run.merged.get(&fact.key()) else {
                 return Err(Broken(format!("a fact about {}, which is not in the plan", fact.key())));
             };
+            let renewed = merged.change.before == Presence::Doubled;
             self.master.record(fact, merged, marks);
-            self.recorded(fact)?;
+            self.recorded(fact, renewed)?;
         }
         self.dies(number);
         Ok(())

@@ -12,6 +12,7 @@
 
 mod calm;
 mod driver;
+mod full;
 mod master;
 mod net;
 mod rng;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use news_core::merge::{Event, EventType, Merged, Presence, Wish, merge};
+use news_core::merge::{Change, Event, EventType, Merged, Presence, Wish, merge};
 use news_core::model::{Comment, CommentId, Post, PostId};
 use news_core::plan::{Plan, Standing, Work};
 use news_core::session::{Fact, Left};
@@ -21,6 +21,7 @@ pub struct Remembered {
     pub presence: Presence,
     pub state: State,
     pub event_id: i64,
+    pub parent: Option<PostId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,12 @@ impl Master {
             }
         }
         master
+    }
+
+    /// The post of a comment, where it is or was.
+    fn parent_at(&self, key: Key) -> Option<PostId> {
+        let logged = || self.log.iter().rev().find(|logged| logged.event.key == key && logged.parent.is_some());
+        self.parent_of(key).or_else(|| logged().and_then(|logged| logged.parent))
     }
 
     pub fn parent_of(&self, key: Key) -> Option<PostId> {
@@ -248,7 +255,18 @@ impl Master {
             let parent = parents.get(key).copied().flatten();
             Work { key: *key, parent, before, after: merged.change.after, standing }
         });
-        Reading { plan: Plan::new(works.collect()), merged }
+        let mut works: Vec<Work> = works.collect();
+        let mut all = merged.clone();
+        // What a full sync did not come to an end with, and no event speaks for.
+        for (key, row) in self.remembered.iter().filter(|(key, _)| !merged.contains_key(key)) {
+            let before = if row.state == State::Sent { Presence::Unknown } else { row.presence };
+            let after = if self.rows.contains_key(key) { Wish::Present } else { Wish::Absent };
+            let standing = if row.state == State::Parked { Standing::Parked } else { Standing::Ready };
+            works.push(Work { key: *key, parent: row.parent.or(self.parent_of(*key)), before, after, standing });
+            let change = Change { before, after };
+            all.insert(*key, Merged { change, first_id: 0, last_id: 0, events: 0 });
+        }
+        Reading { plan: Plan::new(works), merged: all }
     }
 
     /// The transaction before sending, for one object: says that a request may be under
@@ -259,7 +277,8 @@ impl Master {
             (Wish::Present, Some(object)) => Row::There(object.clone()),
             (Wish::Absent, _) => Row::NotNeeded,
         };
-        let sent = Remembered { presence: Presence::Unknown, state: State::Sent, event_id: merged.last_id };
+        let (state, event_id, parent) = (State::Sent, merged.last_id, self.parent_at(key));
+        let sent = Remembered { presence: Presence::Unknown, state, event_id, parent };
         self.remembered.insert(key, sent);
         row
     }
@@ -273,7 +292,14 @@ impl Master {
                         logged.synced = true;
                     }
                 }
-                self.remembered.remove(key);
+                // No event said what was there before, so a newer one does not either.
+                if merged.last_id == 0 && self.is_pending(*key) {
+                    if let Some(row) = self.remembered.get_mut(key) {
+                        *row = Remembered { presence: Presence::Unknown, state: State::Waiting, ..*row };
+                    }
+                } else {
+                    self.remembered.remove(key);
+                }
             }
             Fact::Left { key, presence, end, .. } => {
                 let state = match end {
@@ -281,7 +307,9 @@ impl Master {
                     Left::Held => State::Held,
                     Left::Parked => State::Parked,
                 };
-                self.remembered.insert(*key, Remembered { presence: *presence, state, event_id: merged.last_id });
+                let parent = self.parent_at(*key);
+                self.remembered
+                    .insert(*key, Remembered { presence: *presence, state, event_id: merged.last_id, parent });
             }
         }
     }

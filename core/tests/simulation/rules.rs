@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use news_core::Key;
-use news_core::merge::{Action, Wish};
+use news_core::merge::{Action, Presence, Wish};
 use news_core::object::{ATTEMPTS_MAX, REQUESTS_MAX};
 use news_core::plan::{Plan, Stage, Work};
 use news_core::reply::{Method, Reply};
@@ -27,6 +27,8 @@ pub(crate) use hold;
 
 /// Reading back, looking at a stray and removing it come on top of a conversation.
 const ERRAND_REQUESTS_MAX: u32 = 5;
+/// As does deleting, and looking whether it is gone: nothing is doubled often here.
+const CLEARING_REQUESTS_MAX: u32 = 30;
 /// The clock's grain in the pace.
 const GRAIN: Duration = Duration::from_millis(5);
 
@@ -114,7 +116,8 @@ impl Watch {
         talk.flying = true;
         talk.good = false;
         talk.requests += 1;
-        hold!(talk.requests <= REQUESTS_MAX + ERRAND_REQUESTS_MAX, "{} requests for {key}", talk.requests);
+        let clearing = if work.before == Presence::Doubled { CLEARING_REQUESTS_MAX } else { 0 };
+        hold!(talk.requests <= REQUESTS_MAX + ERRAND_REQUESTS_MAX + clearing, "{} requests for {key}", talk.requests);
         hold!(
             !self.closed.contains(&key),
             "{} {key} after others went on as if it were through",
@@ -124,6 +127,8 @@ impl Watch {
         match request.method {
             Method::Post | Method::Put if work.stage() == Stage::CreateComments => self.after_its_post(&work),
             Method::Put if work.stage() == Stage::UpdateComments => self.after_its_post(&work),
+            // What is there more than once is cleared before it is made again.
+            Method::Delete if own && work.action() == Action::Renew => Ok(()),
             Method::Delete if own => self.after_everything_else(&work),
             Method::Get | Method::Post | Method::Put | Method::Delete => Ok(()),
         }
@@ -185,6 +190,11 @@ impl Watch {
         };
         if throttled {
             talk.requests -= 1;
+        }
+        // Of several records, each has its own troubles.
+        let clears = self.works.get(&key).is_some_and(|work| work.before == Presence::Doubled);
+        if clears && good && method == Method::Delete {
+            talk.troubles = 0;
         }
         talk.troubles += u32::from(trouble);
         talk.good = good;

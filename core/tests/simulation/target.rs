@@ -95,6 +95,43 @@ impl Target {
         self.records.len()
     }
 
+    /// The objects that it has, each once.
+    pub fn keys(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.records.iter().map(|record| record.object.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Somebody else removes every record of an object.
+    pub fn remove(&mut self, key: Key) {
+        self.records.retain(|record| record.object.key() != key);
+    }
+
+    /// Somebody else changes one.
+    pub fn alter(&mut self, key: Key) {
+        if let Some(at) = self.find(key.entity(), &key.id().to_string()) {
+            let changed = renamed(&self.records[at].object, key, "changed");
+            self.records[at].object = changed;
+        }
+    }
+
+    /// Somebody else stores one a second time.
+    pub fn double(&mut self, key: Key) {
+        if let Some(at) = self.find(key.entity(), &key.id().to_string()) {
+            let record = self.records[at].clone();
+            self.records.push(record);
+        }
+    }
+
+    /// Somebody else stores an object like `like` under `key`. Returns whether there was one.
+    pub fn copy(&mut self, like: Key, key: Key) -> bool {
+        let Some(at) = self.find(like.entity(), &like.id().to_string()) else { return false };
+        let object = renamed(&self.records[at].object, key, "strange");
+        self.records.push(Record { entity: key.entity(), id: key.id().to_string(), object });
+        true
+    }
+
     fn find(&self, entity: Entity, id: &str) -> Option<usize> {
         self.records.iter().position(|record| record.entity == entity && record.id == id)
     }
@@ -210,4 +247,19 @@ fn with_id(object: &Object, id: i64) -> Object {
             Object::Comment(Comment::new(CommentId::new(id).unwrap(), c.post_id(), name, email, body).unwrap())
         }
     }
+}
+
+/// An object like `object` under `key`, with another title or name.
+fn renamed(object: &Object, key: Key, name: &str) -> Object {
+    let made = match (object, key) {
+        (Object::Post(post), Key::Post(id)) => {
+            Post::new(id, post.user_id(), name.to_string(), post.body().to_string()).map(Object::Post)
+        }
+        (Object::Comment(comment), Key::Comment(id)) => {
+            let (email, body) = (comment.email().to_string(), comment.body().to_string());
+            Comment::new(id, comment.post_id(), name.to_string(), email, body).map(Object::Comment)
+        }
+        (Object::Post(_), Key::Comment(_)) | (Object::Comment(_), Key::Post(_)) => return object.clone(),
+    };
+    made.unwrap_or_else(|_| object.clone())
 }

@@ -46,6 +46,8 @@ pub struct Setup {
     pub flaw: Option<Flaw>,
     /// The target acknowledges a write, and it takes effect so much later.
     pub lag: Duration,
+    /// Others change the target, and full syncs repair it.
+    pub damaged: bool,
     /// The time between two starts of a run, at most.
     start_gap_ms: u64,
     lock_losses_permille: u64,
@@ -57,6 +59,9 @@ pub struct Setup {
 pub enum Event {
     Edit,
     StartRun,
+    StartFull,
+    /// Somebody else changes the target.
+    Damage,
     /// Faults and edits are over.
     Calm,
     LoseLock {
@@ -109,6 +114,7 @@ pub struct Flight {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     pub runs: u64,
+    pub full_runs: u64,
     pub requests: u64,
     pub kills: u64,
     pub locks_lost: u64,
@@ -120,6 +126,7 @@ pub struct Stats {
 impl Stats {
     pub fn add(&mut self, other: &Self) {
         self.runs += other.runs;
+        self.full_runs += other.full_runs;
         self.requests += other.requests;
         self.kills += other.kills;
         self.locks_lost += other.locks_lost;
@@ -153,6 +160,10 @@ pub struct World {
     uncertain: BTreeMap<Key, (usize, Duration)>,
     /// Objects that were refused with 422 at any time: no others may be parked.
     pub refused: BTreeSet<Key>,
+    /// Objects that others have changed at the target since the last full sync looked.
+    pub damaged: BTreeSet<Key>,
+    /// Objects that were doubled, and not renewed since: they may have any number of records.
+    pub doubled: BTreeSet<Key>,
 }
 
 /// Where a target's own ids begin: so that they come to be those of objects here, or never.
@@ -178,6 +189,7 @@ impl World {
             lock_losses_permille: rng.pick(&[0, 0, 300, 800]).unwrap_or(0),
             early_edits_permille: rng.pick(&[0, 200, 800]).unwrap_or(0),
             interrupts_permille: rng.pick(&[0, 0, 200]).unwrap_or(0),
+            damaged: flaw.is_none() && column.keeps() && rng.permille(300),
         };
         let master = Master::imported(&mut rng);
         let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
@@ -202,6 +214,8 @@ impl World {
             events: Vec::new(),
             uncertain: BTreeMap::new(),
             refused: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            doubled: BTreeSet::new(),
             rng,
         };
         world.first_events(until);
@@ -219,6 +233,16 @@ impl World {
         for _ in 0..self.rng.between(2, 24) {
             let at = self.rng.pick(&bursts).unwrap_or_default() + self.rng.ms(0, wide);
             self.at(at.min(until), Event::Edit);
+        }
+        if self.setup.damaged {
+            for _ in 0..self.rng.between(1, 6) {
+                let at = self.rng.within(until);
+                self.at(at, Event::Damage);
+            }
+            for _ in 0..self.rng.between(1, 4) {
+                let at = self.rng.within(until);
+                self.at(at, Event::StartFull);
+            }
         }
         let first = self.rng.ms(0, self.setup.start_gap_ms);
         self.at(first, Event::StartRun);
@@ -266,6 +290,12 @@ impl World {
                     self.plan_accidents(run);
                 }
             }
+            Event::Damage if self.active => self.damage(),
+            Event::StartFull if self.active => {
+                if let Some(run) = self.start_full()? {
+                    self.plan_accidents(run);
+                }
+            }
             Event::Calm => {
                 self.note(|| "calm".to_string());
                 self.active = false;
@@ -281,7 +311,12 @@ impl World {
                 }
             }
             Event::Interrupt { run } if self.active => self.interrupt(run)?,
-            Event::Edit | Event::StartRun | Event::LoseLock { .. } | Event::Interrupt { .. } => {}
+            Event::Edit
+            | Event::StartRun
+            | Event::StartFull
+            | Event::Damage
+            | Event::LoseLock { .. }
+            | Event::Interrupt { .. } => {}
             Event::Wake { run, token } => self.wake(run, token)?,
             Event::Job { run, job } => self.do_job(run, job)?,
             Event::Transmit { flight } => self.transmit(flight)?,
@@ -427,7 +462,7 @@ impl World {
         self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
         if self.setup.column.keeps() {
             let count = self.target.count(key);
-            hold!(count <= 1, "{key} is there {count} times");
+            hold!(count <= 1 || self.doubled.contains(&key), "{key} is there {count} times");
         }
         Ok(answer)
     }
@@ -460,9 +495,16 @@ impl World {
     }
 
     /// What has to hold when a fact was recorded.
-    pub fn recorded(&mut self, fact: &Fact) -> Checked {
+    pub fn recorded(&mut self, fact: &Fact, renewed: bool) -> Checked {
         let key = fact.key();
+        if renewed && matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) {
+            self.doubled.remove(&key);
+            let count = self.target.count(key);
+            hold!(count <= 1 || !self.setup.lag.is_zero(), "{key} is renewed, and there {count} times");
+        }
         match fact {
+            // Others may have changed it since it was sent.
+            Fact::Done(_) if self.damaged.contains(&key) || self.doubled.contains(&key) => {}
             // What takes effect later is looked at in the end.
             Fact::Done(_) if !self.setup.lag.is_zero() => {}
             Fact::Done(_) if self.setup.column != Column::Pretends && !self.master.is_pending(key) => {

@@ -56,7 +56,7 @@ fn a_target_that_does_not_let_go_costs_its_object_alone() {
     let played = scene(works).play(|request, _, _| fine(request));
     assert_eq!(played.requests.iter().filter(|line| *line == "DELETE posts/1").count(), 100);
     let recorded = played.recorded();
-    assert!(recorded.contains(&"posts/1 Parked Unknown".to_string()), "{recorded:?}");
+    assert!(recorded.contains(&"posts/1 Parked Doubled".to_string()), "{recorded:?}");
     assert!(recorded.contains(&"posts/3 done".to_string()), "{recorded:?}");
     let why = played.facts.iter().find_map(|fact| match fact {
         Fact::Left { end: Left::Parked, why, .. } => Some(why.as_str()),
@@ -66,10 +66,10 @@ fn a_target_that_does_not_let_go_costs_its_object_alone() {
 }
 
 #[test]
-fn interrupted_on_the_way_it_is_asked_for_by_the_next_run() {
+fn interrupted_on_the_way_it_is_gone_on_with_by_the_next_run() {
     let mut scene = scene(works(&[("posts/1", Doubled, Wish::Present)]));
     scene.interrupt_after = Some(3);
     let played = scene.play(target(&[("posts/1", 2)]));
     assert_eq!(played.requests, ["DELETE posts/1", "GET posts/1", "DELETE posts/1"]);
-    assert_eq!(played.recorded(), ["posts/1 Waiting Unknown"]);
+    assert_eq!(played.recorded(), ["posts/1 Waiting Doubled"]);
 }
