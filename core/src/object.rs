@@ -100,8 +100,8 @@ pub const ATTEMPTS_MAX: u32 = 5;
 pub const REQUESTS_MAX: u32 = 24;
 /// More records under one id than this are another problem than ours.
 const COPIES_MAX: u32 = 100;
-/// After so many DELETEs that seem to have done nothing the target is given its time before it is
-/// asked: it may acknowledge first and do later.
+/// After so many DELETEs in a row the target is given its time before it is asked whether any
+/// record is left: it may acknowledge first and do later.
 const COPIES_AT_ONCE: u32 = 8;
 /// A target that says twice that an object exists, and then that it does not, is not
 /// asked a third time.
@@ -117,6 +117,8 @@ pub struct Conversation {
     exists: u32,
     /// Records of a doubled object that were deleted.
     copies: u32,
+    /// Of these, since the target was last given its time.
+    at_once: u32,
     /// One was; whether any is left is asked next.
     looks: bool,
     /// The last write that took effect, as far as is known.
@@ -176,6 +178,7 @@ impl Conversation {
             requests: 0,
             exists: 0,
             copies: 0,
+            at_once: 0,
             looks: false,
             wrote: None,
             not_before,
@@ -233,7 +236,9 @@ impl Conversation {
         if self.presence == Presence::Doubled && method == Method::Delete && answer == Answer::Accepted {
             // Acknowledged now and done later, it must not meet what is created in its place.
             self.settled_at = self.settled_at.max(flight.back_at + settle);
-            if self.copies >= COPIES_AT_ONCE {
+            self.at_once += 1;
+            if self.at_once >= COPIES_AT_ONCE {
+                self.at_once = 0;
                 self.not_before = self.settled_at;
             }
         }
