@@ -62,7 +62,7 @@ pub struct Global {
 pub enum Command {
     /// Offer the CRUD API
     Serve(Serve),
-    /// Load the first data from the target: all or nothing, into empty tables
+    /// Load the first data: all or nothing, into empty tables. From the target; where none is named, from JSONPlaceholder
     Import(Import),
     /// Send the changes to the target
     Sync(Sync),
@@ -242,7 +242,7 @@ pub struct Runs {
 #[command(group = clap::ArgGroup::new("which").required(true).args(["keys", "all"]))]
 pub struct Retry {
     /// posts/5, comments/7
-    #[arg(value_name = "KEY", value_parser = crate::values::key)]
+    #[arg(value_name = "KEY", value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
     pub keys: Vec<news_core::Key>,
     /// Every parked object
     #[arg(long)]
@@ -253,7 +253,7 @@ pub struct Retry {
 #[derive(Debug, Args)]
 pub struct Discard {
     /// posts/5, comments/7
-    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key)]
+    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
     pub keys: Vec<news_core::Key>,
 }
 
@@ -300,17 +300,18 @@ pub enum Db {
     Start,
     /// Stop the private PostgreSQL
     Stop,
-    /// Open psql on the database (a password reaches it by its environment). What stands behind `shell` is psql's: flags
-    /// of ours go before it
+    /// Open psql on the database
+    ///
+    /// A password reaches it by its environment. Whatever stands behind `shell` is psql's; flags of ours go before it.
     Shell {
         /// Arguments for psql, such as -c 'SELECT 1'
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_hint = clap::ValueHint::Other)]
         psql_args: Vec<OsString>,
     },
     /// Delete old events from the change log: synced ones only
     Prune {
-        /// Delete what was synced longer ago than this: 30d
-        #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
+        /// Delete what was synced longer ago than this: 30d, 12h
+        #[arg(long, value_name = "TIME", value_parser = crate::values::age)]
         older_than: std::time::Duration,
         /// Events looked at in one transaction
         #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::private_pg;
 use crate::settings::{Database, Secret, Settings};
 use crate::store::schema::Version;
@@ -35,6 +35,24 @@ pub fn url(settings: &Settings) -> Result<Secret> {
             Ok(url)
         }
     }
+}
+
+/// The same, for commands that have nothing to say of a database that they would have to make: whoever forgets
+/// to name the database must not be told that all is well with an empty one.
+///
+/// Fails with [`Kind::Database`] where there is none.
+pub fn existing(settings: &Settings) -> Result<Secret> {
+    if let Database::Private = &settings.database
+        && private_pg::state(&settings.home)?.major.is_none()
+    {
+        let home = settings.home.display();
+        return Err(Failure::new(
+            Kind::Database,
+            format!("no database is named, and there is no private one in {home}"),
+        )
+        .hint("name it with NEWS_DATABASE_URL; or `news import` makes a private one"));
+    }
+    url(settings)
 }
 
 /// Connects to the master as [`url`] names it, but leaves the schema as it is, for those who see to it themselves.

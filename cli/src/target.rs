@@ -251,7 +251,12 @@ fn is_unsent(error: &ureq::Error) -> bool {
 }
 
 fn describe(error: &ureq::Error) -> String {
-    error.to_string().trim_start_matches("io: ").to_owned()
+    let text = error.to_string();
+    if text.contains("InvalidContentType") {
+        // rustls's word for an answer that is no TLS.
+        return String::from("it does not speak TLS there: is it http:// and not https://?");
+    }
+    text.trim_start_matches("io: ").to_owned()
 }
 
 #[cfg(test)]

@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use news_core::Key;
 
+/// Parses an age for deleting what is older: a [`duration`] with its unit. Who writes `30` means days as likely as
+/// seconds.
+pub fn age(text: &str) -> Result<Duration, String> {
+    if text != "0" && text.ends_with(|c: char| c.is_ascii_digit()) {
+        return Err(String::from("which unit? write 90s, 15m, 2h or 30d"));
+    }
+    duration(text)
+}
+
 /// Parses `90`, `90s`, `15m`, `2h`, `30d` (and `250ms`); a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -129,6 +138,15 @@ mod tests {
             "a b:1",
         ] {
             assert!(listen(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ages_have_a_unit() {
+        assert_eq!(age("30d"), duration("30d"));
+        assert_eq!(age("0"), Ok(Duration::ZERO));
+        for text in ["30", "1000", "d", ""] {
+            assert!(age(text).is_err(), "{text}");
         }
     }
 

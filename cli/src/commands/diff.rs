@@ -67,7 +67,7 @@ fn compare_with(
     ui: &Ui,
     entities: &[Entity],
 ) -> Result<(String, Comparison)> {
-    let mut client = connect(&master::url(settings)?, Purpose::Bulk)?;
+    let mut client = connect(&master::existing(settings)?, Purpose::Bulk)?;
     schema::require_current(&mut client)?;
     let source = if let Some(folder) = from {
         Source::Folder(folder.to_owned())

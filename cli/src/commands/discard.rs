@@ -16,7 +16,7 @@ use crate::ui::Ui;
 /// Runs the command.
 pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // A run under way has read the events already.
-    let mut lock = Lock::take(&master::url(settings)?, "discard")?;
+    let mut lock = Lock::take(&master::existing(settings)?, "discard")?;
     let discarded = objects::discard(lock.client(), &args.keys)?;
     if discarded.named.is_empty() {
         return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", listed(&args.keys).join(", "))));

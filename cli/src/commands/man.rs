@@ -8,6 +8,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use clap_mangen::Man as Page;
+use clap_mangen::roff::{Roff, roman};
 
 use crate::args::{Cli, Man};
 use crate::commands::Outcome;
@@ -34,10 +35,21 @@ fn write_pages(command: &clap::Command, dir: &Path) -> io::Result<()> {
     out.flush()
 }
 
+/// As the help has it: a list of all flags, the global ones among them, says nothing that OPTIONS does not.
+fn synopsis(command: &clap::Command) -> Roff {
+    let usage = command.clone().render_usage().to_string();
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    for line in usage.trim_start_matches("Usage: ").lines() {
+        roff.control("PP", []).text([roman(line.trim())]);
+    }
+    roff
+}
+
 fn write_page(command: &clap::Command, page: &Page, out: &mut dyn Write) -> io::Result<()> {
     page.render_title(out)?;
     page.render_name_section(out)?;
-    page.render_synopsis_section(out)?;
+    synopsis(command).to_writer(out)?;
     page.render_description_section(out)?;
     page.render_options_section(out)?;
     if command.has_subcommands() {

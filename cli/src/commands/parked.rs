@@ -15,7 +15,7 @@ const LEFT_MAX: i64 = 100_000;
 
 /// Runs the command.
 pub fn run(settings: &Settings) -> Result<Outcome> {
-    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let now = runs::now(&mut client)?;
     let left = objects::left(&mut client, LEFT_MAX)?.into_iter();

@@ -15,7 +15,7 @@ use crate::ui::Ui;
 /// Runs the command. A signal ends it between two batches: what was deleted by then is, and is told.
 pub fn run(older_than: Duration, batch: u32, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let signals = Signals::install()?;
-    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let cutoff = prune::cutoff(&mut client, older_than)?;
     let mut report = Pruned { deleted: 0, kept: 0, batches: 0, older_than_s: older_than.as_secs_f64() };

@@ -12,7 +12,7 @@ use crate::ui::Ui;
 
 /// Runs the command.
 pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
-    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let keys = objects::unpark(&mut client, (!args.all).then_some(&args.keys[..]))?;
     let missed: Vec<String> = args.keys.iter().filter(|key| !keys.contains(key)).map(ToString::to_string).collect();

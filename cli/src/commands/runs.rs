@@ -12,7 +12,7 @@ use crate::ui::Ui;
 
 /// Runs the command.
 pub fn run(args: &Runs, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
-    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let runs = runs::last(&mut client, i64::from(args.limit))?;
     Ok(Outcome::done(Report::Runs(RunsReport { runs })))

@@ -50,10 +50,13 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
         })?;
     }
     match &args.checksum {
-        Some(wanted) if *wanted != plan.checksum() => {
-            Err(Failure::new(Kind::Refused, format!("the plan's checksum is {}, not {wanted}", plan.checksum()))
-                .hint("the changes are others than those that were looked at: look again with --dry-run"))
-        }
+        Some(wanted) if *wanted != plan.checksum() => Err(Failure::new(
+            Kind::Refused,
+            format!("the plan's checksum is {}, not {wanted}", plan.checksum()),
+        )
+        .hint(
+            "the changes are others than those that were looked at, or one look was --full: look again with --dry-run",
+        )),
         Some(_) | None => Ok(()),
     }
 }

@@ -25,7 +25,7 @@ const LEFT_MAX: i64 = 100_000;
 
 /// Runs the command.
 pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
-    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
+    let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let report = collect(&mut client, settings)?;
     let late = match (report.oldest_s, args.max_lag) {

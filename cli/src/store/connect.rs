@@ -197,9 +197,9 @@ fn room_for_files() -> Result<()> {
 #[error("cannot connect to the database {0}")]
 struct InConnect(String, #[source] hosts::Cause);
 
-/// Returns `NAME at HOST:PORT`, without user or password.
+/// Returns `NAME at HOST:PORT`, without user or password. The server knows the name where the URL has none.
 fn describe(config: &Config) -> String {
-    let name = config.get_dbname().or_else(|| config.get_user()).unwrap_or("?");
+    let name = config.get_dbname().or_else(|| config.get_user()).map_or_else(String::new, |name| format!("{name} "));
     let hosts: Vec<String> = hosts::each(config).into_iter().map(|host| host.name).collect();
-    format!("{name} at {}", hosts.join(", "))
+    format!("{name}at {}", hosts.join(", "))
 }

@@ -55,8 +55,19 @@ pub struct BadTrigger {
     pub table: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Whether it is there at all.
-    pub exists: bool,
+    /// What is wrong with it.
+    pub fault: TriggerFault,
+}
+
+/// What may be wrong with a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriggerFault {
+    /// It is not there.
+    Missing,
+    /// It fires for nobody.
+    Disabled,
+    /// It fires, but not under `session_replication_role = replica` (or there alone).
+    Sometimes,
 }
 
 /// Lists our triggers that are not there, or not always enabled.
@@ -73,9 +84,13 @@ pub fn bad_triggers(client: &mut Client) -> Result<Vec<BadTrigger>> {
     for table in TABLES {
         for name in TRIGGERS {
             let state = enabled.get(&(table.to_owned(), name.to_owned())).map(String::as_str);
-            if state != Some("A") {
-                bad.push(BadTrigger { table, name, exists: state.is_some() });
-            }
+            let fault = match state {
+                Some("A") => continue,
+                None => TriggerFault::Missing,
+                Some("D") => TriggerFault::Disabled,
+                Some(_) => TriggerFault::Sometimes,
+            };
+            bad.push(BadTrigger { table, name, fault });
         }
     }
     Ok(bad)

@@ -33,6 +33,8 @@ pub use connect::{Pooling, Purpose, connect, connect_api, connect_as};
 pub use cursor::Cursor;
 pub use session::{Gauge, Live, Session, Trouble, Vitals, schema_version, vitals};
 
+use postgres::error::SqlState;
+
 use crate::error::{Failure, Kind};
 
 /// Gives a database error its kind: [`Kind::Database`], whatever it is.
@@ -40,7 +42,13 @@ use crate::error::{Failure, Kind};
 /// `postgres::Error` displays as "db error" alone; the causes that [`Failure`] prints say the rest.
 impl From<postgres::Error> for Failure {
     fn from(error: postgres::Error) -> Self {
-        let hint = error.as_db_error().and_then(|e| e.hint()).map(str::to_owned);
+        let hint = match error.code() {
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Some(
+                "the role may not do that: the tables' owner may, or grant it (docs/security.md has the statements)",
+            ),
+            Some(_) | None => error.as_db_error().and_then(|e| e.hint()),
+        };
+        let hint = hint.map(str::to_owned);
         let failure = Failure::new(Kind::Database, error);
         match hint {
             Some(hint) => failure.hint(hint),

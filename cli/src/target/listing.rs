@@ -117,7 +117,7 @@ impl Target {
         match status {
             200 => Ok(response),
             401 | 403 if self.bearer.is_some() => {
-                never(Kind::Credentials, "it refuses the token that it was shown: is NEWS_TARGET_TOKEN still good?")
+                never(Kind::Credentials, "it refuses NEWS_TARGET_TOKEN: is it still good?")
             }
             401 | 403 => never(Kind::Credentials, "it wants a token: set NEWS_TARGET_TOKEN"),
             301..=303 | 307 | 308 => {

@@ -267,8 +267,18 @@ fn other_users_do_not_get_in() {
 #[test]
 fn a_home_that_cannot_be_made_is_told_with_what_to_do() {
     let news = News::bare().env("NEWS_HOME", "/proc/no-such-folder");
-    let failed = news.run(["status"]).expect_code(74);
+    let failed = news.run(["user", "list"]).expect_code(74);
     for said in ["cannot make /proc/no-such-folder", "hint: name a database with NEWS_DATABASE_URL, or set NEWS_HOME"] {
         assert!(failed.stderr.contains(said), "{}", failed.stderr);
     }
+}
+
+#[test]
+fn who_only_looks_makes_no_database() {
+    let news = News::bare();
+    for command in [&["status", "--check"][..], &["diff"], &["runs"], &["parked"], &["retry", "--all"]] {
+        let failed = news.run(command).expect_code(8);
+        assert!(failed.stderr.contains("no database is named"), "{}", failed.stderr);
+    }
+    assert!(!news.home().join("news").exists() && !news.home().join("pg").exists());
 }

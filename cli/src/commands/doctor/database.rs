@@ -9,6 +9,7 @@ use crate::args::Global;
 use crate::error::{Failure, Kind, Result};
 use crate::private_pg;
 use crate::settings::{self, Layers};
+use crate::store::health::TriggerFault;
 use crate::store::schema::{self, Version};
 use crate::store::{self, Purpose, health, inspect, lock, objects, runs};
 
@@ -159,10 +160,14 @@ fn tracking(client: &mut Client, findings: &mut Findings) -> Result<()> {
     let after = "what changed meanwhile is in no log: `news diff` shows it, `news sync --full` sends it";
     for trigger in bad {
         let (name, table) = (trigger.name, trigger.table);
-        let (what, hint) = if trigger.exists {
-            ("is disabled", format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"))
-        } else {
-            ("is missing", String::from("make it again as migrations/V2__tracking.sql has it, ENABLE ALWAYS with it"))
+        let always = format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}");
+        let (what, hint) = match trigger.fault {
+            TriggerFault::Disabled => ("is disabled", always),
+            TriggerFault::Sometimes => ("is not enabled for every session", always),
+            TriggerFault::Missing => (
+                "is missing",
+                String::from("make it again as migrations/V2__tracking.sql has it, ENABLE ALWAYS with it"),
+            ),
         };
         let failure = Failure::new(Kind::Database, format!("the trigger {name} of {table} {what}: changes get lost"));
         findings.fail("tracking", &failure.hint(hint).hint(after));

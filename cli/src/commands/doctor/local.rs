@@ -34,7 +34,8 @@ pub fn configuration(layers: &Layers, findings: &mut Findings) {
 
 fn secret(key: &Key, layers: &Layers, findings: &mut Findings) -> Result<()> {
     if let Some(path) = layers.secret_file(key)? {
-        let mode = fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
+        // What is no file is told of when it is read.
+        let mode = fs::metadata(&path).ok().filter(fs::Metadata::is_file).map_or(0, |data| data.permissions().mode());
         if mode & OPEN_BITS != 0 {
             let path = path.display();
             findings.warn(

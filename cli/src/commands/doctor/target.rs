@@ -75,7 +75,10 @@ fn find(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut
                 .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from"));
         }
     };
-    // A token that cannot be read is told of by another check.
-    let token = layers.secret(keys::TARGET_TOKEN).ok().flatten().map(|found| found.value);
+    let Ok(token) = layers.secret(keys::TARGET_TOKEN) else {
+        // Why not is told by another check; what the target would say without it is no news.
+        return Ok(None);
+    };
+    let token = token.map(|found| found.value);
     Target::new(&url, token.as_ref(), 1).map(Some)
 }

@@ -2,6 +2,8 @@
 
 use clap_mangen::roff::{Roff, bold, roman};
 
+use crate::settings::keys::{KEYS, Key, Place};
+
 /// What each exit code means, as scripts rely on it.
 const CODES: [(u8, &str); 14] = [
     (0, "Done; equal."),
@@ -20,7 +22,8 @@ const CODES: [(u8, &str); 14] = [
     (143, "Stopped cleanly by SIGTERM; what was answered is recorded."),
 ];
 
-const ENVIRONMENT: [(&str, &str); 10] = [
+const ENVIRONMENT: [(&str, &str); 11] = [
+    ("NEWS_CONFIG", "The configuration: a news.toml. See FILES for where it is looked for otherwise."),
     (
         "NEWS_DATABASE_URL, DATABASE_URL",
         "The master's database, the first of them that is set. None: a private PostgreSQL.",
@@ -42,7 +45,11 @@ const ENVIRONMENT: [(&str, &str); 10] = [
     ("JOURNAL_STREAM", "Set by systemd: log lines on that stream begin with their priority."),
 ];
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
+    (
+        "news/news.toml in XDG_CONFIG_HOME or ~/.config, /etc/news/news.toml",
+        "The configuration, the first of these that is there. `news config` shows what is in force, and from where.",
+    ),
     ("~/.local/share/news", "The private PostgreSQL and its signing key; /var/lib/news for root."),
     ("/etc/news/news.env", "Settings of the systemd units: variables of ENVIRONMENT that are no secrets."),
     ("/etc/news/credentials/database-url, jwt-secret", "The secrets of the systemd units."),
@@ -54,10 +61,13 @@ fn codes(page: &str) -> &'static [u8] {
     match page {
         "news-sync" => &[1, 3, 4, 5, 7, 8, 11],
         "news-diff" => &[1, 4, 5, 7, 8],
-        "news-import" => &[4, 5, 7, 8, 11],
+        "news-import" => &[3, 4, 5, 7, 8, 11],
+        "news-doctor" => &[5, 7, 8],
+        "news-retry" | "news-token" | "news-user" | "news-user-add" | "news-user-passwd" | "news-user-remove" => {
+            &[4, 8]
+        }
         "news-status" => &[1, 8],
         "news-db-migrate" | "news-discard" => &[4, 8, 11],
-        "news-retry" => &[4, 8],
         "news-fake-api" | "news-completions" | "news-man" | "news-help" => &[],
         _ => &[8],
     }
@@ -155,12 +165,20 @@ pub(super) fn of(page: &str, notes: Option<&str>) -> Roff {
             item(&mut roff, &code.to_string(), meaning);
         }
     }
+    if page == "news-db-shell" {
+        item(&mut roff, "others", "psql's own.");
+    }
     if page == "news" {
-        for (heading, items) in [("ENVIRONMENT", &ENVIRONMENT[..]), ("FILES", &FILES)] {
-            roff.control("SH", [heading]);
-            for (name, meaning) in items {
-                item(&mut roff, name, meaning);
-            }
+        roff.control("SH", ["ENVIRONMENT"]);
+        for (name, meaning) in &ENVIRONMENT {
+            item(&mut roff, name, meaning);
+        }
+        for (name, meaning) in KEYS.iter().filter_map(of_flag) {
+            item(&mut roff, &name, &meaning);
+        }
+        roff.control("SH", ["FILES"]);
+        for (name, meaning) in &FILES {
+            item(&mut roff, name, meaning);
         }
     }
     if !examples(page).is_empty() {
@@ -173,6 +191,17 @@ pub(super) fn of(page: &str, notes: Option<&str>) -> Roff {
         roff.control("SH", ["SEE ALSO"]).text([bold("news"), roman("(1), which has the environment and the files")]);
     }
     roff
+}
+
+/// Returns the variable of a setting that is a flag's default, and what it is.
+fn of_flag(key: &Key) -> Option<(String, String)> {
+    let flag = |id: &str| id.replace('_', "-");
+    let meaning = match key.place {
+        Place::Setting | Place::Secret => return None,
+        Place::Global(id) => format!("The default of --{}.", flag(id)),
+        Place::Flag(command, id) => format!("The default of `news {command} --{}`.", flag(id)),
+    };
+    Some((key.variable(), meaning))
 }
 
 fn item(roff: &mut Roff, term: &str, text: &str) {
@@ -193,6 +222,7 @@ mod tests {
             assert!(news.contains(&format!(".SH \"{section}\"")) || news.contains(&format!(".SH {section}")), "{news}");
         }
         let man = of("news-man", None).render();
+        assert!(news.contains("NEWS_SYNC_MAX_DELETES") && news.contains("news.toml"), "{news}");
         assert!(man.contains("\\fB74\\fR") && !man.contains("\\fB8\\fR"), "{man}");
         assert!(of("news-fake-api", Some("one\n\ntwo")).render().contains("NOTES"));
     }
