@@ -5,10 +5,15 @@
 //! table in `merge`. In scope: that, and the bounds of one conversation. Out of scope:
 //! other objects, order, rates (`session`).
 
+mod clearing;
+#[cfg(test)]
+mod tests;
+
 use core::time::Duration;
 
 use crate::merge::{Action, Presence, Wish, action};
 use crate::reply::{Answer, Method};
+use clearing::Clearing;
 
 /// Returns the request that leads from `presence` to `wish`, or `None` where nothing is to be done.
 pub fn next_request(presence: Presence, wish: Wish) -> Option<Method> {
@@ -42,8 +47,7 @@ pub enum Reaction {
     Redirected,
 }
 
-/// The conversation's rules, one line an answer. Of what is there more than once one is deleted
-/// at a time, and then asked whether any is left: a DELETE that is answered 404 tells that, too. `presence` is what was known when the
+/// The conversation's rules, one line an answer. `presence` is what was known when the
 /// request was sent.
 #[expect(clippy::match_same_arms, reason = "one line a rule, in the rules' order")]
 pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
@@ -98,11 +102,6 @@ pub const ATTEMPTS_MAX: u32 = 5;
 /// Requests of one object in one run, whatever the answers: the longest honest
 /// conversation (PUT, GET, POST, GET, each after trouble) is shorter.
 pub const REQUESTS_MAX: u32 = 24;
-/// More records under one id than this are another problem than ours.
-const COPIES_MAX: u32 = 100;
-/// After so many DELETEs in a row the target is given its time before it is asked whether any
-/// record is left: it may acknowledge first and do later.
-const COPIES_AT_ONCE: u32 = 8;
 /// A target that says twice that an object exists, and then that it does not, is not
 /// asked a third time.
 const EXISTS_MAX: u32 = 2;
@@ -115,12 +114,7 @@ pub struct Conversation {
     attempts: u32,
     requests: u32,
     exists: u32,
-    /// Records of a doubled object that were deleted.
-    copies: u32,
-    /// Of these, since the target was last given its time.
-    at_once: u32,
-    /// One was; whether any is left is asked next.
-    looks: bool,
+    clearing: Clearing,
     /// The last write that took effect, as far as is known.
     wrote: Option<Action>,
     /// Nothing is sent before: a request that was sent and not answered may still take effect.
@@ -177,9 +171,7 @@ impl Conversation {
             attempts: 0,
             requests: 0,
             exists: 0,
-            copies: 0,
-            at_once: 0,
-            looks: false,
+            clearing: Clearing::default(),
             wrote: None,
             not_before,
             settled_at,
@@ -208,14 +200,14 @@ impl Conversation {
 
     /// Returns the next request, or `None` where the target is as wished.
     pub fn next(&self) -> Option<Method> {
-        if self.looks { Some(Method::Get) } else { next_request(self.presence, self.wish) }
+        if self.clearing.looks { Some(Method::Get) } else { next_request(self.presence, self.wish) }
     }
 
     /// Returns what this conversation came to, whatever was planned: the last write that took
     /// effect; [`Action::Ask`] where asking was enough.
     pub fn did(&self) -> Action {
         match self.wrote {
-            Some(Action::Create) if self.copies > 0 => Action::Renew,
+            Some(Action::Create) if self.clearing.copies > 0 => Action::Renew,
             Some(wrote) => wrote,
             None if self.requests > 0 => Action::Ask,
             None => Action::Nothing,
@@ -233,19 +225,19 @@ impl Conversation {
             self.settled_at = self.settled_at.max(flight.back_at + settle);
             self.not_before = self.settled_at;
         }
-        if self.presence == Presence::Doubled && method == Method::Delete && answer == Answer::Accepted {
+        let is_doubled = self.presence == Presence::Doubled;
+        if is_doubled && method == Method::Delete && answer == Answer::Accepted {
             // Acknowledged now and done later, it must not meet what is created in its place.
             self.settled_at = self.settled_at.max(flight.back_at + settle);
-            self.at_once += 1;
-            if self.at_once >= COPIES_AT_ONCE {
-                self.at_once = 0;
+            if self.clearing.deleted() {
                 self.not_before = self.settled_at;
             }
+            // Trouble counts in a row: whatever came before is over.
+            self.attempts = 0;
         }
         let too_early = answer == Answer::Gone && method != Method::Post && flight.sent_at < self.settled_at;
         if too_early {
-            let still = if self.presence == Presence::Doubled { Presence::Doubled } else { Presence::Unknown };
-            reaction = Reaction::Now(still);
+            reaction = Reaction::Now(if is_doubled { Presence::Doubled } else { Presence::Unknown });
             self.not_before = self.settled_at;
         }
         match reaction {
@@ -260,19 +252,16 @@ impl Conversation {
                 return Step::Later;
             }
             Reaction::Now(presence) => {
-                if presence == Presence::Doubled && method == Method::Delete && !too_early {
-                    // Trouble counts in a row: whatever came before is over.
-                    (self.copies, self.attempts) = (self.copies + 1, 0);
-                }
-                self.looks = presence == Presence::Doubled && (method == Method::Delete || too_early);
+                let remains = method == Method::Get && !too_early && presence == Presence::Doubled;
+                self.clearing.looks = presence == Presence::Doubled && !remains;
                 self.presence = presence;
                 self.exists += u32::from(answer == Answer::Exists);
-                if self.exists > EXISTS_MAX || (self.copies >= COPIES_MAX && !self.looks) {
+                if self.exists > EXISTS_MAX || (remains && self.clearing.is_in_vain()) {
                     return Step::Park;
                 }
             }
             Reaction::Again(presence) => {
-                self.looks = presence == Presence::Doubled && (self.looks || answer == Answer::Broken);
+                self.clearing.looks |= is_doubled && answer == Answer::Broken;
                 self.presence = presence;
                 self.attempts += 1;
                 if self.attempts >= ATTEMPTS_MAX {
@@ -282,128 +271,9 @@ impl Conversation {
         }
         match (self.next(), reaction) {
             (None, _) => Step::Done,
-            (Some(_), _) if self.requests >= REQUESTS_MAX + 2 * self.copies => Step::GiveUp,
+            (Some(_), _) if self.requests >= REQUESTS_MAX + 2 * self.clearing.copies => Step::GiveUp,
             (Some(_), Reaction::Again(_)) => Step::Retry(self.attempts),
             (Some(_), _) => Step::Send,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec::Vec;
-
-    const SETTLE: Duration = Duration::from_secs(2);
-    /// Long after anything else.
-    const LATE: Flight = Flight { sent_at: Duration::from_secs(100), back_at: Duration::from_secs(101) };
-
-    /// Plays answers; returns the requests that were sent, the last step, and what it came to.
-    fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Step, Action) {
-        let mut talk = Conversation::new(presence, wish, Duration::ZERO);
-        let mut sent = Vec::new();
-        let (mut step, mut now) = (Step::Send, Duration::ZERO);
-        for answer in answers {
-            let method = talk.next().expect("a request is due");
-            sent.push(method);
-            now = talk.not_before().max(now);
-            let flight = Flight { sent_at: now, back_at: now + Duration::from_millis(10) };
-            step = talk.answered(method, *answer, flight, SETTLE);
-            now = flight.back_at;
-        }
-        (sent, step, talk.did())
-    }
-
-    #[test]
-    fn conversations() {
-        use Action::{Ask, Create, Delete as Remove, Update};
-        use Answer::{Accepted, Broken, Different, Equal, Exists, Gone, NotSent, Throttled};
-        use Method::{Delete, Get, Post, Put};
-        use Presence::{Absent, Present, Unknown};
-        type Row = (Presence, Wish, &'static [Answer], &'static [Method], Step, Action);
-        let rows: [Row; 14] = [
-            (Absent, Wish::Present, &[Accepted], &[Post], Step::Done, Create),
-            (Absent, Wish::Present, &[Exists, Different, Accepted], &[Post, Get, Put], Step::Done, Update),
-            (Absent, Wish::Present, &[Broken, Gone, Accepted], &[Post, Get, Post], Step::Done, Create),
-            (Absent, Wish::Present, &[Broken, Equal], &[Post, Get], Step::Done, Create),
-            (Absent, Wish::Present, &[NotSent, Accepted], &[Post, Post], Step::Done, Create),
-            (Absent, Wish::Present, &[Throttled, Accepted], &[Post, Post], Step::Done, Create),
-            (Absent, Wish::Present, &[Gone], &[Post], Step::Park, Ask),
-            // TARGETS 4: JSONPlaceholder and an object made here.
-            (Present, Wish::Present, &[Broken, Gone, Accepted], &[Put, Get, Post], Step::Done, Create),
-            (Present, Wish::Present, &[Gone, Accepted], &[Put, Post], Step::Done, Create),
-            (Present, Wish::Absent, &[Gone], &[Delete], Step::Done, Remove),
-            (Present, Wish::Absent, &[Broken, Different, Accepted], &[Delete, Get, Delete], Step::Done, Remove),
-            (Absent, Wish::Present, &[Exists, Equal], &[Post, Get], Step::Done, Ask),
-            (Unknown, Wish::Absent, &[Gone], &[Get], Step::Done, Ask),
-            (
-                Absent,
-                Wish::Present,
-                &[Exists, Gone, Exists, Gone, Exists],
-                &[Post, Get, Post, Get, Post],
-                Step::Park,
-                Ask,
-            ),
-        ];
-        for (presence, wish, answers, requests, end, did) in rows {
-            let played = play(presence, wish, answers);
-            assert_eq!(played, (requests.to_vec(), end, did), "{presence:?} {wish:?} {answers:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_sent_while_an_unanswered_write_may_take_effect() {
-        let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO);
-        talk.answered(Method::Put, Answer::Broken, LATE, SETTLE);
-        // It may have been sent just before the answer was given up.
-        assert_eq!(talk.not_before(), LATE.back_at + SETTLE);
-        let fresh = Conversation::new(Presence::Unknown, Wish::Absent, LATE.sent_at);
-        assert_eq!(fresh.not_before(), LATE.sent_at);
-    }
-
-    #[test]
-    fn a_404_is_believed_once_everything_earlier_has_taken_effect() {
-        let at = |ms| Flight { sent_at: Duration::from_millis(ms), back_at: Duration::from_millis(ms + 10) };
-        for (wish, method) in [(Wish::Present, Method::Put), (Wish::Absent, Method::Delete)] {
-            let mut talk = Conversation::new(Presence::Present, wish, SETTLE);
-            assert_eq!(talk.answered(method, Answer::Gone, at(1999), SETTLE), Step::Send, "{method:?}");
-            assert_eq!((talk.next(), talk.not_before()), (Some(Method::Get), SETTLE), "{method:?}");
-            // It was on its way.
-            assert_eq!(talk.answered(Method::Get, Answer::Different, at(2000), SETTLE), Step::Send, "{method:?}");
-            assert_eq!(talk.next(), Some(method));
-        }
-    }
-
-    #[test]
-    fn every_conversation_ends() {
-        // Whatever a target answers, for ever: no conversation is longer than its bound.
-        let answers = [
-            Answer::Equal,
-            Answer::Different,
-            Answer::Accepted,
-            Answer::Gone,
-            Answer::Exists,
-            Answer::Broken,
-            Answer::NotSent,
-        ];
-        for first in answers {
-            for second in answers {
-                let mut talk = Conversation::new(Presence::Unknown, Wish::Present, Duration::ZERO);
-                let mut requests = 0;
-                while let Some(method) = talk.next() {
-                    let answer = if requests % 2 == 0 { first } else { second };
-                    requests += 1;
-                    match talk.answered(method, answer, LATE, SETTLE) {
-                        Step::Send | Step::Retry(_) | Step::Later => assert!(requests < REQUESTS_MAX),
-                        Step::Done
-                        | Step::GiveUp
-                        | Step::Park
-                        | Step::Forbidden
-                        | Step::Unauthorized
-                        | Step::Redirected => break,
-                    }
-                }
-            }
         }
     }
 }

@@ -66,6 +66,13 @@ fn a_target_that_does_not_let_go_costs_its_object_alone() {
 }
 
 #[test]
+fn a_hundred_records_are_not_too_many() {
+    let played = scene(works(&[("posts/1", Doubled, Wish::Present)])).play(target(&[("posts/1", 100)]));
+    assert_eq!(played.recorded(), ["posts/1 done"]);
+    assert_eq!(played.requests.iter().filter(|line| *line == "DELETE posts/1").count(), 100);
+}
+
+#[test]
 fn interrupted_on_the_way_it_is_gone_on_with_by_the_next_run() {
     let mut scene = scene(works(&[("posts/1", Doubled, Wish::Present)]));
     scene.interrupt_after = Some(3);

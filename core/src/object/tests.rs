@@ -1,0 +1,134 @@
+//! Conversations, as rows: what is known and wished, the answers, and the requests that were sent.
+
+use super::clearing::COPIES_MAX;
+use super::*;
+use alloc::vec::Vec;
+
+const SETTLE: Duration = Duration::from_secs(2);
+/// Long after anything else.
+const LATE: Flight = Flight { sent_at: Duration::from_secs(100), back_at: Duration::from_secs(101) };
+
+/// Plays answers; returns the requests that were sent, the last step, and what it came to.
+fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Step, Action) {
+    let mut talk = Conversation::new(presence, wish, Duration::ZERO);
+    let mut sent = Vec::new();
+    let (mut step, mut now) = (Step::Send, Duration::ZERO);
+    for answer in answers {
+        let method = talk.next().expect("a request is due");
+        sent.push(method);
+        now = talk.not_before().max(now);
+        let flight = Flight { sent_at: now, back_at: now + Duration::from_millis(10) };
+        step = talk.answered(method, *answer, flight, SETTLE);
+        now = flight.back_at;
+    }
+    (sent, step, talk.did())
+}
+
+#[test]
+fn conversations() {
+    use Action::{Ask, Create, Delete as Remove, Renew, Update};
+    use Answer::{Accepted, Broken, Different, Equal, Exists, Gone, NotSent, Refused, Throttled};
+    use Method::{Delete, Get, Post, Put};
+    use Presence::{Absent, Doubled, Present, Unknown};
+    type Row = (Presence, Wish, &'static [Answer], &'static [Method], Step, Action);
+    let rows: [Row; 19] = [
+        (Absent, Wish::Present, &[Accepted], &[Post], Step::Done, Create),
+        (Absent, Wish::Present, &[Exists, Different, Accepted], &[Post, Get, Put], Step::Done, Update),
+        (Absent, Wish::Present, &[Broken, Gone, Accepted], &[Post, Get, Post], Step::Done, Create),
+        (Absent, Wish::Present, &[Broken, Equal], &[Post, Get], Step::Done, Create),
+        (Absent, Wish::Present, &[NotSent, Accepted], &[Post, Post], Step::Done, Create),
+        (Absent, Wish::Present, &[Throttled, Accepted], &[Post, Post], Step::Done, Create),
+        (Absent, Wish::Present, &[Gone], &[Post], Step::Park, Ask),
+        // TARGETS 4: JSONPlaceholder and an object made here.
+        (Present, Wish::Present, &[Broken, Gone, Accepted], &[Put, Get, Post], Step::Done, Create),
+        (Present, Wish::Present, &[Gone, Accepted], &[Put, Post], Step::Done, Create),
+        (Present, Wish::Absent, &[Gone], &[Delete], Step::Done, Remove),
+        (Present, Wish::Absent, &[Broken, Different, Accepted], &[Delete, Get, Delete], Step::Done, Remove),
+        (Absent, Wish::Present, &[Exists, Equal], &[Post, Get], Step::Done, Ask),
+        (Unknown, Wish::Absent, &[Gone], &[Get], Step::Done, Ask),
+        // One record at a time, until nothing is left that may yet be deleted.
+        (
+            Doubled,
+            Wish::Present,
+            &[Accepted, Different, Accepted, Gone, Gone, Accepted],
+            &[Delete, Get, Delete, Get, Get, Post],
+            Step::Done,
+            Renew,
+        ),
+        (
+            Doubled,
+            Wish::Present,
+            &[Broken, Equal, NotSent, Accepted, NotSent, Gone, Gone, Accepted],
+            &[Delete, Get, Delete, Delete, Get, Get, Get, Post],
+            Step::Done,
+            Renew,
+        ),
+        (Doubled, Wish::Present, &[Gone, Accepted], &[Delete, Post], Step::Done, Create),
+        (Doubled, Wish::Absent, &[Accepted, Gone, Gone], &[Delete, Get, Get], Step::Done, Remove),
+        (Doubled, Wish::Absent, &[Refused], &[Delete], Step::Park, Ask),
+        (Absent, Wish::Present, &[Exists, Gone, Exists, Gone, Exists], &[Post, Get, Post, Get, Post], Step::Park, Ask),
+    ];
+    for (presence, wish, answers, requests, end, did) in rows {
+        let played = play(presence, wish, answers);
+        assert_eq!(played, (requests.to_vec(), end, did), "{presence:?} {wish:?} {answers:?}");
+    }
+}
+
+#[test]
+fn nothing_is_sent_while_an_unanswered_write_may_take_effect() {
+    let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO);
+    talk.answered(Method::Put, Answer::Broken, LATE, SETTLE);
+    // It may have been sent just before the answer was given up.
+    assert_eq!(talk.not_before(), LATE.back_at + SETTLE);
+    let fresh = Conversation::new(Presence::Unknown, Wish::Absent, LATE.sent_at);
+    assert_eq!(fresh.not_before(), LATE.sent_at);
+}
+
+#[test]
+fn a_404_is_believed_once_everything_earlier_has_taken_effect() {
+    let at = |ms| Flight { sent_at: Duration::from_millis(ms), back_at: Duration::from_millis(ms + 10) };
+    for (wish, method) in [(Wish::Present, Method::Put), (Wish::Absent, Method::Delete)] {
+        let mut talk = Conversation::new(Presence::Present, wish, SETTLE);
+        assert_eq!(talk.answered(method, Answer::Gone, at(1999), SETTLE), Step::Send, "{method:?}");
+        assert_eq!((talk.next(), talk.not_before()), (Some(Method::Get), SETTLE), "{method:?}");
+        // It was on its way.
+        assert_eq!(talk.answered(Method::Get, Answer::Different, at(2000), SETTLE), Step::Send, "{method:?}");
+        assert_eq!(talk.next(), Some(method));
+    }
+}
+
+#[test]
+fn every_conversation_ends() {
+    // Whatever a target answers, for ever: no conversation is longer than its bound.
+    let answers = [
+        Answer::Equal,
+        Answer::Different,
+        Answer::Accepted,
+        Answer::Gone,
+        Answer::Exists,
+        Answer::Broken,
+        Answer::NotSent,
+    ];
+    let begins = [Presence::Unknown, Presence::Doubled];
+    for (presence, first) in begins.into_iter().flat_map(|presence| answers.map(|first| (presence, first))) {
+        for second in answers {
+            let mut talk = Conversation::new(presence, Wish::Present, Duration::ZERO);
+            let mut requests = 0;
+            while let Some(method) = talk.next() {
+                let answer = if requests % 2 == 0 { first } else { second };
+                requests += 1;
+                match talk.answered(method, answer, LATE, SETTLE) {
+                    Step::Send | Step::Retry(_) | Step::Later => {
+                        assert!(requests < REQUESTS_MAX + 2 * COPIES_MAX, "{presence:?} {first:?} {second:?}");
+                    }
+                    Step::Done
+                    | Step::GiveUp
+                    | Step::Park
+                    | Step::Forbidden
+                    | Step::Unauthorized
+                    | Step::Redirected => break,
+                }
+            }
+        }
+    }
+}
