@@ -133,6 +133,9 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
     match hosts::first(&hosts, &connector) {
         Ok(mut client) => {
             let pooling = pooling(&mut client)?;
+            if purpose == Purpose::Bulk {
+                client.simple_query(NO_TRANSACTION_TIMEOUT)?;
+            }
             Ok((client, pooling))
         }
         Err(tried) if tried.iter().any(hosts::Tried::is_pooler) => {
@@ -147,6 +150,10 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
         Err(tried) => Err(unreachable(what, &config, tried)),
     }
 }
+
+/// A server older than 17 does not know it, and would not let us in with it.
+const NO_TRANSACTION_TIMEOUT: &str =
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'";
 
 /// A setting that the server keeps for us: where it is gone, the session is not the one that we opened.
 const MARK: &str = "-c news.session=own";
