@@ -1,9 +1,10 @@
 //! Files that appear whole, or not at all.
 
-use std::fs::{File, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
@@ -17,12 +18,13 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
     let cannot = |error: io::Error| {
         Failure::new(Kind::Output, format!("cannot write {}: {}", path.display(), without_temporary_name(&error)))
     };
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if path.metadata().is_ok_and(|data| !data.is_file()) {
-        // In the place of /dev/null a file would be nobody's wish.
-        let mut out = BufWriter::new(open_at_once(path).map_err(cannot)?);
-        return write(&mut out).and_then(|()| out.flush()).map_err(cannot);
-    }
+    let path = &match place(path).map_err(cannot)? {
+        Place::File(path) => path,
+        Place::Stream(file) => {
+            let mut out = BufWriter::new(file);
+            return write(&mut out).and_then(|()| out.flush()).map_err(cannot);
+        }
+    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     let file =
@@ -32,6 +34,56 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
     let file = out.into_inner().map_err(|error| cannot(error.into_error()))?;
     file.as_file().sync_all().map_err(cannot)?;
     file.persist(path).map(drop).map_err(|error| cannot(error.error))
+}
+
+/// Reads a file of at most so many bytes; nothing where it has more, or never ends.
+pub fn read_small(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    Ok((read as u64 <= bytes_max).then_some(text))
+}
+
+/// Where something is to be written.
+enum Place {
+    /// A regular file, or none yet.
+    File(PathBuf),
+    /// What takes it as it comes: in the place of /dev/null a file would be nobody's wish.
+    Stream(File),
+}
+
+fn place(path: &Path) -> io::Result<Place> {
+    // Follows links, those in /proc to what has no name any more, too.
+    let data = match path.metadata() {
+        Ok(data) => data,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::File(where_it_leads(path))),
+        Err(_) => return Ok(Place::File(path.to_owned())),
+    };
+    // /dev/stdout, whatever it is: what stands in that file already is not ours to replace.
+    for stream in [io::stdout().as_fd(), io::stderr().as_fd()] {
+        let ours = File::from(stream.try_clone_to_owned()?);
+        if ours.metadata().is_ok_and(|ours| is_same(&ours, &data)) {
+            return Ok(Place::Stream(ours));
+        }
+    }
+    if !data.is_file() {
+        return open_at_once(path).map(Place::Stream);
+    }
+    match path.canonicalize() {
+        Ok(real) if real.metadata().is_ok_and(|real| is_same(&real, &data)) => Ok(Place::File(real)),
+        Ok(_) | Err(_) => File::options().write(true).truncate(true).open(path).map(Place::Stream),
+    }
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Returns what a link names that leads nowhere yet, else the path itself.
+fn where_it_leads(path: &Path) -> PathBuf {
+    match path.read_link() {
+        Ok(link) => path.parent().unwrap_or(Path::new("")).join(link),
+        Err(_) => path.to_owned(),
+    }
 }
 
 /// Opens what is no regular file, without waiting for somebody to read from a pipe.
@@ -51,6 +103,8 @@ fn without_temporary_name(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -65,6 +119,21 @@ mod tests {
         });
         assert!(failed.unwrap_err().to_string().ends_with("report: the disk is full"));
         assert_eq!((std::fs::read(&path).unwrap(), names()), (b"one".to_vec(), 1));
+        let (link, other) = (folder.path().join("link"), folder.path().join("other"));
+        std::os::unix::fs::symlink("other", &link).unwrap();
+        for text in ["one", "two"] {
+            replace(&link, 0o644, |out| out.write_all(text.as_bytes())).unwrap();
+            assert_eq!(std::fs::read_to_string(&other).unwrap(), text);
+            assert!(link.is_symlink());
+        }
+        assert_eq!(read_small(&other, 3).unwrap().as_deref(), Some("two"));
+        assert_eq!(read_small(&other, 2).unwrap(), None);
+        assert_eq!(read_small(Path::new("/dev/zero"), 1000).unwrap(), None);
+        // A file without a name, which /proc still leads to.
+        let nameless = tempfile::tempfile().unwrap();
+        let path = format!("/proc/self/fd/{}", nameless.as_fd().as_raw_fd());
+        replace(Path::new(&path), 0o644, |out| out.write_all(b"here")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "here");
         replace(Path::new("/dev/null"), 0o644, |out| out.write_all(b"x")).unwrap();
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();

@@ -177,9 +177,18 @@ pub fn base_url(url: &str) -> Result<String> {
         ));
     }
     // The http crate takes any text for a port, and passes over what is none: the default's would be asked.
-    let behind_host = uri.authority().map(|authority| authority.as_str().rsplit(']').next().unwrap_or_default());
-    if behind_host.is_some_and(|text| text.contains(':')) && uri.port_u16().is_none_or(|port| port == 0) {
-        return Err(usage("what stands behind the colon is no port", example));
+    let authority = uri.authority().map(ureq::http::uri::Authority::as_str).unwrap_or_default();
+    let (host, behind) = match authority.split_once(']') {
+        Some((host, behind)) => (host.trim_start_matches('['), behind),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    if host.is_empty() {
+        return Err(usage("it names no host", example));
+    }
+    let digits = behind.strip_prefix(':').unwrap_or_default();
+    let is_port = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port > 0);
+    if !behind.is_empty() && !is_port {
+        return Err(usage("what stands behind the host is no colon and port", example));
     }
     if url.contains(['?', '#']) {
         return Err(usage("a base URL has no query", example));
@@ -228,8 +237,8 @@ fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
 
 /// Reads Retry-After: seconds, or an HTTP date (RFC 9110 §10.2.3).
 fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
@@ -272,7 +281,10 @@ mod tests {
         assert_eq!(base_url("http://host/posts.example").unwrap(), "http://host/posts.example");
         let urls = ["", "host:80", "ftp://host", "http://u:p@host", "http://host/?a=1", "http://host/#x", "http://"];
         let ports = ["http://host:85836", "http://host:abc/api", "http://host:0", "http://host:", "http://[::1]:x"];
-        for url in urls.into_iter().chain(ports).chain(["http://host/api/comments/7/", "http://host/posts/2"]) {
+        let hosts = ["http://[::1]18778", "http://[]:80", "http://:80", "http://host:+80", "http://host:80:80"];
+        for url in
+            urls.into_iter().chain(ports).chain(hosts).chain(["http://host/api/comments/7/", "http://host/posts/2"])
+        {
             assert_eq!(base_url(url).unwrap_err().kind(), Kind::Usage, "{url}");
         }
     }
@@ -288,6 +300,8 @@ mod tests {
         for (text, seconds) in [
             ("0", Some(0)),
             ("120", Some(120)),
+            ("18446744073709551616", Some(u64::MAX)),
+            ("", None),
             ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
             ("Sun, 06 Nov 1994 08:49:00 GMT", Some(0)),
             ("soon", None),

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{KEYS, Key, Shape};
 use super::variable;
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::files;
 use crate::nearest::nearest;
 
 /// For all users of the machine.
@@ -67,10 +68,9 @@ impl File {
     fn read(path: &Path) -> Result<Self> {
         let context = || format!("cannot read {}", path.display());
         let metadata = fs::metadata(path).or_fail(Kind::Usage, context())?;
-        if metadata.len() > BYTES_MAX {
+        let Some(text) = files::read_small(path, BYTES_MAX).or_fail(Kind::Usage, context())? else {
             return Err(Failure::new(Kind::Usage, format!("{} is too large for a configuration", path.display())));
-        }
-        let text = fs::read_to_string(path).or_fail(Kind::Usage, context())?;
+        };
         let path = std::path::absolute(path).or_fail(Kind::Usage, context())?;
         let file = Self { entries: parse(&path, &text)?, path };
         file.refuse_open_secrets(metadata.permissions().mode())?;

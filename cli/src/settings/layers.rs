@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 
 use clap::builder::OsStr;
@@ -17,6 +17,7 @@ use super::keys::{KEYS, Key, Place, Shape};
 use super::{Secret, variable};
 use crate::args::Cli;
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::files;
 use crate::ui::Look;
 
 /// Where a value comes from.
@@ -249,11 +250,12 @@ pub fn secret_in_environment(name: &str) -> Result<Option<Found<Secret>>> {
 
 fn read_secret(path: &str, named_by: &str) -> Result<Secret> {
     let context = || format!("cannot read {path}, named by {named_by}");
-    let size = fs::metadata(path).or_fail(Kind::Usage, context())?.len();
-    if size > SECRET_BYTES_MAX {
-        return Err(Failure::new(Kind::Usage, format!("{path} has {size} bytes, too many for a secret")));
-    }
-    let text = fs::read_to_string(path).or_fail(Kind::Usage, context())?;
+    let Some(text) = files::read_small(Path::new(path), SECRET_BYTES_MAX).or_fail(Kind::Usage, context())? else {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("{path} has more than {SECRET_BYTES_MAX} bytes, too many for a secret"),
+        ));
+    };
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {

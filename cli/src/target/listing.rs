@@ -1,6 +1,7 @@
 //! The listings of a target: asked for again while it is in trouble, or wants us to wait, until one begins.
 
-use std::time::Duration;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 use news_core::Entity;
 use news_core::session::pace;
@@ -8,7 +9,7 @@ use news_core::wire::Element;
 use ureq::Body;
 use ureq::http::Response;
 
-use super::{ANSWER_BYTES_MAX, Target, describe, header, told_to_wait};
+use super::{Target, describe, header, told_to_wait};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::{self, Extent, Progress};
 use crate::run;
@@ -16,6 +17,10 @@ use crate::signals::Signals;
 
 /// Attempts that trouble may cost. Few: whoever compares can come again, and nothing is half done.
 const ATTEMPTS_MAX: u32 = 4;
+
+/// So much is read of what a target says about its trouble, and no longer than this.
+const EXCERPT_BYTES_MAX: u64 = 4096;
+const EXCERPT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why there is no listing, and whether there may be one soon.
 #[derive(Debug)]
@@ -65,7 +70,7 @@ impl Target {
     /// Asks until a listing begins, or there is no use in it.
     fn wait_for_listing(&self, entity: Entity, signals: &Signals) -> Result<Response<Body>> {
         let what = self.what(entity);
-        let (mut attempts, mut throttles, mut waited) = (0, 0, Duration::ZERO);
+        let (mut attempts, mut throttles, begun) = (0, 0, Instant::now());
         loop {
             let asked = self.ask_for_listing(entity).map_err(|failure| Away { failure, again: Again::Trouble(None) });
             let Away { failure, again } = match asked.and_then(|response| self.judge(&what, response)) {
@@ -88,8 +93,8 @@ impl Target {
             };
             let wait =
                 told.unwrap_or_else(|| pace::delay(attempt, run::random().unwrap_or_default())).max(pace::THROTTLE_MIN);
-            waited += wait;
-            if waited > pace::THROTTLED_MAX {
+            // However slowly it says so.
+            if begun.elapsed().saturating_add(wait) > pace::THROTTLED_MAX {
                 return Err(failure);
             }
             log::info!("{failure}; asking again in {:.1} s", wait.as_secs_f64());
@@ -135,14 +140,28 @@ impl Target {
                     408 | 500.. => Again::Trouble(told_to_wait(response.headers())),
                     _ => Again::Never,
                 };
-                let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true);
-                let excerpt = news_core::reply::excerpt(&body.read_to_string().unwrap_or_default());
+                let excerpt = news_core::reply::excerpt(&beginning(response.into_body().into_reader()));
                 let line = format!("{what}: status {status} {excerpt}").trim_end().to_owned();
                 let failure = Failure::new(Kind::Target, line).hint("the target is in trouble: its own log says more");
                 Err(Away { failure, again })
             }
         }
     }
+}
+
+/// Returns how a body begins, as much of it as comes soon.
+fn beginning(body: impl Read) -> String {
+    let (begun, mut bytes) = (Instant::now(), Vec::new());
+    let mut body = body.take(EXCERPT_BYTES_MAX);
+    let mut piece = [0; 1024];
+    while begun.elapsed() < EXCERPT_WITHIN {
+        match body.read(&mut piece) {
+            Ok(n @ 1..) => bytes.extend_from_slice(piece.get(..n).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Returns how long a listing is. What is packed is longer than its Content-Length.
