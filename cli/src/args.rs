@@ -224,7 +224,7 @@ pub struct Status {
     /// Exit 1 if changes are pending
     #[arg(long)]
     pub check: bool,
-    /// With --check: only if the oldest pending change is older than this
+    /// With --check: only if a pending change is older than this that is neither parked nor held
     #[arg(long, value_name = "TIME", requires = "check", value_parser = crate::values::duration)]
     pub max_lag: Option<std::time::Duration>,
 }

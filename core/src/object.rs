@@ -203,6 +203,14 @@ impl Conversation {
         if self.clearing.looks { Some(Method::Get) } else { next_request(self.presence, self.wish) }
     }
 
+    /// Says whether a create is what the next request is, or only makes room for.
+    pub fn leads_to_create(&self) -> bool {
+        match self.presence {
+            Presence::Absent | Presence::Doubled => self.wish == Wish::Present,
+            Presence::Present | Presence::Unknown => false,
+        }
+    }
+
     /// Returns what this conversation came to, whatever was planned: the last write that took
     /// effect; [`Action::Ask`] where asking was enough.
     pub fn did(&self) -> Action {

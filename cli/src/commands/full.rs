@@ -8,6 +8,7 @@ use news_core::merge::{Presence, Wish};
 use news_core::plan::{Plan, Sides, Standing, Work};
 use news_core::session::Fact;
 use news_core::{Entity, Key, PostId};
+use postgres::Client;
 
 use crate::args::Sync;
 use crate::commands::send::{self, Sending};
@@ -20,7 +21,8 @@ use crate::run::Run;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
-use crate::store::objects::{self, Mark};
+use crate::store::log as change_log;
+use crate::store::objects::{self, Basis, Mark};
 use crate::store::runs::{self, RunKind};
 use crate::store::{Purpose, connect};
 use crate::ui::Ui;
@@ -34,30 +36,96 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let mut lock = Lock::take(&url, "sync --full")?;
     let target = send::target(args, settings, &mut lock)?;
     // What another run had sent may still be on its way: the listing would miss it.
-    signals.pause(runs::settled_in(lock.client())?)?;
-    let comparison = {
+    let settled_in = runs::settled_in(lock.client())?;
+    let plan_repair = || {
+        signals.pause(settled_in)?;
         let mut client = connect(&url, Purpose::Bulk)?;
         let source = Source::Target(Arc::clone(&target));
-        compare::compare(&mut client, &compare::Sides { source: &source, entities: &Entity::ALL, ui, signals })?
+        let sides = compare::Sides { source: &source, entities: &Entity::ALL, ui, signals };
+        let comparison = compare::compare(&mut client, &sides)?;
+        Repair::plan(&mut client, comparison)
     };
-    let children = objects::comments_of(lock.client(), &uprooting(&comparison))?;
-    let plan = plan(&comparison, &children);
     if args.dry_run {
-        return send::show(args, &plan, 0, check(args, &plan, &comparison), ui);
-    }
-    let mut marks = send::marks(&comparison.pending);
-    for work in plan.works() {
-        // An object without events has none to mark.
-        marks.entry(work.key).or_insert(Mark { last_id: 0, parent: work.parent });
+        let repair = plan_repair()?;
+        return send::show(args, &repair.plan, 0, repair.check(args), ui);
     }
     let run = Run::begin(&mut lock, RunKind::Full, target.url())?;
-    let prepared = check(args, &plan, &comparison)
-        .and_then(|()| runs::remember_target(run.lock.client(), target.url()))
-        .and_then(|()| mark_equal(run.lock, &comparison, &plan, &marks));
-    if let Err(failure) = prepared {
-        return Err(commands::end_failed(run, failure));
+    let repair = plan_repair().and_then(|repair| {
+        repair.check(args)?;
+        runs::remember_target(run.lock.client(), target.url())?;
+        repair.end_with_equal_ones(run.lock)?;
+        Ok(repair)
+    });
+    match repair {
+        Ok(Repair { plan, marks, .. }) => {
+            Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run)
+        }
+        Err(failure) => Err(commands::end_failed(run, failure)),
     }
-    Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run)
+}
+
+/// What brings the target in step with the master.
+struct Repair {
+    comparison: Comparison,
+    plan: Plan,
+    marks: BTreeMap<Key, Mark>,
+    /// Objects that are equal, and that a change or a conversation is still recorded of.
+    equal: Vec<Key>,
+}
+
+impl Repair {
+    fn plan(client: &mut Client, comparison: Comparison) -> Result<Self> {
+        let plan = plan(client, &comparison)?;
+        // Nothing but the look says what is there: not even the events that the first pass has read.
+        let mut marks = send::marks(&comparison.pending);
+        let unfinished = change_log::unfinished(client)?;
+        marks.extend(send::marks(&unfinished));
+        for mark in marks.values_mut() {
+            mark.basis = Basis::Look;
+        }
+        let planned: BTreeSet<Key> = plan.works().iter().map(|work| work.key).collect();
+        let equal = marks.keys().filter(|key| !planned.contains(key)).copied().collect();
+        for work in plan.works() {
+            // An object without events has none to mark.
+            marks.entry(work.key).or_insert(Mark { last_id: 0, parent: work.parent, basis: Basis::Look });
+        }
+        Ok(Self { comparison, plan, marks, equal })
+    }
+
+    /// Checks the whole plan before the first request.
+    fn check(&self, args: &Sync) -> Result<()> {
+        let nameless: u64 = self.comparison.counts.values().map(|counts| counts.nameless).sum();
+        if nameless > 0 {
+            return Err(Failure::new(
+                Kind::Refused,
+                match nameless {
+                    1 => String::from("the target lists 1 object without an id that could be ours"),
+                    _ => format!("the target lists {nameless} objects without an id that could be ours"),
+                },
+            )
+            .hint("is this the right target? `news diff` counts them; they cannot be repaired from here"));
+        }
+        send::check(args, &self.plan)?;
+        if args.force {
+            return Ok(());
+        }
+        let sides = self.comparison.counts.iter();
+        let sides =
+            sides.map(|(entity, counts)| Sides { entity: *entity, local: counts.local, target: counts.objects() });
+        self.plan.check_full(&sides.collect::<Vec<Sides>>()).map_err(|over| {
+            Failure::new(Kind::Refused, over)
+                .hint("nothing was sent; look with --dry-run or `news diff`, then lift the limits with --force")
+        })
+    }
+
+    /// Records of objects that are equal already that they are: nothing needs to be sent for them.
+    fn end_with_equal_ones(&self, lock: &mut Lock) -> Result<()> {
+        for batch in self.equal.chunks(RECORD_BATCH) {
+            let facts: Vec<Fact> = batch.iter().copied().map(Fact::Done).collect();
+            lock.run(|client| objects::record(client, &facts, &self.marks))?;
+        }
+        Ok(())
+    }
 }
 
 /// Returns the posts that are about to be deleted at the target, or are not there: their comments
@@ -76,20 +144,20 @@ fn uprooting(comparison: &Comparison) -> Vec<PostId> {
         .collect()
 }
 
-/// Returns what repairs the differences. `children` are the master's comments of the posts that
-/// are [`uprooting`]: the equal ones are asked for once their post is there.
-fn plan(comparison: &Comparison, children: &[(Key, PostId)]) -> Plan {
-    let uprooting: BTreeSet<PostId> = uprooting(comparison).into_iter().collect();
+/// Returns what repairs the differences. The master's comments of posts that are [`uprooting`], the
+/// equal ones, too, are asked for once their post is there.
+fn plan(client: &mut Client, comparison: &Comparison) -> Result<Plan> {
+    let posts = uprooting(comparison);
+    let uprooting: BTreeSet<PostId> = posts.iter().copied().collect();
     let mut works: Vec<Work> = comparison.differences.iter().map(|difference| work(difference, &uprooting)).collect();
     let planned: BTreeSet<Key> = works.iter().map(|work| work.key).collect();
-    works.extend(children.iter().filter(|(key, _)| !planned.contains(key)).map(|(key, post)| Work {
-        key: *key,
-        parent: Some(*post),
-        before: Presence::Unknown,
-        after: Wish::Present,
-        standing: Standing::Ready,
-    }));
-    Plan::new(works)
+    objects::each_comment_of(client, &posts, |key, post| {
+        if !planned.contains(&key) {
+            let (before, after) = (Presence::Unknown, Wish::Present);
+            works.push(Work { key, parent: Some(post), before, after, standing: Standing::Ready });
+        }
+    })?;
+    Ok(Plan::new(works))
 }
 
 fn work(difference: &Difference, uprooting: &BTreeSet<PostId>) -> Work {
@@ -99,47 +167,10 @@ fn work(difference: &Difference, uprooting: &BTreeSet<PostId>) -> Work {
         // A capped listing must not make duplicates: asked for before it is created.
         DifferenceKind::Missing => Presence::Unknown,
         DifferenceKind::Duplicate => Presence::Doubled,
-        _ if is_uprooted => Presence::Unknown,
+        DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable if is_uprooted => {
+            Presence::Unknown
+        }
         DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => Presence::Present,
     };
     Work { key: difference.key, parent: difference.parent, before, after, standing: Standing::Ready }
-}
-
-/// Checks the whole plan before the first request.
-fn check(args: &Sync, plan: &Plan, comparison: &Comparison) -> Result<()> {
-    let nameless: u64 = comparison.counts.values().map(|counts| counts.nameless).sum();
-    if nameless > 0 {
-        return Err(Failure::new(
-            Kind::Refused,
-            match nameless {
-                1 => String::from("the target lists 1 object without an id that could be ours"),
-                _ => format!("the target lists {nameless} objects without an id that could be ours"),
-            },
-        )
-        .hint("is this the right target? `news diff` counts them; they cannot be repaired from here"));
-    }
-    send::check(args, plan)?;
-    if args.force {
-        return Ok(());
-    }
-    let sides: Vec<Sides> = comparison
-        .counts
-        .iter()
-        .map(|(entity, counts)| Sides { entity: *entity, local: counts.local, target: counts.objects() })
-        .collect();
-    plan.check_full(&sides).map_err(|over| {
-        Failure::new(Kind::Refused, over)
-            .hint("nothing was sent; look with --dry-run or `news diff`, then lift the limits with --force")
-    })
-}
-
-/// Marks the events of objects that are equal already: nothing needs to be sent for them.
-fn mark_equal(lock: &mut Lock, comparison: &Comparison, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<()> {
-    let planned: BTreeSet<Key> = plan.works().iter().map(|work| work.key).collect();
-    let equal: Vec<Fact> =
-        comparison.pending.iter().filter(|p| !planned.contains(&p.key)).map(|p| Fact::Done(p.key)).collect();
-    for batch in equal.chunks(RECORD_BATCH) {
-        lock.run(|client| objects::record(client, batch, marks))?;
-    }
-    Ok(())
 }

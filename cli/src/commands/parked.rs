@@ -6,7 +6,7 @@ use crate::master;
 use crate::report::Report;
 use crate::report::status::{ParkedReport, ParkedRow};
 use crate::settings::Settings;
-use crate::store::{Purpose, connect, objects, runs, schema};
+use crate::store::{Purpose, connect, left, runs, schema};
 
 /// Rows shown; more are no reading matter.
 const ROWS_MAX: usize = 1000;
@@ -18,7 +18,7 @@ pub fn run(settings: &Settings) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let now = runs::now(&mut client)?;
-    let left = objects::left(&mut client, LEFT_MAX)?.into_iter();
+    let left = left::left(&mut client, LEFT_MAX)?.into_iter();
     // Whom a stop left untouched goes with the next run: there is nothing to do about it.
     let told = left.filter(|row| {
         !matches!(row.state.as_str(), "waiting" | "sent")

@@ -102,6 +102,7 @@ mod tests {
             recorded: None,
             standing: Standing::Ready,
             waits,
+            held: false,
         }
     }
 

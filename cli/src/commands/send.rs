@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::log::Pending;
-use crate::store::objects::{self, Mark};
+use crate::store::objects::{self, Basis, Mark};
 use crate::store::runs::{self, RunStatus};
 use crate::target::Target;
 use crate::ui::{Format, Ui};
@@ -34,7 +34,12 @@ pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Resul
 
 /// Returns what of each object's events was read.
 pub(super) fn marks(pending: &[Pending]) -> BTreeMap<Key, Mark> {
-    pending.iter().map(|p| (p.key, Mark { last_id: p.merged.last_id, parent: p.parent })).collect()
+    let mark = |pending: &Pending| Mark {
+        last_id: pending.merged.last_id,
+        parent: pending.parent,
+        basis: if pending.merged.events == 0 { Basis::Look } else { Basis::Log },
+    };
+    pending.iter().map(|pending| (pending.key, mark(pending))).collect()
 }
 
 /// Fails with [`Kind::Refused`] where a limit, or the checksum, says no.

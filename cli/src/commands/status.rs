@@ -16,7 +16,7 @@ use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
 use crate::settings::Settings;
 use crate::store::log::{self as change_log, Pending};
-use crate::store::{Purpose, connect, lock, objects, runs, schema};
+use crate::store::{Purpose, connect, left, lock, runs, schema};
 use crate::target::base_url;
 use crate::ui::Ui;
 
@@ -28,9 +28,9 @@ pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let report = collect(&mut client, settings)?;
-    let late = match (report.oldest_s, args.max_lag) {
-        (Some(oldest_s), Some(max)) => oldest_s > max.as_secs_f64(),
-        (oldest_s, _) => oldest_s.is_some(),
+    let late = match args.max_lag {
+        Some(max) => report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
+        None => report.pending > 0,
     };
     let exit = if args.check && late { Exit::Differ } else { Exit::Done };
     Ok(Outcome { report: Some(Report::Status(Box::new(report))), exit })
@@ -43,7 +43,9 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
     let mut count = |one: Pending| {
         pending += 1;
         events += one.merged.events;
-        since = Some(since.map_or(one.since, |since| since.min(one.since)));
+        if one.standing == Standing::Ready && !one.held {
+            since = Some(since.map_or(one.since, |since| since.min(one.since)));
+        }
         if one.standing == Standing::Ready {
             tallies.entry(one.key.entity()).or_default().add(one.work().action());
         }
@@ -52,7 +54,7 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
     change_log::unfinished(client)?.into_iter().for_each(count);
     let now = runs::now(client)?;
     let oldest = since.map(|since| now.duration_since(since).unwrap_or_default());
-    let left = objects::left(client, LEFT_MAX)?;
+    let left = left::left(client, LEFT_MAX)?;
     let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
     let holders: Vec<String> =
         lock::holders(client)?.iter().map(|holder| format!("{}, since {}", holder.who, holder.since)).collect();

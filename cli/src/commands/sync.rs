@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind};
-use crate::store::watch::{Watch, Watcher};
+use crate::store::watch::{Turn, Watch, Watcher};
 use crate::store::{Purpose, connect, schema};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
@@ -23,7 +23,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     }
     let signals = Signals::install()?;
     if let Some(period) = args.every {
-        return Err(periodic::every(period, &signals, || repeated(args, settings, &signals, ui)));
+        return Err(periodic::every(period, &signals, || repeated(args, settings, &signals, ui).map(drop)));
     }
     if args.follow {
         let mut watcher = None;
@@ -35,15 +35,16 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 }
 
 /// One of many runs: reported where there is something to tell.
-fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<()> {
+fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Turn> {
     let result = once(args, settings, signals, Patience::Waits, ui);
     let outcome = metrics::write_after(args.metrics_file.as_deref(), settings, ui, result)?;
     match &outcome.report {
         Some(report @ Report::Sync(sync)) if sync.requests > 0 || ui.format() == Format::Json => {
-            commands::print(ui, report)
+            commands::print(ui, report)?;
         }
-        Some(_) | None => Ok(()),
+        Some(_) | None => {}
     }
+    Ok(if outcome.report.is_some() { Turn::Worked } else { Turn::Idle })
 }
 
 /// Looks for something to do, on a connection that lives as long as it can.

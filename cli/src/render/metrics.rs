@@ -23,25 +23,31 @@ pub fn metrics(attempt: Attempt, state: Option<&State>, out: &mut dyn Write) -> 
     let Some(State { status, runs }) = state else { return Ok(()) };
     gauge("pending_objects", "Objects with changes that the target does not have.", &one(exact(status.pending)))?;
     gauge("pending_events", "Changes of these in the log.", &one(exact(status.events)))?;
-    gauge("pending_oldest_seconds", "Age of the oldest pending change.", &one(status.oldest_s.unwrap_or(0.0)))?;
+    gauge(
+        "pending_oldest_seconds",
+        "Age of the oldest pending change that is neither parked nor held.",
+        &one(status.oldest_s.unwrap_or(0.0)),
+    )?;
     gauge("parked_objects", "Objects that wait for an operator.", &one(exact(status.parked)))?;
     gauge("held_objects", "Objects that wait for another one.", &one(exact(status.held)))?;
     gauge("waiting_objects", "Objects that wait for their next try after trouble.", &one(exact(status.waiting)))?;
-    let label = |kind: &str| format!("{{kind=\"{kind}\"}}");
-    // The last of each kind: a later one of the same kind stands further on.
+    let shard = |run: &RunNumbers| run.shard.as_ref().map_or_else(String::new, |shard| format!(",shard=\"{shard}\""));
+    let label = |run: &RunNumbers| format!("{{kind=\"{}\"{}}}", run.kind, shard(run));
+    // The last of each kind and shard: a later one stands further on.
+    let is_later = |later: &RunNumbers, run: &RunNumbers| later.kind == run.kind && later.shard == run.shard;
     let last: Vec<&RunNumbers> = runs
         .iter()
         .enumerate()
-        .filter(|(i, run)| !runs.iter().skip(i + 1).any(|later| later.kind == run.kind))
+        .filter(|(i, run)| !runs.iter().skip(i + 1).any(|later| is_later(later, run)))
         .map(|(_, run)| run)
         .collect();
     let of_last = |number: &dyn Fn(&RunNumbers) -> Option<f64>| -> Vec<(String, f64)> {
-        last.iter().filter_map(|run| Some((label(&run.kind), number(run)?))).collect()
+        last.iter().filter_map(|run| Some((label(run), number(run)?))).collect()
     };
     let mut states = Vec::new();
     for run in &last {
         for status in ["running", "done", "partly", "failed", "stopped", "lost"] {
-            let labels = format!("{{kind=\"{}\",status=\"{status}\"}}", run.kind);
+            let labels = format!("{{kind=\"{}\"{},status=\"{status}\"}}", run.kind, shard(run));
             states.push((labels, f64::from(u8::from(run.status == status))));
         }
     }
@@ -59,7 +65,7 @@ pub fn metrics(attempt: Attempt, state: Option<&State>, out: &mut dyn Write) -> 
     let good: Vec<(String, f64)> = runs
         .iter()
         .filter(|run| run.status == "done")
-        .filter_map(|run| Some((label(&run.kind), run.finished_s?)))
+        .filter_map(|run| Some((label(run), run.finished_s?)))
         .rev()
         .fold(Vec::new(), |mut all, one| {
             if !all.iter().any(|(labels, _)| *labels == one.0) {

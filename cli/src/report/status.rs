@@ -14,7 +14,7 @@ pub struct StatusReport {
     pub pending: u64,
     /// Events of these.
     pub events: u64,
-    /// Age of the oldest, in seconds.
+    /// Age of the oldest that is neither parked nor held, in seconds.
     pub oldest_s: Option<f64>,
     /// What the next run would do.
     pub plan: ByEntity<Actions>,

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use news_core::merge::Wish;
-use news_core::plan::Plan;
+use news_core::plan::{Plan, Work};
 use news_core::session::{Config, Fact, Loaded, Session, Stop, Summary};
 use news_core::{Key, Object};
 
@@ -60,13 +60,13 @@ impl Driver<'_> {
     ///
     /// Fails where the database or the lock is lost for good. What the target does is in the summary.
     pub fn run(self, config: Config, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<Outcome> {
-        let wishes: BTreeMap<Key, Wish> = plan.works().iter().map(|work| (work.key, work.after)).collect();
+        let works: BTreeMap<Key, Work> = plan.works().iter().map(|work| (work.key, *work)).collect();
         let (sender, errands) = channel();
         // Reading the plan may have taken longer than the lease.
         self.lock.confirm()?;
         let session = Session::new(config, plan, Duration::ZERO);
         let crew = Crew::new(session, self.target, config.jobs, sender);
-        let mut clerk = Clerk { driver: self, crew: &crew, wishes, marks };
+        let mut clerk = Clerk { driver: self, crew: &crew, works, marks };
         thread::scope(|scope| {
             for n in 0..crew.hands() {
                 let hand = thread::Builder::new().name(format!("request-{n}")).stack_size(STACK_BYTES);
@@ -108,7 +108,7 @@ impl Driver<'_> {
 struct Clerk<'a> {
     driver: Driver<'a>,
     crew: &'a Crew<'a>,
-    wishes: BTreeMap<Key, Wish>,
+    works: BTreeMap<Key, Work>,
     marks: &'a BTreeMap<Key, Mark>,
 }
 
@@ -127,14 +127,14 @@ impl Clerk<'_> {
     }
 
     fn prepare(&mut self, keys: &[Key]) -> Result<()> {
-        let works = keys.iter().filter_map(|key| Some((*key, *self.wishes.get(key)?, *self.marks.get(key)?)));
-        let works: Vec<(Key, Wish, Mark)> = works.collect();
+        let works = keys.iter().filter_map(|key| Some((*self.works.get(key)?, *self.marks.get(key)?)));
+        let works: Vec<(Work, Mark)> = works.collect();
         let rows = self.driver.lock.run(|client| objects::prepare(client, &works))?;
         let rows: BTreeMap<Key, Arc<Object>> = rows.into_iter().map(|(key, object)| (key, Arc::new(object))).collect();
         self.crew.prepared(rows, |session, rows, now| {
-            for (key, wish, _) in &works {
-                let as_wished = rows.contains_key(key) == (*wish == Wish::Present);
-                session.loaded(*key, if as_wished { Loaded::Ready } else { Loaded::Overtaken }, now);
+            for (work, _) in &works {
+                let as_wished = rows.contains_key(&work.key) == (work.after == Wish::Present);
+                session.loaded(work.key, if as_wished { Loaded::Ready } else { Loaded::Overtaken }, now);
             }
         });
         Ok(())

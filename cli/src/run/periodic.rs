@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Failure, Kind, Result};
 use crate::signals::{NOTICED_WITHIN, Signals};
-use crate::store::watch::Watch;
+use crate::store::watch::{Turn, Watch};
 
 /// A run begins up to this share of the period late, and no more than [`JITTER_MAX`]:
 /// the timers of many hosts must not agree.
@@ -55,10 +55,10 @@ pub fn every(period: Duration, signals: &Signals, mut turn: impl FnMut() -> Resu
 pub fn follow(
     signals: &Signals,
     mut look: impl FnMut() -> Result<Watch>,
-    mut turn: impl FnMut() -> Result<()>,
+    mut turn: impl FnMut() -> Result<Turn>,
 ) -> Failure {
-    // What was pending before the last run. What is still the same now was left by it.
-    let mut before = None;
+    // What was pending before the last run, and what came of it.
+    let mut before: Option<(Watch, Turn)> = None;
     let (mut delay, mut again_after) = (Duration::ZERO, AGAIN_AFTER);
     loop {
         if let Err(stopped) = signals.pause(delay) {
@@ -70,8 +70,8 @@ pub fn follow(
             if !watch.calls(before.as_ref()) {
                 return Ok(());
             }
-            before = Some(watch);
-            turn()?;
+            let turn = turn()?;
+            before = Some((watch, turn));
             // It may have left something new, which is then seen to be the same.
             delay = Duration::ZERO;
             Ok(())

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cursor::Cursor;
 use super::posts::{Changed, Page, changed};
-use super::session::{Live, Preparer, Sql};
+use super::session::{Live, Sql};
 use super::users::{Caller, Seen};
 
 /// A comment; its fields are in the API's order.
@@ -36,15 +36,19 @@ macro_rules! version {
     };
 }
 
-const GET: &str = concat!(
-    "SELECT u.is_active, c.id, c.post_id, c.name, c.email, c.body, ",
-    version!(),
-    " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_comment c ON c.id = $2::bigint"
+const GET: Sql = Sql::new(
+    concat!(
+        "SELECT u.is_active, c.id, c.post_id, c.name, c.email, c.body, ",
+        version!(),
+        " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_comment c ON c.id = $2::bigint"
+    ),
+    &[Type::INT8, Type::INT8],
 );
 
 // Page $3 of pages of $2 of the comments of post $4; page 0 is the last one. OFFSET 0 keeps the planner from joining all
 // comments with the ten ids.
-const LIST: &str = "
+const LIST: Sql = Sql::new(
+    "
     WITH n AS (SELECT count(*) AS count FROM news_comment WHERE post_id = $4::bigint),
     k AS (
         SELECT id FROM news_comment WHERE post_id = $4::bigint ORDER BY id DESC LIMIT $2::bigint
@@ -57,63 +61,52 @@ const LIST: &str = "
            c.id, c.post_id, c.name, c.email, c.body
     FROM n LEFT JOIN auth_user u ON u.id = $1::bigint 
         LEFT JOIN (k CROSS JOIN LATERAL (SELECT * FROM news_comment WHERE id = k.id OFFSET 0) c) ON true
-    ORDER BY c.id DESC";
+    ORDER BY c.id DESC",
+    &[Type::INT8, Type::INT8, Type::INT8, Type::INT8],
+);
 
 const DECLARE: &str = "DECLARE news_all NO SCROLL CURSOR FOR SELECT id, post_id, name, email, body FROM news_comment WHERE post_id = $1::bigint ORDER BY id DESC";
 
-const CREATE: &str = concat!(
-    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
-    "c AS (INSERT INTO news_comment (post_id, name, email, body) ",
-    "SELECT p.id, $3::text, $4::text, $5::text FROM news_post p, u WHERE p.id = $2::bigint AND u.is_active RETURNING *) ",
-    "SELECT (SELECT is_active FROM u), c.id, c.post_id, c.name, c.email, c.body, ",
-    version!(),
-    " FROM (SELECT) one LEFT JOIN c ON true"
+const CREATE: Sql = Sql::new(
+    concat!(
+        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        "c AS (INSERT INTO news_comment (post_id, name, email, body) ",
+        "SELECT p.id, $3::text, $4::text, $5::text FROM news_post p, u WHERE p.id = $2::bigint AND u.is_active RETURNING *) ",
+        "SELECT (SELECT is_active FROM u), c.id, c.post_id, c.name, c.email, c.body, ",
+        version!(),
+        " FROM (SELECT) one LEFT JOIN c ON true"
+    ),
+    &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT],
 );
 
 // $6: the versions that may be replaced; NULL: any. The row is locked before its version is judged again.
-const UPDATE: &str = concat!(
-    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
-    "w AS (UPDATE news_comment c SET name = $3, email = $4, body = $5 WHERE c.id = $2::bigint AND (SELECT is_active FROM u) ",
-    "AND ($6::text[] IS NULL OR ",
-    version!(),
-    " = ANY ($6::text[])) RETURNING c.*) ",
-    "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_comment WHERE id = $2::bigint), ",
-    "c.id, c.post_id, c.name, c.email, c.body, ",
-    version!(),
-    " FROM (SELECT) one LEFT JOIN w c ON true"
+const UPDATE: Sql = Sql::new(
+    concat!(
+        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        "w AS (UPDATE news_comment c SET name = $3, email = $4, body = $5 WHERE c.id = $2::bigint AND (SELECT is_active FROM u) ",
+        "AND ($6::text[] IS NULL OR ",
+        version!(),
+        " = ANY ($6::text[])) RETURNING c.*) ",
+        "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_comment WHERE id = $2::bigint), ",
+        "c.id, c.post_id, c.name, c.email, c.body, ",
+        version!(),
+        " FROM (SELECT) one LEFT JOIN w c ON true"
+    ),
+    &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY],
 );
 
-const DELETE: &str = concat!(
-    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
-    "w AS (DELETE FROM news_comment c WHERE c.id = $2::bigint AND (SELECT is_active FROM u) ",
-    "AND ($3::text[] IS NULL OR ",
-    version!(),
-    " = ANY ($3::text[])) RETURNING c.id) ",
-    "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_comment WHERE id = $2::bigint), w.id ",
-    "FROM (SELECT) one LEFT JOIN w ON true"
+const DELETE: Sql = Sql::new(
+    concat!(
+        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        "w AS (DELETE FROM news_comment c WHERE c.id = $2::bigint AND (SELECT is_active FROM u) ",
+        "AND ($3::text[] IS NULL OR ",
+        version!(),
+        " = ANY ($3::text[])) RETURNING c.id) ",
+        "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_comment WHERE id = $2::bigint), w.id ",
+        "FROM (SELECT) one LEFT JOIN w ON true"
+    ),
+    &[Type::INT8, Type::INT8, Type::TEXT_ARRAY],
 );
-
-/// The prepared statements.
-pub struct CommentStatements {
-    get: Sql,
-    list: Sql,
-    create: Sql,
-    update: Sql,
-    delete: Sql,
-}
-
-impl CommentStatements {
-    pub(super) fn prepare(preparer: &mut Preparer<'_>) -> Result<Self, postgres::Error> {
-        Ok(Self {
-            get: preparer.sql(GET, &[Type::INT8, Type::INT8])?,
-            list: preparer.sql(LIST, &[Type::INT8, Type::INT8, Type::INT8, Type::INT8])?,
-            create: preparer.sql(CREATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT])?,
-            update: preparer
-                .sql(UPDATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY])?,
-            delete: preparer.sql(DELETE, &[Type::INT8, Type::INT8, Type::TEXT_ARRAY])?,
-        })
-    }
-}
 
 /// Reads the comment whose first column is `at`; nothing where the join found none.
 fn comment(row: &Row, at: usize) -> Result<Option<CommentRow>, postgres::Error> {
@@ -125,7 +118,7 @@ fn comment(row: &Row, at: usize) -> Result<Option<CommentRow>, postgres::Error> 
 
 /// Returns the comment with this id.
 pub fn get(live: &mut Live, user: i64, id: i64) -> Result<Seen<Option<CommentRow>>, postgres::Error> {
-    let row = live.one(|live| &live.comments.get, &[&user, &id])?;
+    let row = live.one(&GET, &[&user, &id])?;
     Ok(Seen::new(Caller::read(&row)?, comment(&row, 1)?))
 }
 
@@ -137,7 +130,7 @@ pub fn list(
     size: i64,
     page: i64,
 ) -> Result<Seen<Option<Page<CommentRow>>>, postgres::Error> {
-    let rows = live.all(|live| &live.comments.list, &[&user, &size, &page, &post])?;
+    let rows = live.all(&LIST, &[&user, &size, &page, &post])?;
     let (caller, count, exists) = match rows.first() {
         Some(row) => (Caller::read(row)?, row.try_get(1)?, row.try_get(2)?),
         None => (Caller::Unknown, 0, false),
@@ -160,7 +153,7 @@ pub fn create(
     post: i64,
     (name, email, body): (&str, &str, &str),
 ) -> Result<Seen<Option<CommentRow>>, postgres::Error> {
-    match live.one(|live| &live.comments.create, &[&user, &post, &name, &email, &body]) {
+    match live.one(&CREATE, &[&user, &post, &name, &email, &body]) {
         Ok(row) => Ok(Seen::new(Caller::read(&row)?, comment(&row, 1)?)),
         // The post went while we looked at it; the user was there.
         Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Seen::new(Caller::Active, None)),
@@ -176,7 +169,7 @@ pub fn update(
     (name, email, body): (&str, &str, &str),
     versions: Option<&[String]>,
 ) -> Result<Seen<Changed<CommentRow>>, postgres::Error> {
-    let row = live.one(|live| &live.comments.update, &[&user, &id, &name, &email, &body, &versions])?;
+    let row = live.one(&UPDATE, &[&user, &id, &name, &email, &body, &versions])?;
     Ok(Seen::new(Caller::read(&row)?, changed(comment(&row, 2)?, row.try_get(1)?, versions)))
 }
 
@@ -187,7 +180,7 @@ pub fn delete(
     id: i64,
     versions: Option<&[String]>,
 ) -> Result<Seen<Changed<()>>, postgres::Error> {
-    let row = live.one(|live| &live.comments.delete, &[&user, &id, &versions])?;
+    let row = live.one(&DELETE, &[&user, &id, &versions])?;
     let done = row.try_get::<_, Option<i64>>(2)?.map(drop);
     Ok(Seen::new(Caller::read(&row)?, changed(done, row.try_get(1)?, versions)))
 }

@@ -20,7 +20,8 @@ pub struct Pending {
     pub merged: Merged,
     /// Of a comment: its post; where the comment is to go, or where it was.
     pub parent: Option<PostId>,
-    /// Of a comment: its post by its first unsynced event, which says whose shard it is.
+    /// Of a comment: its post by its first unsynced event, which says whose shard it is; or by
+    /// the conversation that an event came into.
     pub home: Option<PostId>,
     /// When the first of them was logged.
     pub since: SystemTime,
@@ -30,6 +31,8 @@ pub struct Pending {
     pub standing: Standing,
     /// It failed not long ago, in runs in a row: who runs again and again lets it wait.
     pub waits: bool,
+    /// The last run held it: it waits for another object.
+    pub held: bool,
 }
 
 impl Pending {
@@ -77,19 +80,20 @@ pub fn each_pending(client: &mut impl GenericClient, mut each: impl FnMut(Pendin
                 pending.merged = pending.merged.with(merged);
                 // It waits for the post that it belongs to by now, not for the one that it was created under.
                 if pending.merged.change.after == Wish::Present {
-                    pending.parent = parent(&row);
+                    pending.parent = parent(&row, "parent_pk");
                 }
             }
             _ => {
                 let first = Pending {
                     key,
                     merged,
-                    parent: parent(&row),
-                    home: parent(&row),
+                    parent: parent(&row, "parent_pk"),
+                    home: parent(&row, "parent_pk"),
                     since: row.get("logged_at"),
                     recorded: None,
                     standing: Standing::Ready,
                     waits: false,
+                    held: false,
                 };
                 if let Some(whole) = open.replace(first) {
                     each(with_conversation(whole, &begun));
@@ -109,9 +113,10 @@ pub fn each_pending(client: &mut impl GenericClient, mut each: impl FnMut(Pendin
 /// Conversations that have begun and no event speaks for: a full sync's that did not come to
 /// their end. What is wished is what the master has now.
 const UNFINISHED: &str = "
-    SELECT o.entity_table, o.entity_pk, o.presence, o.state = 'parked' AS parked, o.updated_at AS logged_at,
+    SELECT o.entity_table, o.entity_pk, o.presence, o.state = 'parked' AS parked, o.state = 'held' AS held, o.since AS logged_at,
            coalesce(o.next_try_at > clock_timestamp(), false) AS waits,
-           p.id IS NOT NULL OR c.id IS NOT NULL AS here, coalesce(c.post_id, o.parent_pk) AS parent_pk
+           p.id IS NOT NULL OR c.id IS NOT NULL AS here, coalesce(c.post_id, o.parent_pk) AS parent_pk,
+           coalesce(o.parent_pk, c.post_id) AS home_pk
     FROM news_sync_object o
     LEFT JOIN news_post p ON o.entity_table = 'news_post' AND p.id = o.entity_pk
     LEFT JOIN news_comment c ON o.entity_table = 'news_comment' AND c.id = o.entity_pk
@@ -131,12 +136,13 @@ pub fn unfinished(client: &mut impl GenericClient) -> Result<Vec<Pending>> {
             Ok(Pending {
                 key: key(row)?,
                 merged: Merged { change: Change { before: presence, after }, first_id: 0, last_id: 0, events: 0 },
-                parent: parent(row),
-                home: parent(row),
+                parent: parent(row, "parent_pk"),
+                home: parent(row, "home_pk"),
                 since: row.get("logged_at"),
                 recorded: Some(presence),
                 standing: if row.get("parked") { Standing::Parked } else { Standing::Ready },
                 waits: row.get("waits"),
+                held: row.get("held"),
             })
         })
         .collect()
@@ -148,8 +154,8 @@ fn key(row: &Row) -> Result<Key> {
     entity.key(row.get("entity_pk")).map_err(|bad| Failure::new(Kind::Database, bad))
 }
 
-fn parent(row: &Row) -> Option<PostId> {
-    row.get::<_, Option<i64>>("parent_pk").and_then(|id| PostId::new(id).ok())
+fn parent(row: &Row, column: &str) -> Option<PostId> {
+    row.get::<_, Option<i64>>(column).and_then(|id| PostId::new(id).ok())
 }
 
 fn event(row: &Row) -> Result<(Key, Merged)> {
@@ -166,21 +172,31 @@ struct Begun {
     event_id: i64,
     parked: bool,
     waits: bool,
+    held: bool,
+    /// Of a comment that a run took up without an event: its post then.
+    home: Option<PostId>,
 }
 
 fn begun(client: &mut impl GenericClient) -> Result<BTreeMap<Key, Begun>> {
     let none: [&str; 0] = [];
     let mut rows = client.query_raw(
-        "SELECT entity_table, entity_pk, presence, event_id, state = 'parked' AS parked,
-                coalesce(state = 'waiting' AND next_try_at > clock_timestamp(), false) AS waits
+        "SELECT entity_table, entity_pk, presence, event_id, state = 'parked' AS parked, state = 'held' AS held,
+                coalesce(state = 'waiting' AND next_try_at > clock_timestamp(), false) AS waits,
+                CASE WHEN event_id = 0 AND state <> 'discarded' THEN parent_pk END AS home_pk
          FROM news_sync_object",
         none,
     )?;
     let mut all = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let presence = presence_of(row.get("presence")).ok_or_else(|| odd("presence", row.get("presence")))?;
-        let begun =
-            Begun { presence, event_id: row.get("event_id"), parked: row.get("parked"), waits: row.get("waits") };
+        let begun = Begun {
+            presence,
+            event_id: row.get("event_id"),
+            parked: row.get("parked"),
+            waits: row.get("waits"),
+            held: row.get("held"),
+            home: parent(&row, "home_pk"),
+        };
         all.insert(key(&row)?, begun);
     }
     Ok(all)
@@ -191,9 +207,11 @@ fn with_conversation(pending: Pending, begun: &BTreeMap<Key, Begun>) -> Pending 
     let Some(begun) = begun.get(&pending.key) else { return pending };
     let still = begun.event_id >= pending.merged.last_id;
     Pending {
+        home: begun.home.or(pending.home),
         recorded: Some(begun.presence),
         standing: if begun.parked && still { Standing::Parked } else { Standing::Ready },
         waits: begun.waits && still,
+        held: begun.held && still,
         ..pending
     }
 }

@@ -13,6 +13,7 @@ mod cursor;
 pub mod health;
 mod hosts;
 pub mod inspect;
+pub mod left;
 pub mod lock;
 pub mod log;
 pub mod objects;
@@ -43,6 +44,9 @@ use crate::error::{Failure, Kind};
 impl From<postgres::Error> for Failure {
     fn from(error: postgres::Error) -> Self {
         let hint = match error.code() {
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) if says(&error, "must be owner") => {
+                Some("only the tables' owner may do that, and nobody can be granted it: run it as that role")
+            }
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Some(
                 "the role may not do that: the tables' owner may, or grant it (docs/security.md has the statements)",
             ),
@@ -55,6 +59,10 @@ impl From<postgres::Error> for Failure {
             None => failure,
         }
     }
+}
+
+fn says(error: &postgres::Error, words: &str) -> bool {
+    error.as_db_error().is_some_and(|error| error.message().contains(words))
 }
 
 /// Says whether the connection behind `error` is of no more use: class 08 (connection

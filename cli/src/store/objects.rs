@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use news_core::merge::{Presence, Wish};
+use news_core::plan::Work;
 use news_core::session::{Fact, Left};
 use news_core::{Comment, CommentId, Entity, Key, Object, Post, PostId};
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, GenericClient};
 
 use crate::error::{Failure, Kind, Result};
@@ -15,6 +17,8 @@ use crate::store::log::presence_word;
 /// An object that failed waits so long under --every and --follow, doubling from run to run.
 const AGAIN_AFTER: Duration = Duration::from_mins(1);
 const AGAIN_AFTER_MAX: Duration = Duration::from_hours(1);
+/// The comments of so many posts are asked for at once.
+const POSTS_ASKED_FOR: usize = 10_000;
 
 /// What of an object's events a run has read.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +27,18 @@ pub struct Mark {
     pub last_id: i64,
     /// Of a comment: its post.
     pub parent: Option<PostId>,
+    /// What the plan rests on.
+    pub basis: Basis,
+}
+
+/// What it rests on that an object is planned to be created, updated or deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Its events: a newer one goes on from what they come to.
+    Log,
+    /// A look at both sides: what an event says that came before it, and was not read then, may be
+    /// over. The next run asks.
+    Look,
 }
 
 /// Columns for UNNEST.
@@ -32,6 +48,7 @@ struct Columns {
     pks: Vec<i64>,
     last_ids: Vec<i64>,
     parents: Vec<Option<i64>>,
+    looks: Vec<bool>,
 }
 
 impl Columns {
@@ -40,36 +57,61 @@ impl Columns {
         self.pks.push(key.id());
         self.last_ids.push(mark.last_id);
         self.parents.push(mark.parent.map(PostId::get));
+        self.looks.push(mark.basis == Basis::Look);
     }
 }
 
 /// Before requests are sent: reads the rows, and commits for every object that is still
 /// wished as the plan says (a row for Present, none for Absent) that a request may be sent.
 /// Nothing is recorded of the others: a newer event speaks for them.
-pub fn prepare(client: &mut Client, works: &[(Key, Wish, Mark)]) -> Result<BTreeMap<Key, Object>> {
+pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<BTreeMap<Key, Object>> {
     let mut transaction = client.transaction()?;
-    let objects = load(&mut transaction, works.iter().map(|(key, _, _)| *key))?;
-    let mut columns = Columns::default();
-    for (key, wish, mark) in works {
-        if objects.contains_key(key) == (*wish == Wish::Present) {
-            columns.push(*key, *mark);
+    let objects = load(&mut transaction, works.iter().map(|(work, _)| work.key))?;
+    let (mut columns, mut presences, mut cleared) = (Columns::default(), Vec::new(), Vec::new());
+    for (work, mark) in works {
+        if objects.contains_key(&work.key) != (work.after == Wish::Present) {
+            continue;
+        }
+        columns.push(work.key, *mark);
+        // Whatever becomes of the next request, several records are deleted until none is left.
+        let is_doubled = work.before == Presence::Doubled;
+        presences.push(presence_word(if is_doubled { Presence::Doubled } else { Presence::Unknown }));
+        if let (Key::Post(post), true) = (work.key, is_doubled) {
+            cleared.push(post.get());
         }
     }
-    announce_all(&mut transaction, &columns)?;
+    announce_all(&mut transaction, &columns, &presences)?;
+    doubt_comments(&mut transaction, &cleared)?;
     transaction.commit()?;
     Ok(objects)
 }
 
-fn announce_all(client: &mut impl GenericClient, columns: &Columns) -> Result<()> {
+fn announce_all(client: &mut impl GenericClient, columns: &Columns, presences: &[&str]) -> Result<()> {
     client.execute(
-        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk)
-         SELECT t, pk, 'unknown', 'sent', event_id, parent
-         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, event_id, parent)
-         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'sent',
-             failures = CASE WHEN news_sync_object.event_id = excluded.event_id THEN news_sync_object.failures ELSE 0 END,
+        "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk)
+         SELECT t, pk, presence, 'sent', event_id, parent
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) AS u (t, pk, event_id, parent, presence)
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence, state = 'sent',
+             failures = CASE WHEN o.event_id = excluded.event_id THEN o.failures ELSE 0 END,
+             since = CASE WHEN o.state = 'discarded' THEN excluded.since ELSE o.since END,
              event_id = excluded.event_id, parent_pk = excluded.parent_pk, next_try_at = NULL,
              updated_at = clock_timestamp()",
-        &[&columns.tables, &columns.pks, &columns.last_ids, &columns.parents],
+        &[&columns.tables, &columns.pks, &columns.last_ids, &columns.parents, &presences],
+    )?;
+    Ok(())
+}
+
+/// Takes note that the comments of these posts may go with a DELETE (TARGETS, "DELETE of a post"):
+/// whoever comes after us asks for them.
+fn doubt_comments(client: &mut impl GenericClient, posts: &[i64]) -> Result<()> {
+    if posts.is_empty() {
+        return Ok(());
+    }
+    client.execute(
+        "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, reason)
+         SELECT 'news_comment', id, 'unknown', 'waiting', 0, post_id, '' FROM news_comment WHERE post_id = ANY ($1)
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown' WHERE o.presence <> 'doubled'",
+        &[&posts],
     )?;
     Ok(())
 }
@@ -143,7 +185,11 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
     let mut transaction = client.transaction()?;
     // If the server loses this commit, the row that says "sent" is still there, and the
     // object is asked for. The end of the run is a commit that waits, for all of them.
-    transaction.batch_execute("SET LOCAL synchronous_commit = off")?;
+    // Few objects among many events: each is looked up by the index, whatever the statistics say.
+    transaction.batch_execute(
+        "SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off;
+         SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off",
+    )?;
     if !done.pks.is_empty() {
         // Exactly what was read: a newer event of the object stays pending.
         transaction.execute(
@@ -152,19 +198,22 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
              WHERE e.entity_table = u.t AND e.entity_pk = u.pk AND e.id <= u.last_id AND e.synced_at IS NULL",
             &[&done.tables, &done.pks, &done.last_ids],
         )?;
-        // No event said what was there before, so a newer one does not either: the next run asks.
         transaction.execute(
-            "UPDATE news_sync_object o SET presence = 'unknown', state = 'waiting', reason = NULL, status = NULL
-             FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS u (t, pk, last_id)
-             WHERE o.entity_table = u.t AND o.entity_pk = u.pk AND u.last_id = 0 AND EXISTS (
-                 SELECT FROM news_modelevent e WHERE e.entity_table = u.t AND e.entity_pk = u.pk AND e.synced_at IS NULL)",
-            &[&done.tables, &done.pks, &done.last_ids],
+            "DELETE FROM news_sync_object o USING unnest($1::text[], $2::bigint[]) AS u (t, pk)
+             WHERE o.entity_table = u.t AND o.entity_pk = u.pk",
+            &[&done.tables, &done.pks],
         )?;
+    }
+    if done.looks.contains(&true) {
         transaction.execute(
-            "DELETE FROM news_sync_object o USING unnest($1::text[], $2::bigint[], $3::bigint[]) AS u (t, pk, last_id)
-             WHERE o.entity_table = u.t AND o.entity_pk = u.pk AND (u.last_id <> 0 OR NOT EXISTS (
-                 SELECT FROM news_modelevent e WHERE e.entity_table = u.t AND e.entity_pk = u.pk AND e.synced_at IS NULL))",
-            &[&done.tables, &done.pks, &done.last_ids],
+            "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, reason)
+             SELECT t, pk, 'unknown', 'waiting', last_id, parent, ''
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[]) AS u (t, pk, last_id, parent, looks),
+                  LATERAL (SELECT FROM news_modelevent e WHERE e.entity_table = t AND e.entity_pk = pk AND e.synced_at IS NULL
+                           ORDER BY e.entity_table, e.entity_pk, e.id LIMIT 1) AS newer
+             WHERE looks
+             ON CONFLICT (entity_table, entity_pk) DO NOTHING",
+            &[&done.tables, &done.pks, &done.last_ids, &done.parents, &done.looks],
         )?;
     }
     if !left.pks.is_empty() {
@@ -225,168 +274,20 @@ impl LeftColumns {
     }
 }
 
-/// An object that a run left.
-#[derive(Debug)]
-pub struct LeftRow {
-    /// Which.
-    pub key: Key,
-    /// parked, held, waiting or sent.
-    pub state: String,
-    /// The last status.
-    pub status: Option<i32>,
-    /// The last trouble.
-    pub reason: Option<String>,
-    /// Since when.
-    pub since: std::time::SystemTime,
-    /// How often in a row.
-    pub failures: i32,
-    /// Repeated runs let it wait until then.
-    pub next_try: Option<std::time::SystemTime>,
-}
-
-/// Reads what earlier runs left, parked objects first; at most `limit`. Among it is what a stop
-/// left untouched, of which there is nothing to tell: it has no reason.
-pub fn left(client: &mut impl GenericClient, limit: i64) -> Result<Vec<LeftRow>> {
-    let rows = client.query(
-        // A newer event has un-parked its object already.
-        "SELECT entity_table, entity_pk, stands, status, reason, updated_at, failures,
-                CASE WHEN stands = 'waiting' THEN next_try_at END
-         FROM news_sync_object o,
-             LATERAL (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
-                      AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL) AS unsynced (last_id),
-             LATERAL (SELECT CASE WHEN state = 'parked' AND last_id > event_id THEN 'waiting' ELSE state END) AS s (stands)
-         WHERE state <> 'discarded'
-         ORDER BY stands <> 'parked', stands, entity_table DESC, entity_pk LIMIT $1",
-        &[&limit],
-    )?;
-    rows.iter()
-        .map(|row| {
-            let entity = Entity::of_table(row.get(0))
-                .ok_or_else(|| Failure::new(Kind::Database, format!("no such table: {}", row.get::<_, &str>(0))))?;
-            let key = entity.key(row.get(1)).map_err(|bad| Failure::new(Kind::Database, bad))?;
-            Ok(LeftRow {
-                key,
-                state: row.get(2),
-                status: row.get(3),
-                reason: row.get(4),
-                since: row.get(5),
-                failures: row.get(6),
-                next_try: row.get(7),
-            })
-        })
-        .collect()
-}
-
-/// Lets parked objects be tried again: all, or these, and then none if one of them is not
-/// parked. Returns who is.
-pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
-    let mut transaction = client.transaction()?;
-    let rows = match keys {
-        None => transaction.query(
-            "UPDATE news_sync_object SET state = 'waiting' WHERE state = 'parked' RETURNING entity_table, entity_pk",
-            &[],
-        )?,
-        Some(keys) => {
-            let tables: Vec<&str> = keys.iter().map(|key| key.entity().table()).collect();
-            let pks: Vec<i64> = keys.iter().map(|key| key.id()).collect();
-            transaction.query(
-                "UPDATE news_sync_object o SET state = 'waiting' FROM unnest($1::text[], $2::bigint[]) AS u (t, pk)
-                 WHERE o.entity_table = u.t AND o.entity_pk = u.pk AND o.state = 'parked'
-                 RETURNING o.entity_table, o.entity_pk",
-                &[&tables, &pks],
-            )?
-        }
-    };
-    let parked = rows.iter().filter_map(|row| Entity::of_table(row.get(0))?.key(row.get(1)).ok());
-    let mut parked: Vec<Key> = parked.collect();
-    parked.sort_unstable();
-    if keys.is_none_or(|keys| keys.iter().all(|key| parked.contains(key))) {
-        transaction.commit()?;
-    }
-    Ok(parked)
-}
-
-/// Lists the comments of these posts, each with its post.
-pub fn comments_of(client: &mut impl GenericClient, posts: &[PostId]) -> Result<Vec<(Key, PostId)>> {
-    let posts: Vec<i64> = posts.iter().map(|post| post.get()).collect();
-    let rows = client.query("SELECT id, post_id FROM news_comment WHERE post_id = ANY($1)", &[&posts])?;
-    let pair = |row: &postgres::Row| Some((Entity::Comment.key(row.get(0)).ok()?, PostId::new(row.get(1)).ok()?));
-    Ok(rows.iter().filter_map(pair).collect())
-}
-
-/// What was given up.
-#[derive(Debug, Default)]
-pub struct Discarded {
-    /// Of those that were named, who had something to give up.
-    pub named: Vec<Key>,
-    /// Comments of posts whose creation was given up: they would be sent to a post that is not there.
-    pub along: Vec<Key>,
-    /// Events that count as synced now.
-    pub events: u64,
-}
-
-/// Gives up the pending changes of these objects: their events count as synced, and what is
-/// parked is no longer.
-pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Discarded> {
-    let mut transaction = client.transaction()?;
-    let mut discarded = Discarded::default();
-    let mut orphans = Vec::new();
-    for key in keys {
-        if let Key::Post(post) = key {
-            orphans.extend(comments_without(&mut transaction, *post)?);
-        }
-        if let Some(events) = discard_one(&mut transaction, *key)? {
-            discarded.named.push(*key);
-            discarded.events += events;
+/// Calls `each` with the comments of these posts, and their post.
+pub fn each_comment_of(
+    client: &mut impl GenericClient,
+    posts: &[PostId],
+    mut each: impl FnMut(Key, PostId),
+) -> Result<()> {
+    for posts in posts.chunks(POSTS_ASKED_FOR) {
+        let posts: Vec<i64> = posts.iter().map(|post| post.get()).collect();
+        let mut rows = client.query_raw("SELECT id, post_id FROM news_comment WHERE post_id = ANY ($1)", [&posts])?;
+        while let Some(row) = rows.next()? {
+            if let (Ok(key), Ok(post)) = (Entity::Comment.key(row.get(0)), PostId::new(row.get(1))) {
+                each(key, post);
+            }
         }
     }
-    for key in orphans {
-        if let Some(events) = discard_one(&mut transaction, key)? {
-            discarded.along.push(key);
-            discarded.events += events;
-        }
-    }
-    transaction.commit()?;
-    Ok(discarded)
-}
-
-/// Lists the pending comments of a post that is yet to be created at the target.
-fn comments_without(client: &mut impl GenericClient, post: PostId) -> Result<Vec<Key>> {
-    let rows = client.query(
-        "SELECT c.id FROM news_comment c
-         WHERE c.post_id = $1
-           AND EXISTS (SELECT FROM news_modelevent WHERE entity_table = 'news_comment' AND entity_pk = c.id AND synced_at IS NULL)
-           AND 'CREATED' = (SELECT type FROM news_modelevent
-                            WHERE entity_table = 'news_post' AND entity_pk = $1 AND synced_at IS NULL ORDER BY id LIMIT 1)
-         ORDER BY c.id",
-        &[&post.get()],
-    )?;
-    Ok(rows.iter().filter_map(|row| Entity::Comment.key(row.get(0)).ok()).collect())
-}
-
-/// Returns how many events that were; `None` where there was nothing to give up.
-fn discard_one(client: &mut impl GenericClient, key: Key) -> Result<Option<u64>> {
-    let (table, pk) = (key.entity().table(), key.id());
-    let events = client.execute(
-        "UPDATE news_modelevent SET synced_at = clock_timestamp()
-         WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
-        &[&table, &pk],
-    )?;
-    let begun = client.execute(
-        "UPDATE news_sync_object SET state = 'discarded'
-         WHERE entity_table = $1 AND entity_pk = $2 AND state <> 'discarded'",
-        &[&table, &pk],
-    )?;
-    if events + begun == 0 {
-        return Ok(None);
-    }
-    // The target has it or not, whatever the log says from now on: the next change asks.
-    client.execute(
-        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
-         VALUES ($1, $2, 'unknown', 'discarded', 0)
-         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'discarded', status = NULL,
-             reason = NULL, failures = 0, next_try_at = NULL",
-        &[&table, &pk],
-    )?;
-    Ok(Some(events))
+    Ok(())
 }

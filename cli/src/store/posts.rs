@@ -5,7 +5,7 @@ use postgres::types::Type;
 use serde::Serialize;
 
 use super::cursor::Cursor;
-use super::session::{Live, Preparer, Sql};
+use super::session::{Live, Sql};
 use super::users::{Caller, Seen};
 
 /// A post; its fields are in the API's order.
@@ -56,16 +56,20 @@ macro_rules! version {
 
 // The Django service's ids of users are integers, ours are bigints: both are cast.
 
-const GET: &str = concat!(
-    "SELECT u.is_active, p.id, p.user_id::bigint, p.title, p.body, ",
-    version!(),
-    " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_post p ON p.id = $2::bigint"
+const GET: Sql = Sql::new(
+    concat!(
+        "SELECT u.is_active, p.id, p.user_id::bigint, p.title, p.body, ",
+        version!(),
+        " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_post p ON p.id = $2::bigint"
+    ),
+    &[Type::INT8, Type::INT8],
 );
 
 // Page $3 of pages of $2; page 0 is the last one. Triggers keep the number of posts, by ranges of ids (migration V6): the
 // range in which the page begins is found there, and in it the page's first id by the index alone. OFFSET 0 keeps the
 // planner from joining all posts with the ten ids.
-const LIST: &str = "
+const LIST: Sql = Sql::new(
+    "
     WITH b AS (SELECT bucket, sum(n)::bigint AS n FROM news_post_count GROUP BY bucket),
     r AS (SELECT bucket, n, (sum(n) OVER (ORDER BY bucket DESC))::bigint AS upto FROM b),
     c AS (SELECT coalesce(sum(n), 0)::bigint AS count FROM b),
@@ -84,62 +88,52 @@ const LIST: &str = "
     SELECT u.is_active, c.count, p.id, p.user_id::bigint, p.title, p.body
     FROM c LEFT JOIN auth_user u ON u.id = $1::bigint
         LEFT JOIN (k CROSS JOIN LATERAL (SELECT * FROM news_post WHERE id = k.id OFFSET 0) p) ON true
-    ORDER BY p.id DESC";
+    ORDER BY p.id DESC",
+    &[Type::INT8, Type::INT8, Type::INT8],
+);
 
 const DECLARE: &str =
     "DECLARE news_all NO SCROLL CURSOR FOR SELECT id, user_id::bigint, title, body FROM news_post ORDER BY id DESC";
 
-const CREATE: &str = concat!(
-    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
-    "p AS (INSERT INTO news_post (user_id, title, body) SELECT $2::bigint, $3::text, $4::text FROM u WHERE u.is_active RETURNING *) ",
-    "SELECT (SELECT is_active FROM u), p.id, p.user_id::bigint, p.title, p.body, ",
-    version!(),
-    " FROM (SELECT) one LEFT JOIN p ON true"
+const CREATE: Sql = Sql::new(
+    concat!(
+        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        "p AS (INSERT INTO news_post (user_id, title, body) SELECT $2::bigint, $3::text, $4::text FROM u WHERE u.is_active RETURNING *) ",
+        "SELECT (SELECT is_active FROM u), p.id, p.user_id::bigint, p.title, p.body, ",
+        version!(),
+        " FROM (SELECT) one LEFT JOIN p ON true"
+    ),
+    &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT],
 );
 
 // $5: the versions that may be replaced; NULL: any. The row is locked before its version is judged again.
-const UPDATE: &str = concat!(
-    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
-    "w AS (UPDATE news_post p SET title = $3, body = $4 WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
-    "AND ($5::text[] IS NULL OR ",
-    version!(),
-    " = ANY ($5::text[])) RETURNING p.*) ",
-    "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_post WHERE id = $2::bigint), ",
-    "p.id, p.user_id::bigint, p.title, p.body, ",
-    version!(),
-    " FROM (SELECT) one LEFT JOIN w p ON true"
+const UPDATE: Sql = Sql::new(
+    concat!(
+        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        "w AS (UPDATE news_post p SET title = $3, body = $4 WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
+        "AND ($5::text[] IS NULL OR ",
+        version!(),
+        " = ANY ($5::text[])) RETURNING p.*) ",
+        "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_post WHERE id = $2::bigint), ",
+        "p.id, p.user_id::bigint, p.title, p.body, ",
+        version!(),
+        " FROM (SELECT) one LEFT JOIN w p ON true"
+    ),
+    &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY],
 );
 
-const DELETE: &str = concat!(
-    "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
-    "w AS (DELETE FROM news_post p WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
-    "AND ($3::text[] IS NULL OR ",
-    version!(),
-    " = ANY ($3::text[])) RETURNING p.id) ",
-    "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_post WHERE id = $2::bigint), w.id ",
-    "FROM (SELECT) one LEFT JOIN w ON true"
+const DELETE: Sql = Sql::new(
+    concat!(
+        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        "w AS (DELETE FROM news_post p WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
+        "AND ($3::text[] IS NULL OR ",
+        version!(),
+        " = ANY ($3::text[])) RETURNING p.id) ",
+        "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_post WHERE id = $2::bigint), w.id ",
+        "FROM (SELECT) one LEFT JOIN w ON true"
+    ),
+    &[Type::INT8, Type::INT8, Type::TEXT_ARRAY],
 );
-
-/// The prepared statements.
-pub struct PostStatements {
-    get: Sql,
-    list: Sql,
-    create: Sql,
-    update: Sql,
-    delete: Sql,
-}
-
-impl PostStatements {
-    pub(super) fn prepare(preparer: &mut Preparer<'_>) -> Result<Self, postgres::Error> {
-        Ok(Self {
-            get: preparer.sql(GET, &[Type::INT8, Type::INT8])?,
-            list: preparer.sql(LIST, &[Type::INT8, Type::INT8, Type::INT8])?,
-            create: preparer.sql(CREATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT])?,
-            update: preparer.sql(UPDATE, &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY])?,
-            delete: preparer.sql(DELETE, &[Type::INT8, Type::INT8, Type::TEXT_ARRAY])?,
-        })
-    }
-}
 
 /// Reads the post whose first column is `at`; nothing where the join found none.
 fn post(row: &Row, at: usize) -> Result<Option<PostRow>, postgres::Error> {
@@ -166,13 +160,13 @@ pub(super) fn changed<T>(done: Option<T>, existed: bool, versions: Option<&[Stri
 
 /// Returns the post with this id.
 pub fn get(live: &mut Live, user: i64, id: i64) -> Result<Seen<Option<PostRow>>, postgres::Error> {
-    let row = live.one(|live| &live.posts.get, &[&user, &id])?;
+    let row = live.one(&GET, &[&user, &id])?;
     Ok(Seen::new(Caller::read(&row)?, post(&row, 1)?))
 }
 
 /// Returns page `page` (0: the last one) of the posts, newest first, `size` a page.
 pub fn list(live: &mut Live, user: i64, size: i64, page: i64) -> Result<Seen<Page<PostRow>>, postgres::Error> {
-    let rows = live.all(|live| &live.posts.list, &[&user, &size, &page])?;
+    let rows = live.all(&LIST, &[&user, &size, &page])?;
     let (caller, count) = match rows.first() {
         Some(row) => (Caller::read(row)?, row.try_get(1)?),
         None => (Caller::Unknown, 0),
@@ -190,7 +184,7 @@ pub fn all(live: &mut Live) -> Result<Cursor<'_, PostRow>, postgres::Error> {
 
 /// Makes a post.
 pub fn create(live: &mut Live, user: i64, title: &str, body: &str) -> Result<Seen<Option<PostRow>>, postgres::Error> {
-    let row = live.one(|live| &live.posts.create, &[&user, &API_AUTHOR, &title, &body])?;
+    let row = live.one(&CREATE, &[&user, &API_AUTHOR, &title, &body])?;
     Ok(Seen::new(Caller::read(&row)?, post(&row, 1)?))
 }
 
@@ -202,7 +196,7 @@ pub fn update(
     (title, body): (&str, &str),
     versions: Option<&[String]>,
 ) -> Result<Seen<Changed<PostRow>>, postgres::Error> {
-    let row = live.one(|live| &live.posts.update, &[&user, &id, &title, &body, &versions])?;
+    let row = live.one(&UPDATE, &[&user, &id, &title, &body, &versions])?;
     Ok(Seen::new(Caller::read(&row)?, changed(post(&row, 2)?, row.try_get(1)?, versions)))
 }
 
@@ -213,7 +207,7 @@ pub fn delete(
     id: i64,
     versions: Option<&[String]>,
 ) -> Result<Seen<Changed<()>>, postgres::Error> {
-    let row = live.one(|live| &live.posts.delete, &[&user, &id, &versions])?;
+    let row = live.one(&DELETE, &[&user, &id, &versions])?;
     let done = row.try_get::<_, Option<i64>>(2)?.map(drop);
     Ok(Seen::new(Caller::read(&row)?, changed(done, row.try_get(1)?, versions)))
 }

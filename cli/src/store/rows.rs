@@ -67,7 +67,8 @@ pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<bool> {
 /// Names the sessions that write to the tables, for whoever waits for them.
 pub fn writers(client: &mut impl GenericClient) -> Result<Vec<String>> {
     let rows = client.query(
-        "SELECT DISTINCT format('%s (pid %s, %s)', coalesce(nullif(a.application_name, ''), 'somebody'), a.pid, coalesce(a.state, '?'))
+        "SELECT DISTINCT format('%s (pid %s, %s)', coalesce(nullif(a.application_name, ''),
+                    nullif(a.backend_type, 'client backend'), 'somebody'), a.pid, coalesce(a.state, '?'))
          FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
          WHERE l.locktype = 'relation' AND l.relation IN ('news_post'::regclass, 'news_comment'::regclass)
            AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.pid <> pg_backend_pid()

@@ -192,10 +192,15 @@ pub fn last(client: &mut Client, limit: i64) -> Result<Vec<RunRow>> {
     Ok(rows.iter().map(run_row).collect())
 }
 
-/// Reads the last run of each kind that did all it was to do.
+/// Runs of the division into shards that is in use: each shard's tell of its part alone.
+const IN_USE: &str = "
+    SELECT * FROM news_sync_run r WHERE substring(shard FROM '/.*') IS NOT DISTINCT FROM (
+        SELECT substring(shard FROM '/.*') FROM news_sync_run l WHERE l.kind = r.kind ORDER BY id DESC LIMIT 1)";
+
+/// Reads the last run of each kind, and of each shard, that did all it was to do.
 pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
     let sql = format!(
-        "{RUN} WHERE id IN (SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind) ORDER BY id"
+        "{RUN} WHERE id IN (SELECT max(id) FROM ({IN_USE}) AS r WHERE status = 'done' GROUP BY kind, shard) ORDER BY id"
     );
     Ok(client.query(&sql, &[&i64::from(LOCK_CLASS)])?.iter().map(run_row).collect())
 }
@@ -205,6 +210,8 @@ pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
 pub struct RunNumbers {
     /// import, sync, full.
     pub kind: String,
+    /// Of a run that shared the work: which shard's, 2/4.
+    pub shard: Option<String>,
     /// done, partly, failed, stopped, lost, running.
     pub status: String,
     /// When it began, in seconds since the epoch.
@@ -221,27 +228,28 @@ pub struct RunNumbers {
     pub throttled_s: f64,
 }
 
-/// Reads the last run of each kind, and of each kind the last that did all it was to do.
+/// Reads the last run of each kind and shard, and the last of each that did all it was to do.
 pub fn numbers(client: &mut impl GenericClient) -> Result<Vec<RunNumbers>> {
-    let rows = client.query(
-        "SELECT kind, status, extract(epoch FROM started_at)::float8, extract(epoch FROM finished_at)::float8, exit_code,
+    let sql = format!(
+        "SELECT kind, shard, status, extract(epoch FROM started_at)::float8, extract(epoch FROM finished_at)::float8, exit_code,
                 coalesce((counts ->> 'requests')::bigint, 0), coalesce((counts ->> 'retries')::bigint, 0),
                 coalesce((counts ->> 'throttled_s')::float8, 0)
          FROM news_sync_run
-         WHERE id IN (SELECT max(id) FROM news_sync_run GROUP BY kind
-                      UNION ALL SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind)
+         WHERE id IN (SELECT max(id) FROM ({IN_USE}) AS r GROUP BY kind, shard
+                      UNION ALL SELECT max(id) FROM ({IN_USE}) AS r WHERE status = 'done' GROUP BY kind, shard)
          ORDER BY id",
-        &[],
-    )?;
+    );
+    let rows = client.query(&sql, &[])?;
     let numbers = |row: &postgres::Row| RunNumbers {
         kind: row.get(0),
-        status: row.get(1),
-        started_s: row.get(2),
-        finished_s: row.get(3),
-        exit_code: row.get(4),
-        requests: row.get(5),
-        retries: row.get(6),
-        throttled_s: row.get(7),
+        shard: row.get(1),
+        status: row.get(2),
+        started_s: row.get(3),
+        finished_s: row.get(4),
+        exit_code: row.get(5),
+        requests: row.get(6),
+        retries: row.get(7),
+        throttled_s: row.get(8),
     };
     Ok(rows.iter().map(numbers).collect())
 }

@@ -1,6 +1,7 @@
-//! A worker's one connection: opened when needed, its statements prepared once, thrown away
+//! A worker's one connection: opened when needed, its statements prepared once each, thrown away
 //! when it is lost, opened again with backoff.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,9 +10,6 @@ use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Statement};
 
-use super::comments::CommentStatements;
-use super::posts::PostStatements;
-use super::users::UserStatements;
 use super::{Pooling, connect_api, is_lost};
 use crate::error::Failure;
 use crate::settings::Secret;
@@ -36,9 +34,8 @@ pub enum Trouble {
 /// A live connection and its statements.
 pub struct Live {
     pub(super) client: Client,
-    pub(super) posts: PostStatements,
-    pub(super) comments: CommentStatements,
-    pub(super) users: UserStatements,
+    pooling: Pooling,
+    prepared: HashMap<&'static str, Statement>,
     used_at: Instant,
     _counted: Counted,
 }
@@ -125,6 +122,10 @@ impl Session {
                 self.live = None;
                 return Trouble::Away;
             }
+            if is_unfit(&error) {
+                log::warn!("the database is not as it should be (`news doctor` tells more): {}", Failure::from(error));
+                return Trouble::Away;
+            }
             if is_passing(&error) {
                 log::warn!("the database is busy: {}", Failure::from(error));
                 return Trouble::Away;
@@ -146,13 +147,11 @@ impl Session {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Err(Trouble::Away);
         }
-        let opened = connect_api(&self.url)
-            .and_then(|(client, pooling)| Live::new(client, pooling, self.gauge.count()).map_err(Failure::from));
-        match opened {
-            Ok(live) => {
+        match connect_api(&self.url) {
+            Ok((client, pooling)) => {
                 self.not_before = None;
                 self.pause = PAUSE_MIN;
-                Ok(live)
+                Ok(Live::new(client, pooling, self.gauge.count()))
             }
             Err(failure) => {
                 log::warn!("{failure}");
@@ -165,62 +164,53 @@ impl Session {
 }
 
 /// A statement of the API, with the types of its parameters.
-#[derive(Clone)]
-pub(super) enum Sql {
-    /// Prepared once for the session.
-    Named(Statement),
-    /// Sent whole each time, with its parameters, in one round trip: a pooler gives the next
-    /// transaction another session, where what this one prepared is unknown.
-    Whole(&'static str, &'static [Type]),
+pub(super) struct Sql {
+    text: &'static str,
+    types: &'static [Type],
 }
 
-/// Makes statements for a session.
-pub(super) struct Preparer<'a> {
-    client: &'a mut Client,
-    pooling: Pooling,
-}
-
-impl Preparer<'_> {
-    /// Makes one.
-    pub(super) fn sql(&mut self, text: &'static str, types: &'static [Type]) -> Result<Sql, postgres::Error> {
-        match self.pooling {
-            Pooling::None => self.client.prepare_typed(text, types).map(Sql::Named),
-            Pooling::Transaction => Ok(Sql::Whole(text, types)),
-        }
+impl Sql {
+    pub(super) const fn new(text: &'static str, types: &'static [Type]) -> Self {
+        Self { text, types }
     }
 }
 
 impl Live {
-    fn new(mut client: Client, pooling: Pooling, counted: Counted) -> Result<Self, postgres::Error> {
-        let mut preparer = Preparer { client: &mut client, pooling };
-        let posts = PostStatements::prepare(&mut preparer)?;
-        let comments = CommentStatements::prepare(&mut preparer)?;
-        let users = UserStatements::prepare(&mut preparer)?;
-        Ok(Self { client, posts, comments, users, used_at: Instant::now(), _counted: counted })
+    fn new(client: Client, pooling: Pooling, counted: Counted) -> Self {
+        Self { client, pooling, prepared: HashMap::new(), used_at: Instant::now(), _counted: counted }
     }
 
     /// Runs a statement that returns exactly one row.
-    pub(super) fn one(
-        &mut self,
-        pick: impl Fn(&Self) -> &Sql,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Row, postgres::Error> {
-        match pick(self).clone() {
-            Sql::Named(statement) => self.client.query_one(&statement, params),
-            Sql::Whole(text, types) => self.client.query_typed_one(text, &typed(params, types)),
+    pub(super) fn one(&mut self, sql: &Sql, params: &[&(dyn ToSql + Sync)]) -> Result<Row, postgres::Error> {
+        match self.prepared(sql)? {
+            Some(statement) => self.client.query_one(&statement, params),
+            None => self.client.query_typed_one(sql.text, &typed(params, sql.types)),
         }
     }
 
     /// Runs a statement and returns its rows.
-    pub(super) fn all(
-        &mut self,
-        pick: impl Fn(&Self) -> &Sql,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, postgres::Error> {
-        match pick(self).clone() {
-            Sql::Named(statement) => self.client.query(&statement, params),
-            Sql::Whole(text, types) => self.client.query_typed(text, &typed(params, types)),
+    pub(super) fn all(&mut self, sql: &Sql, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, postgres::Error> {
+        match self.prepared(sql)? {
+            Some(statement) => self.client.query(&statement, params),
+            None => self.client.query_typed(sql.text, &typed(params, sql.types)),
         }
+    }
+
+    /// Returns the statement, prepared once for the session and not before it is needed: planning a write
+    /// waits for who has locked its table, and whoever reads has no part in that.
+    ///
+    /// Behind a pooler that gives the next transaction another session, where what this one
+    /// prepared is unknown, there is none: it is sent whole, with its parameters, in one round trip.
+    fn prepared(&mut self, sql: &Sql) -> Result<Option<Statement>, postgres::Error> {
+        if self.pooling == Pooling::Transaction {
+            return Ok(None);
+        }
+        if let Some(statement) = self.prepared.get(sql.text) {
+            return Ok(Some(statement.clone()));
+        }
+        let statement = self.client.prepare_typed(sql.text, sql.types)?;
+        self.prepared.insert(sql.text, statement.clone());
+        Ok(Some(statement))
     }
 }
 
@@ -233,6 +223,12 @@ fn is_stale(error: &postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code))
+}
+
+/// Says whether the statement does not fit this schema, or this role: it is not migrated, or not granted.
+fn is_unfit(error: &postgres::Error) -> bool {
+    // Class 42, "Syntax Error or Access Rule Violation" (PostgreSQL, appendix A).
+    error.code().is_some_and(|code| code.code().starts_with("42"))
 }
 
 /// Says whether the same statement may well succeed in a moment; it was rolled back.

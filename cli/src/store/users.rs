@@ -5,7 +5,7 @@ use postgres::types::Type;
 use postgres::{Client, Row};
 use time::OffsetDateTime;
 
-use super::session::{Live, Preparer, Sql};
+use super::session::{Live, Sql};
 
 /// Whether a request's user may do anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,36 +71,25 @@ pub struct UserRow {
 /// The longest name the table takes, in characters.
 pub const USERNAME_CHARS_MAX: usize = 150;
 
-/// The prepared statements.
-pub struct UserStatements {
-    caller: Sql,
-    credentials: Sql,
-    renew: Sql,
-}
+const CALLER: Sql = Sql::new("SELECT (SELECT is_active FROM auth_user WHERE id = $1::bigint)", &[Type::INT8]);
 
-impl UserStatements {
-    pub(super) fn prepare(preparer: &mut Preparer<'_>) -> Result<Self, postgres::Error> {
-        Ok(Self {
-            caller: preparer.sql("SELECT (SELECT is_active FROM auth_user WHERE id = $1::bigint)", &[Type::INT8])?,
-            credentials: preparer
-                .sql("SELECT id::bigint, password, is_active FROM auth_user WHERE username = $1", &[Type::TEXT])?,
-            // Unless it was changed meanwhile.
-            renew: preparer.sql(
-                "UPDATE auth_user SET password = $2 WHERE id = $1::bigint AND password = $3 RETURNING 1",
-                &[Type::INT8, Type::TEXT, Type::TEXT],
-            )?,
-        })
-    }
-}
+const CREDENTIALS: Sql =
+    Sql::new("SELECT id::bigint, password, is_active FROM auth_user WHERE username = $1", &[Type::TEXT]);
+
+// Unless it was changed meanwhile.
+const RENEW: Sql = Sql::new(
+    "UPDATE auth_user SET password = $2 WHERE id = $1::bigint AND password = $3 RETURNING 1",
+    &[Type::INT8, Type::TEXT, Type::TEXT],
+);
 
 /// Looks a user up.
 pub fn caller(live: &mut Live, user: i64) -> Result<Caller, postgres::Error> {
-    Caller::read(&live.one(|live| &live.users.caller, &[&user])?)
+    Caller::read(&live.one(&CALLER, &[&user])?)
 }
 
 /// Returns what a login under this name is checked against.
 pub fn credentials(live: &mut Live, username: &str) -> Result<Option<Credentials>, postgres::Error> {
-    let rows = live.all(|live| &live.users.credentials, &[&username])?;
+    let rows = live.all(&CREDENTIALS, &[&username])?;
     let read =
         |row: &Row| Ok(Credentials { id: row.try_get(0)?, password: row.try_get(1)?, is_active: row.try_get(2)? });
     rows.first().map(read).transpose()
@@ -108,7 +97,7 @@ pub fn credentials(live: &mut Live, username: &str) -> Result<Option<Credentials
 
 /// Replaces a user's hash by a newer one of the same password.
 pub fn renew(live: &mut Live, user: i64, old: &str, new: &str) -> Result<(), postgres::Error> {
-    live.all(|live| &live.users.renew, &[&user, &new, &old]).map(drop)
+    live.all(&RENEW, &[&user, &new, &old]).map(drop)
 }
 
 /// What became of a new user.

@@ -18,21 +18,31 @@ pub enum Watch {
         events: (i64, String),
         /// Objects that wait for an operator; fewer after a `news retry`.
         parked: i64,
-        /// Objects whose time to be tried again has come.
-        due: i64,
+        /// Objects whose time to be tried again has come: their number, and a sum of hashes.
+        due: (i64, String),
     },
 }
 
 impl Watch {
-    /// Says whether a run may find something to do. `before` is what was pending before
-    /// the last run: what is still exactly that was left by it.
-    pub fn calls(&self, before: Option<&Watch>) -> bool {
-        match self {
-            Watch::Nothing => false,
-            Watch::Something { due: 1.., .. } => true,
-            Watch::Something { .. } => before != Some(self),
+    /// Says whether a run may find something to do. `before` is what was pending before the last run,
+    /// and what came of that: what is still exactly the same was left by it, and what is due as well
+    /// where it found nothing to try (it is another shard's, which is not at work).
+    pub fn calls(&self, before: Option<&(Watch, Turn)>) -> bool {
+        match (self, before) {
+            (Watch::Nothing, _) => false,
+            (Watch::Something { .. }, None) | (Watch::Something { due: (1.., _), .. }, Some((_, Turn::Worked))) => true,
+            (Watch::Something { .. }, Some((before, _))) => before != self,
         }
     }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It had something to try.
+    Worked,
+    /// It had not.
+    Idle,
 }
 
 /// One probe of the partial index: the order keeps the planner from reading the whole log
@@ -44,13 +54,15 @@ const LEFT: &str = "SELECT FROM news_sync_object WHERE state IN ('sent', 'waitin
 
 /// Costs what is pending; asked only when something is.
 const WHAT: &str = "
-    SELECT count(*), coalesce(sum(hashint8extended(id, 0)::numeric), 0)::text,
-           (SELECT count(*) FROM news_sync_object WHERE state = 'parked'),
-           (SELECT count(*) FROM news_sync_object o
-            WHERE state IN ('sent', 'waiting') AND coalesce(next_try_at <= clock_timestamp(), NOT EXISTS (
-                SELECT FROM news_modelevent e
-                WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL)))
-    FROM news_modelevent WHERE synced_at IS NULL";
+    SELECT events.n, events.hash, (SELECT count(*) FROM news_sync_object WHERE state = 'parked'), due.n, due.hash
+    FROM (SELECT count(*) AS n, coalesce(sum(hashint8extended(id, 0)::numeric), 0)::text AS hash
+          FROM news_modelevent WHERE synced_at IS NULL) AS events,
+         (SELECT count(*) AS n,
+                 coalesce(sum(hashint8extended(entity_pk, hashtext(entity_table))::numeric), 0)::text AS hash
+          FROM news_sync_object o
+          WHERE state IN ('sent', 'waiting') AND coalesce(next_try_at <= clock_timestamp(), NOT EXISTS (
+              SELECT FROM news_modelevent e
+              WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL))) AS due";
 
 /// A connection that looks.
 pub struct Watcher {
@@ -77,7 +89,7 @@ impl Watcher {
             return Ok(Watch::Nothing);
         }
         let row = self.client.query_one(&self.what, &[])?;
-        Ok(Watch::Something { events: (row.get(0), row.get(1)), parked: row.get(2), due: row.get(3) })
+        Ok(Watch::Something { events: (row.get(0), row.get(1)), parked: row.get(2), due: (row.get(3), row.get(4)) })
     }
 }
 
@@ -87,16 +99,21 @@ mod tests {
 
     #[test]
     fn a_run_is_called_for_what_the_last_one_did_not_leave() {
-        let some = |n, due| Watch::Something { events: (n, n.to_string()), parked: 0, due };
+        let some = |n: i64, due: i64| {
+            let (events, due) = ((n, n.to_string()), (due, due.to_string()));
+            Watch::Something { events, parked: 0, due }
+        };
         for (before, now, calls) in [
             (None, Watch::Nothing, false),
             (None, some(1, 0), true),
-            (Some(some(1, 0)), some(1, 0), false),
-            (Some(some(1, 0)), some(2, 0), true),
-            (Some(some(2, 0)), some(1, 0), true),
-            (Some(some(1, 0)), some(1, 1), true),
-            (Some(some(1, 1)), some(1, 1), true),
-            (Some(some(1, 0)), Watch::Nothing, false),
+            (Some((some(1, 0), Turn::Worked)), some(1, 0), false),
+            (Some((some(1, 0), Turn::Worked)), some(2, 0), true),
+            (Some((some(2, 0), Turn::Worked)), some(1, 0), true),
+            (Some((some(1, 0), Turn::Worked)), some(1, 1), true),
+            (Some((some(1, 1), Turn::Worked)), some(1, 1), true),
+            (Some((some(1, 1), Turn::Idle)), some(1, 1), false),
+            (Some((some(1, 1), Turn::Idle)), some(1, 2), true),
+            (Some((some(1, 0), Turn::Worked)), Watch::Nothing, false),
         ] {
             assert_eq!(now.calls(before.as_ref()), calls, "{before:?} {now:?}");
         }

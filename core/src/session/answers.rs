@@ -27,7 +27,8 @@ impl Session {
         let Some((method, _)) = item.errand.request(&item.talk) else { return };
         let told = item.errand.read(method, key, sent, reply);
         item.status = told.status;
-        if told.answer != Answer::Equal && told.answer != Answer::Different && told.answer != Answer::Accepted {
+        let has_told = matches!(told.answer, Answer::Equal | Answer::Different | Answer::Accepted);
+        if !has_told && (told.answer != Answer::Gone || method == Method::Post) {
             item.why.clone_from(&told.why);
         }
         if told.answer == Answer::Gone && self.base != Base::Good {
@@ -60,7 +61,7 @@ impl Session {
                 self.ready.push_front(place);
                 return;
             }
-        } else if method == Method::Post {
+        } else if method == Method::Post || !matches!(step, Step::Send | Step::Retry(_) | Step::Later) {
             trial.failed(place);
         }
         self.follow(place, step, told, now, random);

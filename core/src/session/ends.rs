@@ -9,6 +9,7 @@ use crate::plan::Stage;
 use crate::reply::{Answer, Told};
 use crate::session::order::Fate;
 use crate::session::pace::Exhausted;
+use crate::session::trial::Errand;
 use crate::session::types::{Fact, Left, Next, Stop};
 use crate::session::{BATCH_MAX, Item, Phase, Session};
 
@@ -17,7 +18,8 @@ const PARKED_IN_A_ROW_MAX: u32 = 20;
 
 impl Session {
     pub(super) fn done(&mut self, place: usize, now: Duration) {
-        let Item { work, talk, .. } = &self.items[place];
+        let Item { work, talk, errand, .. } = &mut self.items[place];
+        *errand = Errand::Talk;
         let key = work.key;
         self.summary.count_done(key.entity(), talk.did());
         self.parked_in_a_row = (0, 0);
@@ -94,6 +96,7 @@ impl Session {
         if !self.is_idle() {
             return Next::Wait(None);
         }
+        self.tell_of_stray();
         self.ready.clear();
         self.timers.clear();
         self.suspended.clear();

@@ -103,6 +103,8 @@ pub struct Session {
     suspended: Vec<(usize, Told, Duration)>,
     /// The master is asked about strays, one after the other.
     questions: VecDeque<(usize, Key)>,
+    /// After a stop, too.
+    removes_strays: bool,
     ready: VecDeque<usize>,
     timers: BTreeSet<(Duration, usize)>,
     flying: usize,
@@ -146,6 +148,7 @@ impl Session {
             base: Base::Untried,
             suspended: Vec::new(),
             questions: VecDeque::new(),
+            removes_strays: false,
             ready: VecDeque::new(),
             timers: BTreeSet::new(),
             flying: 0,
@@ -195,9 +198,19 @@ impl Session {
         &self.summary
     }
 
-    /// Stops the run: nothing new is sent.
+    /// Stops the run: nothing new is sent. Strays that were found are still removed, until something
+    /// else stops the run as well.
     pub fn stop(&mut self, stop: Stop) {
-        self.summary.stop.get_or_insert(stop);
+        match (&self.summary.stop, &stop) {
+            (None, _) => {
+                self.removes_strays = matches!(stop, Stop::OwnIds { .. });
+                self.summary.stop = Some(stop);
+            }
+            // Of several it is the one that is still there that has to be told of.
+            (Some(Stop::OwnIds { .. }), Stop::OwnIds { removed: Removed::No, .. }) => self.summary.stop = Some(stop),
+            (Some(_), Stop::OwnIds { .. }) => {}
+            (Some(_), _) => self.removes_strays = false,
+        }
     }
 
     /// Says what to do next.
@@ -208,10 +221,12 @@ impl Session {
         if self.facts.len() >= BATCH_MAX {
             return self.record();
         }
-        match &self.summary.stop {
-            None => {}
-            Some(Stop::OwnIds { .. }) => return self.clean_up(now),
-            Some(_) => return self.wind_up(now),
+        let is_stopped = self.summary.stop.is_some();
+        if is_stopped && !self.removes_strays {
+            return self.wind_up(now);
+        }
+        if is_stopped {
+            self.keep_errands();
         }
         if let Some((_, key)) = self.questions.front() {
             return Next::AskMaster(*key);
@@ -221,7 +236,7 @@ impl Session {
             return self.ask_listing(now);
         }
         // First: it takes a transaction, and until then those who are ready are sent.
-        if self.may_prepare() {
+        if !is_stopped && self.may_prepare() {
             return self.prepare();
         }
         if let Some(request) = self.send(now) {
@@ -231,7 +246,7 @@ impl Session {
             return self.record();
         }
         if self.is_idle() && self.timers.is_empty() && self.ready.is_empty() && self.suspended.is_empty() {
-            return self.finish(now);
+            return if is_stopped { self.wind_up(now) } else { self.finish(now) };
         }
         Next::Wait(self.next_time(now))
     }

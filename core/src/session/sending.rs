@@ -42,7 +42,7 @@ impl Session {
         let key = item.work.key;
         item.phase = Phase::Flying(now);
         item.begun = true;
-        if method == Method::Post {
+        if item.errand == Errand::Talk && item.talk.leads_to_create() {
             self.trials.entry(key.entity()).or_default().begin(place);
         }
         self.flying += 1;
@@ -61,8 +61,8 @@ impl Session {
         if self.summary.stop.is_some() && item.errand == Errand::Talk {
             return false;
         }
-        let creates = item.errand == Errand::Talk && item.talk.next() == Some(Method::Post);
-        if creates && !self.lets_create_go(item.work.key.entity()) {
+        let creates = item.errand == Errand::Talk && item.talk.leads_to_create();
+        if creates && !self.lets_create_go(place) {
             return false;
         }
         // In trouble, those who have begun find out whether it is over.

@@ -17,10 +17,10 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::merge::Presence;
-use crate::model::{Entity, Key, Object};
+use crate::model::{Key, Object};
 use crate::object::{Conversation, Flight, Step};
 use crate::reply::{self, Answer, Method, Named, Reply, Told};
-use crate::session::types::{Next, Removed, Stop, Warning};
+use crate::session::types::{Removed, Stop, Warning};
 use crate::session::{Phase, Session, pace};
 
 /// How an entity's first create stands.
@@ -38,7 +38,7 @@ pub enum Trial {
 }
 
 impl Trial {
-    /// Takes note that a create is sent.
+    /// Takes note that a create is sent, or what makes room for it.
     pub fn begin(&mut self, place: usize) {
         if *self == Trial::Open {
             *self = Trial::Running(place);
@@ -131,6 +131,16 @@ impl Errand {
         }
     }
 
+    /// Returns the id of what a create may have left under an id that is not the object's own.
+    fn stray(&self) -> Option<&str> {
+        match self {
+            Errand::ReadBack { named: Named::Other(named), .. }
+            | Errand::LookStray { named }
+            | Errand::DropStray { named, ours: false } => Some(named),
+            Errand::Talk | Errand::ReadBack { named: Named::AsSent, .. } | Errand::DropStray { ours: true, .. } => None,
+        }
+    }
+
     /// Reads the reply to the request.
     pub fn read(&self, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
         match self {
@@ -191,10 +201,12 @@ impl Errand {
 
 impl Session {
     /// Says whether a create may be sent: the first of an entity goes alone, and not
-    /// beside that of the other: were one to end the run, the other's stray would stay.
-    pub(super) fn lets_create_go(&self, entity: Entity) -> bool {
-        match self.trials.get(&entity).copied().unwrap_or_default() {
+    /// beside that of the other: were one to end the run, the other's stray would stay. Nor is anything
+    /// deleted to be created anew before it is known that it will be.
+    pub(super) fn lets_create_go(&self, place: usize) -> bool {
+        match self.trials.get(&self.items[place].work.key.entity()).copied().unwrap_or_default() {
             Trial::Kept | Trial::Pretending => true,
+            Trial::Running(_) if self.trials.values().any(|trial| trial.is_of(place)) => true,
             Trial::Running(_) => false,
             Trial::Open => !self.trials.values().any(|trial| matches!(trial, Trial::Running(_))),
         }
@@ -239,13 +251,7 @@ impl Session {
                 item.talk = Conversation::new(Presence::Absent, item.work.after, Duration::ZERO);
                 item.errand = Errand::Talk;
                 item.phase = Phase::Suspended;
-                let stop = Stop::OwnIds { key, named, removed };
-                if removed == Removed::No && matches!(self.summary.stop, Some(Stop::OwnIds { .. })) {
-                    // Of several it is the one that is still there that has to be told of.
-                    self.summary.stop = Some(stop);
-                } else {
-                    self.stop(stop);
-                }
+                self.stop(Stop::OwnIds { key, named, removed });
             }
             Verdict::Trouble => {
                 let step =
@@ -274,22 +280,23 @@ impl Session {
         }
     }
 
-    /// Says what to do once a target was found to assign its own ids: creates that were under way
-    /// by then have left strays, too. Nothing else is sent any more.
-    pub(super) fn clean_up(&mut self, now: Duration) -> Next {
-        if let Some((_, key)) = self.questions.front() {
-            return Next::AskMaster(*key);
-        }
-        self.wake(now);
-        if let Some(request) = self.send(now) {
-            return Next::Send(request);
-        }
+    /// Once a target was found to assign its own ids, creates that were under way by then have left
+    /// strays, too, which are to be removed; nothing else is sent any more.
+    pub(super) fn keep_errands(&mut self) {
         let has_errand = |place: usize| self.items[place].errand != Errand::Talk;
-        let ready = self.ready.iter().any(|place| has_errand(*place)).then(|| self.pace.free_at());
-        let waits = self.timers.iter().find(|(_, place)| has_errand(*place)).map(|(at, _)| *at);
-        match [ready, waits].into_iter().flatten().min() {
-            None => self.wind_up(now),
-            Some(at) => Next::Wait(Some(at)),
+        self.ready.retain(|place| has_errand(*place));
+        self.timers.retain(|(_, place)| has_errand(*place));
+        self.suspended.retain(|(place, ..)| has_errand(*place));
+    }
+
+    /// Takes note of a stray that nobody will remove any more, if there is one.
+    pub(super) fn tell_of_stray(&mut self) {
+        if !matches!(self.summary.stop, Some(Stop::OwnIds { removed: Removed::Yes, .. })) {
+            return;
+        }
+        let mut strays = self.items.iter().filter_map(|item| Some((item.work.key, item.errand.stray()?)));
+        if let Some((key, named)) = strays.next() {
+            self.stop(Stop::OwnIds { key, named: String::from(named), removed: Removed::No });
         }
     }
 

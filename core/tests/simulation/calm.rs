@@ -13,8 +13,11 @@ impl World {
         while self.step()? {}
         self.find_lost();
         self.now = self.now.max(self.settled_at);
-        let run = self.start_full()?;
-        self.end_calmly(run)
+        self.start_full();
+        while self.looked.is_some() {
+            hold!(self.step()?, "the full sync does not look again");
+        }
+        self.end_calmly(Some(self.runs.len() - 1))
     }
 
     fn calm_run(&mut self) -> Result<usize, Broken> {
@@ -38,6 +41,11 @@ impl World {
         if matches!(self.setup.column, Column::OwnIds { .. }) {
             // What is still on its way leaves its own strays.
             while self.step()? {}
+        }
+        if self.setup.damaged {
+            while self.step()? {}
+            self.calm_run()?;
+            self.only_others_did_harm()?;
         }
         let strays = self.target.strays(&self.master);
         let run = if self.setup.damaged { self.calm_full_run()? } else { self.calm_run()? };
@@ -73,6 +81,21 @@ impl World {
             hold!(warned.is_empty() || self.setup.damaged, "{warned:?}");
         }
         self.the_rest_is_synced()
+    }
+
+    /// Where full syncs did not come to their end, plain ones went on with all that they had begun: what differs
+    /// by then was changed by others, or refused.
+    fn only_others_did_harm(&self) -> Checked {
+        let keys = self.master.rows.keys().copied().chain(self.target.keys());
+        for key in keys.filter(|key| self.differs(*key) && !self.master.is_pending(*key)) {
+            let post = self.master.parent_of(key).map(Key::Post);
+            let is_refused = self.refused.contains(&key) || post.is_some_and(|post| self.refused.contains(&post));
+            let is_doubled = self.doubled.contains(&key) && !self.clearing.contains(&key);
+            let is_spoilt = self.spoilt.contains(&key) || is_doubled;
+            let (here, there) = (self.master.rows.get(&key), self.target.get(key));
+            hold!(is_refused || is_spoilt, "{key} differs, and nobody else changed it: {here:?} here, {there:?} there");
+        }
+        Ok(())
     }
 
     /// What is not pending is equal; what is pending was refused, or waits for what was.

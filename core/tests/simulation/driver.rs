@@ -9,7 +9,7 @@ use news_core::reply::{Method, Reply};
 use news_core::session::{Config, Fact, LEASE, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
 use news_core::{Key, Object};
 
-use crate::master::{Marks, Reading, Row};
+use crate::master::{Basis, Marks, Reading, Row};
 use crate::rules::{Broken, Checked, Watch, hold};
 use crate::world::{Event, Flaw, World};
 
@@ -52,6 +52,8 @@ pub struct Run {
     pub over: Option<Over>,
     pub warnings: Vec<Warning>,
     merged: BTreeMap<Key, Merged>,
+    befores: BTreeMap<Key, Presence>,
+    basis: Basis,
     bodies: BTreeMap<Key, Object>,
     unrecorded: BTreeSet<Key>,
     inbox: VecDeque<Arrival>,
@@ -74,7 +76,9 @@ impl Run {
             watch: Watch::new(&reading.plan, config, world.setup.column.keeps()),
             over: None,
             warnings: Vec::new(),
+            befores: reading.plan.works().iter().map(|work| (work.key, work.before)).collect(),
             merged: reading.merged,
+            basis: reading.basis,
             bodies: BTreeMap::new(),
             unrecorded: BTreeSet::new(),
             inbox: VecDeque::new(),
@@ -114,8 +118,8 @@ impl Run {
 impl World {
     /// Starts a run if the lock is free. Returns its number.
     pub fn start_run(&mut self) -> Result<Option<usize>, Broken> {
-        if let Some(holder) = self.master.lock {
-            self.note(|| format!("a run is refused: run {holder} holds the lock"));
+        if self.master.lock.is_some() || self.looked.is_some() {
+            self.note(|| "a run is refused: another one holds the lock".to_string());
             return Ok(None);
         }
         let reading = self.master.read();
@@ -344,7 +348,11 @@ impl World {
                 return Err(Broken(format!("{key} is prepared and not in the plan")));
             };
             let before = self.master.remembered.get(key).copied();
-            let row = self.master.prepare(*key, merged);
+            let before_sent = run.befores.get(key).copied().unwrap_or(Presence::Unknown);
+            let row = self.master.prepare(*key, before_sent, merged);
+            if before_sent == Presence::Doubled && row != Row::Gone {
+                self.clearing.insert(*key);
+            }
             if self.setup.flaw == Some(Flaw::NoPreSendRow) {
                 match before {
                     Some(row) => self.master.remembered.insert(*key, row),
@@ -391,9 +399,9 @@ impl World {
             let Some(merged) = run.merged.get(&fact.key()) else {
                 return Err(Broken(format!("a fact about {}, which is not in the plan", fact.key())));
             };
-            let renewed = merged.change.before == Presence::Doubled;
-            self.master.record(fact, merged, marks);
-            self.recorded(fact, renewed)?;
+            let before = run.befores.get(&fact.key()).copied();
+            self.master.record(fact, merged, run.basis, marks);
+            self.recorded(fact, before == Some(Presence::Doubled))?;
         }
         self.dies(number);
         Ok(())

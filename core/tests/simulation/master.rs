@@ -56,6 +56,17 @@ pub struct Master {
 pub struct Reading {
     pub plan: Plan,
     pub merged: BTreeMap<Key, Merged>,
+    /// What the plan rests on.
+    pub basis: Basis,
+}
+
+/// As in the store: what it rests on that an object is planned to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Its events, or what is remembered where it has none.
+    Log,
+    /// A look at both sides.
+    Look,
 }
 
 /// What loading a row gives.
@@ -243,11 +254,7 @@ impl Master {
         let parents = self.pending();
         let works = merged.iter().map(|(key, merged)| {
             let row = self.remembered.get(key);
-            let before = match row {
-                Some(Remembered { state: State::Sent, .. }) => Presence::Unknown,
-                Some(row) => row.presence,
-                None => merged.change.before,
-            };
+            let before = row.map_or(merged.change.before, |row| row.presence);
             let standing = match row {
                 Some(row) if row.state == State::Parked && row.event_id >= merged.last_id => Standing::Parked,
                 Some(_) | None => Standing::Ready,
@@ -259,32 +266,48 @@ impl Master {
         let mut all = merged.clone();
         // What a full sync did not come to an end with, and no event speaks for.
         for (key, row) in self.remembered.iter().filter(|(key, _)| !merged.contains_key(key)) {
-            let before = if row.state == State::Sent { Presence::Unknown } else { row.presence };
+            let before = row.presence;
             let after = if self.rows.contains_key(key) { Wish::Present } else { Wish::Absent };
             let standing = if row.state == State::Parked { Standing::Parked } else { Standing::Ready };
             works.push(Work { key: *key, parent: row.parent.or(self.parent_of(*key)), before, after, standing });
             let change = Change { before, after };
             all.insert(*key, Merged { change, first_id: 0, last_id: 0, events: 0 });
         }
-        Reading { plan: Plan::new(works), merged: all }
+        Reading { plan: Plan::new(works), merged: all, basis: Basis::Log }
     }
 
     /// The transaction before sending, for one object: says that a request may be under
     /// way, and loads the row. Where that is gone, nothing is written.
-    pub fn prepare(&mut self, key: Key, merged: &Merged) -> Row {
+    pub fn prepare(&mut self, key: Key, before: Presence, merged: &Merged) -> Row {
         let row = match (merged.change.after, self.rows.get(&key)) {
             (Wish::Present, None) => return Row::Gone,
             (Wish::Present, Some(object)) => Row::There(object.clone()),
             (Wish::Absent, _) => Row::NotNeeded,
         };
         let (state, event_id, parent) = (State::Sent, merged.last_id, self.parent_at(key));
-        let sent = Remembered { presence: Presence::Unknown, state, event_id, parent };
-        self.remembered.insert(key, sent);
+        let presence = if before == Presence::Doubled { before } else { Presence::Unknown };
+        self.remembered.insert(key, Remembered { presence, state, event_id, parent });
+        if let (Key::Post(post), Presence::Doubled) = (key, before) {
+            self.doubt_comments(post);
+        }
         row
     }
 
+    /// They may go with their post.
+    fn doubt_comments(&mut self, post: PostId) {
+        let family = self.rows.iter().filter(|(_, row)| row.parent() == Some(post)).map(|(key, _)| *key);
+        for key in family.collect::<Vec<Key>>() {
+            let (presence, state) = (Presence::Unknown, State::Waiting);
+            let row = Remembered { presence, state, event_id: 0, parent: Some(post) };
+            let row = self.remembered.entry(key).or_insert(row);
+            if row.presence != Presence::Doubled {
+                row.presence = Presence::Unknown;
+            }
+        }
+    }
+
     /// The transaction after the answers, for one object.
-    pub fn record(&mut self, fact: &Fact, merged: &Merged, marks: Marks) {
+    pub fn record(&mut self, fact: &Fact, merged: &Merged, basis: Basis, marks: Marks) {
         match fact {
             Fact::Done(key) => {
                 for logged in &mut self.log {
@@ -292,13 +315,12 @@ impl Master {
                         logged.synced = true;
                     }
                 }
-                // No event said what was there before, so a newer one does not either.
-                if merged.last_id == 0 && self.is_pending(*key) {
-                    if let Some(row) = self.remembered.get_mut(key) {
-                        *row = Remembered { presence: Presence::Unknown, state: State::Waiting, ..*row };
-                    }
-                } else {
-                    self.remembered.remove(key);
+                self.remembered.remove(key);
+                // What a newer event says that came before it may be over.
+                if (basis == Basis::Look || merged.events == 0) && self.is_pending(*key) {
+                    let (presence, state, event_id) = (Presence::Unknown, State::Waiting, merged.last_id);
+                    let row = Remembered { presence, state, event_id, parent: self.parent_at(*key) };
+                    self.remembered.insert(*key, row);
                 }
             }
             Fact::Left { key, presence, end, .. } => {

@@ -10,6 +10,7 @@ use news_core::session::{Fact, Left, Listing, Request, SETTLE};
 use news_core::{Entity, Key, Object};
 
 use crate::driver::{Arrival, Job, Over, Run};
+use crate::full::Looked;
 use crate::master::Master;
 use crate::net::{Back, Weather};
 use crate::rng::Rng;
@@ -60,6 +61,8 @@ pub enum Event {
     Edit,
     StartRun,
     StartFull,
+    /// A full sync looks again.
+    LookAgain,
     /// Somebody else changes the target.
     Damage,
     /// Faults and edits are over.
@@ -162,8 +165,14 @@ pub struct World {
     pub refused: BTreeSet<Key>,
     /// Objects that others have changed at the target since the last full sync looked.
     pub damaged: BTreeSet<Key>,
+    /// A full sync that has looked once; it holds the lock.
+    pub looked: Option<Looked>,
+    /// Objects that others have changed at the target, and no run has made good since.
+    pub spoilt: BTreeSet<Key>,
     /// Objects that were doubled, and not renewed since: they may have any number of records.
     pub doubled: BTreeSet<Key>,
+    /// Of these, those that a run has begun to clear.
+    pub clearing: BTreeSet<Key>,
 }
 
 /// Where a target's own ids begin: so that they come to be those of objects here, or never.
@@ -215,7 +224,10 @@ impl World {
             uncertain: BTreeMap::new(),
             refused: BTreeSet::new(),
             damaged: BTreeSet::new(),
+            looked: None,
+            spoilt: BTreeSet::new(),
             doubled: BTreeSet::new(),
+            clearing: BTreeSet::new(),
             rng,
         };
         world.first_events(until);
@@ -291,8 +303,9 @@ impl World {
                 }
             }
             Event::Damage if self.active => self.damage(),
-            Event::StartFull if self.active => {
-                if let Some(run) = self.start_full()? {
+            Event::StartFull if self.active => self.start_full(),
+            Event::LookAgain => {
+                if let (Some(run), true) = (self.look_again()?, self.active) {
                     self.plan_accidents(run);
                 }
             }
@@ -497,6 +510,9 @@ impl World {
     /// What has to hold when a fact was recorded.
     pub fn recorded(&mut self, fact: &Fact, renewed: bool) -> Checked {
         let key = fact.key();
+        if matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) {
+            self.spoilt.remove(&key);
+        }
         if renewed && matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) {
             self.doubled.remove(&key);
             let count = self.target.count(key);
@@ -514,7 +530,9 @@ impl World {
                 hold!(here == there || again, "{key} is marked as synced: {here:?} here, {there:?} there");
             }
             Fact::Left { end: Left::Parked, status, why, .. } => {
-                hold!(self.refused.contains(&key), "{key} is parked: {status:?} {why}");
+                // What others have left of it is in the way of a create.
+                let excused = self.refused.contains(&key) || self.doubled.contains(&key);
+                hold!(excused, "{key} is parked: {status:?} {why}");
             }
             Fact::Done(_) | Fact::Left { .. } => {}
         }

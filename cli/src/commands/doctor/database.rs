@@ -11,7 +11,7 @@ use crate::private_pg;
 use crate::settings::{self, Layers};
 use crate::store::health::TriggerFault;
 use crate::store::schema::{self, Version};
-use crate::store::{self, Purpose, health, inspect, lock, objects, runs};
+use crate::store::{self, Purpose, health, inspect, left, lock, runs};
 
 /// What the database knows of the target.
 #[derive(Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ fn holders(client: &mut Client, findings: &mut Findings) -> Result<()> {
 
 fn pending(client: &mut Client, findings: &mut Findings) -> Result<()> {
     let events = inspect::pending_events(client)?;
-    let left = objects::left(client, LEFT_MAX)?;
+    let left = left::left(client, LEFT_MAX)?;
     let count = |state: &str| left.iter().filter(|row| row.state == state).count();
     let (parked, held) = (count("parked"), count("held"));
     let text = format!("{events} events are pending, {parked} objects parked, {held} held");

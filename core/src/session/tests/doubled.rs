@@ -50,6 +50,18 @@ fn it_is_deleted_until_it_is_gone_and_its_comments_come_after_it() {
 }
 
 #[test]
+fn the_first_goes_alone_and_the_next_one_where_it_cannot_be_deleted() {
+    let mut keeps = target(&[("posts/1", 2), ("posts/2", 2), ("posts/3", 2)]);
+    let works = many("posts", 1..=3, Doubled, Wish::Present);
+    let played = scene(works).jobs(4).play(|request, times, now| match (request.key.id(), request.method) {
+        (1, Method::Delete) => status(422),
+        _ => keeps(request, times, now),
+    });
+    assert_eq!(played.recorded(), ["posts/1 Parked Doubled", "posts/2 done", "posts/3 done"]);
+    assert!(played.first("POST posts/2") < played.first("DELETE posts/3"), "{:?}", played.requests);
+}
+
+#[test]
 fn a_target_that_does_not_let_go_costs_its_object_alone() {
     let mut works = works(&[("posts/1", Doubled, Wish::Present), ("comments/1", Present, Wish::Present)]);
     works.extend(many("posts", 2..=3, Present, Wish::Present));

@@ -1,5 +1,7 @@
 //! The first create of each entity (TARGETS 5).
 
+use alloc::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 use crate::reply::Method;
 use crate::session::Removed;
@@ -91,17 +93,21 @@ fn a_target_that_counts_is_found_out_by_a_later_create() {
     assert_eq!(played.recorded(), ["posts/1 done", "posts/2 Waiting Absent", "posts/3 Waiting Absent"]);
 }
 
-#[test]
-fn whatever_it_left_of_creates_under_way_is_removed_too() {
-    // The first is kept; by the time that the second tells, three more have been sent.
-    let works = many("posts", 1..=9, Absent, Wish::Present);
-    let mut strays = alloc::collections::BTreeSet::new();
+/// A target that keeps posts/1, and gives each other create an id of its own, from 1001 on; `odd`
+/// answers some requests otherwise. In `strays` is what it has under such ids.
+fn counting<'a>(
+    strays: &'a mut BTreeSet<String>,
+    odd: impl Fn(&Request) -> Option<Reply> + 'a,
+) -> impl FnMut(&Request, usize, Duration) -> Reply + 'a {
     let mut made = 1000;
-    let played = scene(works).jobs(4).play(|request, _, _| {
+    move |request, _, _| {
         let json = |id: &str| {
             let ours = wire::to_json(&object(request.key));
             ours.replace(&format!("\"id\":{},", request.key.id()), &format!("\"id\":{id},"))
         };
+        if let Some(reply) = odd(request) {
+            return reply;
+        }
         match request.method {
             Method::Post | Method::Get if request.key.id() == 1 => fine(request),
             Method::Post => {
@@ -113,10 +119,85 @@ fn whatever_it_left_of_creates_under_way_is_removed_too() {
             Method::Delete if strays.remove(&request.id) => status(200),
             Method::Get | Method::Put | Method::Delete => status(404),
         }
-    });
-    assert!(matches!(played.summary.stop, Some(Stop::OwnIds { removed: Removed::Yes, .. })), "{:?}", played.summary);
-    assert_eq!((made, strays.len()), (1004, 0), "{:?}", played.requests);
+    }
+}
+
+fn stray_told(played: &Played) -> Option<(String, Removed)> {
+    match &played.summary.stop {
+        Some(Stop::OwnIds { named, removed, .. }) => Some((named.clone(), *removed)),
+        _ => None,
+    }
+}
+
+#[test]
+fn whatever_it_left_of_creates_under_way_is_removed_too() {
+    // The first is kept; by the time that the second tells, three more have been sent.
+    let mut strays = BTreeSet::new();
+    let played = scene(many("posts", 1..=9, Absent, Wish::Present)).jobs(4).play(counting(&mut strays, |_| None));
+    assert_eq!(stray_told(&played).map(|told| told.1), Some(Removed::Yes), "{:?}", played.summary);
+    assert_eq!(strays.len(), 0, "{:?}", played.requests);
+    assert_eq!(played.requests.iter().filter(|request| request.starts_with("DELETE posts/100")).count(), 4);
     assert_eq!(played.recorded().iter().filter(|line| line.ends_with("Waiting Absent")).count(), 4 + 4);
+}
+
+#[test]
+fn a_stray_that_cannot_be_removed_is_told_of() {
+    let about = |request: &Request| request.id == "1002" && request.method == Method::Get;
+    // It answers nothing that helps, or puts us off for ever: either way, the run ends.
+    for reply in [status(500), throttled(60)] {
+        let mut strays = BTreeSet::new();
+        let works = many("posts", 1..=9, Absent, Wish::Present);
+        let odd = |request: &Request| about(request).then(|| reply.clone());
+        let played = scene(works).jobs(4).play(counting(&mut strays, odd));
+        assert_eq!(stray_told(&played), Some(("1002".into(), Removed::No)), "{reply:?}: {:?}", played.requests);
+        assert!(strays.contains("1002"));
+    }
+}
+
+#[test]
+fn a_wish_to_stop_ends_the_removing() {
+    let about = |request: &Request| request.id == "1002" && request.method == Method::Get;
+    let mut strays = BTreeSet::new();
+    let mut scene = scene(many("posts", 1..=9, Absent, Wish::Present)).jobs(4);
+    // By then the others are removed, and this one is asked for again and again.
+    scene.interrupt_after = Some(25);
+    let played = scene.play(counting(&mut strays, |request| about(request).then(|| status(500))));
+    assert_eq!(stray_told(&played), Some(("1002".into(), Removed::No)), "{:?}", played.requests);
+    let asked = played.requests.iter().filter(|request| *request == "GET posts/1002").count();
+    assert!(played.requests.len() == 25 && asked < 5, "{:?}", played.requests);
+}
+
+#[test]
+fn nothing_is_deleted_to_be_made_anew_before_the_target_has_shown_that_it_keeps_ids() {
+    let doubled = || many("posts", 1..=5, Presence::Doubled, Wish::Present);
+    let mut records: BTreeMap<i64, u32> = (1..=5).map(|id| (id, 2)).collect();
+    let played = scene(doubled()).jobs(4).play(|request, _, _| {
+        let left = records.get_mut(&request.key.id()).filter(|_| request.id == request.key.id().to_string());
+        match (request.method, left) {
+            (Method::Delete, Some(left @ 1..)) => {
+                *left -= 1;
+                status(200)
+            }
+            (Method::Get, Some(1..)) => fine(request),
+            _ => own_ids(request, "1001"),
+        }
+    });
+    assert_eq!(stray_told(&played), Some(("1001".into(), Removed::Yes)));
+    let values: Vec<u32> = records.into_values().collect();
+    assert_eq!(values, [0, 2, 2, 2, 2], "{:?}", played.requests);
+}
+
+#[test]
+fn the_listing_is_asked_for_strays_too() {
+    // An older object under posts/2 tells at once; the others' 404s are the run's first, and come after the stop.
+    let older = |request: &Request| {
+        let about = request.method == Method::Get && request.id == "2";
+        about.then(|| http(200, r#"{"id":2,"userId":1,"title":"older","body":"b"}"#))
+    };
+    let mut strays = BTreeSet::new();
+    let played = scene(many("posts", 1..=9, Absent, Wish::Present)).jobs(4).play(counting(&mut strays, older));
+    assert_eq!(stray_told(&played).map(|told| told.1), Some(Removed::Yes), "{:?}", played.summary);
+    assert_eq!(strays.len(), 0, "{:?}", played.requests);
 }
 
 #[test]
