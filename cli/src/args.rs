@@ -43,7 +43,7 @@ pub struct Global {
     /// Colour the report (NO_COLOR counts under auto)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Draw progress bars on stderr
+    /// Tell of progress on stderr: bars on a terminal, else a line every 10 seconds. `always`: bars among JSON log lines, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub progress: When,
     /// Log more; twice for everything

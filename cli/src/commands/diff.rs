@@ -72,7 +72,7 @@ fn compare_with(
     let source = if let Some(folder) = from {
         Source::Folder(folder.to_owned())
     } else {
-        let url = run::target_url(settings, &mut client)?;
+        let url = run::to_follow(settings, &mut client)?.url;
         Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
     };
     let comparison = compare::compare(&mut client, &Sides { source: &source, entities, ui, signals })?;

@@ -34,7 +34,7 @@ const RECORD_BATCH: usize = 1000;
 pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Outcome> {
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "sync --full")?;
-    let target = send::target(args, settings, &mut lock)?;
+    let (target, warnings) = send::target(args, settings, &mut lock)?;
     // What another run had sent may still be on its way: the listing would miss it.
     let settled_in = runs::settled_in(lock.client())?;
     let plan_repair = || {
@@ -47,9 +47,10 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     };
     if args.dry_run {
         let repair = plan_repair()?;
-        return send::show(args, &repair.plan, 0, repair.check(args), ui);
+        return send::show(args, &repair.plan, 0, warnings, repair.check(args), ui);
     }
-    let run = Run::begin(&mut lock, RunKind::Full, target.url())?;
+    let mut run = Run::begin(&mut lock, RunKind::Full, target.url())?;
+    run.warnings = warnings;
     let repair = plan_repair().and_then(|repair| {
         repair.check(args)?;
         runs::remember_target(run.lock.client(), target.url())?;

@@ -54,9 +54,8 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let source = if let Some(from) = &args.from {
         if from == Path::new("-") { Source::Stdin } else { Source::Folder(from.clone()) }
     } else {
-        let remembered = runs::remembered_target(lock.client())?;
-        let known = settings.target_url.is_some() || remembered.is_some();
-        let url = if known { run::target_url(settings, lock.client())? } else { target::PUBLIC.to_owned() };
+        let followed = run::followed(settings, lock.client())?;
+        let url = followed.map_or_else(|| target::PUBLIC.to_owned(), |followed| followed.url);
         Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
     };
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;

@@ -13,7 +13,7 @@ use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
 use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
-use crate::run::{self, Run};
+use crate::run::{self, Followed, Run};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
@@ -26,10 +26,11 @@ use crate::ui::{Format, Ui};
 /// Actions of each kind shown of a plan to people who do not say how many.
 const ACTIONS_SHOWN: usize = 50;
 
-/// Makes the client, good for the jobs.
-pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Result<Arc<Target>> {
-    let url = run::target_url(settings, lock.client())?;
-    Target::new(&url, settings.target_token.as_ref(), usize::from(args.jobs)).map(Arc::new)
+/// Makes the client, good for the jobs. Returns with it what is odd about the target.
+pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Result<(Arc<Target>, Vec<String>)> {
+    let Followed { url, warning } = run::to_follow(settings, lock.client())?;
+    let target = Target::new(&url, settings.target_token.as_ref(), usize::from(args.jobs))?;
+    Ok((Arc::new(target), warning.into_iter().collect()))
 }
 
 /// Returns what of each object's events was read.
@@ -68,7 +69,14 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
 
 /// Ends a dry run: shows the plan, and then how a run would end that sends nothing, or is refused.
 /// `held` objects of the plan wait for another shard's post.
-pub(super) fn show(args: &Sync, plan: &Plan, held: u64, checked: Result<()>, ui: &Ui) -> Result<Outcome> {
+pub(super) fn show(
+    args: &Sync,
+    plan: &Plan,
+    held: u64,
+    warnings: Vec<String>,
+    checked: Result<()>,
+    ui: &Ui,
+) -> Result<Outcome> {
     let limit = match (args.limit, ui.format()) {
         (Some(limit), _) => limit,
         (None, Format::Text) => ACTIONS_SHOWN,
@@ -78,6 +86,7 @@ pub(super) fn show(args: &Sync, plan: &Plan, held: u64, checked: Result<()>, ui:
     // Those are among its parked ones.
     report.parked = report.parked.saturating_sub(held);
     report.held += held;
+    report.warnings = warnings;
     let exit = match (report.is_empty(), report.parked + report.held) {
         (false, _) => Exit::Differ,
         (true, 0) => Exit::Done,
@@ -118,7 +127,7 @@ impl Sending<'_> {
         let driver = Driver { lock: &mut *run.lock, target, signals, bar: &bar };
         let done = driver.run(config, plan, marks);
         bar.finish();
-        let driver::Outcome { summary, warnings } = match done {
+        let driver::Outcome { summary, warnings: met } = match done {
             Ok(done) => done,
             Err(failure) => {
                 return Err(commands::end_failed(run, failure));
@@ -132,7 +141,8 @@ impl Sending<'_> {
             run.lock.run(|client| runs::remember_target(client, target.url()))?;
         }
         let ended = ending(&summary, signals);
-        let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary, warnings);
+        let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary);
+        report.warnings = [run.warnings.as_slice(), met.as_slice()].concat();
         report.parked = report.parked.saturating_sub(run.waiting + run.held);
         report.held += run.held;
         report.waiting = run.waiting;

@@ -14,10 +14,10 @@ use crate::master;
 use crate::report::Report;
 use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
+use crate::run;
 use crate::settings::Settings;
 use crate::store::log::{self as change_log, Pending};
 use crate::store::{Purpose, connect, left, lock, runs, schema};
-use crate::target::base_url;
 use crate::ui::Ui;
 
 /// Objects that earlier runs left are counted up to here.
@@ -28,6 +28,9 @@ pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let report = collect(&mut client, settings)?;
+    for warning in &report.warnings {
+        log::warn!("{warning}");
+    }
     let late = match args.max_lag {
         Some(max) => report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
         None => report.pending > 0,
@@ -58,11 +61,10 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
     let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
     let holders: Vec<String> =
         lock::holders(client)?.iter().map(|holder| format!("{}, since {}", holder.who, holder.since)).collect();
+    let (target, warning) =
+        run::followed(settings, client)?.map_or((None, None), |followed| (Some(followed.url), followed.warning));
     Ok(StatusReport {
-        target: match &settings.target_url {
-            Some(url) => Some(base_url(url)?),
-            None => runs::remembered_target(client)?,
-        },
+        target,
         pending,
         events,
         oldest_s: oldest.map(|age| age.as_secs_f64()),
@@ -74,5 +76,6 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
         last_done: runs::last_done(client)?,
         last_run: runs::last(client, 1)?.pop(),
         schema: schema::applied(client)?,
+        warnings: warning.into_iter().collect(),
     })
 }

@@ -6,7 +6,7 @@ use crate::commands::send::{self, Sending, check, marks, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
-use crate::run::{Run, periodic};
+use crate::run::{self, Run, periodic};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
@@ -66,7 +66,7 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
 
 fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
     let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard)?;
-    let target = target(args, settings, &mut lock)?;
+    let (target, warnings) = target(args, settings, &mut lock)?;
     let portion = portion::read(lock.client(), args.shard, patience)?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
@@ -75,7 +75,7 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     }
     let (plan, marks) = (&portion.plan, marks(&portion.pending));
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
-    (run.waiting, run.held) = (portion.waiting, portion.held);
+    (run.waiting, run.held, run.warnings) = (portion.waiting, portion.held, warnings);
     if let Err(failure) = check(args, plan) {
         return Err(commands::end_failed(run, failure));
     }
@@ -85,8 +85,13 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
 fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
+    let warnings = run::followed(settings, &mut client)?.and_then(|followed| followed.warning);
+    if let Some(warning) = &warnings {
+        log::warn!("{warning}");
+    }
     let portion = portion::read(&mut client, args.shard, Patience::Tries)?;
-    send::show(args, &portion.plan, portion.held, check(args, &portion.plan), ui)
+    let checked = check(args, &portion.plan);
+    send::show(args, &portion.plan, portion.held, warnings.into_iter().collect(), checked, ui)
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).

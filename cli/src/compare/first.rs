@@ -25,7 +25,6 @@ struct Lines {
 }
 
 struct Line {
-    id: Option<i64>,
     key: Option<Key>,
     is_readable: bool,
     /// Where its fields end.
@@ -35,7 +34,7 @@ struct Line {
 impl Batch for Lines {
     fn add(&mut self, element: Element<'_>) {
         let is_readable = element.write_fields(&mut self.fields);
-        self.lines.push(Line { id: element.id(), key: element.key(), is_readable, end: self.fields.len() });
+        self.lines.push(Line { key: element.key(), is_readable, end: self.fields.len() });
     }
 
     fn bytes(&self) -> usize {
@@ -102,11 +101,11 @@ impl Local<'_> {
     /// are compared as they are: only what has to wait for its partner is hashed.
     fn join(&mut self, join: &mut Join, batch: &Lines) -> Result<()> {
         let mut from = 0;
-        for Line { id, key, is_readable, end } in &batch.lines {
+        for Line { key, is_readable, end } in &batch.lines {
             let fields = &batch.fields[from..*end];
             from = *end;
             let mut met = false;
-            while !met && id.is_some_and(|id| join.wants_local(id)) {
+            while !met && key.is_some_and(|key| join.wants_local(key.id())) {
                 let Some(row) = self.next(join)? else { break };
                 met = Some(row) == *key;
                 if met {

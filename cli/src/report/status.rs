@@ -32,6 +32,8 @@ pub struct StatusReport {
     pub last_run: Option<RunRow>,
     /// The schema's version.
     pub schema: i32,
+    /// Warnings.
+    pub warnings: Vec<String>,
 }
 
 /// `news runs`

@@ -20,14 +20,14 @@ pub struct Actions {
     /// GET first; in what was done, GET alone.
     pub ask: u64,
     /// Of what the target has more than once: DELETE until it is gone, then POST. Rare, and left out where it is 0.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub renew: u64,
     /// Changes that come to nothing: created and deleted in between.
     pub nothing: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_none(count: &u64) -> bool {
+fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -64,6 +64,8 @@ pub struct PlanReport {
     pub parked: u64,
     /// Objects that wait for one of those.
     pub held: u64,
+    /// Warnings.
+    pub warnings: Vec<String>,
 }
 
 /// One line of a plan.
@@ -96,7 +98,7 @@ impl PlanReport {
             }
         }
         let Untried { parked, held, .. } = untried;
-        Self { checksum: plan.checksum(), plan: by_entity(&tallies), actions, more, parked, held }
+        Self { checksum: plan.checksum(), plan: by_entity(&tallies), actions, more, parked, held, warnings: Vec::new() }
     }
 
     /// Says whether nothing would be sent.
@@ -160,7 +162,7 @@ pub struct SyncReport {
 
 impl SyncReport {
     /// Describes what a run came to.
-    pub fn new(run: i64, target: &str, plan: ByEntity<Actions>, summary: &Summary, warnings: Vec<String>) -> Self {
+    pub fn new(run: i64, target: &str, plan: ByEntity<Actions>, summary: &Summary) -> Self {
         Self {
             run,
             target: target.to_owned(),
@@ -176,7 +178,7 @@ impl SyncReport {
             held: summary.held,
             untouched: summary.untouched,
             overtaken: summary.overtaken,
-            warnings,
+            warnings: Vec::new(),
             first_error: summary.first_error.clone(),
             stopped: summary.stop.as_ref().map(ToString::to_string),
             drift: None,

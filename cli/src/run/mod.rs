@@ -4,6 +4,8 @@ mod crew;
 pub mod driver;
 pub mod periodic;
 
+use postgres::Client;
+
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Settings;
 use crate::store;
@@ -20,13 +22,15 @@ pub struct Run<'l> {
     pub waiting: u64,
     /// Comments that it holds until another shard has created their post; they are, too.
     pub held: u64,
+    /// What was odd before it began.
+    pub warnings: Vec<String>,
 }
 
 impl<'l> Run<'l> {
     /// Begins one against `target_url`.
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
         let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, lock, waiting: 0, held: 0 })
+        Ok(Self { id, lock, waiting: 0, held: 0, warnings: Vec::new() })
     }
 
     /// Returns its id.
@@ -46,23 +50,39 @@ pub fn random() -> Result<u64> {
     getrandom::u64().map_err(|error| Failure::new(Kind::Bug, format!("no random numbers: {error}")))
 }
 
-/// Returns the target to follow: the one that is named, else the one that the database
-/// remembers. Another one than it remembers is a loud warning: its events were sent elsewhere.
-pub fn target_url(settings: &Settings, client: &mut postgres::Client) -> Result<String> {
+/// The target that a command is about.
+#[derive(Debug)]
+pub struct Followed {
+    /// Where it is.
+    pub url: String,
+    /// What is odd about following it.
+    pub warning: Option<String>,
+}
+
+/// Returns the target that is named, else the one that the database remembers; `None` where neither is.
+/// Another one than it remembers is worth a loud warning: its events were sent elsewhere.
+pub fn followed(settings: &Settings, client: &mut Client) -> Result<Option<Followed>> {
     let remembered = store::runs::remembered_target(client)?;
     // Checked before it is shown: a URL with credentials is refused, and not repeated.
     let named = settings.target_url.as_deref().map(base_url).transpose()?;
-    match (named, remembered) {
-        (Some(named), Some(remembered)) if named != remembered => {
-            log::warn!(
-                "the target is {named} now, but this database followed {remembered}: \
-                 what was synced is there, not here (`news sync --full` brings the new one in step)"
-            );
-            Ok(named)
-        }
-        (Some(named), _) => Ok(named),
-        (None, Some(remembered)) => Ok(remembered),
-        (None, None) => Err(Failure::new(Kind::Usage, "no target is named, and this database has not met one yet")
-            .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from")),
+    let warning = match (&named, &remembered) {
+        (Some(named), Some(remembered)) if named != remembered => Some(format!(
+            "the target is {named} now, but this database followed {remembered}: \
+             what was synced is there, not here (`news sync --full` brings the new one in step)"
+        )),
+        _ => None,
+    };
+    Ok(named.or(remembered).map(|url| Followed { url, warning }))
+}
+
+/// Returns the target to talk to, and warns of what is odd about it; fails where there is none.
+pub fn to_follow(settings: &Settings, client: &mut Client) -> Result<Followed> {
+    let followed = followed(settings, client)?.ok_or_else(|| {
+        Failure::new(Kind::Usage, "no target is named, and this database has not met one yet")
+            .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from")
+    })?;
+    if let Some(warning) = &followed.warning {
+        log::warn!("{warning}");
     }
+    Ok(followed)
 }

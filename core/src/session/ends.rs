@@ -1,9 +1,11 @@
 //! How objects and runs end, and what is recorded of it.
 
 use alloc::format;
+use alloc::string::String;
 use core::time::Duration;
 
 use crate::merge::Presence;
+use crate::model::Key;
 use crate::object::ATTEMPTS_MAX;
 use crate::plan::Stage;
 use crate::reply::{Answer, Told};
@@ -78,8 +80,14 @@ impl Session {
             // An update that failed leaves the post as it was: its comments need not wait.
             let is_there = item.work.stage() == Stage::UpdatePosts && item.talk.presence() != Presence::Absent;
             let fate = if is_there { Fate::Good } else { fate };
+            let ended = item.work.key;
             for held in self.order.ended(&item.work, fate) {
                 self.summary.held += 1;
+                let held_item = &mut self.items[held];
+                held_item.why = match held_item.work.key {
+                    Key::Comment(_) => format!("waits for {ended}"),
+                    Key::Post(_) => String::from("waits until all its comments are deleted"),
+                };
                 self.leave(held, Left::Held, now);
                 ending.push((held, Fate::Bad));
             }

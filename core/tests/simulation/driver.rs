@@ -401,7 +401,7 @@ impl World {
             };
             let before = run.befores.get(&fact.key()).copied();
             self.master.record(fact, merged, run.basis, marks);
-            self.recorded(fact, before == Some(Presence::Doubled))?;
+            self.recorded(fact, before)?;
         }
         self.dies(number);
         Ok(())

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
+use news_core::merge::Presence;
 use news_core::reply::{Method, Reply};
 use news_core::session::{Fact, Left, Listing, Request, SETTLE};
 use news_core::{Entity, Key, Object};
@@ -507,13 +508,14 @@ impl World {
         self.arrive(run, Arrival::Answer { flight: number, reply })
     }
 
-    /// What has to hold when a fact was recorded.
-    pub fn recorded(&mut self, fact: &Fact, renewed: bool) -> Checked {
+    /// What has to hold when a fact was recorded, of an object that `before` was recorded of.
+    pub fn recorded(&mut self, fact: &Fact, before: Option<Presence>) -> Checked {
         let key = fact.key();
         if matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) {
             self.spoilt.remove(&key);
         }
-        if renewed && matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) {
+        let is_renewed = matches!(fact, Fact::Done(_)) && before == Some(Presence::Doubled);
+        if is_renewed && !self.damaged.contains(&key) {
             self.doubled.remove(&key);
             let count = self.target.count(key);
             hold!(count <= 1 || !self.setup.lag.is_zero(), "{key} is renewed, and there {count} times");
