@@ -13,6 +13,46 @@ fn migrate_names_what_it_applied_and_may_be_repeated() {
     assert_eq!(first["schema_version"], second["schema_version"]);
 }
 
+/// A database as a binary left it whose last migration was `version`.
+fn at_version(version: i32) -> Db {
+    let (done, db) = (Db::new(), Db::empty());
+    let mut sql = db.client();
+    sql.batch_execute("CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar, applied_on varchar, checksum varchar)")
+        .unwrap();
+    let migrations =
+        "SELECT version, name, applied_on, checksum FROM refinery_schema_history WHERE version <= $1 ORDER BY version";
+    for row in done.client().query(migrations, &[&version]).unwrap() {
+        let (version, name): (i32, String) = (row.get(0), row.get(1));
+        let file = format!("{}/../migrations/V{version}__{name}.sql", env!("CARGO_MANIFEST_DIR"));
+        sql.batch_execute(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let (applied_on, checksum): (String, String) = (row.get(2), row.get(3));
+        let insert = "INSERT INTO refinery_schema_history VALUES ($1, $2, $3, $4)";
+        sql.execute(insert, &[&version, &name, &applied_on, &checksum]).unwrap();
+    }
+    db
+}
+
+/// Up to version 6, what was given up was no different from what waits.
+#[test]
+fn what_was_given_up_before_version_7_stays_given_up() {
+    let db = at_version(6);
+    db.client()
+        .batch_execute(
+            "INSERT INTO news_post (user_id, title, body) SELECT 1, 't', 'b' FROM generate_series(1, 3);
+             INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
+             VALUES ('news_post', 1, 'unknown', 'waiting', 0), ('news_post', 2, 'unknown', 'waiting', 2),
+                    ('news_post', 3, 'unknown', 'waiting', 3);
+             UPDATE news_modelevent SET synced_at = now() WHERE entity_pk <> 3",
+        )
+        .unwrap();
+    let news = News::on(&db);
+    news.run(["db", "migrate"]).ok();
+    let states = "SELECT state FROM news_sync_object ORDER BY entity_pk";
+    let states: Vec<String> = db.client().query(states, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(states, ["discarded", "discarded", "waiting"]);
+    assert_eq!(news.run(["--json", "status"]).ok().json()["pending"], 1);
+}
+
 #[test]
 fn four_migrators_at_once_all_end_well() {
     let db = Db::empty();

@@ -254,6 +254,13 @@ fn a_file_gets_the_report_whole_or_stays_as_it_was() {
     pair.news.run(["diff", "--output", path]).expect_code(1);
     assert!(std::fs::read_to_string(&file).unwrap().contains("posts/1 missing"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    // Behind what stands there, where a shell has opened it for that.
+    std::fs::write(&file, "before\n").unwrap();
+    let mut appending = pair.news.command(["diff", "--stat", "--output", "/dev/stdout"]);
+    appending.stdout(std::fs::File::options().append(true).open(&file).unwrap());
+    assert_eq!(appending.status().unwrap().code(), Some(1));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("before\n") && text.contains("master"), "{text}");
     // No file in the place of a device, and no report of half a comparison.
     pair.news.run(["diff", "--output", "/dev/null"]).expect_code(1);
     pair.news.run(["diff", "--output", "/dev/full"]).expect_code(74);

@@ -1,6 +1,8 @@
 //! `news sync --full`: whatever differs is repaired, within limits, and newer edits survive.
 
-use rustix::process::Signal;
+mod beside;
+mod clearing;
+
 use serde_json::json;
 
 use crate::support::{Db, Fake, News, Output, Pair, wait_until};
@@ -62,24 +64,6 @@ fn every_kind_is_repaired_and_pending_events_are_done() {
 }
 
 #[test]
-fn comments_that_a_doubled_post_took_along_are_back() {
-    // This target leaves comments alone; one that does not would have to be told of them.
-    let pair = Pair::new(["--mode", "duplicates"]);
-    assert_eq!(
-        pair.fake.http().send("POST", "/posts", r#"{"id": 3, "userId": 1, "title": "twice", "body": ""}"#).status,
-        201
-    );
-    let plan = full(&pair, ["--dry-run"]).expect_code(1).json();
-    // Its five comments are equal, and asked for all the same.
-    assert_eq!((&plan["plan"]["posts"]["renew"], &plan["plan"]["comments"]["ask"]), (&json!(1), &json!(5)));
-    let done = full(&pair, []).ok().json()["done"].take();
-    // What was done, not what was planned: the comments were there.
-    assert_eq!((&done["posts"]["renew"], &done["posts"]["ask"]), (&json!(1), &json!(0)), "{done}");
-    assert_eq!((&done["comments"]["create"], &done["comments"]["ask"]), (&json!(0), &json!(5)), "{done}");
-    pair.diff(0);
-}
-
-#[test]
 fn more_than_a_third_is_refused_with_the_numbers() {
     let mut pair = Pair::new([]);
     // 31 of 100 posts, and with them 155 of 500 comments.
@@ -108,88 +92,6 @@ fn more_than_a_third_is_refused_with_the_numbers() {
     full(&pair, ["--max-deletes", "0"]).expect_code(4);
     full(&pair, ["--max-deletes", "0", "--force"]).ok();
     pair.diff(0);
-}
-
-#[test]
-fn what_is_there_twice_is_deleted_and_counts_as_that() {
-    let pair = Pair::new(["--mode", "duplicates"]);
-    for id in 1..=31 {
-        let twin = format!(r#"{{"id": {id}, "userId": 1, "title": "twice", "body": ""}}"#);
-        assert_eq!(pair.fake.http().send("POST", "/posts", &twin).status, 201);
-    }
-    let sent = |pair: &mut Pair| pair.sent().iter().filter(|line| !line.starts_with("GET")).count();
-    let mut pair = pair;
-    pair.sent();
-    let refused = full(&pair, []).expect_code(4);
-    // Of the objects, not of the elements.
-    assert!(refused.stderr.contains("31 %") && refused.stderr.contains("(31 of 100)"), "{}", refused.stderr);
-    full(&pair, ["--max-deletes", "30", "--dry-run"]).expect_code(4);
-    let plan = full(&pair, ["--force", "--dry-run"]).expect_code(1).json();
-    assert_eq!((&plan["plan"]["posts"]["renew"], &plan["actions"][0]["action"]), (&json!(31), &json!("renew")));
-    assert_eq!(sent(&mut pair), 0);
-    let done = full(&pair, ["--force", "--jobs", "8", "--rate", "500"]).ok().json();
-    assert_eq!((&done["done"]["posts"]["renew"], &done["methods"]["DELETE"]), (&json!(31), &json!(62)), "{done}");
-    pair.diff(0);
-}
-
-#[test]
-fn whom_it_leaves_the_next_sync_goes_on_with() {
-    // Deleted, and not made again: nothing in the log tells.
-    let mut pair = Pair::new(["--mode", "duplicates"]);
-    let twin = r#"{"id": 3, "userId": 1, "title": "refuse me", "body": ""}"#;
-    assert_eq!(pair.fake.http().send("POST", "/posts", twin).status, 201);
-    pair.edit("UPDATE news_post SET title = 'refuse me' WHERE id = 3; DELETE FROM news_modelevent");
-    pair.fake.set_faults(r#"{"reject_text": ["refuse me"]}"#);
-    let left = full(&pair, []).expect_code(3).json();
-    assert_eq!((&left["parked"], &left["held"]), (&json!(1), &json!(5)), "{left}");
-    let status = pair.news.run(["--json", "status"]).ok().json();
-    assert_eq!((&status["pending"], &status["events"], &status["parked"]), (&json!(6), &json!(0), &json!(1)));
-    pair.news.run(["status", "--check"]).expect_code(1);
-    pair.fake.set_faults("{}");
-    assert_eq!(pair.sync([]).expect_code(3).json()["requests"], json!(0));
-    pair.news.run(["retry", "--all"]).ok();
-    pair.sync([]).ok();
-    pair.diff(0);
-
-    // Killed between its DELETEs and its POST.
-    let mut pair = Pair::new(["--mode", "duplicates", "--latency", "50ms"]);
-    assert_eq!(pair.fake.http().send("POST", "/posts", twin).status, 201);
-    let running = pair.news.spawn(["sync", "--full"]);
-    let mut deletes = 0;
-    wait_until("both are deleted", || {
-        deletes += pair.sent().iter().filter(|line| line.starts_with("DELETE /posts/3")).count();
-        deletes == 2
-    });
-    running.signal(Signal::KILL);
-    running.wait().expect_code(137);
-    assert_eq!(pair.diff(1)["summary"]["posts"]["missing"], json!(1));
-    pair.sync([]).ok();
-    pair.diff(0);
-    pair.news.run(["status", "--check"]).ok();
-
-    // Given up, it stays given up.
-    let mut pair = Pair::new([]);
-    pair.edit("UPDATE news_post SET title = 'refuse me' WHERE id = 3; DELETE FROM news_modelevent");
-    pair.fake.set_faults(r#"{"reject_text": ["refuse me"]}"#);
-    full(&pair, []).expect_code(3);
-    pair.news.run(["discard", "posts/3"]).ok();
-    pair.sync([]).ok();
-    pair.news.run(["status", "--check"]).ok();
-    pair.diff(1);
-}
-
-#[test]
-fn a_signal_ends_it_while_it_clears_up() {
-    let mut pair = Pair::new(["--mode", "duplicates", "--latency", "100ms"]);
-    for _ in 0..30 {
-        let twin = r#"{"id": 3, "userId": 1, "title": "many times", "body": ""}"#;
-        assert_eq!(pair.fake.http().send("POST", "/posts", twin).status, 201);
-    }
-    let running = pair.news.spawn(["sync", "--full"]);
-    wait_until("it deletes", || pair.sent().iter().any(|line| line.starts_with("DELETE")));
-    running.signal(Signal::TERM);
-    running.wait().expect_code(143);
-    assert_eq!(pair.last_run().0, "stopped");
 }
 
 #[test]
@@ -361,8 +263,13 @@ fn a_new_target_is_filled_from_the_master() {
     std::fs::write(empty.path().join("db.json"), r#"{"posts": [], "comments": []}"#).unwrap();
     let other = Fake::start(["--data", empty.path().join("db.json").to_str().unwrap()]);
     let news = News::on(&pair.db).env("NEWS_TARGET_URL", other.url());
-    let filled = news.run(["--json", "sync", "--full", "--jobs", "16"]).ok();
-    assert!(filled.stderr.contains(pair.fake.url()), "another target is a loud warning");
+    // Another target is a loud warning, and in the reports.
+    for (args, code) in [(&["status"][..], 0), (&["sync", "--dry-run"], 1), (&["sync", "--full", "--jobs", "16"], 0)] {
+        let said = news.run(["--json"].iter().chain(args)).expect_code(code);
+        assert!(said.stderr.contains(pair.fake.url()), "{args:?}: {}", said.stderr);
+        let warning = said.json()["warnings"][0].as_str().unwrap_or_default().to_owned();
+        assert!(warning.contains(pair.fake.url()), "{args:?}: {}", said.stdout);
+    }
     news.run(["diff"]).ok();
     assert_eq!(news.run(["--json", "status"]).ok().json()["target"], json!(other.url()));
     assert_eq!(pair.unsynced(), 0);
@@ -372,4 +279,34 @@ fn a_new_target_is_filled_from_the_master() {
 fn a_database_without_a_schema_is_8() {
     let (db, fake) = (Db::empty(), Fake::start([""; 0]));
     News::on(&db).env("NEWS_TARGET_URL", fake.url()).run(["sync", "--full"]).expect_code(8);
+}
+
+#[test]
+fn whom_it_leaves_the_next_sync_goes_on_with() {
+    // Deleted, and not made again: nothing in the log tells.
+    let mut pair = Pair::new(["--mode", "duplicates"]);
+    let twin = r#"{"id": 3, "userId": 1, "title": "refuse me", "body": ""}"#;
+    assert_eq!(pair.fake.http().send("POST", "/posts", twin).status, 201);
+    pair.edit("UPDATE news_post SET title = 'refuse me' WHERE id = 3; DELETE FROM news_modelevent");
+    pair.fake.set_faults(r#"{"reject_text": ["refuse me"]}"#);
+    let left = full(&pair, []).expect_code(3).json();
+    assert_eq!((&left["parked"], &left["held"]), (&json!(1), &json!(5)), "{left}");
+    let status = pair.news.run(["--json", "status"]).ok().json();
+    assert_eq!((&status["pending"], &status["events"], &status["parked"]), (&json!(6), &json!(0), &json!(1)));
+    pair.news.run(["status", "--check"]).expect_code(1);
+    pair.fake.set_faults("{}");
+    assert_eq!(pair.sync([]).expect_code(3).json()["requests"], json!(0));
+    pair.news.run(["retry", "--all"]).ok();
+    pair.sync([]).ok();
+    pair.diff(0);
+
+    // Given up, it stays given up.
+    let mut pair = Pair::new([]);
+    pair.edit("UPDATE news_post SET title = 'refuse me' WHERE id = 3; DELETE FROM news_modelevent");
+    pair.fake.set_faults(r#"{"reject_text": ["refuse me"]}"#);
+    full(&pair, []).expect_code(3);
+    pair.news.run(["discard", "posts/3"]).ok();
+    pair.sync([]).ok();
+    pair.news.run(["status", "--check"]).ok();
+    pair.diff(1);
 }

@@ -1,14 +1,15 @@
 //! `news import`: all or nothing.
 
+mod beside;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::pair::last_run;
-use crate::support::{Db, Fake, News, Node, fixtures, wait_until};
+use crate::support::{Db, Fake, News, Node, fixtures};
 
 fn number(db: &Db, query: &str) -> i64 {
     db.client().query_one(query, &[]).unwrap().get(0)
@@ -111,44 +112,6 @@ fn tables_with_something_in_them_are_left_alone() {
     assert_eq!(number(&db, ROWS), 1);
     assert_eq!(last_run(&news).1, 4);
     assert_eq!(number(&db, ALWAYS), 8);
-}
-
-#[test]
-fn nobody_waits_for_an_import_that_waits() {
-    let (db, fake) = (Db::new(), Fake::start(["--slow-listing", "2s"]));
-    let news = News::on(&db);
-    let import = ["--target-url", fake.url(), "import"];
-    // Somebody writes, and takes his time.
-    let mut writer = db.client();
-    writer.batch_execute("BEGIN; DELETE FROM news_post").unwrap();
-    let running = news.spawn(import);
-    let mut reader = db.client();
-    reader.batch_execute("SET statement_timeout = '1s'").unwrap();
-    let waits = |reader: &mut postgres::Client| {
-        reader.query("SELECT FROM pg_stat_activity WHERE application_name = 'news bulk'", &[]).unwrap().len() == 1
-    };
-    wait_until("it waits", || waits(&mut reader));
-    for _ in 0..5 {
-        reader.query("SELECT * FROM news_post", &[]).unwrap();
-    }
-    running.signal(Signal::INT);
-    running.wait().expect_code(130);
-
-    let running = news.spawn(import);
-    wait_until("it waits again", || waits(&mut reader));
-    writer.batch_execute("COMMIT").unwrap();
-    wait_until("it has the tables", || {
-        let mine = "SELECT FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND relation = 'news_post'::regclass";
-        reader.query(mine, &[]).unwrap().len() == 1
-    });
-    // Readers go on meanwhile.
-    assert_eq!(reader.query("SELECT * FROM news_post", &[]).unwrap().len(), 0);
-    running.wait().ok();
-    assert_eq!(number(&db, "SELECT count(*) FROM news_comment"), 500);
-
-    // Where there is something already, nothing is waited for at all.
-    writer.batch_execute("BEGIN; UPDATE news_post SET title = 'x' WHERE id = 1").unwrap();
-    news.run(import).expect_code(4);
 }
 
 #[test]
@@ -314,40 +277,6 @@ fn from_a_folder_it_is_the_same_and_no_target_is_remembered() {
     import_from(&news, folder(&json!([]), &json!([])).path()).ok();
     let id = "INSERT INTO news_post (user_id, title, body) VALUES (1, 't', 'b') RETURNING id";
     assert_eq!((number(&db, id), number(&db, EVENTS)), (1, 1));
-}
-
-/// Waits until no session of ours is left: the server notices a client's end within moments.
-fn wait_for_the_end_of_sessions(db: &Db) {
-    let query =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'news %'";
-    let mut sql = db.client();
-    wait_until("the dead client's sessions are gone", || sql.query_one(query, &[]).unwrap().get::<_, i64>(0) == 0);
-}
-
-#[test]
-fn killed_in_the_middle_it_leaves_nothing_and_the_next_one_goes() {
-    let (db, fake) = (Db::new(), Fake::start([""; 0]));
-    let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
-    for (signal, status) in [(Signal::KILL, "lost"), (Signal::TERM, "stopped"), (Signal::INT, "stopped")] {
-        // It flows for a minute.
-        fake.set_faults(r#"{"slow_listing_ms": 60000}"#);
-        let import = news.spawn(["import"]);
-        let copying =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY news_post%'";
-        let mut sql = db.client();
-        wait_until("posts are being copied", || sql.query_one(copying, &[]).unwrap().get::<_, i64>(0) == 1);
-        import.signal(signal);
-        let ended = import.wait();
-        assert_eq!(ended.code, 128 + signal.as_raw(), "{}", ended.stderr);
-        wait_for_the_end_of_sessions(&db);
-        assert_eq!((number(&db, ROWS), number(&db, EVENTS), number(&db, ALWAYS)), (0, 0, 8));
-        fake.set_faults("{}");
-        news.run(["import"]).ok();
-        assert_eq!(number(&db, ROWS), 600);
-        let runs = news.run(["--json", "runs"]).ok().json();
-        assert_eq!((&runs["runs"][0]["status"], &runs["runs"][1]["status"]), (&json!("done"), &json!(status)));
-        sql.batch_execute("DELETE FROM news_post; DELETE FROM news_modelevent").unwrap();
-    }
 }
 
 #[test]

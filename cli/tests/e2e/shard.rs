@@ -154,3 +154,29 @@ fn follow_and_shard_go_together_and_full_does_not() {
         pair.news.run(["sync"].iter().chain(&args)).expect_code(2);
     }
 }
+
+#[test]
+fn a_worker_rests_while_what_is_due_is_another_shards() {
+    let mut pair = Pair::new([]);
+    // Comment 900 of post 2, which a run without shards did not end with.
+    pair.edit(
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk)
+         VALUES ('news_comment', 900, 'unknown', 'waiting', 0, 2)",
+    );
+    let worker = pair.news.spawn(["sync", "--follow", "--shard", "1/2"]);
+    for n in 0..3 {
+        pair.edit(&format!("UPDATE news_post SET title = 'new {n}' WHERE id = 1"));
+        wait_until("that is sent", || pair.unsynced() == 0);
+    }
+    // Each of its runs is a session of its own; three commands are some more.
+    let sessions = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
+    let before = pair.number(sessions);
+    for _ in 0..3 {
+        pair.news.run(["db", "status"]).ok();
+    }
+    let more = pair.number(sessions) - before;
+    assert!(more < 15, "{more} sessions");
+    drop(worker);
+    shard(&pair, "2/2").ok();
+    assert_eq!(pair.number("SELECT count(*) FROM news_sync_object"), 0);
+}

@@ -74,6 +74,12 @@ impl Pair {
         new
     }
 
+    /// Begins to look anew: at another target, or one that has forgotten.
+    pub fn forget_requests(&mut self) {
+        self.seen = 0;
+        self.sent();
+    }
+
     /// Counts the requests since the last look, without looking.
     #[track_caller]
     pub fn arrived(&self) -> usize {

@@ -200,3 +200,45 @@ fn a_missing_object_is_made_again() {
     // Comments that went with the post are drift: nobody edited them.
     assert_eq!(pair.diff(1)["summary"]["comments"]["missing"], json!(4));
 }
+
+#[test]
+fn comments_of_a_post_that_the_target_lost_are_given_up_with_it() {
+    // A full sync finds it missing, and events tell nothing; or an event is an update's.
+    for edit in [None, Some("UPDATE news_post SET title = 'refuse me' WHERE id = 3")] {
+        let mut pair = Pair::new([]);
+        pair.fake.http().send("DELETE", "/posts/3", "");
+        pair.fake.set_faults(r#"{"reject_text": ["refuse me"]}"#);
+        match edit {
+            Some(edit) => pair.edit(edit),
+            None => pair.edit("UPDATE news_post SET title = 'refuse me' WHERE id = 3; DELETE FROM news_modelevent"),
+        }
+        pair.edit("INSERT INTO news_comment (id, post_id, name, email, body) VALUES (900, 3, 'n', 'e', 'b')");
+        pair.news.run(["--json", "sync", "--full"]).expect_code(3);
+        let held: Vec<Value> =
+            pair.news.run(["--json", "parked"]).ok().json()["objects"].as_array().unwrap()[1..].to_vec();
+        assert_eq!(held.len(), 6, "{held:?}");
+        assert!(held.iter().all(|o| o["state"] == "held" && o["reason"] == "waits for posts/3"), "{held:?}");
+        let discarded = pair.news.run(["--json", "discard", "posts/3"]).ok().json();
+        assert_eq!(discarded["along"].as_array().unwrap().len(), 6, "{discarded}");
+        pair.sent();
+        pair.sync([]).ok();
+        assert_eq!(pair.sent(), Vec::<String>::new());
+        pair.news.run(["status", "--check"]).ok();
+    }
+}
+
+#[test]
+fn what_waits_for_an_operator_is_no_lag() {
+    let mut pair = Pair::new(["--reject-text", "refuse me"]);
+    pair.edit(
+        "INSERT INTO news_post (id, user_id, title, body) VALUES (900, 1, 'refuse me', 'b');
+         INSERT INTO news_comment (id, post_id, name, email, body) VALUES (900, 900, 'n', 'e', 'b')",
+    );
+    pair.sync([]).expect_code(3);
+    let status = pair.news.run(["--json", "status"]).ok().json();
+    assert_eq!((&status["pending"], &status["oldest_s"]), (&json!(2), &Value::Null), "{status}");
+    pair.news.run(["status", "--check"]).expect_code(1);
+    pair.news.run(["status", "--check", "--max-lag", "1ms"]).ok();
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
+    pair.news.run(["status", "--check", "--max-lag", "1ms"]).expect_code(1);
+}
