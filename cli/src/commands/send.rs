@@ -190,7 +190,7 @@ fn stopped(stop: &Stop, signals: &Signals) -> Failure {
         }
         Stop::WrongBase(_) => (Kind::Target, "check --target-url: GET URL/posts has to answer with a list"),
         Stop::OwnIds { removed: Removed::Yes, .. } => {
-            (Kind::Refused, "what was created there was deleted again; nothing is left behind")
+            (Kind::Refused, "what was created there was deleted again; `news diff` shows how both sides stand")
         }
         Stop::OwnIds { removed: Removed::No, .. } => (Kind::Refused, "look at that object at the target"),
         Stop::Refusing { .. } => (Kind::Partly, "`news parked` shows what it says; `news retry --all` tries again"),

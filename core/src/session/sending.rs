@@ -58,9 +58,6 @@ impl Session {
 
     fn may_send(&self, place: usize) -> bool {
         let item = &self.items[place];
-        if self.summary.stop.is_some() && item.errand == Errand::Talk {
-            return false;
-        }
         let creates = item.errand == Errand::Talk && item.talk.leads_to_create();
         if creates && !self.lets_create_go(place) {
             return false;

@@ -11,7 +11,8 @@ use news_core::{Key, Object};
 
 use crate::master::{Basis, Marks, Reading, Row};
 use crate::rules::{Broken, Checked, Watch, hold};
-use crate::world::{Event, Flaw, World};
+use crate::setup::Flaw;
+use crate::world::{Event, World};
 
 /// The driver asks the lock's session again after this: with what asking takes, it stays within [`LEASE`].
 const CONFIRM_EVERY: Duration = Duration::from_millis(300);
@@ -349,9 +350,14 @@ impl World {
             };
             let before = self.master.remembered.get(key).copied();
             let before_sent = run.befores.get(key).copied().unwrap_or(Presence::Unknown);
-            let row = self.master.prepare(*key, before_sent, merged);
-            if before_sent == Presence::Doubled && row != Row::Gone {
+            let clears = before_sent == Presence::Doubled;
+            let kept = if self.setup.flaw == Some(Flaw::ForgetsDoubled) { Presence::Unknown } else { before_sent };
+            let row = self.master.prepare(*key, kept, merged);
+            if clears && row != Row::Gone {
                 self.clearing.insert(*key);
+                if let (Key::Post(post), true) = (*key, self.setup.flaw != Some(Flaw::DoubtsNoComments)) {
+                    self.master.doubt_comments(post);
+                }
             }
             if self.setup.flaw == Some(Flaw::NoPreSendRow) {
                 match before {
@@ -400,7 +406,9 @@ impl World {
                 return Err(Broken(format!("a fact about {}, which is not in the plan", fact.key())));
             };
             let before = run.befores.get(&fact.key()).copied();
-            self.master.record(fact, merged, run.basis, marks);
+            let believes = self.setup.flaw == Some(Flaw::BelievesOldEvents);
+            let basis = if believes { Basis::Log } else { run.basis };
+            self.master.record(fact, merged, basis, marks);
             self.recorded(fact, before)?;
         }
         self.dies(number);

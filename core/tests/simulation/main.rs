@@ -17,7 +17,9 @@ mod master;
 mod net;
 mod rng;
 mod rules;
+mod setup;
 mod target;
+mod wire;
 mod world;
 
 use std::sync::Mutex;
@@ -25,7 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rules::Broken;
-use world::{Flaw, Stats, World};
+use setup::Flaw;
+use world::{Stats, World};
 
 /// Enough for CI, in well under a minute on two cores.
 const SCHEDULES: u64 = 100_000;
@@ -139,4 +142,7 @@ caught! {
     catches_recording_after_the_lock_was_lost: RecordsAfterLockLost,
     catches_sending_without_asking_for_the_lock: NoLease,
     catches_not_asking_again_after_a_slow_connection: NoGate,
+    catches_forgetting_what_is_cleared: ForgetsDoubled,
+    catches_taking_comments_of_a_cleared_post_for_there: DoubtsNoComments,
+    catches_believing_events_that_a_look_has_overtaken: BelievesOldEvents,
 }

@@ -287,14 +287,11 @@ impl Master {
         let (state, event_id, parent) = (State::Sent, merged.last_id, self.parent_at(key));
         let presence = if before == Presence::Doubled { before } else { Presence::Unknown };
         self.remembered.insert(key, Remembered { presence, state, event_id, parent });
-        if let (Key::Post(post), Presence::Doubled) = (key, before) {
-            self.doubt_comments(post);
-        }
         row
     }
 
-    /// They may go with their post.
-    fn doubt_comments(&mut self, post: PostId) {
+    /// In the same transaction, where a post is cleared: its comments may go with it.
+    pub fn doubt_comments(&mut self, post: PostId) {
         let family = self.rows.iter().filter(|(_, row)| row.parent() == Some(post)).map(|(key, _)| *key);
         for key in family.collect::<Vec<Key>>() {
             let (presence, state) = (Presence::Unknown, State::Waiting);

@@ -6,56 +6,18 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use news_core::merge::Presence;
-use news_core::reply::{Method, Reply};
-use news_core::session::{Fact, Left, Listing, Request, SETTLE};
-use news_core::{Entity, Key, Object};
+use news_core::session::{Fact, Left, Listing};
+use news_core::{Entity, Key};
 
-use crate::driver::{Arrival, Job, Over, Run};
+use crate::driver::{Arrival, Job, Run};
 use crate::full::Looked;
 use crate::master::Master;
-use crate::net::{Back, Weather};
+use crate::net::Weather;
 use crate::rng::Rng;
 use crate::rules::{Broken, Checked, hold};
+use crate::setup::{Flaw, Setup};
 use crate::target::{Column, Target};
-
-/// A rule that a driver breaks, to see that it is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    /// Nothing is committed before sending.
-    NoPreSendRow,
-    /// A time-out is taken for "not sent".
-    TimeoutIsNotSent,
-    /// All unsynced events of an object are marked, not those that were read.
-    MarksAll,
-    /// Requests take effect at once, it thinks.
-    NoSettle,
-    /// What is answered after the lock was lost is recorded.
-    RecordsAfterLockLost,
-    /// It does not ask whether the lock is still held before it sends.
-    NoLease,
-    /// It does not ask again once there is a connection, however long that took.
-    NoGate,
-}
-
-/// What a seed decides at once.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    pub column: Column,
-    pub jobs: usize,
-    pub rate_per_s: Option<f64>,
-    /// A transaction takes up to so long.
-    pub commit_ms: u64,
-    pub flaw: Option<Flaw>,
-    /// The target acknowledges a write, and it takes effect so much later.
-    pub lag: Duration,
-    /// Others change the target, and full syncs repair it.
-    pub damaged: bool,
-    /// The time between two starts of a run, at most.
-    start_gap_ms: u64,
-    lock_losses_permille: u64,
-    early_edits_permille: u64,
-    interrupts_permille: u64,
-}
+use crate::wire::Flight;
 
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -102,19 +64,6 @@ pub enum Event {
     },
 }
 
-/// A request on its way.
-#[derive(Debug)]
-pub struct Flight {
-    pub run: usize,
-    pub request: Request,
-    /// Its run has taken the answer.
-    pub back: bool,
-    object: Option<Object>,
-    sent_at: Duration,
-    comes: Back,
-    answer: Option<(u16, String)>,
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     pub runs: u64,
@@ -156,12 +105,12 @@ pub struct World {
     pub kill_permille: u64,
     pub stats: Stats,
     pub trace: Option<Vec<String>>,
-    weather: Weather,
+    pub weather: Weather,
     active: bool,
     heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
     events: Vec<Option<Event>>,
     /// Per object: the last write whose effect is not known for sure, and when it is past.
-    uncertain: BTreeMap<Key, (usize, Duration)>,
+    pub uncertain: BTreeMap<Key, (usize, Duration)>,
     /// Objects that were refused with 422 at any time: no others may be parked.
     pub refused: BTreeSet<Key>,
     /// Objects that others have changed at the target since the last full sync looked.
@@ -186,21 +135,7 @@ impl World {
     pub fn new(seed: u64, flaw: Option<Flaw>) -> Self {
         let mut rng = Rng::new(seed);
         let until = rng.ms(500, 30_000);
-        let column = Column::any(&mut rng);
-        let lags = matches!(column, Column::Duplicates { .. }) && rng.permille(300);
-        let setup = Setup {
-            column,
-            lag: if lags { rng.within(SETTLE) } else { Duration::ZERO },
-            jobs: usize::try_from(rng.between(1, 8)).unwrap_or(1),
-            rate_per_s: rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2))),
-            commit_ms: rng.pick(&[2, 20, 300]).unwrap_or(2),
-            flaw,
-            start_gap_ms: rng.pick(&[100, 1000, 8000]).unwrap_or(1000),
-            lock_losses_permille: rng.pick(&[0, 0, 300, 800]).unwrap_or(0),
-            early_edits_permille: rng.pick(&[0, 200, 800]).unwrap_or(0),
-            interrupts_permille: rng.pick(&[0, 0, 200]).unwrap_or(0),
-            damaged: flaw.is_none() && column.keeps() && rng.permille(300),
-        };
+        let setup = Setup::any(flaw, &mut rng);
         let master = Master::imported(&mut rng);
         let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
         let target = Target::equal_to(&master, setup.column, made);
@@ -361,151 +296,6 @@ impl World {
             let at = self.now + self.rng.ms(0, 4000);
             self.at(at, Event::Interrupt { run });
         }
-    }
-
-    /// A run sends a request.
-    pub fn send(&mut self, run: usize, request: Request) -> Checked {
-        self.stats.requests += 1;
-        let key = request.key;
-        if let Some((_, until)) = self.uncertain.get(&key)
-            && self.setup.flaw.is_none()
-        {
-            hold!(*until <= self.now, "{} {key} while an earlier request may still take effect", request.method.name());
-        }
-        let object = match request.method {
-            Method::Post | Method::Put => self.runs[run].body(key).cloned(),
-            Method::Get | Method::Delete => None,
-        };
-        let carries = matches!(request.method, Method::Post | Method::Put);
-        hold!(object.is_some() == carries, "{} {key} without its row", request.method.name());
-        self.note(|| {
-            let what = object.as_ref().map(|o| format!(" {:?}", o.fields())).unwrap_or_default();
-            format!("run {run} sends {} {}/{}{what}", request.method.name(), key.entity(), request.id)
-        });
-        let flight = self.flights.len();
-        let connected = self.now + self.weather.connecting(&mut self.rng);
-        self.flights.push(Flight {
-            run,
-            request,
-            back: false,
-            object,
-            sent_at: connected,
-            comes: Back::Lost,
-            answer: None,
-        });
-        if connected > self.now {
-            self.at(connected, Event::Transmit { flight });
-            return Ok(());
-        }
-        self.transmit(flight)
-    }
-
-    /// A request goes out, if its run is still there and may.
-    fn transmit(&mut self, number: usize) -> Checked {
-        let flight = &self.flights[number];
-        let run = &self.runs[flight.run];
-        let (method, key) = (flight.request.method, flight.request.key);
-        let own = flight.request.id == key.id().to_string();
-        if run.over == Some(Over::Killed) {
-            return Ok(());
-        }
-        if !run.has_lease(self.now) && self.setup.flaw != Some(Flaw::NoGate) {
-            self.note(|| format!("            {} {key} comes too late to be sent", method.name()));
-            return self.come_back(number);
-        }
-        if method != Method::Get && own {
-            self.uncertain.insert(key, (number, self.now + SETTLE));
-        }
-        let (fate, trouble) = self.weather.fate(method, self.setup.column, self.now, &mut self.rng);
-        if let Some(trouble) = trouble {
-            self.note(|| format!("            {} {key}: {trouble:?}", method.name()));
-        }
-        for at in fate.effects.into_iter().flatten() {
-            self.at(at, Event::Effect { flight: number });
-        }
-        self.at(fate.at, Event::Back { flight: number });
-        self.flights[number].comes = fate.back;
-        Ok(())
-    }
-
-    pub fn send_listing(&mut self, run: usize) {
-        self.listings.push(run);
-        let (fate, _) = self.weather.fate(Method::Get, self.setup.column, self.now, &mut self.rng);
-        let listing = match fate.back {
-            Back::Answer => Listing::Good,
-            Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => Listing::None("trouble".to_string()),
-        };
-        self.note(|| format!("run {run} asks for the listing: {listing:?}"));
-        self.at(fate.at, Event::ListingBack { run, listing });
-    }
-
-    /// A request arrives. Most targets do at once what they acknowledge.
-    fn effect(&mut self, number: usize) -> Checked {
-        let flight = &self.flights[number];
-        let Request { key, method, id } = &flight.request;
-        let answer = if self.setup.lag.is_zero() || *method == Method::Get {
-            self.take_effect(number)?
-        } else {
-            // Later, but within what is assumed; and writes keep their order.
-            let at = (self.now + self.setup.lag).min(flight.sent_at + SETTLE);
-            let answer = self.target.clone().take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
-            if (200..=299).contains(&answer.0) {
-                self.at(at, Event::LateEffect { flight: number });
-            }
-            answer
-        };
-        let Request { key, method, .. } = &self.flights[number].request;
-        let (key, method) = (*key, *method);
-        let status = answer.0;
-        if status == 422 && self.target.refuses == Some(key) {
-            self.refused.insert(key);
-        }
-        let flight = &mut self.flights[number];
-        flight.answer = Some(answer);
-        let run = flight.run;
-        self.note(|| format!("            {} {key} of run {run} arrives: {status}", method.name()));
-        Ok(())
-    }
-
-    /// A request takes effect. Returns the status and the body of the answer.
-    fn take_effect(&mut self, number: usize) -> Result<(u16, String), Broken> {
-        let flight = &self.flights[number];
-        let Request { key, method, id } = &flight.request;
-        let answer = self.target.take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
-        let (key, method, run) = (*key, *method, flight.run);
-        self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
-        if self.setup.column.keeps() {
-            let count = self.target.count(key);
-            hold!(count <= 1 || self.doubled.contains(&key), "{key} is there {count} times");
-        }
-        Ok(answer)
-    }
-
-    fn come_back(&mut self, number: usize) -> Checked {
-        let flight = &self.flights[number];
-        let run = flight.run;
-        if self.runs[run].over.is_some() {
-            return Ok(());
-        }
-        let reply = flight.comes.reply(flight.answer.as_ref());
-        let key = flight.request.key;
-        let certain = match &reply {
-            Reply::Http { status, .. } => matches!(status, 200..=407 | 409..=499),
-            Reply::NotSent { .. } => true,
-            Reply::Lost { .. } => false,
-        };
-        if certain && self.uncertain.get(&key).is_some_and(|(flight, _)| *flight == number) {
-            self.uncertain.remove(&key);
-        }
-        self.note(|| match &reply {
-            Reply::Http { status, retry_after, .. } => {
-                format!("            run {run} gets {status} for {key} {retry_after:?}")
-            }
-            Reply::NotSent { why } | Reply::Lost { why } => {
-                format!("            run {run} gets nothing for {key}: {why}")
-            }
-        });
-        self.arrive(run, Arrival::Answer { flight: number, reply })
     }
 
     /// What has to hold when a fact was recorded, of an object that `before` was recorded of.

@@ -1,0 +1,173 @@
+//! The way of a request: out, into effect, and back with an answer, or not.
+
+use std::time::Duration;
+
+use news_core::Object;
+use news_core::reply::{Method, Reply};
+use news_core::session::{Listing, Request, SETTLE};
+
+use crate::driver::{Arrival, Over};
+use crate::net::Back;
+use crate::rules::{Broken, Checked, hold};
+use crate::setup::Flaw;
+use crate::world::{Event, World};
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct Flight {
+    pub run: usize,
+    pub request: Request,
+    /// Its run has taken the answer.
+    pub back: bool,
+    object: Option<Object>,
+    sent_at: Duration,
+    comes: Back,
+    answer: Option<(u16, String)>,
+}
+
+impl World {
+    /// A run sends a request.
+    pub fn send(&mut self, run: usize, request: Request) -> Checked {
+        self.stats.requests += 1;
+        let key = request.key;
+        if let Some((_, until)) = self.uncertain.get(&key)
+            && self.setup.flaw.is_none()
+        {
+            hold!(*until <= self.now, "{} {key} while an earlier request may still take effect", request.method.name());
+        }
+        let object = match request.method {
+            Method::Post | Method::Put => self.runs[run].body(key).cloned(),
+            Method::Get | Method::Delete => None,
+        };
+        let carries = matches!(request.method, Method::Post | Method::Put);
+        hold!(object.is_some() == carries, "{} {key} without its row", request.method.name());
+        self.note(|| {
+            let what = object.as_ref().map(|o| format!(" {:?}", o.fields())).unwrap_or_default();
+            format!("run {run} sends {} {}/{}{what}", request.method.name(), key.entity(), request.id)
+        });
+        let flight = self.flights.len();
+        let connected = self.now + self.weather.connecting(&mut self.rng);
+        self.flights.push(Flight {
+            run,
+            request,
+            back: false,
+            object,
+            sent_at: connected,
+            comes: Back::Lost,
+            answer: None,
+        });
+        if connected > self.now {
+            self.at(connected, Event::Transmit { flight });
+            return Ok(());
+        }
+        self.transmit(flight)
+    }
+
+    /// A request goes out, if its run is still there and may.
+    pub fn transmit(&mut self, number: usize) -> Checked {
+        let flight = &self.flights[number];
+        let run = &self.runs[flight.run];
+        let (method, key) = (flight.request.method, flight.request.key);
+        let own = flight.request.id == key.id().to_string();
+        if run.over == Some(Over::Killed) {
+            return Ok(());
+        }
+        if !run.has_lease(self.now) && self.setup.flaw != Some(Flaw::NoGate) {
+            self.note(|| format!("            {} {key} comes too late to be sent", method.name()));
+            return self.come_back(number);
+        }
+        if method != Method::Get && own {
+            self.uncertain.insert(key, (number, self.now + SETTLE));
+        }
+        let (fate, trouble) = self.weather.fate(method, self.setup.column, self.now, &mut self.rng);
+        if let Some(trouble) = trouble {
+            self.note(|| format!("            {} {key}: {trouble:?}", method.name()));
+        }
+        for at in fate.effects.into_iter().flatten() {
+            self.at(at, Event::Effect { flight: number });
+        }
+        self.at(fate.at, Event::Back { flight: number });
+        self.flights[number].comes = fate.back;
+        Ok(())
+    }
+
+    pub fn send_listing(&mut self, run: usize) {
+        self.listings.push(run);
+        let (fate, _) = self.weather.fate(Method::Get, self.setup.column, self.now, &mut self.rng);
+        let listing = match fate.back {
+            Back::Answer => Listing::Good,
+            Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => Listing::None("trouble".to_string()),
+        };
+        self.note(|| format!("run {run} asks for the listing: {listing:?}"));
+        self.at(fate.at, Event::ListingBack { run, listing });
+    }
+
+    /// A request arrives. Most targets do at once what they acknowledge.
+    pub fn effect(&mut self, number: usize) -> Checked {
+        let flight = &self.flights[number];
+        let Request { key, method, id } = &flight.request;
+        let answer = if self.setup.lag.is_zero() || *method == Method::Get {
+            self.take_effect(number)?
+        } else {
+            // Later, but within what is assumed; and writes keep their order.
+            let at = (self.now + self.setup.lag).min(flight.sent_at + SETTLE);
+            let answer = self.target.clone().take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
+            if (200..=299).contains(&answer.0) {
+                self.at(at, Event::LateEffect { flight: number });
+            }
+            answer
+        };
+        let Request { key, method, .. } = &self.flights[number].request;
+        let (key, method) = (*key, *method);
+        let status = answer.0;
+        if status == 422 && self.target.refuses == Some(key) {
+            self.refused.insert(key);
+        }
+        let flight = &mut self.flights[number];
+        flight.answer = Some(answer);
+        let run = flight.run;
+        self.note(|| format!("            {} {key} of run {run} arrives: {status}", method.name()));
+        Ok(())
+    }
+
+    /// A request takes effect. Returns the status and the body of the answer.
+    pub fn take_effect(&mut self, number: usize) -> Result<(u16, String), Broken> {
+        let flight = &self.flights[number];
+        let Request { key, method, id } = &flight.request;
+        let answer = self.target.take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
+        let (key, method, run) = (*key, *method, flight.run);
+        self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
+        if self.setup.column.keeps() {
+            let count = self.target.count(key);
+            hold!(count <= 1 || self.doubled.contains(&key), "{key} is there {count} times");
+        }
+        Ok(answer)
+    }
+
+    pub fn come_back(&mut self, number: usize) -> Checked {
+        let flight = &self.flights[number];
+        let run = flight.run;
+        if self.runs[run].over.is_some() {
+            return Ok(());
+        }
+        let reply = flight.comes.reply(flight.answer.as_ref());
+        let key = flight.request.key;
+        let certain = match &reply {
+            Reply::Http { status, .. } => matches!(status, 200..=407 | 409..=499),
+            Reply::NotSent { .. } => true,
+            Reply::Lost { .. } => false,
+        };
+        if certain && self.uncertain.get(&key).is_some_and(|(flight, _)| *flight == number) {
+            self.uncertain.remove(&key);
+        }
+        self.note(|| match &reply {
+            Reply::Http { status, retry_after, .. } => {
+                format!("            run {run} gets {status} for {key} {retry_after:?}")
+            }
+            Reply::NotSent { why } | Reply::Lost { why } => {
+                format!("            run {run} gets nothing for {key}: {why}")
+            }
+        });
+        self.arrive(run, Arrival::Answer { flight: number, reply })
+    }
+}
