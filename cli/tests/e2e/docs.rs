@@ -8,6 +8,8 @@
 //! - `console` blocks are not run, and the line before the block says why: `<!-- not run: needs systemd -->`;
 //! - a password that is asked for is `lovelace`.
 
+mod json;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -167,6 +169,11 @@ fn security() {
 #[test]
 fn scaling() {
     on_a_database("docs/scaling.md");
+}
+
+#[test]
+fn reports() {
+    on_a_database("docs/json.md");
 }
 
 /// On what a real Django service left.

@@ -1,0 +1,118 @@
+//! `docs/json.md` names the keys of the reports, all of them and no others.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Db, News, Pair};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/json.md");
+
+/// Keys that depend on what was done, each in one way: as they are written there.
+fn general(path: &str) -> String {
+    let mut parts: Vec<&str> = path.split('.').collect();
+    match parts.as_slice() {
+        // Of a run there is a section of its own.
+        ["last_run" | "last_done[]", ..] => parts[1] = "id",
+        ["methods", _] => parts[1] = "PUT",
+        _ if parts.len() > 2 && ["posts", "comments"].contains(&parts[1]) => parts[1] = "ENTITY",
+        _ => {}
+    }
+    parts.join(".")
+}
+
+fn collect(prefix: &str, value: &Value, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                collect(&format!("{prefix}{dot}{name}"), value, keys);
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| collect(&format!("{prefix}[]"), element, keys)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            keys.insert(general(prefix));
+        }
+    }
+}
+
+/// Returns the keys that a section names in the first column of its table.
+fn documented(section: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(DOCUMENT)).unwrap();
+    let (_, rest) = text.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
+    let rows = rest.lines().take_while(|line| !line.starts_with("## ")).filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.map(|row| row.split(" |").next().unwrap());
+    cells
+        .flat_map(|cell| cell.split(", ").filter_map(|key| key.split('`').find(|part| !part.is_empty())))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[track_caller]
+fn check(section: &str, reports: &[Value]) {
+    let mut keys = BTreeSet::new();
+    for report in reports {
+        collect("", report, &mut keys);
+    }
+    let documented: BTreeSet<String> = documented(section).into_iter().filter(|key| !key.contains(' ')).collect();
+    let (left, added): (Vec<&String>, Vec<&String>) =
+        (keys.difference(&documented).collect(), documented.difference(&keys).collect());
+    assert!(
+        left.is_empty() && added.is_empty(),
+        "{section}: not in the document: {left:?}; not in a report: {added:?}"
+    );
+}
+
+/// Runs a command and returns its report, whatever it ends with.
+#[track_caller]
+fn report(pair: &Pair, args: &[&str]) -> Value {
+    pair.news.run(["--json"].iter().chain(args)).json()
+}
+
+#[test]
+fn what_an_import_tells_is_in_the_document() {
+    let db = Db::new();
+    let document = r#"{"posts": [{"id": 1, "userId": 1, "title": "t", "body": "b"}, {"id": "x"}], "comments": []}"#;
+    let output = News::on(&db).run_with(["--json", "import", "--from", "-", "--skip-invalid"], document);
+    check("news import", &[output.expect_code(3).json()]);
+}
+
+#[test]
+fn every_key_is_in_the_document() {
+    let mut pair = Pair::new(["--mode", "duplicates", "--reject-text", "refuse me"]);
+    pair.edit(
+        "INSERT INTO news_post (id, user_id, title, body) VALUES (900, 1, 'refuse me', 'b'), (901, 1, 't', 'b');
+         INSERT INTO news_comment (id, post_id, name, email, body) VALUES (900, 900, 'n', 'e', 'b'), (901, 900, 'n', 'e', 'b');
+         UPDATE news_post SET title = 'x' WHERE id = 1",
+    );
+    pair.fake.http().send("POST", "/posts", r#"{"id": 800, "userId": 1, "title": 5, "body": ""}"#);
+    let warned = ["--target-url", &pair.fake.url().replace("127.0.0.1", "localhost"), "sync"].map(str::to_owned);
+    let warned: Vec<&str> = warned.iter().map(String::as_str).collect();
+    check("news sync --dry-run", &[report(&pair, &[&warned[..], &["--dry-run"]].concat())]);
+    check("news diff", &[report(&pair, &["diff"])]);
+    let synced = [
+        report(&pair, &[&warned[..], &["--verify"]].concat()),
+        report(&pair, &["sync"]),
+        report(&pair, &["sync", "--full", "--verify"]),
+    ];
+    check("news sync", &synced);
+    pair.news.run(["sync", "--shard", "1/2"]).ok();
+    check("news runs", &[report(&pair, &["runs"])]);
+    check(
+        "news status",
+        &[report(&pair, &["status"]), report(&pair, &["--target-url", "http://localhost:1", "status"])],
+    );
+    let parked = report(&pair, &["parked"]);
+    check(
+        "news retry, news discard",
+        &[report(&pair, &["retry", "posts/900"]), report(&pair, &["discard", "posts/900"])],
+    );
+
+    // One that failed waits for its time.
+    pair.edit(
+        "UPDATE news_sync_object SET next_try_at = now() + interval '1 h', state = 'waiting', reason = 'it fails'",
+    );
+    check("news parked", &[parked, report(&pair, &["parked"])]);
+}
