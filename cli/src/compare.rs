@@ -28,6 +28,10 @@ use crate::ui::{Reading, Ui};
 const LOOKS_MAX: u32 = 3;
 /// Between two of them: the run has answers to record.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// Differences: a listing without end, or somebody else's, is not to take all memory. So many take 600 MB, the
+/// second look included.
+pub const FOUND_MAX: usize = 2_000_000;
+
 /// What differs, and how, as far as one look tells.
 type Suspicious = BTreeMap<Key, DifferenceKind>;
 
@@ -61,12 +65,23 @@ pub struct Comparison {
     pub pending: Vec<Pending>,
 }
 
+/// Who may change the other side while it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nobody of ours: the lock is held, or the other side is a file.
+    Nobody,
+    /// A run.
+    Runs,
+}
+
 /// Both sides, and who is told of it.
 pub struct Sides<'a> {
     /// The other side.
     pub source: &'a Source,
     /// What is compared.
     pub entities: &'a [Entity],
+    /// Who may change the other side meanwhile.
+    pub beside: Beside,
     /// Shows the progress.
     pub ui: &'a Ui,
     /// Stops it.
@@ -87,10 +102,9 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
         log::debug!("looking again at {} objects that differ", suspicious.len());
         let begun = runs::now(client)?;
         comparison.differences = again::look(client, sides, suspicious)?;
-        let disturbed = match sides.source {
-            Source::Target(_) => comparison.differences.iter().any(|d| !d.pending) && runs::any_since(client, begun)?,
-            // A file says the same as often as it is asked.
-            Source::Folder(_) | Source::Stdin => false,
+        let disturbed = match sides.beside {
+            Beside::Runs => comparison.differences.iter().any(|d| !d.pending) && runs::any_since(client, begun)?,
+            Beside::Nobody => false,
         };
         if !disturbed || look == LOOKS_MAX {
             break;

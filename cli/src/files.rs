@@ -38,9 +38,12 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
 
 /// Reads a file of at most so many bytes; nothing where it has more, or never ends.
 pub fn read_small(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
-    let mut text = String::new();
-    let read = File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
-    Ok((read as u64 <= bytes_max).then_some(text))
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Where something is to be written.
@@ -55,8 +58,10 @@ fn place(path: &Path) -> io::Result<Place> {
     // Follows links, those in /proc to what has no name any more, too.
     let data = match path.metadata() {
         Ok(data) => data,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::File(where_it_leads(path))),
-        Err(_) => return Ok(Place::File(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Place::File(where_it_leads(path.to_owned())));
+        }
+        Err(error) => return Err(error),
     };
     // /dev/stdout, whatever it is: what stands in that file already is not ours to replace.
     for stream in [io::stdout().as_fd(), io::stderr().as_fd()] {
@@ -78,12 +83,13 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Returns what a link names that leads nowhere yet, else the path itself.
-fn where_it_leads(path: &Path) -> PathBuf {
-    match path.read_link() {
-        Ok(link) => path.parent().unwrap_or(Path::new("")).join(link),
-        Err(_) => path.to_owned(),
+/// Returns what a link names that leads nowhere yet, else the path itself. Links in a circle are no such thing: the
+/// kernel says so before.
+fn where_it_leads(mut path: PathBuf) -> PathBuf {
+    while let Ok(link) = path.read_link() {
+        path = path.parent().unwrap_or(Path::new("")).join(link);
     }
+    path
 }
 
 /// Opens what is no regular file, without waiting for somebody to read from a pipe.
@@ -129,6 +135,17 @@ mod tests {
         assert_eq!(read_small(&other, 3).unwrap().as_deref(), Some("two"));
         assert_eq!(read_small(&other, 2).unwrap(), None);
         assert_eq!(read_small(Path::new("/dev/zero"), 1000).unwrap(), None);
+        let links = folder.path().join("links");
+        std::fs::create_dir(&links).unwrap();
+        std::os::unix::fs::symlink("b", links.join("a")).unwrap();
+        std::os::unix::fs::symlink("c", links.join("b")).unwrap();
+        replace(&links.join("a"), 0o644, |out| out.write_all("ä".as_bytes())).unwrap();
+        assert_eq!(read_small(&links.join("c"), 2).unwrap().as_deref(), Some("ä"));
+        assert_eq!(read_small(&links.join("c"), 1).unwrap(), None, "too large rather than half a letter");
+        assert!(links.join("b").is_symlink());
+        let circle = links.join("d");
+        std::os::unix::fs::symlink("d", &circle).unwrap();
+        assert!(replace(&circle, 0o644, |out| out.write_all(b"x")).is_err());
         // A file without a name, which /proc still leads to.
         let nameless = tempfile::tempfile().unwrap();
         let path = format!("/proc/self/fd/{}", nameless.as_fd().as_raw_fd());

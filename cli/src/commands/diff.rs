@@ -7,7 +7,7 @@ use news_core::Entity;
 
 use crate::args::{Diff, Only};
 use crate::commands::Outcome;
-use crate::compare::{self, Comparison, Sides};
+use crate::compare::{self, Beside, Comparison, Sides};
 use crate::error::{Exit, Result};
 use crate::listing::Source;
 use crate::render;
@@ -69,13 +69,14 @@ fn compare_with(
 ) -> Result<(String, Comparison)> {
     let mut client = connect(&master::existing(settings)?, Purpose::Bulk)?;
     schema::require_current(&mut client)?;
-    let source = if let Some(folder) = from {
-        Source::Folder(folder.to_owned())
+    let (source, beside) = if let Some(folder) = from {
+        (Source::Folder(folder.to_owned()), Beside::Nobody)
     } else {
         let url = run::to_follow(settings, &mut client)?.url;
-        Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
+        let target = Target::new(&url, settings.target_token.as_ref(), 1)?;
+        (Source::Target(Arc::new(target)), Beside::Runs)
     };
-    let comparison = compare::compare(&mut client, &Sides { source: &source, entities, ui, signals })?;
+    let comparison = compare::compare(&mut client, &Sides { source: &source, entities, beside, ui, signals })?;
     Ok((source.name(), comparison))
 }
 

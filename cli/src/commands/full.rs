@@ -13,7 +13,7 @@ use postgres::Client;
 use crate::args::Sync;
 use crate::commands::send::{self, Sending};
 use crate::commands::{self, Outcome};
-use crate::compare::{self, Comparison, Difference};
+use crate::compare::{self, Beside, Comparison, Difference, FOUND_MAX};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::Source;
 use crate::master;
@@ -41,7 +41,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         signals.pause(settled_in)?;
         let mut client = connect(&url, Purpose::Bulk)?;
         let source = Source::Target(Arc::clone(&target));
-        let sides = compare::Sides { source: &source, entities: &Entity::ALL, ui, signals };
+        let sides = compare::Sides { source: &source, entities: &Entity::ALL, beside: Beside::Nobody, ui, signals };
         let comparison = compare::compare(&mut client, &sides)?;
         Repair::plan(&mut client, comparison)
     };
@@ -55,12 +55,11 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         repair.check(args)?;
         runs::remember_target(run.lock.client(), target.url())?;
         repair.end_with_equal_ones(run.lock)?;
-        Ok(repair)
+        // The differences, with their texts, have done their part.
+        Ok((repair.plan, repair.marks))
     });
     match repair {
-        Ok(Repair { plan, marks, .. }) => {
-            Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run)
-        }
+        Ok((plan, marks)) => Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run),
         Err(failure) => Err(commands::end_failed(run, failure)),
     }
 }
@@ -88,7 +87,12 @@ impl Repair {
         let equal = marks.keys().filter(|key| !planned.contains(key)).copied().collect();
         for work in plan.works() {
             // An object without events has none to mark.
-            marks.entry(work.key).or_insert(Mark { last_id: 0, parent: work.parent, basis: Basis::Look });
+            marks.entry(work.key).or_insert(Mark {
+                last_id: 0,
+                parent: work.parent,
+                home: work.parent,
+                basis: Basis::Look,
+            });
         }
         Ok(Self { comparison, plan, marks, equal })
     }
@@ -153,10 +157,15 @@ fn plan(client: &mut Client, comparison: &Comparison) -> Result<Plan> {
     let mut works: Vec<Work> = comparison.differences.iter().map(|difference| work(difference, &uprooting)).collect();
     let planned: BTreeSet<Key> = works.iter().map(|work| work.key).collect();
     objects::each_comment_of(client, &posts, |key, post| {
+        if works.len() >= FOUND_MAX {
+            let why = format!("more than {FOUND_MAX} objects are to be repaired, or asked for since their posts are");
+            return Err(Failure::new(Kind::Refused, why).hint("is this the right target?"));
+        }
         if !planned.contains(&key) {
             let (before, after) = (Presence::Unknown, Wish::Present);
             works.push(Work { key, parent: Some(post), before, after, standing: Standing::Ready });
         }
+        Ok(())
     })?;
     Ok(Plan::new(works))
 }

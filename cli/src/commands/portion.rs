@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use news_core::merge::{Presence, Wish};
 use news_core::plan::{Plan, Standing};
+use news_core::session::Session;
 use news_core::{Key, PostId};
 use postgres::GenericClient;
 
@@ -34,9 +35,10 @@ pub(super) struct Portion {
 }
 
 impl Portion {
-    /// Says whether a run would try nothing.
+    /// Says whether a run would try nothing, nor end what comes to nothing.
     pub fn is_idle(&self) -> bool {
-        self.plan.works().iter().all(|work| work.standing == Standing::Parked)
+        let untried = Session::untried(&self.plan).keys;
+        self.plan.works().iter().all(|work| untried.contains(&work.key))
     }
 }
 

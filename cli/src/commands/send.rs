@@ -38,6 +38,7 @@ pub(super) fn marks(pending: &[Pending]) -> BTreeMap<Key, Mark> {
     let mark = |pending: &Pending| Mark {
         last_id: pending.merged.last_id,
         parent: pending.parent,
+        home: pending.home,
         basis: if pending.merged.events == 0 { Basis::Look } else { Basis::Log },
     };
     pending.iter().map(|pending| (pending.key, mark(pending))).collect()

@@ -9,7 +9,7 @@ use postgres::Client;
 
 use crate::args::Status;
 use crate::commands::Outcome;
-use crate::error::{Exit, Result};
+use crate::error::{Exit, Kind, Result};
 use crate::master;
 use crate::report::Report;
 use crate::report::status::StatusReport;
@@ -61,8 +61,12 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
     let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
     let holders: Vec<String> =
         lock::holders(client)?.iter().map(|holder| format!("{}, since {}", holder.who, holder.since)).collect();
-    let (target, warning) =
-        run::followed(settings, client)?.map_or((None, None), |followed| (Some(followed.url), followed.warning));
+    // Nothing is sent from here: how things stand is told, whatever is wrong with the URL.
+    let (target, warning) = match run::followed(settings, client) {
+        Ok(followed) => followed.map_or((None, None), |followed| (Some(followed.url), followed.warning)),
+        Err(failure) if failure.kind() == Kind::Usage => (None, Some(failure.to_string())),
+        Err(failure) => return Err(failure),
+    };
     Ok(StatusReport {
         target,
         pending,

@@ -6,13 +6,14 @@ use crate::commands::send::{self, Sending, check, marks, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
-use crate::run::{self, Run, periodic};
+use crate::run::periodic::{self, Turn};
+use crate::run::{self, Run};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind};
-use crate::store::watch::{Turn, Watch, Watcher};
-use crate::store::{Purpose, connect, schema};
+use crate::store::watch::{Watch, Watcher};
+use crate::store::{Purpose, connect, rows, schema};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
 
@@ -89,7 +90,8 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     if let Some(warning) = &warnings {
         log::warn!("{warning}");
     }
-    let portion = portion::read(&mut client, args.shard, Patience::Tries)?;
+    // One moment, whatever a run beside it records.
+    let portion = portion::read(&mut rows::snapshot(&mut client)?, args.shard, Patience::Tries)?;
     let checked = check(args, &portion.plan);
     send::show(args, &portion.plan, portion.held, warnings.into_iter().collect(), checked, ui)
 }

@@ -6,15 +6,11 @@ use news_core::fingerprint::Fingerprint;
 use news_core::wire::Element;
 use postgres::Transaction;
 
-use super::{Comparison, Sides, Suspicious, begin, move_on};
+use super::{Comparison, FOUND_MAX, Sides, Suspicious, begin, move_on};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::{Ahead, Batch, Extent, Step};
 use crate::store::log as change_log;
 use crate::store::prints::Prints;
-
-/// Differences in a listing's elements: a listing without end, or somebody else's, is not to take
-/// all memory. So many take 600 MB, the second look included.
-const FOUND_MAX: usize = 2_000_000;
 
 /// Elements as a join wants them.
 #[derive(Default)]

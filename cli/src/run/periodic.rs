@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Failure, Kind, Result};
 use crate::signals::{NOTICED_WITHIN, Signals};
-use crate::store::watch::{Turn, Watch};
+use crate::store::watch::Watch;
 
 /// A run begins up to this share of the period late, and no more than [`JITTER_MAX`]:
 /// the timers of many hosts must not agree.
@@ -23,6 +23,15 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(30);
 /// After a failed run the next one waits so long, doubling.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const AGAIN_AFTER_MAX: Duration = Duration::from_mins(1);
+
+/// What came of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It had something to try.
+    Worked,
+    /// It had not.
+    Idle,
+}
 
 /// Calls `turn` at multiples of `period` since the epoch, a jitter later; times that pass
 /// while it is busy are left out. Returns what ended it: a signal, or a failure that the next run
@@ -67,7 +76,7 @@ pub fn follow(
         let looked = Instant::now();
         let result = look().and_then(|watch| {
             delay = (looked.elapsed() * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_EVERY_MAX);
-            if !watch.calls(before.as_ref()) {
+            if !calls(&watch, before.as_ref()) {
                 return Ok(());
             }
             let turn = turn()?;
@@ -85,6 +94,17 @@ pub fn follow(
                 again_after = (again_after * 2).min(AGAIN_AFTER_MAX);
             }
         }
+    }
+}
+
+/// Says whether a run may find something to do. `before` is what was pending before the last run,
+/// and what came of that: what is still exactly the same was left by it, and what is due as well
+/// where it found nothing to try (it is another shard's, which is not at work).
+fn calls(watch: &Watch, before: Option<&(Watch, Turn)>) -> bool {
+    match (watch, before) {
+        (Watch::Nothing, _) => false,
+        (Watch::Something { .. }, None) | (Watch::Something { due: (1.., _), .. }, Some((_, Turn::Worked))) => true,
+        (Watch::Something { .. }, Some((before, _))) => before != watch,
     }
 }
 
@@ -149,6 +169,28 @@ mod tests {
         for _ in 0..100 {
             assert!(jitter(Duration::from_secs(2)).unwrap() <= Duration::from_millis(100));
             assert!(jitter(Duration::from_hours(24)).unwrap() <= JITTER_MAX);
+        }
+    }
+
+    #[test]
+    fn a_run_is_called_for_what_the_last_one_did_not_leave() {
+        let some = |n: i64, due: i64| {
+            let (events, due) = ((n, n.to_string()), (due, due.to_string()));
+            Watch::Something { events, parked: 0, due }
+        };
+        for (before, now, wanted) in [
+            (None, Watch::Nothing, false),
+            (None, some(1, 0), true),
+            (Some((some(1, 0), Turn::Worked)), some(1, 0), false),
+            (Some((some(1, 0), Turn::Worked)), some(2, 0), true),
+            (Some((some(2, 0), Turn::Worked)), some(1, 0), true),
+            (Some((some(1, 0), Turn::Worked)), some(1, 1), true),
+            (Some((some(1, 1), Turn::Worked)), some(1, 1), true),
+            (Some((some(1, 1), Turn::Idle)), some(1, 1), false),
+            (Some((some(1, 1), Turn::Idle)), some(1, 2), true),
+            (Some((some(1, 0), Turn::Worked)), Watch::Nothing, false),
+        ] {
+            assert_eq!(calls(&now, before.as_ref()), wanted, "{before:?} {now:?}");
         }
     }
 }

@@ -20,8 +20,8 @@ pub struct Pending {
     pub merged: Merged,
     /// Of a comment: its post; where the comment is to go, or where it was.
     pub parent: Option<PostId>,
-    /// Of a comment: its post by its first unsynced event, which says whose shard it is; or by
-    /// the conversation that an event came into.
+    /// Of a comment: by which post a shard has it. That of the conversation that has begun, else that of its first
+    /// unsynced event.
     pub home: Option<PostId>,
     /// When the first of them was logged.
     pub since: SystemTime,
@@ -116,7 +116,7 @@ const UNFINISHED: &str = "
     SELECT o.entity_table, o.entity_pk, o.presence, o.state = 'parked' AS parked, o.state = 'held' AS held, o.since AS logged_at,
            coalesce(o.next_try_at > clock_timestamp(), false) AS waits,
            p.id IS NOT NULL OR c.id IS NOT NULL AS here, coalesce(c.post_id, o.parent_pk) AS parent_pk,
-           coalesce(o.parent_pk, c.post_id) AS home_pk
+           coalesce(o.home_pk, o.parent_pk, c.post_id) AS home_pk
     FROM news_sync_object o
     LEFT JOIN news_post p ON o.entity_table = 'news_post' AND p.id = o.entity_pk
     LEFT JOIN news_comment c ON o.entity_table = 'news_comment' AND c.id = o.entity_pk
@@ -173,7 +173,6 @@ struct Begun {
     parked: bool,
     waits: bool,
     held: bool,
-    /// Of a comment that a run took up without an event: its post then.
     home: Option<PostId>,
 }
 
@@ -182,7 +181,7 @@ fn begun(client: &mut impl GenericClient) -> Result<BTreeMap<Key, Begun>> {
     let mut rows = client.query_raw(
         "SELECT entity_table, entity_pk, presence, event_id, state = 'parked' AS parked, state = 'held' AS held,
                 coalesce(state = 'waiting' AND next_try_at > clock_timestamp(), false) AS waits,
-                CASE WHEN event_id = 0 AND state <> 'discarded' THEN parent_pk END AS home_pk
+                CASE WHEN state <> 'discarded' THEN home_pk END AS home_pk
          FROM news_sync_object",
         none,
     )?;
@@ -211,7 +210,8 @@ fn with_conversation(pending: Pending, begun: &BTreeMap<Key, Begun>) -> Pending 
         recorded: Some(begun.presence),
         standing: if begun.parked && still { Standing::Parked } else { Standing::Ready },
         waits: begun.waits && still,
-        held: begun.held && still,
+        // Until it is tried, whatever has changed of it.
+        held: begun.held,
         ..pending
     }
 }

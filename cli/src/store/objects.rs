@@ -27,6 +27,8 @@ pub struct Mark {
     pub last_id: i64,
     /// Of a comment: its post.
     pub parent: Option<PostId>,
+    /// Of a comment: by which post a shard has it.
+    pub home: Option<PostId>,
     /// What the plan rests on.
     pub basis: Basis,
 }
@@ -48,7 +50,9 @@ struct Columns {
     pks: Vec<i64>,
     last_ids: Vec<i64>,
     parents: Vec<Option<i64>>,
+    homes: Vec<Option<i64>>,
     looks: Vec<bool>,
+    presences: Vec<&'static str>,
 }
 
 impl Columns {
@@ -57,46 +61,74 @@ impl Columns {
         self.pks.push(key.id());
         self.last_ids.push(mark.last_id);
         self.parents.push(mark.parent.map(PostId::get));
+        self.homes.push(mark.home.map(PostId::get));
         self.looks.push(mark.basis == Basis::Look);
+    }
+
+    fn push_with(&mut self, key: Key, mark: Mark, presence: Presence) {
+        self.push(key, mark);
+        self.presences.push(presence_word(presence));
     }
 }
 
 /// Before requests are sent: reads the rows, and commits for every object that is still
 /// wished as the plan says (a row for Present, none for Absent) that a request may be sent.
-/// Nothing is recorded of the others: a newer event speaks for them.
+/// Of the others a newer event speaks, and nothing is recorded but that the plan rested on a look: what was
+/// seen then, no event tells.
 pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<BTreeMap<Key, Object>> {
     let mut transaction = client.transaction()?;
     let objects = load(&mut transaction, works.iter().map(|(work, _)| work.key))?;
-    let (mut columns, mut presences, mut cleared) = (Columns::default(), Vec::new(), Vec::new());
+    let (mut announced, mut overtaken, mut cleared) = <(Columns, Columns, Vec<i64>)>::default();
     for (work, mark) in works {
-        if objects.contains_key(&work.key) != (work.after == Wish::Present) {
-            continue;
-        }
-        columns.push(work.key, *mark);
         // Whatever becomes of the next request, several records are deleted until none is left.
         let is_doubled = work.before == Presence::Doubled;
-        presences.push(presence_word(if is_doubled { Presence::Doubled } else { Presence::Unknown }));
+        let presence = if is_doubled { Presence::Doubled } else { Presence::Unknown };
+        if objects.contains_key(&work.key) != (work.after == Wish::Present) {
+            if mark.basis == Basis::Look {
+                overtaken.push_with(work.key, *mark, presence);
+            }
+            continue;
+        }
+        announced.push_with(work.key, *mark, presence);
         if let (Key::Post(post), true) = (work.key, is_doubled) {
             cleared.push(post.get());
         }
     }
-    announce_all(&mut transaction, &columns, &presences)?;
+    announce_all(&mut transaction, &announced)?;
+    leave_overtaken(&mut transaction, &overtaken)?;
     doubt_comments(&mut transaction, &cleared)?;
     transaction.commit()?;
     Ok(objects)
 }
 
-fn announce_all(client: &mut impl GenericClient, columns: &Columns, presences: &[&str]) -> Result<()> {
+fn announce_all(client: &mut impl GenericClient, columns: &Columns) -> Result<()> {
     client.execute(
-        "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk)
-         SELECT t, pk, presence, 'sent', event_id, parent
-         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) AS u (t, pk, event_id, parent, presence)
+        "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk)
+         SELECT t, pk, presence, 'sent', event_id, parent, home
+         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+              AS u (t, pk, presence, event_id, parent, home)
          ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence, state = 'sent',
              failures = CASE WHEN o.event_id = excluded.event_id THEN o.failures ELSE 0 END,
              since = CASE WHEN o.state = 'discarded' THEN excluded.since ELSE o.since END,
+             home_pk = CASE WHEN o.state = 'discarded' THEN excluded.home_pk ELSE o.home_pk END,
              event_id = excluded.event_id, parent_pk = excluded.parent_pk, next_try_at = NULL,
              updated_at = clock_timestamp()",
-        &[&columns.tables, &columns.pks, &columns.last_ids, &columns.parents, &presences],
+        &[&columns.tables, &columns.pks, &columns.presences, &columns.last_ids, &columns.parents, &columns.homes],
+    )?;
+    Ok(())
+}
+
+fn leave_overtaken(client: &mut impl GenericClient, columns: &Columns) -> Result<()> {
+    if columns.pks.is_empty() {
+        return Ok(());
+    }
+    client.execute(
+        "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, reason)
+         SELECT t, pk, presence, 'waiting', event_id, parent, home, ''
+         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+              AS u (t, pk, presence, event_id, parent, home)
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence",
+        &[&columns.tables, &columns.pks, &columns.presences, &columns.last_ids, &columns.parents, &columns.homes],
     )?;
     Ok(())
 }
@@ -108,8 +140,9 @@ fn doubt_comments(client: &mut impl GenericClient, posts: &[i64]) -> Result<()> 
         return Ok(());
     }
     client.execute(
-        "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, reason)
-         SELECT 'news_comment', id, 'unknown', 'waiting', 0, post_id, '' FROM news_comment WHERE post_id = ANY ($1)
+        "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, reason)
+         SELECT 'news_comment', id, 'unknown', 'waiting', 0, post_id, post_id, ''
+         FROM news_comment WHERE post_id = ANY ($1)
          ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown' WHERE o.presence <> 'doubled'",
         &[&posts],
     )?;
@@ -177,8 +210,8 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
         match fact {
             Fact::Done(_) => done.push(key, mark),
             Fact::Left { presence, end, status, why, .. } => {
-                left.push(key, mark);
-                rest.push(*presence, *end, *status, why);
+                left.push_with(key, mark, *presence);
+                rest.push(*end, *status, why);
             }
         }
     }
@@ -206,34 +239,36 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
     }
     if done.looks.contains(&true) {
         transaction.execute(
-            "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, reason)
-             SELECT t, pk, 'unknown', 'waiting', last_id, parent, ''
-             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[]) AS u (t, pk, last_id, parent, looks),
+            "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, reason)
+             SELECT t, pk, 'unknown', 'waiting', last_id, parent, home, ''
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
+                  AS u (t, pk, last_id, parent, home, looks),
                   LATERAL (SELECT FROM news_modelevent e WHERE e.entity_table = t AND e.entity_pk = pk AND e.synced_at IS NULL
                            ORDER BY e.entity_table, e.entity_pk, e.id LIMIT 1) AS newer
              WHERE looks
              ON CONFLICT (entity_table, entity_pk) DO NOTHING",
-            &[&done.tables, &done.pks, &done.last_ids, &done.parents, &done.looks],
+            &[&done.tables, &done.pks, &done.last_ids, &done.parents, &done.homes, &done.looks],
         )?;
     }
     if !left.pks.is_empty() {
         // Whom trouble left waits from run to run under --every and --follow; whom a newer
         // change overtook, or a stop left, has no trouble to tell of and goes next time.
         transaction.execute(
-            "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, status,
+            "INSERT INTO news_sync_object AS o (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, status,
                  reason, failures, next_try_at)
-             SELECT t, pk, presence, state, event_id, parent, status, reason, failed,
-                 CASE WHEN state = 'waiting' AND failed = 1 THEN clock_timestamp() + $9::float8 * interval '1 second' END
-             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::text[])
-                  AS u (t, pk, event_id, parent, presence, state, status, reason),
+             SELECT t, pk, presence, state, event_id, parent, home, status, reason, failed,
+                 CASE WHEN state = 'waiting' AND failed = 1 THEN clock_timestamp() + $10::float8 * interval '1 second' END
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+                         $8::int[], $9::text[])
+                  AS u (t, pk, event_id, parent, home, presence, state, status, reason),
                   LATERAL (SELECT CASE WHEN state <> 'held' AND reason <> '' THEN 1 ELSE 0 END) AS f (failed)
              ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence, state = excluded.state,
                  event_id = excluded.event_id, parent_pk = excluded.parent_pk, status = excluded.status,
                  reason = excluded.reason, failures = o.failures + excluded.failures, updated_at = clock_timestamp(),
                  next_try_at = CASE WHEN excluded.next_try_at IS NOT NULL THEN clock_timestamp() +
-                     least($9::float8 * power(2, least(o.failures, 30)), $10::float8) * interval '1 second' END",
-            &[&left.tables, &left.pks, &left.last_ids, &left.parents, &rest.presences, &rest.states, &rest.statuses,
-              &rest.reasons, &AGAIN_AFTER.as_secs_f64(), &AGAIN_AFTER_MAX.as_secs_f64()],
+                     least($10::float8 * power(2, least(o.failures, 30)), $11::float8) * interval '1 second' END",
+            &[&left.tables, &left.pks, &left.last_ids, &left.parents, &left.homes, &left.presences, &rest.states,
+              &rest.statuses, &rest.reasons, &AGAIN_AFTER.as_secs_f64(), &AGAIN_AFTER_MAX.as_secs_f64()],
         )?;
     }
     transaction.commit()?;
@@ -254,15 +289,13 @@ pub fn forgive(client: &mut Client, run: i64) -> Result<()> {
 
 #[derive(Default)]
 struct LeftColumns {
-    presences: Vec<&'static str>,
     states: Vec<&'static str>,
     statuses: Vec<Option<i32>>,
     reasons: Vec<String>,
 }
 
 impl LeftColumns {
-    fn push(&mut self, presence: Presence, end: Left, status: Option<u16>, why: &str) {
-        self.presences.push(presence_word(presence));
+    fn push(&mut self, end: Left, status: Option<u16>, why: &str) {
         self.states.push(match end {
             Left::Waiting => "waiting",
             Left::Held => "held",
@@ -278,14 +311,14 @@ impl LeftColumns {
 pub fn each_comment_of(
     client: &mut impl GenericClient,
     posts: &[PostId],
-    mut each: impl FnMut(Key, PostId),
+    mut each: impl FnMut(Key, PostId) -> Result<()>,
 ) -> Result<()> {
     for posts in posts.chunks(POSTS_ASKED_FOR) {
         let posts: Vec<i64> = posts.iter().map(|post| post.get()).collect();
         let mut rows = client.query_raw("SELECT id, post_id FROM news_comment WHERE post_id = ANY ($1)", [&posts])?;
         while let Some(row) = rows.next()? {
             if let (Ok(key), Ok(post)) = (Entity::Comment.key(row.get(0)), PostId::new(row.get(1))) {
-                each(key, post);
+                each(key, post)?;
             }
         }
     }

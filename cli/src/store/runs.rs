@@ -155,17 +155,24 @@ pub struct RunRow {
 }
 
 /// Who was killed is called running until the next run finds it; its lock tells before that.
-const RUN: &str = r#"
-    SELECT id, kind, CASE WHEN status = 'running' AND NOT EXISTS (
-               SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-               WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND l.objsubid = 2
-                 -- Of another role's session not everything is shown.
-                 AND (a.application_name LIKE '% ' || r.pid || '@%') IS NOT FALSE) THEN 'lost' ELSE status END,
+const IS_LOCKED: &str = "EXISTS (
+    SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND l.objsubid = 2
+      -- Of another role's session not everything is shown.
+      AND (a.application_name LIKE '% ' || r.pid || '@%') IS NOT FALSE)";
+
+/// Selects what [`run_row`] reads, of the runs that `which` names.
+fn select(which: &str) -> String {
+    format!(
+        r#"
+    SELECT id, kind, CASE WHEN status = 'running' AND NOT {IS_LOCKED} THEN 'lost' ELSE status END,
            to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
            host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard
-    FROM news_sync_run r"#;
+    FROM news_sync_run r {which}"#
+    )
+}
 
 fn run_row(row: &postgres::Row) -> RunRow {
     RunRow {
@@ -188,20 +195,22 @@ fn run_row(row: &postgres::Row) -> RunRow {
 
 /// Reads the last runs, newest first.
 pub fn last(client: &mut Client, limit: i64) -> Result<Vec<RunRow>> {
-    let rows = client.query(&format!("{RUN} ORDER BY id DESC LIMIT $2"), &[&i64::from(LOCK_CLASS), &limit])?;
+    let rows = client.query(&select("ORDER BY id DESC LIMIT $2"), &[&i64::from(LOCK_CLASS), &limit])?;
     Ok(rows.iter().map(run_row).collect())
 }
 
-/// Runs of the division into shards that is in use: each shard's tell of its part alone.
+/// Runs of the division into shards that is in use, by kind: each shard's tell of its part alone.
 const IN_USE: &str = "
-    SELECT * FROM news_sync_run r WHERE substring(shard FROM '/.*') IS NOT DISTINCT FROM (
-        SELECT substring(shard FROM '/.*') FROM news_sync_run l WHERE l.kind = r.kind ORDER BY id DESC LIMIT 1)";
+    (SELECT r.* FROM (VALUES ('import'), ('sync'), ('full')) AS k (kind)
+     CROSS JOIN LATERAL (SELECT substring(shard FROM '/.*') AS division FROM news_sync_run
+                         WHERE kind = k.kind ORDER BY id DESC LIMIT 1) AS l
+     JOIN news_sync_run r ON r.kind = k.kind AND substring(r.shard FROM '/.*') IS NOT DISTINCT FROM l.division)";
 
 /// Reads the last run of each kind, and of each shard, that did all it was to do.
 pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
-    let sql = format!(
-        "{RUN} WHERE id IN (SELECT max(id) FROM ({IN_USE}) AS r WHERE status = 'done' GROUP BY kind, shard) ORDER BY id"
-    );
+    let sql = select(&format!(
+        "WHERE id IN (SELECT max(id) FROM {IN_USE} AS r WHERE status = 'done' GROUP BY kind, shard) ORDER BY id"
+    ));
     Ok(client.query(&sql, &[&i64::from(LOCK_CLASS)])?.iter().map(run_row).collect())
 }
 
@@ -235,8 +244,8 @@ pub fn numbers(client: &mut impl GenericClient) -> Result<Vec<RunNumbers>> {
                 coalesce((counts ->> 'requests')::bigint, 0), coalesce((counts ->> 'retries')::bigint, 0),
                 coalesce((counts ->> 'throttled_s')::float8, 0)
          FROM news_sync_run
-         WHERE id IN (SELECT max(id) FROM ({IN_USE}) AS r GROUP BY kind, shard
-                      UNION ALL SELECT max(id) FROM ({IN_USE}) AS r WHERE status = 'done' GROUP BY kind, shard)
+         WHERE id IN (SELECT max(id) FROM {IN_USE} AS r GROUP BY kind, shard
+                      UNION ALL SELECT max(id) FROM {IN_USE} AS r WHERE status = 'done' GROUP BY kind, shard)
          ORDER BY id",
     );
     let rows = client.query(&sql, &[])?;
@@ -254,13 +263,13 @@ pub fn numbers(client: &mut impl GenericClient) -> Result<Vec<RunNumbers>> {
     Ok(rows.iter().map(numbers).collect())
 }
 
-/// Thins the history of syncs: at most so many are kept, and the last good one. Somebody
+/// Thins the history: at most so many are kept, and the last good one of each kind and shard. Somebody
 /// who follows every change makes thousands a day.
 fn thin(client: &mut impl GenericClient, newest: i64) -> Result<()> {
     if newest % THIN_EVERY == 0 {
         client.execute(
-            "DELETE FROM news_sync_run WHERE kind = 'sync' AND id <= $1
-               AND id IS DISTINCT FROM (SELECT max(id) FROM news_sync_run WHERE kind = 'sync' AND status = 'done')",
+            "DELETE FROM news_sync_run WHERE id <= $1
+               AND id NOT IN (SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind, shard)",
             &[&(newest - RUNS_KEPT)],
         )?;
     }
@@ -285,6 +294,9 @@ pub fn now(client: &mut Client) -> Result<std::time::SystemTime> {
 
 /// Says whether a run was under way at any time since `begun`.
 pub fn any_since(client: &mut Client, begun: std::time::SystemTime) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT FROM news_sync_run WHERE kind <> 'import' AND (finished_at IS NULL OR finished_at >= $1))";
-    Ok(client.query_one(sql, &[&begun])?.get(0))
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM news_sync_run r
+                        WHERE kind <> 'import' AND (finished_at >= $2 OR (finished_at IS NULL AND {IS_LOCKED})))"
+    );
+    Ok(client.query_one(&sql, &[&i64::from(LOCK_CLASS), &begun])?.get(0))
 }

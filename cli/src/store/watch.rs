@@ -23,28 +23,6 @@ pub enum Watch {
     },
 }
 
-impl Watch {
-    /// Says whether a run may find something to do. `before` is what was pending before the last run,
-    /// and what came of that: what is still exactly the same was left by it, and what is due as well
-    /// where it found nothing to try (it is another shard's, which is not at work).
-    pub fn calls(&self, before: Option<&(Watch, Turn)>) -> bool {
-        match (self, before) {
-            (Watch::Nothing, _) => false,
-            (Watch::Something { .. }, None) | (Watch::Something { due: (1.., _), .. }, Some((_, Turn::Worked))) => true,
-            (Watch::Something { .. }, Some((before, _))) => before != self,
-        }
-    }
-}
-
-/// What came of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// It had something to try.
-    Worked,
-    /// It had not.
-    Idle,
-}
-
 /// One probe of the partial index: the order keeps the planner from reading the whole log
 /// where it believes that unsynced events are many.
 const ANY: &str = "SELECT FROM news_modelevent WHERE synced_at IS NULL ORDER BY entity_table, entity_pk, id LIMIT 1";
@@ -90,32 +68,5 @@ impl Watcher {
         }
         let row = self.client.query_one(&self.what, &[])?;
         Ok(Watch::Something { events: (row.get(0), row.get(1)), parked: row.get(2), due: (row.get(3), row.get(4)) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_is_called_for_what_the_last_one_did_not_leave() {
-        let some = |n: i64, due: i64| {
-            let (events, due) = ((n, n.to_string()), (due, due.to_string()));
-            Watch::Something { events, parked: 0, due }
-        };
-        for (before, now, calls) in [
-            (None, Watch::Nothing, false),
-            (None, some(1, 0), true),
-            (Some((some(1, 0), Turn::Worked)), some(1, 0), false),
-            (Some((some(1, 0), Turn::Worked)), some(2, 0), true),
-            (Some((some(2, 0), Turn::Worked)), some(1, 0), true),
-            (Some((some(1, 0), Turn::Worked)), some(1, 1), true),
-            (Some((some(1, 1), Turn::Worked)), some(1, 1), true),
-            (Some((some(1, 1), Turn::Idle)), some(1, 1), false),
-            (Some((some(1, 1), Turn::Idle)), some(1, 2), true),
-            (Some((some(1, 0), Turn::Worked)), Watch::Nothing, false),
-        ] {
-            assert_eq!(now.calls(before.as_ref()), calls, "{before:?} {now:?}");
-        }
     }
 }

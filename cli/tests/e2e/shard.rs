@@ -157,26 +157,49 @@ fn follow_and_shard_go_together_and_full_does_not() {
 
 #[test]
 fn a_worker_rests_while_what_is_due_is_another_shards() {
-    let mut pair = Pair::new([]);
-    // Comment 900 of post 2, which a run without shards did not end with.
+    let mut pair = Pair::new(["--reject-text", "refuse me"]);
+    // Comment 900 of post 2, which a run without shards did not end with; and one that waits for its post, which is parked.
     pair.edit(
-        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk)
-         VALUES ('news_comment', 900, 'unknown', 'waiting', 0, 2)",
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk)
+         VALUES ('news_comment', 900, 'unknown', 'waiting', 0, 2, 2);
+         INSERT INTO news_post (id, user_id, title, body) VALUES (901, 1, 'refuse me', 'b');
+         INSERT INTO news_comment (id, post_id, name, email, body) VALUES (901, 901, 'n', 'e', 'b')",
     );
     let worker = pair.news.spawn(["sync", "--follow", "--shard", "1/2"]);
+    wait_until("one is held", || pair.number("SELECT count(*) FROM news_sync_object WHERE state = 'held'") == 1);
+    let runs = "SELECT count(*) FROM news_sync_run";
+    // Each of its own changes is a run, after which it looks at the others' once more.
     for n in 0..3 {
         pair.edit(&format!("UPDATE news_post SET title = 'new {n}' WHERE id = 1"));
-        wait_until("that is sent", || pair.unsynced() == 0);
+        wait_until("that is sent", || pair.unsynced() == 2);
     }
-    // Each of its runs is a session of its own; three commands are some more.
+    let before = pair.number(runs);
     let sessions = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
-    let before = pair.number(sessions);
+    let sessions_before = pair.number(sessions);
     for _ in 0..3 {
         pair.news.run(["db", "status"]).ok();
     }
-    let more = pair.number(sessions) - before;
-    assert!(more < 15, "{more} sessions");
+    // What was under way may end; three commands have sessions of their own.
+    let more = pair.number(sessions) - sessions_before;
+    assert!(pair.number(runs) - before <= 1 && more < 15, "{} runs, {more} sessions", pair.number(runs) - before);
     drop(worker);
     shard(&pair, "2/2").ok();
-    assert_eq!(pair.number("SELECT count(*) FROM news_sync_object"), 0);
+    assert_eq!(pair.number("SELECT count(*) FROM news_sync_object WHERE entity_pk = 900"), 0);
+}
+
+#[test]
+fn a_comment_that_moves_stays_with_its_shard_until_it_is_done() {
+    let mut pair = Pair::new(["--latency", "500ms"]);
+    pair.edit(
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk)
+         VALUES ('news_comment', 1, 'unknown', 'waiting', 0, 1, 1);
+         UPDATE news_comment SET post_id = 2, name = 'moved' WHERE id = 1",
+    );
+    let first = start(&pair, "1/2");
+    // It is post 2's by now; but it is talked about.
+    assert_eq!(shard(&pair, "2/2").ok().json()["requests"], 0);
+    first.wait().ok();
+    pair.fake.set_faults("{}");
+    assert_eq!(ids(&pair.sent(), "comments"), [1, 1], "a GET and a PUT");
+    pair.diff(0);
 }

@@ -104,7 +104,7 @@ impl Session {
         if !self.is_idle() {
             return Next::Wait(None);
         }
-        self.tell_of_stray();
+        self.tell_of_strays();
         self.ready.clear();
         self.timers.clear();
         self.suspended.clear();
@@ -118,6 +118,9 @@ impl Session {
             if self.items[place].prepared {
                 self.leave(place, Left::Waiting, now);
             }
+        }
+        if let Some(warning) = self.warnings.pop_front() {
+            return Next::Warn(warning);
         }
         if self.facts.is_empty() { Next::Finished } else { self.record() }
     }

@@ -289,14 +289,18 @@ impl Session {
         self.suspended.retain(|(place, ..)| has_errand(*place));
     }
 
-    /// Takes note of a stray that nobody will remove any more, if there is one.
-    pub(super) fn tell_of_stray(&mut self) {
-        if !matches!(self.summary.stop, Some(Stop::OwnIds { removed: Removed::Yes, .. })) {
-            return;
-        }
-        let mut strays = self.items.iter().filter_map(|item| Some((item.work.key, item.errand.stray()?)));
-        if let Some((key, named)) = strays.next() {
-            self.stop(Stop::OwnIds { key, named: String::from(named), removed: Removed::No });
+    /// Tells of strays that nobody will remove any more: the first with the stop that they are the reason of.
+    pub(super) fn tell_of_strays(&mut self) {
+        for place in 0..self.items.len() {
+            let item = &mut self.items[place];
+            let errand = core::mem::replace(&mut item.errand, Errand::Talk);
+            let Some(named) = errand.stray().map(String::from) else { continue };
+            let key = item.work.key;
+            if matches!(self.summary.stop, Some(Stop::OwnIds { removed: Removed::Yes, .. })) {
+                self.stop(Stop::OwnIds { key, named, removed: Removed::No });
+            } else {
+                self.warnings.push_back(Warning::Stray { key, named });
+            }
         }
     }
 

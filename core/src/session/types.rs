@@ -70,8 +70,8 @@ pub struct Request {
 pub enum Loaded {
     /// It is, or it is not needed.
     Ready,
-    /// It should be at the target and is no longer at the master: a newer event says so,
-    /// which the next run sees.
+    /// It should be at the target and is no longer at the master, or it should not and is there again: a newer
+    /// event says so, which the next run sees.
     Overtaken,
 }
 
@@ -137,6 +137,14 @@ pub enum Warning {
     /// TARGETS 5.
     #[error("the target keeps {0} with other content than it was sent")]
     StoredDifferently(Key),
+    /// TARGETS 5, and the run ended before that could be looked into.
+    #[error("the target may have created {key} as {named}: look at that object there")]
+    Stray {
+        /// What was sent.
+        key: Key,
+        /// The id that the answer named.
+        named: String,
+    },
 }
 
 /// Why a run stopped before its plan was through.

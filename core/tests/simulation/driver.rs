@@ -353,11 +353,19 @@ impl World {
             let clears = before_sent == Presence::Doubled;
             let kept = if self.setup.flaw == Some(Flaw::ForgetsDoubled) { Presence::Unknown } else { before_sent };
             let row = self.master.prepare(*key, kept, merged);
-            if clears && row != Row::Gone {
+            if clears {
                 self.clearing.insert(*key);
-                if let (Key::Post(post), true) = (*key, self.setup.flaw != Some(Flaw::DoubtsNoComments)) {
-                    self.master.doubt_comments(post);
+            }
+            let looks = run.basis == Basis::Look || merged.events == 0;
+            if looks {
+                self.strangers.remove(key);
+            }
+            if row == Row::Overtaken {
+                if looks && self.setup.flaw != Some(Flaw::ForgetsOvertaken) {
+                    self.master.leave_overtaken(*key, kept, merged);
                 }
+            } else if let (Key::Post(post), true) = (*key, clears && self.setup.flaw != Some(Flaw::DoubtsNoComments)) {
+                self.master.doubt_comments(post);
             }
             if self.setup.flaw == Some(Flaw::NoPreSendRow) {
                 match before {
@@ -366,7 +374,7 @@ impl World {
                 };
             }
             match row {
-                Row::Gone => loaded.push((*key, Loaded::Overtaken)),
+                Row::Overtaken => loaded.push((*key, Loaded::Overtaken)),
                 Row::There(_) | Row::NotNeeded => {
                     run.unrecorded.insert(*key);
                     loaded.push((*key, Loaded::Ready));

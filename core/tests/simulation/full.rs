@@ -12,8 +12,8 @@ use crate::rules::Broken;
 use crate::target::Column;
 use crate::world::{Event, World};
 
-/// Ids that no row has: strangers at the target get these.
-const STRANGE_IDS: [i64; 2] = [8, 9];
+/// Strangers at the target get these ids, as a row does now and then.
+pub const STRANGE_IDS: [i64; 2] = [8, 9];
 
 /// What a full sync has seen at first.
 #[derive(Debug)]
@@ -58,6 +58,7 @@ impl World {
         let Ok(key) = like.entity().key(id) else { return };
         if self.target.count(key) == 0 && self.target.copy(like, key) {
             self.note(|| format!("behind our back {key} appears"));
+            self.strangers.insert(key);
             self.damaged(key);
         }
     }

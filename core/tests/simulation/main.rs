@@ -33,7 +33,7 @@ use world::{Stats, World};
 /// Enough for CI, in well under a minute on two cores.
 const SCHEDULES: u64 = 100_000;
 /// A flaw shows within so many schedules.
-const FLAWED_SCHEDULES_MAX: u64 = 50_000;
+const FLAWED_SCHEDULES_MAX: u64 = 200_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
@@ -145,4 +145,5 @@ caught! {
     catches_forgetting_what_is_cleared: ForgetsDoubled,
     catches_taking_comments_of_a_cleared_post_for_there: DoubtsNoComments,
     catches_believing_events_that_a_look_has_overtaken: BelievesOldEvents,
+    catches_forgetting_what_is_overtaken: ForgetsOvertaken,
 }

@@ -48,6 +48,8 @@ pub struct Master {
     pub epoch: u64,
     /// The run that holds it.
     pub lock: Option<usize>,
+    /// Ids that rows may have besides the first few.
+    pub more_ids: &'static [i64],
     versions: u64,
 }
 
@@ -75,7 +77,8 @@ pub enum Row {
     There(Object),
     /// A DELETE needs none.
     NotNeeded,
-    Gone,
+    /// It is gone, or here again: a newer event exists.
+    Overtaken,
 }
 
 /// Which events a "done" marks.
@@ -148,8 +151,10 @@ impl Master {
     }
 
     fn absent(&self, rng: &mut Rng, entity: Entity, ids: i64) -> Option<i64> {
-        let free: Vec<i64> =
-            (1..=ids).filter(|id| entity.key(*id).is_ok_and(|key| !self.rows.contains_key(&key))).collect();
+        let free: Vec<i64> = (1..=ids)
+            .chain(self.more_ids.iter().copied())
+            .filter(|id| entity.key(*id).is_ok_and(|key| !self.rows.contains_key(&key)))
+            .collect();
         rng.pick(&free)
     }
 
@@ -277,17 +282,25 @@ impl Master {
     }
 
     /// The transaction before sending, for one object: says that a request may be under
-    /// way, and loads the row. Where that is gone, nothing is written.
+    /// way, and loads the row. Where a newer event exists, nothing is written.
     pub fn prepare(&mut self, key: Key, before: Presence, merged: &Merged) -> Row {
         let row = match (merged.change.after, self.rows.get(&key)) {
-            (Wish::Present, None) => return Row::Gone,
+            (Wish::Present, None) | (Wish::Absent, Some(_)) => return Row::Overtaken,
             (Wish::Present, Some(object)) => Row::There(object.clone()),
-            (Wish::Absent, _) => Row::NotNeeded,
+            (Wish::Absent, None) => Row::NotNeeded,
         };
         let (state, event_id, parent) = (State::Sent, merged.last_id, self.parent_at(key));
         let presence = if before == Presence::Doubled { before } else { Presence::Unknown };
         self.remembered.insert(key, Remembered { presence, state, event_id, parent });
         row
+    }
+
+    /// In the same transaction, of an object that a newer event has overtaken: that does not tell what a look has seen.
+    pub fn leave_overtaken(&mut self, key: Key, before: Presence, merged: &Merged) {
+        let presence = if before == Presence::Doubled { before } else { Presence::Unknown };
+        let (state, event_id, parent) = (State::Waiting, merged.last_id, self.parent_at(key));
+        let row = Remembered { presence, state, event_id, parent };
+        self.remembered.entry(key).or_insert(row).presence = presence;
     }
 
     /// In the same transaction, where a post is cleared: its comments may go with it.

@@ -30,12 +30,23 @@ pub enum Flaw {
     DoubtsNoComments,
     /// What events say is believed, though a look has overtaken them.
     BelievesOldEvents,
+    /// What a look has seen of an object is forgotten where a newer event overtakes it.
+    ForgetsOvertaken,
 }
 
 impl Flaw {
     /// Says whether it shows only where others damage the target, and full syncs repair it.
     fn is_of_full_syncs(self) -> bool {
-        matches!(self, Flaw::ForgetsDoubled | Flaw::DoubtsNoComments | Flaw::BelievesOldEvents)
+        match self {
+            Flaw::ForgetsDoubled | Flaw::DoubtsNoComments | Flaw::BelievesOldEvents | Flaw::ForgetsOvertaken => true,
+            Flaw::NoPreSendRow
+            | Flaw::TimeoutIsNotSent
+            | Flaw::MarksAll
+            | Flaw::NoSettle
+            | Flaw::RecordsAfterLockLost
+            | Flaw::NoLease
+            | Flaw::NoGate => false,
+        }
     }
 }
 

@@ -139,6 +139,9 @@ impl World {
         self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
         if self.setup.column.keeps() {
             let count = self.target.count(key);
+            if count > 1 && self.strangers.remove(&key) {
+                self.doubled.insert(key);
+            }
             hold!(count <= 1 || self.doubled.contains(&key), "{key} is there {count} times");
         }
         Ok(answer)

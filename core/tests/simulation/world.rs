@@ -10,7 +10,7 @@ use news_core::session::{Fact, Left, Listing};
 use news_core::{Entity, Key};
 
 use crate::driver::{Arrival, Job, Run};
-use crate::full::Looked;
+use crate::full::{Looked, STRANGE_IDS};
 use crate::master::Master;
 use crate::net::Weather;
 use crate::rng::Rng;
@@ -123,6 +123,8 @@ pub struct World {
     pub doubled: BTreeSet<Key>,
     /// Of these, those that a run has begun to clear.
     pub clearing: BTreeSet<Key>,
+    /// Objects that others have made at the target, and no full sync has begun with: a create meets them.
+    pub strangers: BTreeSet<Key>,
 }
 
 /// Where a target's own ids begin: so that they come to be those of objects here, or never.
@@ -136,7 +138,10 @@ impl World {
         let mut rng = Rng::new(seed);
         let until = rng.ms(500, 30_000);
         let setup = Setup::any(flaw, &mut rng);
-        let master = Master::imported(&mut rng);
+        let mut master = Master::imported(&mut rng);
+        if setup.damaged {
+            master.more_ids = &STRANGE_IDS;
+        }
         let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
         let target = Target::equal_to(&master, setup.column, made);
         let weather = Weather::any(&mut rng, until);
@@ -164,6 +169,7 @@ impl World {
             spoilt: BTreeSet::new(),
             doubled: BTreeSet::new(),
             clearing: BTreeSet::new(),
+            strangers: BTreeSet::new(),
             rng,
         };
         world.first_events(until);
@@ -301,7 +307,8 @@ impl World {
     /// What has to hold when a fact was recorded, of an object that `before` was recorded of.
     pub fn recorded(&mut self, fact: &Fact, before: Option<Presence>) -> Checked {
         let key = fact.key();
-        if matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) {
+        // Created and deleted is nothing, whatever stranger is there.
+        if matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) && !self.strangers.contains(&key) {
             self.spoilt.remove(&key);
         }
         let is_renewed = matches!(fact, Fact::Done(_)) && before == Some(Presence::Doubled);
@@ -312,7 +319,8 @@ impl World {
         }
         match fact {
             // Others may have changed it since it was sent.
-            Fact::Done(_) if self.damaged.contains(&key) || self.doubled.contains(&key) => {}
+            Fact::Done(_) if [&self.damaged, &self.doubled, &self.strangers].iter().any(|keys| keys.contains(&key)) => {
+            }
             // What takes effect later is looked at in the end.
             Fact::Done(_) if !self.setup.lag.is_zero() => {}
             Fact::Done(_) if self.setup.column != Column::Pretends && !self.master.is_pending(key) => {
@@ -323,7 +331,7 @@ impl World {
             }
             Fact::Left { end: Left::Parked, status, why, .. } => {
                 // What others have left of it is in the way of a create.
-                let excused = self.refused.contains(&key) || self.doubled.contains(&key);
+                let excused = [&self.refused, &self.doubled, &self.strangers].iter().any(|keys| keys.contains(&key));
                 hold!(excused, "{key} is parked: {status:?} {why}");
             }
             Fact::Done(_) | Fact::Left { .. } => {}

@@ -18,7 +18,14 @@ fn nobody_waits_for_an_import_that_waits() {
     let mut reader = db.client();
     reader.batch_execute("SET statement_timeout = '1s'").unwrap();
     let waits = |reader: &mut postgres::Client| {
-        reader.query("SELECT FROM pg_stat_activity WHERE application_name = 'news bulk'", &[]).unwrap().len() == 1
+        reader
+            .query(
+                "SELECT FROM pg_stat_activity WHERE application_name = 'news bulk' AND datname = current_database()",
+                &[],
+            )
+            .unwrap()
+            .len()
+            == 1
     };
     wait_until("it waits", || waits(&mut reader));
     for _ in 0..5 {

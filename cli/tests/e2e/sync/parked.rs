@@ -239,6 +239,9 @@ fn what_waits_for_an_operator_is_no_lag() {
     assert_eq!((&status["pending"], &status["oldest_s"]), (&json!(2), &Value::Null), "{status}");
     pair.news.run(["status", "--check"]).expect_code(1);
     pair.news.run(["status", "--check", "--max-lag", "1ms"]).ok();
+    // Nor is it where it is edited meanwhile.
+    pair.edit("UPDATE news_comment SET body = 'edited' WHERE id = 900");
+    pair.news.run(["status", "--check", "--max-lag", "1ms"]).ok();
     pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
     pair.news.run(["status", "--check", "--max-lag", "1ms"]).expect_code(1);
 }

@@ -168,6 +168,18 @@ fn a_wish_to_stop_ends_the_removing() {
 }
 
 #[test]
+fn a_stray_is_told_of_though_the_run_was_stopped_before() {
+    let mut strays = BTreeSet::new();
+    let mut scene = scene(many("posts", 2..=5, Absent, Wish::Present)).jobs(4);
+    // While the first create is under way.
+    scene.interrupt_after = Some(1);
+    let played = scene.play(counting(&mut strays, |_| None));
+    assert_eq!((played.requests.len(), played.summary.stop), (1, Some(Stop::Asked)));
+    let (key, named) = ("posts/2".parse().unwrap(), String::from("1001"));
+    assert_eq!(played.warnings, [Warning::Stray { key, named }]);
+}
+
+#[test]
 fn nothing_is_deleted_to_be_made_anew_before_the_target_has_shown_that_it_keeps_ids() {
     let doubled = || many("posts", 1..=5, Presence::Doubled, Wish::Present);
     let mut records: BTreeMap<i64, u32> = (1..=5).map(|id| (id, 2)).collect();
