@@ -8,7 +8,7 @@
 mod again;
 mod first;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use news_core::diff::{Counts, Kind as DifferenceKind};
@@ -63,6 +63,8 @@ pub struct Comparison {
     pub counts: BTreeMap<Entity, Counts>,
     /// Objects with pending changes in the first pass's snapshot.
     pub pending: Vec<Pending>,
+    /// Objects that differed at first, and then no longer.
+    pub settled: Vec<Key>,
 }
 
 /// Who may change the other side while it is looked at.
@@ -95,9 +97,14 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
     let mut snapshot = rows::snapshot(client)?;
     let (mut comparison, mut suspicious) = first::look(&mut snapshot, sides).inspect_err(|_| rows::cancel(&token))?;
     snapshot.commit()?;
+    let suspects: Vec<Key> = suspicious.keys().copied().collect();
     for look in 1..=LOOKS_MAX {
         if suspicious.is_empty() {
             break;
+        }
+        if sides.beside == Beside::Runs && is_unexplained(&suspicious, &comparison.pending) {
+            // What a run has sent may take effect a little later than it was acknowledged.
+            sides.signals.pause(runs::settled_in(client)?)?;
         }
         log::debug!("looking again at {} objects that differ", suspicious.len());
         let begun = runs::now(client)?;
@@ -112,7 +119,15 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
         suspicious = comparison.differences.iter().map(|difference| (difference.key, difference.kind)).collect();
         sides.signals.pause(BETWEEN_LOOKS)?;
     }
+    let differ: BTreeSet<Key> = comparison.differences.iter().map(|difference| difference.key).collect();
+    comparison.settled = suspects.into_iter().filter(|key| !differ.contains(key)).collect();
     Ok(comparison)
+}
+
+/// Says whether something differs that no pending change explains.
+fn is_unexplained(suspicious: &Suspicious, pending: &[Pending]) -> bool {
+    let pending: BTreeSet<Key> = pending.iter().map(|pending| pending.key).collect();
+    suspicious.keys().any(|key| !pending.contains(key))
 }
 
 /// Tells the screen how long a listing is.

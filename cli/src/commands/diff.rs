@@ -1,5 +1,6 @@
 //! `news diff`: compares both sides.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,7 +48,9 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     match &args.output {
         Some(path) if path != Path::new("-") => {
             // Like any file of the user's, within the umask.
-            files::replace(path, 0o666, |out| render::render(&report, format, page_of_file(ui), out))?;
+            // Whoever has kept others from reading it means the next report, too.
+            let mode = path.metadata().map_or(0o666, |data| data.permissions().mode() & 0o666);
+            files::replace(path, mode, |out| render::render(&report, format, page_of_file(ui), out))?;
         }
         Some(_) | None => ui.report(|out| render::render(&report, format, ui.page(), out))?,
     }

@@ -69,7 +69,7 @@ struct Repair {
     comparison: Comparison,
     plan: Plan,
     marks: BTreeMap<Key, Mark>,
-    /// Objects that are equal, and that a change or a conversation is still recorded of.
+    /// Objects that are equal, and that a change or a conversation is still recorded of, or may be.
     equal: Vec<Key>,
 }
 
@@ -82,6 +82,10 @@ impl Repair {
         marks.extend(send::marks(&unfinished));
         for mark in marks.values_mut() {
             mark.basis = Basis::Look;
+        }
+        // A row that came in between, and is equal to what was there already: its event does not know that.
+        for key in &comparison.settled {
+            marks.entry(*key).or_insert(Mark { last_id: 0, parent: None, home: None, basis: Basis::Look });
         }
         let planned: BTreeSet<Key> = plan.works().iter().map(|work| work.key).collect();
         let equal = marks.keys().filter(|key| !planned.contains(key)).copied().collect();

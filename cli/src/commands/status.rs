@@ -1,10 +1,10 @@
 //! `news status`: what is pending, parked and locked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use news_core::Entity;
 use news_core::plan::{Standing, Tally};
+use news_core::{Entity, Key};
 use postgres::Client;
 
 use crate::args::Status;
@@ -42,12 +42,19 @@ pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
 /// Reads it all.
 pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<StatusReport> {
     let (mut pending, mut events, mut since) = (0, 0, None::<SystemTime>);
+    let oldest = |since: Option<SystemTime>, one: SystemTime| Some(since.map_or(one, |since| since.min(one)));
+    let (mut posts, mut held) = (BTreeSet::new(), Vec::new());
     let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
     let mut count = |one: Pending| {
         pending += 1;
         events += one.merged.events;
-        if one.standing == Standing::Ready && !one.held {
-            since = Some(since.map_or(one.since, |since| since.min(one.since)));
+        if let Key::Post(post) = one.key {
+            posts.insert(post);
+        }
+        if one.standing == Standing::Ready && one.held {
+            held.push((one.parent, one.since));
+        } else if one.standing == Standing::Ready {
+            since = oldest(since, one.since);
         }
         if one.standing == Standing::Ready {
             tallies.entry(one.key.entity()).or_default().add(one.work().action());
@@ -55,6 +62,10 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
     };
     change_log::each_pending(client, &mut count)?;
     change_log::unfinished(client)?.into_iter().for_each(count);
+    // Whose post has arrived meanwhile is held by nobody.
+    for (_, one) in held.into_iter().filter(|(parent, _)| parent.is_some_and(|post| !posts.contains(&post))) {
+        since = oldest(since, one);
+    }
     let now = runs::now(client)?;
     let oldest = since.map(|since| now.duration_since(since).unwrap_or_default());
     let left = left::left(client, LEFT_MAX)?;

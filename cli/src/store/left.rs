@@ -123,7 +123,8 @@ pub fn discard(client: &mut Client, keys: &[Key]) -> Result<Discarded> {
 }
 
 /// Lists the comments that a run would send, of a post that it would have to create at the target before: one
-/// that was created since the last sync, or that is known not to be there.
+/// that was created since the last sync, or that is known not to be there. Where that is not known, those that
+/// were held for it.
 fn comments_without(client: &mut impl GenericClient, post: PostId) -> Result<Vec<Key>> {
     let rows = client.query(
         "SELECT c.id FROM news_comment c
@@ -135,7 +136,9 @@ fn comments_without(client: &mut impl GenericClient, post: PostId) -> Result<Vec
            AND ('CREATED' = (SELECT type FROM news_modelevent
                              WHERE entity_table = 'news_post' AND entity_pk = $1 AND synced_at IS NULL ORDER BY id LIMIT 1)
                 OR EXISTS (SELECT FROM news_sync_object
-                           WHERE entity_table = 'news_post' AND entity_pk = $1 AND presence IN ('absent', 'doubled')))
+                           WHERE entity_table = 'news_post' AND entity_pk = $1 AND presence = 'absent')
+                OR EXISTS (SELECT FROM news_sync_object
+                           WHERE entity_table = 'news_comment' AND entity_pk = c.id AND state = 'held'))
          ORDER BY c.id",
         &[&post.get()],
     )?;
@@ -158,12 +161,13 @@ fn discard_one(client: &mut impl GenericClient, key: Key) -> Result<Option<u64>>
     if events + begun == 0 {
         return Ok(None);
     }
-    // The target has it or not, whatever the log says from now on: the next change asks.
+    // The target has it or not, whatever the log says from now on: the next change asks, or clears.
     client.execute(
         "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
          VALUES ($1, $2, 'unknown', 'discarded', 0)
-         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = 'unknown', state = 'discarded', status = NULL,
-             reason = NULL, failures = 0, next_try_at = NULL",
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET state = 'discarded', status = NULL, reason = NULL,
+             failures = 0, next_try_at = NULL,
+             presence = CASE news_sync_object.presence WHEN 'doubled' THEN 'doubled' ELSE 'unknown' END",
         &[&table, &pk],
     )?;
     Ok(Some(events))

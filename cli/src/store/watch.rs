@@ -28,7 +28,7 @@ pub enum Watch {
 const ANY: &str = "SELECT FROM news_modelevent WHERE synced_at IS NULL ORDER BY entity_table, entity_pk, id LIMIT 1";
 
 /// What a full sync did not end with. The table is small.
-const LEFT: &str = "SELECT FROM news_sync_object WHERE state IN ('sent', 'waiting') LIMIT 1";
+const LEFT: &str = "SELECT FROM news_sync_object WHERE state IN ('sent', 'waiting', 'held') LIMIT 1";
 
 /// Costs what is pending; asked only when something is.
 const WHAT: &str = "
@@ -38,7 +38,7 @@ const WHAT: &str = "
          (SELECT count(*) AS n,
                  coalesce(sum(hashint8extended(entity_pk, hashtext(entity_table))::numeric), 0)::text AS hash
           FROM news_sync_object o
-          WHERE state IN ('sent', 'waiting') AND coalesce(next_try_at <= clock_timestamp(), NOT EXISTS (
+          WHERE state IN ('sent', 'waiting', 'held') AND coalesce(next_try_at <= clock_timestamp(), NOT EXISTS (
               SELECT FROM news_modelevent e
               WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL))) AS due";
 

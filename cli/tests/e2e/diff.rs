@@ -1,5 +1,7 @@
 //! `news diff`: every kind of difference, told apart from what is pending, and trouble never as 1.
 
+use std::os::unix::fs::PermissionsExt;
+
 use std::net::TcpListener;
 
 use rustix::process::Signal;
@@ -261,6 +263,10 @@ fn a_file_gets_the_report_whole_or_stays_as_it_was() {
     assert_eq!(appending.status().unwrap().code(), Some(1));
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("before\n") && text.contains("master"), "{text}");
+    // Who alone may read it stays who alone may read it.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    pair.news.run(["diff", "--output", path]).expect_code(1);
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     // No file in the place of a device, and no report of half a comparison.
     pair.news.run(["diff", "--output", "/dev/null"]).expect_code(1);
     pair.news.run(["diff", "--output", "/dev/full"]).expect_code(74);

@@ -114,6 +114,29 @@ fn follow_leaves_a_parked_object_alone_until_somebody_changes_or_retries_it() {
     stop(sync);
 }
 
+/// A full sync has no events, and a run that is stopped right behind the post leaves its comments held.
+#[test]
+fn follow_takes_up_what_nothing_holds_any_more() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let (_target, url) = target(&news, &[]);
+    let post = add_post(&db, "title");
+    news.run(["--target-url", &url, "sync"]).ok();
+    let held = format!(
+        "INSERT INTO news_comment (id, post_id, name, email, body) VALUES (1, {post}, 'n', 'e', 'b');
+         DELETE FROM news_modelevent;
+         INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, reason, since)
+         VALUES ('news_comment', 1, 'unknown', 'held', 0, {post}, {post}, 'waits for posts/{post}', now() - interval '1 h')"
+    );
+    db.client().batch_execute(&held).unwrap();
+    // Nor is it excused from the lag.
+    news.run(["status", "--check", "--max-lag", "15m"]).expect_code(1);
+    let sync = news.spawn(["--target-url", &url, "sync", "--follow"]);
+    wait_until("it is sent", || number(&db, "SELECT count(*) FROM news_sync_object") == 0);
+    assert_eq!(count(&url, "comments"), 1);
+    stop(sync);
+}
+
 #[test]
 fn repeated_runs_let_a_failing_object_wait_and_a_run_by_hand_does_not() {
     let db = Db::new();

@@ -201,3 +201,13 @@ fn a_target_with_ids_of_its_own_is_refused_and_nothing_is_left_there() {
     pair.sync([]).expect_code(4);
     assert_eq!(pair.fake.http().get("/db").json(), before);
 }
+
+#[test]
+fn what_takes_effect_a_moment_after_it_was_acknowledged_is_no_drift() {
+    let mut pair = Pair::new(["--late-acks", "1s"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id <= 3");
+    assert_eq!(pair.sync(["--verify"]).ok().json()["drift"], json!(0));
+    pair.edit("UPDATE news_post SET title = 'y' WHERE id <= 3");
+    pair.sync([]).ok();
+    pair.diff(0);
+}

@@ -94,10 +94,18 @@ impl World {
     /// Looks again at what differed, and starts the run on what still does.
     pub fn look_again(&mut self) -> Result<Option<usize>, Broken> {
         let Some(looked) = self.looked.take() else { return Ok(None) };
-        let pending = looked.merged.clone();
+        let none = Merged {
+            change: Change { before: Presence::Unknown, after: Wish::Absent },
+            first_id: 0,
+            last_id: 0,
+            events: 0,
+        };
+        // A row that came in between may be equal to what was there already.
+        let mut pending: BTreeMap<Key, Merged> = looked.suspicious.iter().map(|key| (*key, none)).collect();
+        pending.extend(looked.merged.iter().map(|(key, merged)| (*key, *merged)));
         let reading = self.compare(looked);
         self.damaged.clear();
-        // Whoever is pending and not planned is as wished already.
+        // Whoever is pending, or differed at first, and is not planned, is as wished already.
         let planned: BTreeSet<Key> = reading.plan.works().iter().map(|work| work.key).collect();
         for (key, merged) in pending.iter().filter(|(key, _)| !planned.contains(key)) {
             self.master.record(&Fact::Done(*key), merged, Basis::Look, Marks::Read);

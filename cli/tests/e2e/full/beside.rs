@@ -27,6 +27,22 @@ fn a_row_that_is_there_again_between_its_looks_is_asked_for() {
     }
 }
 
+/// The first look finds an extra, the second finds a row that is equal to it.
+#[test]
+fn a_row_that_is_made_equal_between_its_looks_is_asked_for() {
+    let mut pair = Pair::new(["--mode", "duplicates", "--latency", "300ms"]);
+    pair.fake.http().send("POST", "/posts", r#"{"id": 101, "userId": 1, "title": "t", "body": "b"}"#);
+    pair.sent();
+    let running = pair.news.spawn(["sync", "--full"]);
+    pair.wait_for_requests(3);
+    pair.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (101, 1, 't', 'b')");
+    running.wait().ok();
+    pair.fake.set_faults("{}");
+    pair.sync([]).ok();
+    pair.diff(0);
+    assert_eq!(pair.fake.counts()["posts"]["101"]["creates"], 1);
+}
+
 #[test]
 fn a_comparison_that_fails_is_in_the_history_and_the_metrics() {
     let pair = Pair::new([]);

@@ -1,7 +1,7 @@
 //! What the target has more than once: deleted until it is gone, and created; whatever comes in between.
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::full;
 use crate::support::{News, Node, Pair, fixtures, wait_until};
@@ -136,4 +136,22 @@ fn what_was_mended_by_hand_meanwhile_is_at_an_end_with_the_next_full_sync() {
     pair.news.run(["status", "--check"]).ok();
     pair.sent();
     assert_eq!(pair.sync([]).ok().json()["requests"], json!(0), "nothing is deleted that is as it should be");
+}
+
+#[test]
+fn what_is_given_up_while_it_is_cleared_is_cleared_with_its_next_change() {
+    let mut pair = Pair::new(["--mode", "duplicates", "--latency", "50ms"]);
+    double(&pair, "twice");
+    double(&pair, "three times");
+    double(&pair, "four times");
+    let running = pair.news.spawn(["sync", "--full"]);
+    wait_until("one is deleted", || pair.sent().iter().any(|line| line.starts_with("DELETE /posts/3")));
+    running.signal(Signal::TERM);
+    running.wait().expect_code(143);
+    // Its comments are there, or it is: they were waiting, and not for a post that is to be created.
+    pair.edit("UPDATE news_comment SET name = 'edited' WHERE id = 11");
+    assert_eq!(pair.news.run(["--json", "discard", "posts/3"]).ok().json()["along"], Value::Null);
+    pair.edit("DELETE FROM news_post WHERE id = 3");
+    pair.sync([]).ok();
+    pair.diff(0);
 }

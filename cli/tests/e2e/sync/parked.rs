@@ -245,3 +245,18 @@ fn what_waits_for_an_operator_is_no_lag() {
     pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
     pair.news.run(["status", "--check", "--max-lag", "1ms"]).expect_code(1);
 }
+
+#[test]
+fn comments_that_are_held_for_a_post_nobody_knows_of_are_given_up_with_it() {
+    let mut pair = Pair::new([]);
+    pair.fake.http().send("DELETE", "/posts/3", "");
+    // Its creation fails, and nothing tells whether it was carried out.
+    pair.fake.set_faults(r#"{"status_for": {"posts/3": 500}}"#);
+    pair.news.run(["sync", "--full"]).expect_code(3);
+    let discarded = pair.news.run(["--json", "discard", "posts/3"]).ok().json();
+    assert_eq!(discarded["along"].as_array().map_or(0, Vec::len), 5, "{discarded}");
+    pair.fake.set_faults("{}");
+    pair.sent();
+    pair.sync([]).ok();
+    assert_eq!(pair.sent(), Vec::<String>::new());
+}
