@@ -158,6 +158,7 @@ pub struct RunRow {
 const IS_LOCKED: &str = "EXISTS (
     SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND l.objsubid = 2
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
       -- Of another role's session not everything is shown.
       AND (a.application_name LIKE '% ' || r.pid || '@%') IS NOT FALSE)";
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Pair, wait_until};
+use crate::support::{Db, News, Pair, wait_until};
 
 #[test]
 fn the_history_tells_of_every_run() {
@@ -114,4 +114,16 @@ fn what_a_target_says_is_shown_without_harm() {
             output.stdout
         );
     }
+}
+
+/// Locks are the server's, and others may have a database there.
+#[test]
+fn a_lock_in_another_database_keeps_no_run_alive() {
+    let (db, other) = (Db::new(), Db::new());
+    let mut stranger = other.client();
+    stranger.batch_execute("SET application_name = 'news sync 1@h'; SELECT pg_advisory_lock(1852143475, 0)").unwrap();
+    let killed =
+        "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch) VALUES ('sync', 'h', 1, 'v', 'u', 1)";
+    db.client().batch_execute(killed).unwrap();
+    assert_eq!(News::on(&db).run(["--json", "runs"]).ok().json()["runs"][0]["status"], "lost");
 }

@@ -6,6 +6,11 @@ use serde_json::json;
 use super::{ALWAYS, EVENTS, ROWS, number};
 use crate::support::{Db, Fake, Http, News, wait_until};
 
+/// The databases of tests are copies: their tables have the same numbers.
+const HAS_THE_TABLES: &str = "
+    SELECT FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND granted AND relation = 'news_post'::regclass
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
 #[test]
 fn nobody_waits_for_an_import_that_waits() {
     let (db, fake) = (Db::new(), Fake::start(["--slow-listing", "2s"]));
@@ -34,13 +39,11 @@ fn nobody_waits_for_an_import_that_waits() {
     running.signal(Signal::INT);
     running.wait().expect_code(130);
 
+    wait_for_the_end_of_sessions(&db);
     let running = news.spawn(import);
     wait_until("it waits again", || waits(&mut reader));
     writer.batch_execute("COMMIT").unwrap();
-    wait_until("it has the tables", || {
-        let mine = "SELECT FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND relation = 'news_post'::regclass";
-        reader.query(mine, &[]).unwrap().len() == 1
-    });
+    wait_until("it has the tables", || reader.query(HAS_THE_TABLES, &[]).unwrap().len() == 1);
     // Readers go on meanwhile.
     assert_eq!(reader.query("SELECT * FROM news_post", &[]).unwrap().len(), 0);
     running.wait().ok();
@@ -62,10 +65,7 @@ fn a_service_goes_on_answering_while_an_import_is_at_work() {
     let http = Http::new(&format!("http://{}", service.address())).bearer(token.trim());
     let import = news.spawn(["--target-url", fake.url(), "import"]);
     let mut sql = db.client();
-    wait_until("it has the tables", || {
-        let held = "SELECT FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND relation = 'news_post'::regclass";
-        sql.query(held, &[]).unwrap().len() == 1
-    });
+    wait_until("it has the tables", || sql.query(HAS_THE_TABLES, &[]).unwrap().len() == 1);
     for path in ["/readyz", "/news/posts/", "/news/comments/", "/news/posts/1/"] {
         let status = http.get(path).status;
         assert!([200, 404].contains(&status), "{path}: {status}");
