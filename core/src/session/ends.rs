@@ -116,6 +116,10 @@ impl Session {
             self.items[place].phase = Phase::Ended;
             self.summary.untouched += 1;
             if self.items[place].prepared {
+                // Whom a wish to stop left between two tries has not failed.
+                if self.summary.stop == Some(Stop::Asked) {
+                    self.items[place].why.clear();
+                }
                 self.leave(place, Left::Waiting, now);
             }
         }

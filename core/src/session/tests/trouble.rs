@@ -148,3 +148,15 @@ fn a_target_that_stumbles_over_many_is_not_away() {
         assert_eq!(played.warnings.len(), 1);
     }
 }
+
+#[test]
+fn whom_a_wish_to_stop_left_between_two_tries_has_not_failed() {
+    let mut scene = scene(updates(3));
+    scene.interrupt_after = Some(2);
+    let played = scene.play(|_, _, _| status(500));
+    let whys = played.facts.iter().filter_map(|fact| match fact {
+        Fact::Left { why, .. } => Some(why.as_str()),
+        Fact::Done(_) => None,
+    });
+    assert!(whys.clone().count() == 3 && whys.clone().all(str::is_empty), "{:?}", played.facts);
+}
