@@ -8,7 +8,7 @@
 mod again;
 mod first;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use news_core::diff::{Counts, Kind as DifferenceKind};
@@ -119,15 +119,14 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
         suspicious = comparison.differences.iter().map(|difference| (difference.key, difference.kind)).collect();
         sides.signals.pause(BETWEEN_LOOKS)?;
     }
-    let differ: BTreeSet<Key> = comparison.differences.iter().map(|difference| difference.key).collect();
-    comparison.settled = suspects.into_iter().filter(|key| !differ.contains(key)).collect();
+    let differs = |key: &Key| comparison.differences.binary_search_by_key(key, |difference| difference.key).is_ok();
+    comparison.settled = suspects.into_iter().filter(|key| !differs(key)).collect();
     Ok(comparison)
 }
 
 /// Says whether something differs that no pending change explains.
 fn is_unexplained(suspicious: &Suspicious, pending: &[Pending]) -> bool {
-    let pending: BTreeSet<Key> = pending.iter().map(|pending| pending.key).collect();
-    suspicious.keys().any(|key| !pending.contains(key))
+    pending.iter().filter(|pending| suspicious.contains_key(&pending.key)).count() < suspicious.len()
 }
 
 /// Tells the screen how long a listing is.

@@ -85,18 +85,13 @@ impl Repair {
         }
         // A row that came in between, and is equal to what was there already: its event does not know that.
         for key in &comparison.settled {
-            marks.entry(*key).or_insert(Mark { last_id: 0, parent: None, home: None, basis: Basis::Look });
+            marks.entry(*key).or_insert(Mark::looked_at(None));
         }
         let planned: BTreeSet<Key> = plan.works().iter().map(|work| work.key).collect();
         let equal = marks.keys().filter(|key| !planned.contains(key)).copied().collect();
         for work in plan.works() {
             // An object without events has none to mark.
-            marks.entry(work.key).or_insert(Mark {
-                last_id: 0,
-                parent: work.parent,
-                home: work.parent,
-                basis: Basis::Look,
-            });
+            marks.entry(work.key).or_insert(Mark::looked_at(work.parent));
         }
         Ok(Self { comparison, plan, marks, equal })
     }

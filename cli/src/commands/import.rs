@@ -19,7 +19,7 @@ use crate::error::{Exit, Failure, Kind, Result};
 use crate::listing::{Ahead, Batch, Extent, Source, Step};
 use crate::report::Report;
 use crate::report::status::{FaultRow, ImportReport, Skipped};
-use crate::run::{self, Run};
+use crate::run::{self, Followed, Run};
 use crate::settings::{Secret, Settings};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
@@ -55,7 +55,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         if from == Path::new("-") { Source::Stdin } else { Source::Folder(from.clone()) }
     } else {
         let followed = run::followed(settings, lock.client())?;
-        let url = followed.map_or_else(|| target::PUBLIC.to_owned(), |followed| followed.url);
+        let url = followed.inspect(Followed::warn).map_or_else(|| target::PUBLIC.to_owned(), |followed| followed.url);
         Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
     };
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;

@@ -51,12 +51,12 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
         if let Key::Post(post) = one.key {
             posts.insert(post);
         }
-        if one.standing == Standing::Ready && one.held {
-            held.push((one.parent, one.since));
-        } else if one.standing == Standing::Ready {
-            since = oldest(since, one.since);
-        }
         if one.standing == Standing::Ready {
+            if one.held {
+                held.push((one.parent, one.since));
+            } else {
+                since = oldest(since, one.since);
+            }
             tallies.entry(one.key.entity()).or_default().add(one.work().action());
         }
     };

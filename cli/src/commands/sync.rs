@@ -7,7 +7,7 @@ use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
 use crate::run::periodic::{self, Turn};
-use crate::run::{self, Run};
+use crate::run::{self, Followed, Run};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
@@ -86,14 +86,12 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
 fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let warnings = run::followed(settings, &mut client)?.and_then(|followed| followed.warning);
-    if let Some(warning) = &warnings {
-        log::warn!("{warning}");
-    }
+    let followed = run::followed(settings, &mut client)?.inspect(Followed::warn);
+    let warnings = followed.and_then(|followed| followed.warning).into_iter().collect();
     // One moment, whatever a run beside it records.
     let portion = portion::read(&mut rows::snapshot(&mut client)?, args.shard, Patience::Tries)?;
     let checked = check(args, &portion.plan);
-    send::show(args, &portion.plan, portion.held, warnings.into_iter().collect(), checked, ui)
+    send::show(args, &portion.plan, portion.held, warnings, checked, ui)
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).

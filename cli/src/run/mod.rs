@@ -59,6 +59,15 @@ pub struct Followed {
     pub warning: Option<String>,
 }
 
+impl Followed {
+    /// Warns of what is odd about following it.
+    pub fn warn(&self) {
+        if let Some(warning) = &self.warning {
+            log::warn!("{warning}");
+        }
+    }
+}
+
 /// Returns the target that is named, else the one that the database remembers; `None` where neither is.
 /// Another one than it remembers is worth a loud warning: its events were sent elsewhere.
 pub fn followed(settings: &Settings, client: &mut Client) -> Result<Option<Followed>> {
@@ -81,8 +90,6 @@ pub fn to_follow(settings: &Settings, client: &mut Client) -> Result<Followed> {
         Failure::new(Kind::Usage, "no target is named, and this database has not met one yet")
             .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from")
     })?;
-    if let Some(warning) = &followed.warning {
-        log::warn!("{warning}");
-    }
+    followed.warn();
     Ok(followed)
 }

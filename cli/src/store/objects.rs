@@ -33,6 +33,13 @@ pub struct Mark {
     pub basis: Basis,
 }
 
+impl Mark {
+    /// Of an object without events, in a plan that rests on a look; of a comment with its post.
+    pub fn looked_at(parent: Option<PostId>) -> Self {
+        Self { last_id: 0, parent, home: parent, basis: Basis::Look }
+    }
+}
+
 /// What it rests on that an object is planned to be created, updated or deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {

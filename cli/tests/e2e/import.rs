@@ -115,6 +115,16 @@ fn tables_with_something_in_them_are_left_alone() {
 }
 
 #[test]
+fn another_target_than_before_is_a_loud_warning() {
+    let (db, fake, other) = (Db::new(), Fake::start([""; 0]), Fake::start([""; 0]));
+    let news = News::on(&db);
+    news.run(["--target-url", fake.url(), "import"]).ok();
+    db.client().batch_execute("TRUNCATE news_post, news_comment").unwrap();
+    let warned = news.run(["--target-url", other.url(), "import"]).ok();
+    assert!(warned.stderr.contains(fake.url()) && warned.stderr.contains(other.url()), "{}", warned.stderr);
+}
+
+#[test]
 fn a_target_in_trouble_leaves_nothing_behind() {
     let fake = Fake::start_by(News::bare().env("NEWS_FAKE_TOKEN", "secret"), [""; 0]);
     let db = Db::new();

@@ -78,20 +78,26 @@ fn it_looks_twice_and_no_more_often() {
     assert!(listings.len() <= 4, "{listings:?}");
 }
 
+/// Makes an edit once a full sync has sent its first request with this method: the sync after it makes both sides equal.
+#[track_caller]
+fn overtake(pair: &mut Pair, method: &str, edit: &str) {
+    pair.sent();
+    let running = pair.news.spawn(["sync", "--full", "--jobs", "1"]);
+    wait_until("it is at work", || pair.sent().iter().any(|line| line.starts_with(method)));
+    pair.edit(edit);
+    running.wait().ok();
+    pair.sync([]).ok();
+    pair.diff(0);
+}
+
 /// The target has an object that the master has not, and then the master makes one of that id.
 #[test]
 fn an_extra_whose_id_is_taken_meanwhile_is_not_there_twice() {
     let mut pair = Pair::new(["--mode", "duplicates", "--latency", "30ms"]);
     pair.fake.http().send("POST", "/posts", r#"{"id": 101, "userId": 1, "title": "extra", "body": ""}"#);
     pair.edit("UPDATE news_post SET title = 'drift' WHERE id <= 12; DELETE FROM news_modelevent");
-    pair.sent();
-    let running = pair.news.spawn(["sync", "--full", "--jobs", "1"]);
     // Deletes come last, and are prepared after that.
-    wait_until("it updates", || pair.sent().iter().any(|line| line.starts_with("PUT")));
-    pair.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (101, 1, 'mine', 'b')");
-    running.wait().ok();
-    pair.sync([]).ok();
-    pair.diff(0);
+    overtake(&mut pair, "PUT", "INSERT INTO news_post (id, user_id, title, body) VALUES (101, 1, 'mine', 'b')");
 }
 
 /// Whose second record no event tells of.
@@ -102,12 +108,6 @@ fn a_doubled_post_that_is_deleted_meanwhile_leaves_no_record() {
         let twin = format!(r#"{{"id": {id}, "userId": 1, "title": "twice", "body": ""}}"#);
         assert_eq!(pair.fake.http().send("POST", "/posts", &twin).status, 201);
     }
-    pair.sent();
-    let running = pair.news.spawn(["sync", "--full", "--jobs", "1"]);
     // Sixteen are prepared at a time.
-    wait_until("it deletes", || pair.sent().iter().any(|line| line.starts_with("DELETE")));
-    pair.edit("DELETE FROM news_post WHERE id = 20");
-    running.wait().ok();
-    pair.sync([]).ok();
-    pair.diff(0);
+    overtake(&mut pair, "DELETE", "DELETE FROM news_post WHERE id = 20");
 }

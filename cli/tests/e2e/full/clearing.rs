@@ -12,6 +12,15 @@ fn double(pair: &Pair, title: &str) {
     assert_eq!(pair.fake.http().send("POST", "/posts", &twin).status, 201);
 }
 
+/// Ends a full sync by this signal once it has asked for the first of posts/3 to be deleted.
+#[track_caller]
+fn end_while_it_clears(pair: &mut Pair, signal: Signal) {
+    let running = pair.news.spawn(["sync", "--full"]);
+    wait_until("one is deleted", || pair.sent().iter().any(|line| line.starts_with("DELETE /posts/3")));
+    running.signal(signal);
+    running.wait().expect_code(128 + signal.as_raw());
+}
+
 #[test]
 fn comments_that_a_doubled_post_took_along_are_back() {
     // This target leaves comments alone; one that does not would have to be told of them.
@@ -68,10 +77,7 @@ fn stopped_or_killed_while_it_clears_the_next_sync_ends_it() {
         let mut pair = Pair::new(["--mode", "duplicates", "--latency", "50ms"]);
         double(&pair, "twice");
         double(&pair, "three times");
-        let running = pair.news.spawn(["sync", "--full"]);
-        wait_until("one is deleted", || pair.sent().iter().any(|line| line.starts_with("DELETE /posts/3")));
-        running.signal(signal);
-        running.wait().expect_code(128 + signal.as_raw());
+        end_while_it_clears(&mut pair, signal);
         assert_eq!(pair.number("SELECT count(*) FROM news_sync_object WHERE presence = 'doubled'"), 1, "{signal:?}");
         pair.news.run(["status", "--check"]).expect_code(1);
         pair.sync([]).ok();
@@ -125,10 +131,7 @@ fn what_was_mended_by_hand_meanwhile_is_at_an_end_with_the_next_full_sync() {
     let mut pair = Pair::new(["--mode", "duplicates", "--latency", "50ms"]);
     double(&pair, "twice");
     double(&pair, "three times");
-    let running = pair.news.spawn(["sync", "--full"]);
-    wait_until("one is deleted", || pair.sent().iter().any(|line| line.starts_with("DELETE /posts/3")));
-    running.signal(Signal::TERM);
-    running.wait().expect_code(143);
+    end_while_it_clears(&mut pair, Signal::TERM);
     pair.fake.reset();
     pair.forget_requests();
     pair.diff(0);
@@ -144,10 +147,7 @@ fn what_is_given_up_while_it_is_cleared_is_cleared_with_its_next_change() {
     double(&pair, "twice");
     double(&pair, "three times");
     double(&pair, "four times");
-    let running = pair.news.spawn(["sync", "--full"]);
-    wait_until("one is deleted", || pair.sent().iter().any(|line| line.starts_with("DELETE /posts/3")));
-    running.signal(Signal::TERM);
-    running.wait().expect_code(143);
+    end_while_it_clears(&mut pair, Signal::TERM);
     // Its comments are there, or it is: they were waiting, and not for a post that is to be created.
     pair.edit("UPDATE news_comment SET name = 'edited' WHERE id = 11");
     assert_eq!(pair.news.run(["--json", "discard", "posts/3"]).ok().json()["along"], Value::Null);
