@@ -29,8 +29,8 @@ pub fn url(settings: &Settings) -> Result<Secret> {
                         log::debug!("applied {name}");
                     }
                 }
-                // A newer one is refused by whoever needs the schema.
-                Version::Current | Version::Ahead => {}
+                // Commands that need the schema refuse the last two; `news db shell` does not.
+                Version::Current | Version::Ahead | Version::Unreleased => {}
             }
             Ok(url)
         }

@@ -89,6 +89,7 @@ fn answer(url: &Secret) -> Result<Answer> {
             schema::Version::Current => Schema::Current,
             schema::Version::Behind => Schema::Behind,
             schema::Version::Ahead => Schema::Ahead,
+            schema::Version::Unreleased => Schema::Unreleased,
         },
         pending_events: if logged { Some(inspect::pending_events(&mut client)?) } else { None },
         tables: tables

@@ -39,6 +39,7 @@ fn answered(answer: &Answer, page: Page, out: &mut dyn Write) -> io::Result<()> 
         Schema::Current => String::from("current"),
         Schema::Behind => format!("this binary wants {wanted}: news db migrate"),
         Schema::Ahead => format!("newer than this binary, which knows {wanted}"),
+        Schema::Unreleased => String::from("made before the first release of news"),
     };
     writeln!(out, "server     PostgreSQL {}", printable(&answer.server_version))?;
     writeln!(out, "schema     version {}, {schema}", answer.schema_version)?;

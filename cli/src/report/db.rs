@@ -51,7 +51,7 @@ pub struct Answer {
     pub schema_version: i32,
     /// The version that this binary wants.
     pub schema_version_wanted: i32,
-    /// `current`, `behind` or `ahead`.
+    /// `current`, `behind`, `ahead` or `unreleased`.
     pub schema: Schema,
     /// Events that are not synced; none where the schema has no log.
     pub pending_events: Option<i64>,
@@ -69,6 +69,8 @@ pub enum Schema {
     Behind,
     /// Of a newer binary.
     Ahead,
+    /// From before the first release: no migration leads from there.
+    Unreleased,
 }
 
 /// One table.

@@ -1,4 +1,4 @@
-//! The kept numbers of posts (migration V6): triggers change them, and this puts them right.
+//! The kept numbers of posts (migration V3): triggers change them, and this puts them right.
 
 use postgres::{Client, IsolationLevel};
 

@@ -44,9 +44,20 @@ pub fn server(client: &mut Client) -> Result<Server> {
     })
 }
 
-/// Our triggers: each is on both tables (migration V2).
-const TRIGGERS: [&str; 4] = ["news_track_insert", "news_track_update", "news_track_delete", "news_track_truncate"];
+/// The triggers that write the change log: each is on both tables (migration V2).
+const TRACKING: [&str; 4] = ["news_track_insert", "news_track_update", "news_track_delete", "news_track_truncate"];
+/// The triggers that count posts (migration V3).
+const COUNTING: [&str; 4] = ["news_count_insert", "news_count_update", "news_count_delete", "news_count_truncate"];
 const TABLES: [&str; 2] = ["news_post", "news_comment"];
+
+/// Returns the table and the name of each of our triggers, with those that count.
+pub(super) fn triggers() -> impl Iterator<Item = (&'static str, &'static str)> {
+    tracking().chain(COUNTING.into_iter().map(|name| ("news_post", name)))
+}
+
+fn tracking() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TABLES.into_iter().flat_map(|table| TRACKING.into_iter().map(move |name| (table, name)))
+}
 
 /// A trigger that does not do what it should.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,17 +92,15 @@ pub fn bad_triggers(client: &mut Client) -> Result<Vec<BadTrigger>> {
     let enabled: BTreeMap<(String, String), String> =
         rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let mut bad = Vec::new();
-    for table in TABLES {
-        for name in TRIGGERS {
-            let state = enabled.get(&(table.to_owned(), name.to_owned())).map(String::as_str);
-            let fault = match state {
-                Some("A") => continue,
-                None => TriggerFault::Missing,
-                Some("D") => TriggerFault::Disabled,
-                Some(_) => TriggerFault::Sometimes,
-            };
-            bad.push(BadTrigger { table, name, fault });
-        }
+    for (table, name) in tracking() {
+        let state = enabled.get(&(table.to_owned(), name.to_owned())).map(String::as_str);
+        let fault = match state {
+            Some("A") => continue,
+            None => TriggerFault::Missing,
+            Some("D") => TriggerFault::Disabled,
+            Some(_) => TriggerFault::Sometimes,
+        };
+        bad.push(BadTrigger { table, name, fault });
     }
     Ok(bad)
 }

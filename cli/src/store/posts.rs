@@ -65,7 +65,7 @@ const GET: Sql = Sql::new(
     &[Type::INT8, Type::INT8],
 );
 
-// Page $3 of pages of $2; page 0 is the last one. Triggers keep the number of posts, by ranges of ids (migration V6): the
+// Page $3 of pages of $2; page 0 is the last one. Triggers keep the number of posts, by ranges of ids (migration V3): the
 // range in which the page begins is found there, and in it the page's first id by the index alone. OFFSET 0 keeps the
 // planner from joining all posts with the ten ids.
 const LIST: Sql = Sql::new(

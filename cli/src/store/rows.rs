@@ -7,7 +7,7 @@ use postgres::types::Type;
 use postgres::{CancelToken, Client, GenericClient, IsolationLevel, NoTls, Transaction};
 
 use crate::error::{Failure, Kind, Result};
-use crate::store::objects;
+use crate::store::{health, objects};
 
 /// Opens a snapshot: everything read in it is of one moment.
 pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
@@ -48,7 +48,7 @@ pub fn require_empty(client: &mut impl GenericClient) -> Result<()> {
 }
 
 /// Tries to begin an import inside `transaction`: both tables locked against writers, while readers go
-/// on, and tracking off (only for this transaction's end: it is switched on again by [`end_import`]).
+/// on, and our triggers off until [`end_import`] in the same transaction: a bulk load needs no event, and is counted once.
 /// Returns whether that was possible at once: nobody is to queue behind us.
 pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<bool> {
     let mut attempt = transaction.transaction()?;
@@ -60,7 +60,7 @@ pub fn begin_import(transaction: &mut Transaction<'_>) -> Result<bool> {
         }
         Err(error) => return Err(error.into()),
     }
-    tracking(transaction, "DISABLE TRIGGER")?;
+    switch(transaction, "DISABLE TRIGGER")?;
     Ok(true)
 }
 
@@ -79,10 +79,9 @@ pub fn writers(client: &mut impl GenericClient) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Ends an import: tracking on again, rows counted, sequences behind the highest ids.
+/// Ends an import: our triggers on again, rows counted, sequences behind the highest ids.
 pub fn end_import(transaction: &mut Transaction<'_>) -> Result<()> {
-    tracking(transaction, "ENABLE ALWAYS TRIGGER")?;
-    // Tracking was off, so nobody has counted.
+    switch(transaction, "ENABLE ALWAYS TRIGGER")?;
     transaction.query_one("SELECT news_post_count_repair()", &[])?;
     for entity in Entity::ALL {
         let table = entity.table();
@@ -94,11 +93,9 @@ pub fn end_import(transaction: &mut Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
-fn tracking(transaction: &mut Transaction<'_>, switch: &str) -> Result<()> {
-    for entity in Entity::ALL {
-        for trigger in ["news_track_insert", "news_track_update", "news_track_delete", "news_track_truncate"] {
-            transaction.batch_execute(&format!("ALTER TABLE {} {switch} {trigger}", entity.table()))?;
-        }
+fn switch(transaction: &mut Transaction<'_>, how: &str) -> Result<()> {
+    for (table, trigger) in health::triggers() {
+        transaction.batch_execute(&format!("ALTER TABLE {table} {how} {trigger}"))?;
     }
     Ok(())
 }

@@ -10,18 +10,23 @@ mod embedded {
     refinery::embed_migrations!("../migrations");
 }
 
+/// The table with the applied migrations. Refinery's default name may be another application's in the same schema.
+const HISTORY: &str = "news_schema_history";
+
 /// Two migrators at once would collide: refinery has no lock of its own. "news" in ASCII, then 1.
 const MIGRATE_LOCK: i64 = 0x6e65_7773_0000_0001;
 
-/// How the schema stands.
+/// How the database's schema compares with this binary's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// Of this binary.
+    /// The same.
     Current,
     /// Older, or none at all.
     Behind,
     /// Made by a newer binary.
     Ahead,
+    /// Made before the first release: its history is in `refinery_schema_history`, and no migration leads from there.
+    Unreleased,
 }
 
 /// Brings the schema up to this binary's version. Returns the names of the migrations that were applied.
@@ -40,12 +45,16 @@ pub fn migrate(client: &mut Client) -> Result<Vec<String>> {
 fn migrate_locked(client: &mut Client) -> Result<Vec<String>> {
     match version(client)? {
         Version::Ahead => Err(ahead()),
+        Version::Unreleased => Err(unreleased()),
         Version::Current => Ok(Vec::new()),
         // A run must not find its tables changed under it.
         Version::Behind => lock::between_runs(client, |client| {
             // Grouped: a migration and its row in the history are one transaction.
-            let runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
-            let report = runner.run(client).or_fail(Kind::Database, "cannot migrate the schema")?;
+            let mut runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
+            let report = runner
+                .set_migration_table_name(HISTORY)
+                .run(client)
+                .or_fail(Kind::Database, "cannot migrate the schema")?;
             Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
         }),
     }
@@ -56,23 +65,43 @@ pub fn newest() -> i32 {
     embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
 }
 
-/// Returns the version the database has; 0 where it has none. It names no statement: poolers lose them.
+/// Returns the version that the database has; 0 where it has none.
 pub fn applied(client: &mut Client) -> Result<i32> {
-    let history = client.query_typed_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])?;
+    // Its statements are not prepared: a pooler would lose them.
+    let history = client.query_typed_one("SELECT to_regclass('news_schema_history') IS NOT NULL", &[])?;
     if !history.get::<_, bool>(0) {
         return Ok(0);
     }
-    let row = client.query_typed_one("SELECT coalesce(max(version), 0) FROM refinery_schema_history", &[])?;
+    let row = client.query_typed_one("SELECT coalesce(max(version), 0) FROM news_schema_history", &[])?;
     Ok(row.get(0))
 }
 
 /// Compares the database's schema with this binary's.
 pub fn version(client: &mut Client) -> Result<Version> {
-    Ok(match applied(client)?.cmp(&newest()) {
+    let applied = applied(client)?;
+    if applied == 0 && is_unreleased(client)? {
+        return Ok(Version::Unreleased);
+    }
+    Ok(match applied.cmp(&newest()) {
         std::cmp::Ordering::Less => Version::Behind,
         std::cmp::Ordering::Equal => Version::Current,
         std::cmp::Ordering::Greater => Version::Ahead,
     })
+}
+
+/// The first migrations before the first release. Another application has a table of that name, too, if it uses refinery:
+/// its columns are read by their names in JSON, so that nothing is taken for granted of them.
+const UNRELEASED: &str = "
+    SELECT count(*) = 3 FROM refinery_schema_history h, to_jsonb(h) AS row
+    WHERE (row ->> 'version', row ->> 'name') IN (('1', 'tables'), ('2', 'tracking'), ('3', 'sync'))";
+
+fn is_unreleased(client: &mut Client) -> Result<bool> {
+    let readable = "SELECT coalesce(has_table_privilege(to_regclass('refinery_schema_history'), 'SELECT'), false)
+                           AND to_regclass('news_modelevent') IS NOT NULL";
+    if !client.query_typed_one(readable, &[])?.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    Ok(client.query_typed_one(UNRELEASED, &[])?.get(0))
 }
 
 /// Fails with [`Kind::Database`] unless the schema is this binary's.
@@ -80,6 +109,7 @@ pub fn require_current(client: &mut Client) -> Result<()> {
     match version(client)? {
         Version::Current => Ok(()),
         Version::Ahead => Err(ahead()),
+        Version::Unreleased => Err(unreleased()),
         Version::Behind => {
             let (has, wants) = (applied(client)?, newest());
             Err(Failure::new(Kind::Database, format!("the schema is at version {has}, this binary wants {wants}"))
@@ -90,4 +120,16 @@ pub fn require_current(client: &mut Client) -> Result<()> {
 
 fn ahead() -> Failure {
     Failure::new(Kind::Database, "the schema was made by a newer version of news").hint("update this binary")
+}
+
+fn unreleased() -> Failure {
+    Failure::new(
+        Kind::Database,
+        "the schema was made before the first release of news: expected its history in news_schema_history, \
+         found it in refinery_schema_history",
+    )
+    .hint(
+        "Dump the posts and comments as JSON and import them into a fresh database with `news import --from DIR`: \
+         see \"A schema from before the first release\" in docs/recovery.md.",
+    )
 }

@@ -248,7 +248,7 @@ fn is_passing(error: &postgres::Error) -> bool {
 
 /// Returns the version of the schema; nothing where none was applied.
 pub fn schema_version(live: &mut Live) -> Result<Option<i32>, postgres::Error> {
-    live.client.query_typed_one("SELECT max(version) FROM refinery_schema_history", &[])?.try_get(0)
+    live.client.query_typed_one("SELECT max(version) FROM news_schema_history", &[])?.try_get(0)
 }
 
 /// What `/metrics` tells of the database.

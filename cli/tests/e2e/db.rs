@@ -13,44 +13,66 @@ fn migrate_names_what_it_applied_and_may_be_repeated() {
     assert_eq!(first["schema_version"], second["schema_version"]);
 }
 
-/// A database as a binary left it whose last migration was `version`.
-fn at_version(version: i32) -> Db {
-    let (done, db) = (Db::new(), Db::empty());
-    let mut sql = db.client();
-    sql.batch_execute("CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar, applied_on varchar, checksum varchar)")
-        .unwrap();
-    let migrations =
-        "SELECT version, name, applied_on, checksum FROM refinery_schema_history WHERE version <= $1 ORDER BY version";
-    for row in done.client().query(migrations, &[&version]).unwrap() {
-        let (version, name): (i32, String) = (row.get(0), row.get(1));
-        let file = format!("{}/../migrations/V{version}__{name}.sql", env!("CARGO_MANIFEST_DIR"));
-        sql.batch_execute(&std::fs::read_to_string(file).unwrap()).unwrap();
-        let (applied_on, checksum): (String, String) = (row.get(2), row.get(3));
-        let insert = "INSERT INTO refinery_schema_history VALUES ($1, $2, $3, $4)";
-        sql.execute(insert, &[&version, &name, &applied_on, &checksum]).unwrap();
+/// The history of a schema that was made before the first release.
+const UNRELEASED: &str = "
+    CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar, applied_on varchar, checksum varchar);
+    INSERT INTO refinery_schema_history (version, name)
+    VALUES (1, 'tables'), (2, 'tracking'), (3, 'sync'), (4, 'vacuum'), (5, 'shards'), (6, 'counts'), (7, 'unfinished'), (8, 'since');";
+
+#[test]
+fn a_schema_from_before_the_first_release_is_refused_by_every_command() {
+    let db = Db::new();
+    db.client().batch_execute(&format!("DROP TABLE news_schema_history; {UNRELEASED}")).unwrap();
+    let news = News::on(&db).env("NEWS_TARGET_URL", "http://127.0.0.1:1").env("NEWS_JWT_SECRET", &"s".repeat(32));
+    for args in [
+        &["db", "migrate"][..],
+        &["db", "prune", "--older-than", "1d"],
+        &["import"],
+        &["sync"],
+        &["sync", "--full"],
+        &["diff"],
+        &["status"],
+        &["runs"],
+        &["parked"],
+        &["retry", "--all"],
+        &["discard", "posts/1"],
+        &["user", "list"],
+        &["token", "ada"],
+        &["serve", "--listen", "127.0.0.1:0"],
+    ] {
+        let refused = news.run(args).expect_code(8);
+        let expected = "expected its history in news_schema_history, found it in refinery_schema_history";
+        assert!(refused.stderr.contains(expected), "{args:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains("hint: Dump the posts and comments"), "{args:?}: {}", refused.stderr);
     }
-    db
+    assert!(news.run(["doctor"]).expect_code(8).stdout.contains("fail  schema"));
+    // What it is can be looked at, and its data can be taken out.
+    let status = news.run(["--json", "db", "status"]).ok().json();
+    assert_eq!((&status["schema"], &status["schema_version"]), (&"unreleased".into(), &0.into()), "{status}");
+    news.run(["db", "shell", "-Xc", "SELECT FROM news_post"]).ok();
 }
 
-/// Up to version 6, what was given up was no different from what waits.
 #[test]
-fn what_was_given_up_before_version_7_stays_given_up() {
-    let db = at_version(6);
-    db.client()
-        .batch_execute(
-            "INSERT INTO news_post (user_id, title, body) SELECT 1, 't', 'b' FROM generate_series(1, 3);
-             INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
-             VALUES ('news_post', 1, 'unknown', 'waiting', 0), ('news_post', 2, 'unknown', 'waiting', 2),
-                    ('news_post', 3, 'unknown', 'waiting', 3);
-             UPDATE news_modelevent SET synced_at = now() WHERE entity_pk <> 3",
-        )
-        .unwrap();
-    let news = News::on(&db);
-    news.run(["db", "migrate"]).ok();
-    let states = "SELECT state FROM news_sync_object ORDER BY entity_pk";
-    let states: Vec<String> = db.client().query(states, &[]).unwrap().iter().map(|row| row.get(0)).collect();
-    assert_eq!(states, ["discarded", "discarded", "waiting"]);
-    assert_eq!(news.run(["--json", "status"]).ok().json()["pending"], 1);
+fn another_applications_history_is_left_alone() {
+    let foreign = [
+        // Refinery's own table of an application with some names like ours, or one that only has the table's name.
+        "CREATE TABLE refinery_schema_history (version int4 PRIMARY KEY, name varchar, applied_on varchar, checksum varchar);
+         INSERT INTO refinery_schema_history (version, name) VALUES (1, 'tables'), (2, 'users'), (9, 'sync')",
+        "CREATE TABLE refinery_schema_history (what text); INSERT INTO refinery_schema_history VALUES ('something else')",
+    ];
+    for history in foreign {
+        let db = Db::empty();
+        let rows = "SELECT string_agg(h::text, ' ' ORDER BY h::text) FROM refinery_schema_history h";
+        let rows = || -> String { db.client().query_one(rows, &[]).unwrap().get(0) };
+        db.client().batch_execute(history).unwrap();
+        let before = rows();
+        let news = News::on(&db);
+        assert_eq!(news.run(["--json", "db", "status"]).ok().json()["schema"], "behind");
+        let applied = news.run(["--json", "db", "migrate"]).ok().json();
+        assert_eq!(applied["applied"].as_array().unwrap().len(), migrations(), "{applied}");
+        news.run(["status"]).ok();
+        assert_eq!(rows(), before);
+    }
 }
 
 #[test]
@@ -114,7 +136,8 @@ fn an_empty_database_is_behind() {
 #[test]
 fn a_newer_schema_is_refused() {
     let db = Db::new();
-    let newer = "INSERT INTO refinery_schema_history SELECT 9999, 'later', applied_on, checksum FROM refinery_schema_history LIMIT 1";
+    let newer =
+        "INSERT INTO news_schema_history SELECT 9999, 'later', applied_on, checksum FROM news_schema_history LIMIT 1";
     db.client().batch_execute(newer).unwrap();
     let refused = News::on(&db).run(["db", "migrate"]).expect_code(8);
     assert!(refused.stderr.contains("newer version"), "{}", refused.stderr);

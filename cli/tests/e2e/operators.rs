@@ -95,8 +95,8 @@ fn a_service_is_asked_whether_it_is_ready() {
     // Without any settings: it is the service that is asked.
     let check = || News::bare().run(["serve", "--check", "--listen", &address]);
     check().ok();
-    let newest = "UPDATE refinery_schema_history SET version = version + 1000 WHERE version = \
-                  (SELECT max(version) FROM refinery_schema_history)";
+    let newest = "UPDATE news_schema_history SET version = version + 1000 WHERE version = \
+                  (SELECT max(version) FROM news_schema_history)";
     db.client().batch_execute(newest).unwrap();
     assert!(check().expect_code(8).stderr.contains("503"));
     drop(running);

@@ -164,10 +164,9 @@ fn tracking(client: &mut Client, findings: &mut Findings) -> Result<()> {
         let (what, hint) = match trigger.fault {
             TriggerFault::Disabled => ("is disabled", always),
             TriggerFault::Sometimes => ("is not enabled for every session", always),
-            TriggerFault::Missing => (
-                "is missing",
-                String::from("make it again as migrations/V2__tracking.sql has it, ENABLE ALWAYS with it"),
-            ),
+            TriggerFault::Missing => {
+                ("is missing", String::from("create it again as migrations/ has it, ENABLE ALWAYS included"))
+            }
         };
         let failure = Failure::new(Kind::Database, format!("the trigger {name} of {table} {what}: changes get lost"));
         findings.fail("tracking", &failure.hint(hint).hint(after));

@@ -1,13 +1,9 @@
--- How many posts there are, exactly, and which id the n-th of them has, without a scan: counts
--- of the posts by ranges of 16,384 ids (`bucket` is the id shifted by 14 bits). The tracking triggers keep them in
--- the transaction of the change, so that in any snapshot their sum is its number of posts. (Comments are
--- listed post by post, and counted there by the index.)
+-- How many posts there are, exactly, and which id the n-th of them has, without a scan: counts of the posts by ranges of
+-- 16,384 ids (`bucket` is the id shifted by 14 bits). Triggers of their own keep them in the transaction of the change, so
+-- that in any snapshot their sum is its number of posts. (Comments are listed post by post, and counted there by the index.)
 --
--- Writers never wait for each other here, so they cannot deadlock either: each changes a row
--- that nobody has locked, or adds one. There are about as many rows as buckets, and writers at once.
-
--- Nobody may write between the counting below and the triggers that count on.
-LOCK TABLE news_post IN SHARE ROW EXCLUSIVE MODE;
+-- Writers never wait for each other here, so they cannot deadlock either: each changes a row that no other transaction has
+-- locked, or adds one. There are about as many rows as buckets and concurrent writers.
 
 CREATE TABLE news_post_count (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -83,74 +79,56 @@ BEGIN
 END
 $$;
 
--- Tracking, as before, and now with the counts.
-
-CREATE OR REPLACE FUNCTION news_track_post() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+-- Rows come and go by statements: the transition tables say by how much each bucket changed, whatever other triggers do.
+CREATE FUNCTION news_count_post() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', n.id, 'CREATED' FROM new_rows n;
         PERFORM news_post_count_add(c.bucket, c.change)
         FROM (SELECT n.id >> 14 AS bucket, count(*) AS change FROM new_rows n GROUP BY n.id >> 14) c;
     ELSIF TG_OP = 'UPDATE' THEN
-        -- Transition tables do not pair old and new rows; the id does. An id that is
-        -- only in one of them was changed away or to. What differs in nothing is no event.
-        -- As text: varchar has no = of its own, and one that a stranger made in our schema would be called.
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', coalesce(n.id, o.id),
-               CASE WHEN n.id IS NULL THEN 'DELETED' WHEN o.id IS NULL THEN 'CREATED' ELSE 'UPDATED' END
-        FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
-        WHERE (o.id, o.user_id, o.title::text, o.body::text)
-            IS DISTINCT FROM (n.id, n.user_id, n.title::text, n.body::text);
         -- A changed id may have left its bucket.
         PERFORM news_post_count_add(c.bucket, c.change)
         FROM (SELECT moved.bucket, sum(moved.change) AS change
               FROM (SELECT n.id >> 14 AS bucket, 1 AS change FROM new_rows n
                     UNION ALL SELECT o.id >> 14, -1 FROM old_rows o) AS moved
               GROUP BY moved.bucket HAVING sum(moved.change) <> 0) c;
-    ELSE
-        -- A row that is here again was deleted and inserted by one statement.
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', o.id,
-               CASE WHEN EXISTS (SELECT FROM news_post p WHERE p.id = o.id) THEN 'UPDATED' ELSE 'DELETED' END
-        FROM old_rows o;
+    ELSIF TG_OP = 'DELETE' THEN
         PERFORM news_post_count_add(c.bucket, c.change)
         FROM (SELECT o.id >> 14 AS bucket, -count(*) AS change FROM old_rows o GROUP BY o.id >> 14) c;
-    END IF;
-    RETURN NULL;
-END
-$$;
-
-CREATE OR REPLACE FUNCTION news_track_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'TRUNCATE of % is tracked in READ COMMITTED transactions only', TG_TABLE_NAME
-            USING ERRCODE = 'feature_not_supported', HINT = 'Use DELETE, or READ COMMITTED.';
-    END IF;
-    IF TG_TABLE_NAME = 'news_post' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', id, 'DELETED' FROM news_post;
+    ELSE
         PERFORM news_post_count_add(c.bucket, c.change)
         FROM (SELECT p.id >> 14 AS bucket, -count(*) AS change FROM news_post p GROUP BY p.id >> 14) c;
-    ELSE
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, parent_pk)
-        SELECT 'news_comment', id, 'DELETED', post_id FROM news_comment;
     END IF;
     RETURN NULL;
 END
 $$;
 
--- A function that is replaced loses its search path (see V2); news_post_count_add runs in its callers'.
+-- As for the functions of tracking. news_post_count_add runs with the settings of its callers.
 DO $$
 DECLARE
     f text;
 BEGIN
-    FOREACH f IN ARRAY ARRAY['news_track_post', 'news_track_truncate', 'news_post_count_repair'] LOOP
+    FOREACH f IN ARRAY ARRAY['news_count_post', 'news_post_count_repair'] LOOP
         EXECUTE format('ALTER FUNCTION %I() SET search_path = pg_catalog, %I, pg_temp', f, current_schema());
+        EXECUTE format('ALTER FUNCTION %I() SET row_security = off', f);
         EXECUTE format('REVOKE ALL ON FUNCTION %I() FROM PUBLIC', f);
     END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION news_post_count_add(bigint, bigint) FROM PUBLIC;
 
+CREATE TRIGGER news_count_insert AFTER INSERT ON news_post
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION news_count_post();
+CREATE TRIGGER news_count_update AFTER UPDATE ON news_post
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION news_count_post();
+CREATE TRIGGER news_count_delete AFTER DELETE ON news_post
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION news_count_post();
+CREATE TRIGGER news_count_truncate BEFORE TRUNCATE ON news_post
+    FOR EACH STATEMENT EXECUTE FUNCTION news_count_post();
+ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_count_insert;
+ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_count_update;
+ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_count_delete;
+ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_count_truncate;
+
+-- Posts of a database that is taken over. Creating the triggers has locked the table against writers until the commit.
 SELECT news_post_count_repair();

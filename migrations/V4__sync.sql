@@ -1,0 +1,100 @@
+-- What a sync remembers.
+
+-- One row for the database: which target it follows, and what is known of the whole log.
+CREATE TABLE news_sync_state (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    target_url text,
+    -- Of the database that remembered the target: its system identifier, where that may be read, and its oid. A copy has
+    -- another identity, and must not follow the same target unasked.
+    target_identity text,
+    -- Raised by each run that takes the lock: a run that lost its session sees whether another run took over meanwhile.
+    epoch bigint NOT NULL DEFAULT 0,
+    -- Events with an id up to this one are doubtful, marked or not: an object that was to be created was found at the
+    -- target. 0: none is. It never goes down, since what the log forgot stays forgotten.
+    doubtful_until bigint NOT NULL DEFAULT 0 CHECK (doubtful_until >= 0),
+    -- An identity without a target would be compared with nothing.
+    CONSTRAINT news_sync_state_identity CHECK (target_url IS NOT NULL OR target_identity IS NULL)
+);
+INSERT INTO news_sync_state DEFAULT VALUES;
+
+-- Several workers share a database (news sync --shard K/N). A row for each shard that ever ran, with its epoch, raised by
+-- each of its runs. Runs without shards raise that of news_sync_state.
+CREATE TABLE news_sync_shard (
+    shards integer NOT NULL CHECK (shards BETWEEN 1 AND 256),
+    shard integer NOT NULL CHECK (shard BETWEEN 1 AND shards),
+    epoch bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (shards, shard)
+);
+
+-- The history of runs.
+CREATE TABLE news_sync_run (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('import', 'sync', 'full')),
+    -- Which shard ran: 2/4.
+    shard text,
+    status text NOT NULL DEFAULT 'running'
+        CHECK (status IN ('running', 'done', 'partly', 'failed', 'stopped', 'lost')),
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The last sign of life. After a crash, requests of the run may take effect for some time counted from here.
+    alive_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    target_url text NOT NULL,
+    epoch bigint NOT NULL,
+    exit_code integer,
+    -- {"posts": {"create": 1, …}, "comments": {…}, "requests": n, …}
+    counts jsonb NOT NULL DEFAULT '{}',
+    first_error text,
+    -- A run that has not finished has no end; all others have one.
+    CONSTRAINT news_sync_run_end CHECK ((status = 'running') = (finished_at IS NULL))
+);
+CREATE INDEX news_sync_run_finished_at ON news_sync_run (finished_at);
+-- Finds the last run of a kind, however long the history is.
+CREATE INDEX news_sync_run_kind ON news_sync_run (kind, id);
+
+-- An object has a row here while its conversation with the target is open: its presence there is then a recorded fact (or
+-- known to be unknown), and no longer follows from its events. An object in sync has no row. A full sync also talks about
+-- objects without unsynced events: their row is all that the next sync knows of them.
+CREATE TABLE news_sync_object (
+    entity_table text NOT NULL CHECK (entity_table IN ('news_post', 'news_comment')),
+    entity_pk bigint NOT NULL,
+    -- doubled: the target lists it more than once; it has to be deleted until it is gone.
+    presence text NOT NULL CHECK (presence IN ('absent', 'present', 'unknown', 'doubled')),
+    -- sent: a request may be in flight; waiting: a later run tries again; parked: waits for an operator or for a newer
+    -- event; held: waits for another object; discarded: nothing is to be done, but the target is asked before the next
+    -- change.
+    state text NOT NULL CHECK (state IN ('sent', 'waiting', 'parked', 'held', 'discarded')),
+    -- The last event that the conversation is about: a newer one un-parks the object.
+    event_id bigint NOT NULL,
+    parent_pk bigint,
+    status integer,
+    reason text,
+    body text,
+    failures integer NOT NULL DEFAULT 0,
+    next_try_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- When the conversation began, whatever has been tried since.
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Of a comment: the post by which a shard has it, from the beginning of the conversation to its end. `parent_pk`
+    -- changes when the comment is moved to another post.
+    home_pk bigint,
+    -- Until then an earlier request may still take effect at the target: nothing else is sent for the object.
+    settled_at timestamptz,
+    PRIMARY KEY (entity_table, entity_pk),
+    -- A parked object says why: an operator has to decide.
+    CONSTRAINT news_sync_object_reason CHECK (state <> 'parked' OR reason IS NOT NULL)
+);
+-- A row here lives as long as a conversation, which is mostly a second.
+ALTER TABLE news_sync_object SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
+
+-- Objects of the target that an import left out, since the master cannot hold them. They are not the master's to delete:
+-- "cannot hold" is not "does not want".
+CREATE TABLE news_sync_left_out (
+    entity_table text NOT NULL CHECK (entity_table IN ('news_post', 'news_comment')),
+    -- An id that the master could not use either is remembered by nobody: no row of ours can ever have it.
+    entity_pk bigint NOT NULL CHECK (entity_pk BETWEEN 1 AND 9007199254740991),
+    reason text NOT NULL,
+    PRIMARY KEY (entity_table, entity_pk)
+);
