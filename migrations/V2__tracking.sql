@@ -1,62 +1,98 @@
--- Tracking: triggers write the change log in the transaction of the change, whoever
--- makes it. Statement-level with transition tables: a bulk change costs one insert.
--- They fire for cascades, too. Order across objects means nothing; per object, the
--- row lock is taken before the event is written, so ids follow commit order.
+-- Tracking: triggers write the change log in the transaction of the change, whoever makes it.
+--
+-- They fire once per statement and read its transition tables, so a bulk change costs one INSERT; they also fire for
+-- cascades. The order of events of different objects has no meaning. Per object, the row's lock is taken before the
+-- event is written, so ids follow commit order.
+--
+-- A statement is not proof. Triggers of the owner may change, delete or put back a row before these triggers fire, and
+-- one statement (a WITH query, MERGE) may do several things to one id. So each branch logs what exists when it fires:
+--
+-- | the statement says | the row exists now | the row does not exist now |
+-- |--------------------|--------------------|----------------------------|
+-- | inserted           | CREATED            | DELETED, doubt             |
+-- | updated            | UPDATED            | DELETED, doubt             |
+-- | deleted            | UPDATED, doubt     | DELETED                    |
+--
+-- An UPDATE that changes an id says "deleted" of the old id and "inserted" of the new one. Where the statement and the
+-- rows agree, `type` alone tells whether the object was there before; where they contradict each other, it does not:
+-- the event is marked with doubt, and the target is asked.
+--
+-- The row that exists now (r) is looked up by the primary key whatever the statistics say (enable_seqscan = off), since a
+-- session keeps its plans: one that was made for an empty table would read the whole table for each row of a bulk load.
+-- LIMIT 1 rules out a join that reads the whole table once, which a session would keep for changes of one row.
 
--- One function per table: the columns differ, and dynamic SQL would cost a plan per call.
+-- One function per table: the columns differ, and dynamic SQL would be planned at each call.
 
 CREATE FUNCTION news_track_post() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', n.id, 'CREATED' FROM new_rows n;
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt)
+        SELECT 'news_post', n.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'CREATED' END,
+               CASE WHEN r.id IS NULL THEN true END
+        FROM new_rows n
+        LEFT JOIN LATERAL (SELECT p.id FROM news_post p WHERE p.id = n.id LIMIT 1) r ON true;
     ELSIF TG_OP = 'UPDATE' THEN
-        -- Transition tables do not pair old and new rows; the id does. An id that is
-        -- only in one of them was changed away or to. What differs in nothing is no event.
-        -- As text: varchar has no = of its own, and one that a stranger made in our schema would be called.
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', coalesce(n.id, o.id),
-               CASE WHEN n.id IS NULL THEN 'DELETED' WHEN o.id IS NULL THEN 'CREATED' ELSE 'UPDATED' END
-        FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
-        WHERE (o.id, o.user_id, o.title::text, o.body::text)
-            IS DISTINCT FROM (n.id, n.user_id, n.title::text, n.body::text);
+        -- Transition tables do not pair old and new rows; the id does. An id in one of them only was changed to another
+        -- one, or from another one. An UPDATE that changes nothing logs nothing.
+        -- Texts are compared bytewise: a nondeterministic collation calls different texts equal. They are cast to text,
+        -- since varchar has no = of its own, and one that somebody else created in this schema would be called.
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt)
+        SELECT 'news_post', s.id,
+               CASE WHEN r.id IS NULL THEN 'DELETED' WHEN s.is_old THEN 'UPDATED' ELSE 'CREATED' END,
+               CASE WHEN (r.id IS NOT NULL) <> s.is_new THEN true END
+        FROM (SELECT coalesce(n.id, o.id) AS id, o.id IS NOT NULL AS is_old, n.id IS NOT NULL AS is_new
+              FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
+              WHERE (o.id, o.user_id, o.title::text COLLATE "C", o.body::text COLLATE "C")
+                  IS DISTINCT FROM (n.id, n.user_id, n.title::text COLLATE "C", n.body::text COLLATE "C")) s
+        LEFT JOIN LATERAL (SELECT p.id FROM news_post p WHERE p.id = s.id LIMIT 1) r ON true;
     ELSE
-        -- A row that is here again was deleted and inserted by one statement.
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', o.id,
-               CASE WHEN EXISTS (SELECT FROM news_post p WHERE p.id = o.id) THEN 'UPDATED' ELSE 'DELETED' END
-        FROM old_rows o;
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt)
+        SELECT 'news_post', o.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'UPDATED' END,
+               CASE WHEN r.id IS NOT NULL THEN true END
+        FROM old_rows o
+        LEFT JOIN LATERAL (SELECT p.id FROM news_post p WHERE p.id = o.id LIMIT 1) r ON true;
     END IF;
     RETURN NULL;
 END
 $$;
+
+-- The same for comments. `parent_pk` is the post that the comment belongs to now, which a trigger of the owner may have
+-- changed since the statement; of a comment that does not exist any more it is the last one that the statement saw.
 
 CREATE FUNCTION news_track_comment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, parent_pk)
-        SELECT 'news_comment', n.id, 'CREATED', n.post_id FROM new_rows n;
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt, parent_pk)
+        SELECT 'news_comment', n.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'CREATED' END,
+               CASE WHEN r.id IS NULL THEN true END, CASE WHEN r.id IS NULL THEN n.post_id ELSE r.post_id END
+        FROM new_rows n
+        LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = n.id LIMIT 1) r ON true;
     ELSIF TG_OP = 'UPDATE' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, parent_pk)
-        SELECT 'news_comment', coalesce(n.id, o.id),
-               CASE WHEN n.id IS NULL THEN 'DELETED' WHEN o.id IS NULL THEN 'CREATED' ELSE 'UPDATED' END,
-               coalesce(n.post_id, o.post_id)
-        FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
-        WHERE (o.id, o.post_id, o.name::text, o.email::text, o.body::text)
-            IS DISTINCT FROM (n.id, n.post_id, n.name::text, n.email::text, n.body::text);
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt, parent_pk)
+        SELECT 'news_comment', s.id,
+               CASE WHEN r.id IS NULL THEN 'DELETED' WHEN s.is_old THEN 'UPDATED' ELSE 'CREATED' END,
+               CASE WHEN (r.id IS NOT NULL) <> s.is_new THEN true END,
+               CASE WHEN r.id IS NULL THEN s.post_id ELSE r.post_id END
+        FROM (SELECT coalesce(n.id, o.id) AS id, o.id IS NOT NULL AS is_old, n.id IS NOT NULL AS is_new,
+                     coalesce(n.post_id, o.post_id) AS post_id
+              FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
+              WHERE (o.id, o.post_id, o.name::text COLLATE "C", o.email::text COLLATE "C", o.body::text COLLATE "C")
+                  IS DISTINCT FROM
+                    (n.id, n.post_id, n.name::text COLLATE "C", n.email::text COLLATE "C", n.body::text COLLATE "C")) s
+        LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = s.id LIMIT 1) r ON true;
     ELSE
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, parent_pk)
-        SELECT 'news_comment', o.id,
-               CASE WHEN EXISTS (SELECT FROM news_comment c WHERE c.id = o.id) THEN 'UPDATED' ELSE 'DELETED' END,
-               o.post_id
-        FROM old_rows o;
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt, parent_pk)
+        SELECT 'news_comment', o.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'UPDATED' END,
+               CASE WHEN r.id IS NOT NULL THEN true END, CASE WHEN r.id IS NULL THEN o.post_id ELSE r.post_id END
+        FROM old_rows o
+        LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = o.id LIMIT 1) r ON true;
     END IF;
     RETURN NULL;
 END
 $$;
 
--- TRUNCATE has no transition tables, and no snapshot that is newer than the
--- transaction's outside READ COMMITTED: rows committed since would vanish unlogged.
+-- TRUNCATE has no transition tables. Outside READ COMMITTED it also removes rows that the transaction's snapshot does
+-- not show: those would disappear without an event.
 CREATE FUNCTION news_track_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -74,17 +110,21 @@ BEGIN
 END
 $$;
 
--- SECURITY DEFINER must not find a caller's tables: the path is fixed, pg_temp last.
+-- The functions run as their owner. So they must not find tables of the caller: the path is fixed, pg_temp is last. And
+-- they must see each row: with row_security = off a policy that would hide rows from them raises an error instead.
 DO $$
 DECLARE
     f text;
 BEGIN
     FOREACH f IN ARRAY ARRAY['news_track_post', 'news_track_comment', 'news_track_truncate'] LOOP
         EXECUTE format('ALTER FUNCTION %I() SET search_path = pg_catalog, %I, pg_temp', f, current_schema());
+        EXECUTE format('ALTER FUNCTION %I() SET row_security = off', f);
         EXECUTE format('REVOKE ALL ON FUNCTION %I() FROM PUBLIC', f);
     END LOOP;
 END
 $$;
+ALTER FUNCTION news_track_post() SET enable_seqscan = off;
+ALTER FUNCTION news_track_comment() SET enable_seqscan = off;
 
 CREATE TRIGGER news_track_insert AFTER INSERT ON news_post
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION news_track_post();

@@ -1,5 +1,8 @@
 //! The change log as the database writes it, whoever makes the change: by SQL alone.
 
+mod doubt;
+mod policies;
+
 use std::thread;
 
 use postgres::{Client, NoTls};
@@ -28,22 +31,24 @@ impl Tracked {
         Self { client, db }
     }
 
-    /// Runs `sql` and returns what it logged, sorted: `C posts/1`, `D comments/11 of 1`.
+    /// Runs `sql` and returns what it logged, sorted: `C posts/1`, `D comments/11 of 1`; with doubt `D? posts/1`.
     pub fn log(&mut self, sql: &str) -> Vec<String> {
         self.client.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         self.logged()
     }
 
     pub fn logged(&mut self) -> Vec<String> {
-        let rows =
-            self.client.query("DELETE FROM news_modelevent RETURNING entity_table, entity_pk, type, parent_pk", &[]);
+        let rows = self
+            .client
+            .query("DELETE FROM news_modelevent RETURNING entity_table, entity_pk, type, parent_pk, doubt", &[]);
         let mut lines: Vec<String> = rows
             .unwrap()
             .iter()
             .map(|row| {
                 let (table, pk, kind): (&str, i64, &str) = (row.get(0), row.get(1), row.get(2));
                 let parent = row.get::<_, Option<i64>>(3).map(|parent| format!(" of {parent}")).unwrap_or_default();
-                format!("{} {}s/{pk}{parent}", &kind[..1], table.trim_start_matches("news_"))
+                let doubt = if row.get::<_, Option<bool>>(4) == Some(true) { "?" } else { "" };
+                format!("{}{doubt} {}s/{pk}{parent}", &kind[..1], table.trim_start_matches("news_"))
             })
             .collect();
         lines.sort();
