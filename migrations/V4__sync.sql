@@ -35,7 +35,8 @@ CREATE TABLE news_sync_run (
     status text NOT NULL DEFAULT 'running'
         CHECK (status IN ('running', 'done', 'partly', 'failed', 'stopped', 'lost')),
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- The last sign of life. After a crash, requests of the run may take effect for some time counted from here.
+    -- The last sign of life. Of a run that was lost: when its last request was given up, at the latest. It may take effect
+    -- for some time counted from here.
     alive_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at timestamptz,
     host text NOT NULL,

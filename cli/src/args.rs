@@ -37,6 +37,13 @@ pub struct Global {
     /// The configuration [env: NEWS_CONFIG; then news/news.toml in the XDG folder, then in /etc]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// How long the target may take to begin its answer
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = crate::values::duration)]
+    pub target_timeout: std::time::Duration,
+    /// How long a request without an answer may still take effect at the target: until then nothing else is sent for its
+    /// object. At least --target-timeout [default: 30s, or --target-timeout if that is longer]
+    #[arg(long, global = true, value_name = "TIME", value_parser = crate::values::duration)]
+    pub target_late: Option<std::time::Duration>,
     /// Print the report as one JSON document
     #[arg(long, global = true)]
     pub json: bool,
@@ -172,7 +179,7 @@ pub struct Sync {
     pub follow: bool,
     /// Share the work: send the changes of posts whose id divided by N leaves K (or 0, of N/N), and of their comments
     #[arg(long, value_name = "K/N", value_parser = crate::values::shard, conflicts_with = "full")]
-    pub shard: Option<crate::store::shard::Shard>,
+    pub shard: Option<news_core::shard::Shard>,
     /// After each run, write FILE for the node exporter's textfile collector
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub metrics_file: Option<PathBuf>,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use news_core::diff::{Counts, Kind as DifferenceKind};
+use news_core::ledger::Pending;
 use news_core::model::Fault;
 use news_core::wire::FieldDifference;
 use news_core::{Entity, Key, PostId};
@@ -19,8 +20,9 @@ use postgres::Client;
 
 use crate::error::Result;
 use crate::listing::{Extent, Progress, Source};
+use crate::run;
+use crate::settings::Times;
 use crate::signals::Signals;
-use crate::store::log::Pending;
 use crate::store::{rows, runs};
 use crate::ui::{Reading, Ui};
 
@@ -84,6 +86,8 @@ pub struct Sides<'a> {
     pub entities: &'a [Entity],
     /// Who may change the other side meanwhile.
     pub beside: Beside,
+    /// How long a request of a run may take.
+    pub times: Times,
     /// Shows the progress.
     pub ui: &'a Ui,
     /// Stops it.
@@ -103,8 +107,8 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
             break;
         }
         if sides.beside == Beside::Runs && is_unexplained(&suspicious, &comparison.pending) {
-            // What a run has sent may take effect a little later than it was acknowledged.
-            sides.signals.pause(runs::settled_in(client)?)?;
+            // What a run has sent may take effect a little later than it was acknowledged, or given up.
+            run::settle(runs::all_settled_in(client, sides.times)?, sides.signals)?;
         }
         log::debug!("looking again at {} objects that differ", suspicious.len());
         let begun = runs::now(client)?;

@@ -2,6 +2,7 @@
 
 mod api;
 mod args;
+mod clock;
 mod commands;
 mod compare;
 mod door;

@@ -30,10 +30,9 @@ pub use lease::Lease;
 pub const PUBLIC: &str = "https://jsonplaceholder.typicode.com";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The answer's head must be here by then.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A single request, its body included, takes no longer. A listing may: it only has to flow.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+/// The head of the answer may take as long as the settings say; a single request, its body included, takes no longer than this
+/// beyond that. A listing may: it only has to flow.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A listing that stands still for so long is cut.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Targets cut idle connections after about 5 s (TARGETS 14); ours are younger.
@@ -50,13 +49,15 @@ pub struct Target {
     agent: Agent,
     bearer: Option<Secret>,
     lease: Arc<Lease>,
+    /// A single request takes no longer.
+    request_timeout: Duration,
 }
 
 impl Target {
-    /// Makes a client for `url`, good for `jobs` requests at the same time.
+    /// Makes a client for `url`, good for `jobs` requests at the same time, each answered within `timeout`.
     ///
     /// Fails with [`Kind::Usage`] where `url` is no plain http(s) base URL.
-    pub fn new(url: &str, token: Option<&Secret>, jobs: usize) -> Result<Self> {
+    pub fn new(url: &str, token: Option<&Secret>, jobs: usize, timeout: Duration) -> Result<Self> {
         let base = base_url(url)?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -64,7 +65,7 @@ impl Target {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(RESPONSE_TIMEOUT))
+            .timeout_recv_response(Some(timeout))
             .timeout_per_read(Some(READ_TIMEOUT))
             .timeout_per_write(Some(READ_TIMEOUT))
             .max_idle_age(IDLE_AGE_MAX)
@@ -80,7 +81,7 @@ impl Target {
         let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
         let lease = Arc::new(Lease::default());
         let agent = Agent::with_parts(config, lease::connector(&lease), resolver::Remembering::default());
-        Ok(Self { base, agent, bearer, lease })
+        Ok(Self { base, agent, bearer, lease, request_timeout: timeout + BODY_TIMEOUT })
     }
 
     /// Returns the base URL, as it is remembered and shown.
@@ -121,7 +122,7 @@ impl Target {
     }
 
     fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        let request = request.config().timeout_global(Some(REQUEST_TIMEOUT)).build();
+        let request = request.config().timeout_global(Some(self.request_timeout)).build();
         self.authorised(request)
     }
 

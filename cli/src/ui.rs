@@ -282,6 +282,14 @@ pub fn line(text: &str) {
     }
 }
 
+/// Prints a failure and ends the process at once, with its exit code: another thread is stuck in the database, and cannot be
+/// waited for.
+#[expect(clippy::exit, reason = "the thread that would return to `main` is stuck")]
+pub fn abandon(failed: &Failure) -> ! {
+    failure(failed);
+    std::process::exit(i32::from(failed.kind().code()))
+}
+
 /// Prints how it ended badly: one line, then the hints.
 pub fn failure(failure: &Failure) {
     if failure.kind() == Kind::ClosedPipe {

@@ -83,7 +83,7 @@ pub fn key(text: &str) -> Result<Key, String> {
 }
 
 /// Parses `2/4`: the second of four shards.
-pub fn shard(text: &str) -> Result<crate::store::shard::Shard, String> {
+pub fn shard(text: &str) -> Result<news_core::shard::Shard, String> {
     text.parse()
 }
 

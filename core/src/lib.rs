@@ -21,12 +21,16 @@ pub mod chars;
 pub mod diff;
 pub mod fingerprint;
 pub mod ids;
+pub mod ledger;
 pub mod merge;
 pub mod model;
 pub mod object;
 pub mod plan;
+pub mod portion;
+pub mod repair;
 pub mod reply;
 pub mod session;
+pub mod shard;
 pub mod wire;
 
 pub use model::{Comment, CommentId, Entity, Key, Object, Post, PostId};

@@ -1,4 +1,4 @@
-//! Events -> change: what all unsynced events of one object come to.
+//! Events -> change: the net effect of all unsynced events of one object.
 //!
 //! THE rule: created + deleted = nothing. It is no special case. A change has two ends,
 //! was the object at the target *before*, should it be there *after*, and what to send
@@ -11,16 +11,21 @@
 //! | Unknown        | GET, then POST, PUT or nothing | GET, then DELETE or nothing |
 //! | Doubled        | DELETE until it is gone, POST  | DELETE until it is gone     |
 //!
-//! Doubled is what no event says: a listing of the target showed the object more than once.
+//! No event says Doubled: a listing of the target showed the object more than once.
+//!
+//! The log is evidence, not proof. A trigger marks an event as doubtful if the rows that it saw
+//! contradict its statement, and two neighbours may contradict each other (created twice). Then
+//! the change is *doubtful*, and *before* is Unknown: the target is asked.
 //!
 //! Laws (tested in `tests/laws/`): composition is associative and total, so a log may be
 //! merged in any chunks, in SQL or here, on one machine or many, with the same result;
-//! replaying the merged change comes to what replaying the log comes to.
+//! replaying the merged change has the same effect as replaying the log.
 //!
 //! Events are merged by their id, never by their time: two transactions can log times in
 //! the other order.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use crate::model::Key;
 
@@ -93,6 +98,16 @@ impl Wish {
     }
 }
 
+impl From<Wish> for Presence {
+    /// Returns the presence of an object that is as wished.
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Absent => Presence::Absent,
+            Wish::Present => Presence::Present,
+        }
+    }
+}
+
 /// What a change needs at the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -122,31 +137,38 @@ pub fn action(before: Presence, after: Wish) -> Action {
     }
 }
 
-/// What some events in a row of one object come to.
+/// The net effect of consecutive events of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Change {
-    /// Was it at the target before the first of them?
+    /// What the first of them says of the time before it.
     pub before: Presence,
-    /// Should it be there after the last of them?
+    /// What the last of them says of the time after it.
     pub after: Wish,
+    /// One of them is doubtful, or two neighbours contradict each other.
+    pub doubtful: bool,
 }
 
 impl Change {
-    /// Returns what one event comes to.
+    /// Returns the effect of one event that nothing contradicts.
     pub fn of(event: EventType) -> Self {
-        Self { before: Presence::before(event), after: Wish::after(event) }
+        Self { before: Presence::before(event), after: Wish::after(event), doubtful: false }
     }
 
-    /// Composes two changes in a row by their outer ends. Sequences that make no sense
-    /// (deleted twice) are no error.
+    /// Composes two consecutive changes. Total: a contradiction between them is a doubt, not an error.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
-        Self { before: self.before, after: next.after }
+        let fits = Presence::from(self.after) == next.before;
+        Self { before: self.before, after: next.after, doubtful: self.doubtful || next.doubtful || !fits }
+    }
+
+    /// Returns whether the object was at the target before, as far as the events can be trusted.
+    pub fn presence(self) -> Presence {
+        if self.doubtful { Presence::Unknown } else { self.before }
     }
 
     /// Returns what to send.
     pub fn action(self) -> Action {
-        action(self.before, self.after)
+        action(self.presence(), self.after)
     }
 }
 
@@ -159,12 +181,14 @@ pub struct Event {
     pub key: Key,
     /// What was done.
     pub kind: EventType,
+    /// The rows contradicted it when it was logged, or the log as a whole is in doubt.
+    pub doubtful: bool,
 }
 
 /// The change of an object, and the events that it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Merged {
-    /// What they come to.
+    /// Their net effect.
     pub change: Change,
     /// The id of the first.
     pub first_id: i64,
@@ -175,28 +199,35 @@ pub struct Merged {
 }
 
 impl Merged {
-    fn of(event: &Event) -> Self {
-        Self { change: Change::of(event.kind), first_id: event.id, last_id: event.id, events: 1 }
+    /// Returns the change of one event.
+    pub fn of(event: &Event) -> Self {
+        let change = Change { doubtful: event.doubtful, ..Change::of(event.kind) };
+        Self { change, first_id: event.id, last_id: event.id, events: 1 }
     }
 
-    /// Composes two parts of one object's log, which may lie between each other: the lowest
-    /// id says what was before, the highest what is after, whichever side they are on.
+    /// Composes two parts of one object's log, in either order: the lowest id says what was before, the highest
+    /// what is after. Parts of which one begins before the other ends no longer tell which events were neighbours:
+    /// that is a doubt.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
-        let first = if self.first_id <= other.first_id { self } else { other };
-        let last = if self.last_id >= other.last_id { self } else { other };
-        Self {
-            change: first.change.then(last.change),
-            first_id: first.first_id,
-            last_id: last.last_id,
-            events: self.events + other.events,
+        let (first, next) = if self.first_id <= other.first_id { (self, other) } else { (other, self) };
+        let mut change = first.change.then(next.change);
+        if first.last_id >= next.first_id {
+            change.doubtful = true;
+            if first.last_id > next.last_id {
+                change.after = first.change.after;
+            }
         }
+        let last_id = first.last_id.max(next.last_id);
+        Self { change, first_id: first.first_id, last_id, events: self.events + other.events }
     }
 }
 
 /// Merges events, in whatever order they come: their ids tell which was first.
 /// Returns a change for each object, by key.
 pub fn merge(events: impl IntoIterator<Item = Event>) -> BTreeMap<Key, Merged> {
+    let mut events: Vec<Event> = events.into_iter().collect();
+    events.sort_unstable_by_key(|event| event.id);
     let mut changes = BTreeMap::new();
     for event in events {
         let one = Merged::of(&event);
@@ -228,7 +259,8 @@ mod tests {
             (&[D, C], Action::Update),
             (&[C, D, C], Action::Create),
             (&[U, D, C, D], Action::Delete),
-            (&[D, D], Action::Delete),
+            // What contradicts itself is asked for.
+            (&[D, D], Action::Ask),
         ];
         for (events, action) in rows {
             assert_eq!(of(events), action, "{events:?}");

@@ -15,6 +15,27 @@ use crate::merge::{Action, Presence, Wish, action};
 use crate::reply::{Answer, Method};
 use clearing::Clearing;
 
+/// How long requests may take to have their effect, and what a run does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effects {
+    /// An answered write has had its effect so long after its answer, also where the answer was a 500 or 503.
+    pub settle: Duration,
+    /// An unanswered write (a time-out, a cut connection, 408, 502, 504) may have its effect so long after its answer
+    /// was lost.
+    pub late: Duration,
+    /// What a run does about that.
+    pub wait: Wait,
+}
+
+/// What a run does about an object whose answer was lost. Until [`Effects::late`] has passed, nothing else is sent for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It waits, once for each object, and goes on: somebody asked for this run.
+    Once,
+    /// It leaves the object to a later run: a loop comes back.
+    Never,
+}
+
 /// Returns the request that leads from `presence` to `wish`, or `None` where nothing is to be done.
 pub fn next_request(presence: Presence, wish: Wish) -> Option<Method> {
     match action(presence, wish) {
@@ -58,9 +79,9 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
         (_, Answer::Refused) => Reaction::Park,
         (_, Answer::Throttled) => Reaction::Later,
         (_, Answer::NotSent) => Reaction::Again(presence),
-        (_, Answer::Broken) if presence == Presence::Doubled => Reaction::Again(Presence::Doubled),
+        (_, Answer::Broken | Answer::Lost) if presence == Presence::Doubled => Reaction::Again(Presence::Doubled),
         // A write may have been applied, a 503 too; a GET changed nothing, but told nothing.
-        (_, Answer::Broken) => Reaction::Again(Presence::Unknown),
+        (_, Answer::Broken | Answer::Lost) => Reaction::Again(Presence::Unknown),
 
         (Method::Get, Answer::Equal | Answer::Different) if presence == Presence::Doubled => {
             Reaction::Now(Presence::Doubled)
@@ -88,7 +109,7 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
 
 /// Returns the write that has taken effect, or may have where the answer was lost.
 fn wrote(method: Method, answer: Answer) -> Option<Action> {
-    let has_effect = matches!(answer, Answer::Accepted | Answer::Broken);
+    let has_effect = matches!(answer, Answer::Accepted | Answer::Broken | Answer::Lost);
     match method {
         Method::Get => None,
         Method::Post => has_effect.then_some(Action::Create),
@@ -117,11 +138,17 @@ pub struct Conversation {
     clearing: Clearing,
     /// The last write that took effect, as far as is known.
     wrote: Option<Action>,
+    /// This run has waited for a lost answer's effect, or waits from its beginning.
+    has_waited: bool,
+    /// The last request was a write, and its answer was lost.
+    is_unanswered: bool,
     /// Nothing is sent before: a request that was sent and not answered may still take effect.
     not_before: Duration,
     /// From then on every earlier request has taken its effect, those of earlier runs, too:
     /// a 404 to what was sent before tells nothing. A target may acknowledge first and do later.
     settled_at: Duration,
+    /// The same of the object's own requests that were not answered, or only acknowledged: what a later run has to know.
+    own_settled_at: Duration,
 }
 
 /// When a request was on its way: between its handing over and its answer, or the news that
@@ -158,12 +185,14 @@ pub enum Step {
 }
 
 impl Conversation {
-    /// Begins one. Requests of earlier runs have taken their effect at `settled_at`; with an
-    /// unknown presence, or one of several records, one may be on its way, and that has to pass first.
-    pub fn new(presence: Presence, wish: Wish, settled_at: Duration) -> Self {
+    /// Begins one. Acknowledged requests of earlier runs have taken their effect at `settled_at`, the object's own
+    /// unanswered ones at `own_settled_at`. With an unknown presence, or one of several records, one may be on its
+    /// way, and both have to pass first.
+    pub fn new(presence: Presence, wish: Wish, settled_at: Duration, own_settled_at: Duration) -> Self {
+        let all_settled_at = settled_at.max(own_settled_at);
         let not_before = match presence {
-            Presence::Unknown | Presence::Doubled => settled_at,
-            Presence::Absent | Presence::Present => Duration::ZERO,
+            Presence::Unknown | Presence::Doubled => all_settled_at,
+            Presence::Absent | Presence::Present => own_settled_at,
         };
         Self {
             presence,
@@ -173,8 +202,11 @@ impl Conversation {
             exists: 0,
             clearing: Clearing::default(),
             wrote: None,
+            has_waited: own_settled_at > settled_at,
+            is_unanswered: false,
             not_before,
-            settled_at,
+            settled_at: all_settled_at,
+            own_settled_at,
         }
     }
 
@@ -193,9 +225,26 @@ impl Conversation {
         self.not_before
     }
 
-    /// Forgets what was known: a create was accepted, and it is yet to be seen what of it is there.
+    /// Returns from when every earlier request has taken its effect.
+    pub fn settled_at(&self) -> Duration {
+        self.settled_at
+    }
+
+    /// Returns from when every request of the object itself has taken its effect that was not answered.
+    pub fn own_settled_at(&self) -> Duration {
+        self.own_settled_at
+    }
+
+    /// Says whether the last request was a write whose answer was lost.
+    pub fn is_unanswered(&self) -> bool {
+        self.is_unanswered
+    }
+
+    /// Forgets what was known: the target may have the object, whatever the log says, or what was just created is yet to
+    /// be seen there. An acknowledged request of an earlier run may be on its way, as for any unknown object.
     pub fn doubt(&mut self) {
         self.presence = Presence::Unknown;
+        self.not_before = self.not_before.max(self.settled_at);
     }
 
     /// Returns the next request, or `None` where the target is as wished.
@@ -223,20 +272,24 @@ impl Conversation {
     }
 
     /// Takes the answer to `method`, and says what follows.
-    pub fn answered(&mut self, method: Method, answer: Answer, flight: Flight, settle: Duration) -> Step {
+    pub fn answered(&mut self, method: Method, answer: Answer, flight: Flight, effects: &Effects) -> Step {
         self.requests += 1;
         self.wrote = wrote(method, answer).or(self.wrote);
+        self.is_unanswered = method != Method::Get && answer == Answer::Lost;
+        let settle = effects.settle;
         let mut reaction = react(method, self.presence, answer);
-        if answer == Answer::Broken && method != Method::Get {
-            // It may take effect within `settle` of its sending, which was before the answer was
-            // lost; a GET before that, or another write, could be overtaken by it.
-            self.settled_at = self.settled_at.max(flight.back_at + settle);
+        let takes = if self.is_unanswered { effects.late } else { settle };
+        if matches!(answer, Answer::Broken | Answer::Lost) && method != Method::Get {
+            // It may take effect until then; a GET before that, or another write, could be overtaken by it.
+            self.own_settled_at = self.own_settled_at.max(flight.back_at + takes);
+            self.settled_at = self.settled_at.max(self.own_settled_at);
             self.not_before = self.settled_at;
         }
         let is_doubled = self.presence == Presence::Doubled;
         if is_doubled && method == Method::Delete && answer == Answer::Accepted {
             // Acknowledged now and done later, it must not meet what is created in its place.
-            self.settled_at = self.settled_at.max(flight.back_at + settle);
+            self.own_settled_at = self.own_settled_at.max(flight.back_at + settle);
+            self.settled_at = self.settled_at.max(self.own_settled_at);
             if self.clearing.deleted() {
                 self.not_before = self.settled_at;
             }
@@ -269,10 +322,15 @@ impl Conversation {
                 }
             }
             Reaction::Again(presence) => {
-                self.clearing.looks |= is_doubled && answer == Answer::Broken;
+                self.clearing.looks |= is_doubled && matches!(answer, Answer::Broken | Answer::Lost);
                 self.presence = presence;
                 self.attempts += 1;
-                if self.attempts >= ATTEMPTS_MAX {
+                let may_wait = match effects.wait {
+                    Wait::Never => false,
+                    Wait::Once => !self.has_waited,
+                };
+                self.has_waited |= self.is_unanswered;
+                if self.attempts >= ATTEMPTS_MAX || (self.is_unanswered && !may_wait) {
                     return Step::GiveUp;
                 }
             }

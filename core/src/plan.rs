@@ -8,6 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -36,6 +37,8 @@ pub struct Work {
     pub after: Wish,
     /// Does this run try it?
     pub standing: Standing,
+    /// So long after the run's beginning, earlier requests of it may take effect.
+    pub settles_in: Duration,
 }
 
 impl Work {
@@ -274,7 +277,14 @@ mod tests {
     use alloc::vec;
 
     fn work(key: &str, before: Presence, after: Wish) -> Work {
-        Work { key: key.parse().unwrap(), parent: None, before, after, standing: Standing::Ready }
+        Work {
+            key: key.parse().unwrap(),
+            parent: None,
+            before,
+            after,
+            standing: Standing::Ready,
+            settles_in: Duration::ZERO,
+        }
     }
 
     #[test]

@@ -78,8 +78,10 @@ pub enum Answer {
     Exists,
     /// 429, 425: later, and no fault of the object.
     Throttled,
-    /// 5xx, 408, a time-out, a cut connection, an unreadable answer: a write may have been applied.
+    /// 5xx, an unreadable answer: a write may have been applied.
     Broken,
+    /// No answer, or a gateway's (408, 502, 504): a write may have been applied, and may still be on its way.
+    Lost,
     /// No connection: surely not applied.
     NotSent,
     /// 401: our credentials.
@@ -127,7 +129,7 @@ const NAMED_CHARS_MAX: usize = 64;
 pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
     let (status, retry_after, location, body) = match reply {
         Reply::NotSent { why } => return told(Answer::NotSent, why.clone()),
-        Reply::Lost { why } => return told(Answer::Broken, why.clone()),
+        Reply::Lost { why } => return told(Answer::Lost, why.clone()),
         Reply::Http { status, retry_after, location, body } => (*status, *retry_after, location, body),
     };
     let answer = match (status, method) {
@@ -143,7 +145,7 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
         // Some say it with a status of their own choosing.
         (400 | 422, Method::Post) if says_exists(body) => Answer::Exists,
         (429 | 425, _) => Answer::Throttled,
-        (408, _) => Answer::Broken,
+        (408 | 502 | 504, _) => Answer::Lost,
         (400..=499, _) => Answer::Refused,
         (_, _) => Answer::Broken,
     };
@@ -270,7 +272,10 @@ mod tests {
             (Method::Delete, 200, "{}", Answer::Accepted),
             (Method::Delete, 200, "<html>", Answer::Broken),
             (Method::Delete, 410, "", Answer::Gone),
-            (Method::Delete, 408, "", Answer::Broken),
+            (Method::Delete, 408, "", Answer::Lost),
+            (Method::Put, 502, "", Answer::Lost),
+            (Method::Post, 504, "", Answer::Lost),
+            (Method::Post, 503, "", Answer::Broken),
             (Method::Delete, 425, "", Answer::Throttled),
             (Method::Delete, 999, "", Answer::Broken),
         ];

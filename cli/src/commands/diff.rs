@@ -76,10 +76,11 @@ fn compare_with(
         (Source::Folder(folder.to_owned()), Beside::Nobody)
     } else {
         let url = run::to_follow(settings, &mut client)?.url;
-        let target = Target::new(&url, settings.target_token.as_ref(), 1)?;
+        let target = Target::new(&url, settings.target_token.as_ref(), 1, settings.times.timeout)?;
         (Source::Target(Arc::new(target)), Beside::Runs)
     };
-    let comparison = compare::compare(&mut client, &Sides { source: &source, entities, beside, ui, signals })?;
+    let times = settings.times;
+    let comparison = compare::compare(&mut client, &Sides { source: &source, entities, beside, times, ui, signals })?;
     Ok((source.name(), comparison))
 }
 

@@ -1,101 +1,80 @@
 //! `news sync --full`: compares both sides whole and repairs what differs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use news_core::diff::Kind as DifferenceKind;
-use news_core::merge::{Presence, Wish};
-use news_core::plan::{Plan, Sides, Standing, Work};
-use news_core::session::Fact;
-use news_core::{Entity, Key, PostId};
+use news_core::Entity;
+use news_core::object::{Effects, Wait};
+use news_core::plan::Sides;
+use news_core::repair::{self, Repair, Sighting};
+use news_core::session::SETTLE;
 use postgres::Client;
 
 use crate::args::Sync;
-use crate::commands::send::{self, Sending};
+use crate::commands::send::{self, Nothing, Sending, Task};
 use crate::commands::{self, Outcome};
-use crate::compare::{self, Beside, Comparison, Difference, FOUND_MAX};
+use crate::compare::{self, Beside, Comparison, FOUND_MAX};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::Source;
 use crate::master;
-use crate::run::Run;
-use crate::settings::Settings;
+use crate::run::{self, Run};
+use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
-use crate::store::log as change_log;
-use crate::store::objects::{self, Basis, Mark};
 use crate::store::runs::{self, RunKind};
-use crate::store::{Purpose, connect};
+use crate::store::{Purpose, connect, log as change_log, objects};
 use crate::ui::Ui;
-
-/// Facts recorded in one transaction.
-const RECORD_BATCH: usize = 1000;
 
 /// Runs the command.
 pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Outcome> {
     let url = master::url(settings)?;
-    let mut lock = Lock::take(&url, "sync --full")?;
+    let mut lock = Lock::take(&url, "sync --full", settings.times)?;
     let (target, warnings) = send::target(args, settings, &mut lock)?;
+    let times = settings.times;
     // What another run had sent may still be on its way: the listing would miss it.
-    let settled_in = runs::settled_in(lock.client())?;
-    let plan_repair = || {
-        signals.pause(settled_in)?;
+    let settles_in = runs::all_settled_in(lock.client(), times)?;
+    let compare_both = || {
+        run::settle(settles_in, signals)?;
         let mut client = connect(&url, Purpose::Bulk)?;
         let source = Source::Target(Arc::clone(&target));
-        let sides = compare::Sides { source: &source, entities: &Entity::ALL, beside: Beside::Nobody, ui, signals };
+        let entities = &Entity::ALL;
+        let sides = compare::Sides { source: &source, entities, beside: Beside::Nobody, times, ui, signals };
         let comparison = compare::compare(&mut client, &sides)?;
-        Repair::plan(&mut client, comparison)
+        let repair = plan(&mut client, &comparison, times)?;
+        Ok(Looked { comparison, repair })
     };
     if args.dry_run {
-        let repair = plan_repair()?;
-        return send::show(args, &repair.plan, 0, warnings, repair.check(args), ui);
+        let looked = compare_both()?;
+        let checked = looked.check(args);
+        return send::show(args, &looked.repair.plan, (0, &Nothing::new()), warnings, checked, ui);
     }
     let mut run = Run::begin(&mut lock, RunKind::Full, target.url())?;
     run.warnings = warnings;
-    let repair = plan_repair().and_then(|repair| {
-        repair.check(args)?;
-        runs::remember_target(run.lock.client(), target.url())?;
-        repair.end_with_equal_ones(run.lock)?;
+    let repair = compare_both().and_then(|looked| {
+        looked.check(args)?;
+        run.lock.once(|client| runs::remember_target(client, target.url()))?;
         // The differences, with their texts, have done their part.
-        Ok((repair.plan, repair.marks))
+        let repair = looked.repair;
+        // Nothing needs to be sent for what is equal already.
+        send::record_done(run.lock, repair.equal.iter().filter_map(|key| Some((*key, repair.marks.get(key)?))))?;
+        Ok(repair)
     });
+    let effects = Effects { settle: SETTLE, late: times.late, wait: Wait::Once };
     match repair {
-        Ok((plan, marks)) => Sending { args, target: &target, plan: &plan, marks: &marks, signals, ui }.carry_out(run),
+        Ok(Repair { plan, marks, .. }) => {
+            let sending = Sending { args, target: &target, effects, times, replan: None, signals, ui };
+            sending.carry_out(run, Task { plan, marks, nothing: Vec::new() })
+        }
         Err(failure) => Err(commands::end_failed(run, failure)),
     }
 }
 
-/// What brings the target in step with the master.
-struct Repair {
+/// What was seen, and what follows.
+struct Looked {
     comparison: Comparison,
-    plan: Plan,
-    marks: BTreeMap<Key, Mark>,
-    /// Objects that are equal, and that a change or a conversation is still recorded of, or may be.
-    equal: Vec<Key>,
+    repair: Repair,
 }
 
-impl Repair {
-    fn plan(client: &mut Client, comparison: Comparison) -> Result<Self> {
-        let plan = plan(client, &comparison)?;
-        // Nothing but the look says what is there: not even the events that the first pass has read.
-        let mut marks = send::marks(&comparison.pending);
-        let unfinished = change_log::unfinished(client)?;
-        marks.extend(send::marks(&unfinished));
-        for mark in marks.values_mut() {
-            mark.basis = Basis::Look;
-        }
-        // A row that came in between, and is equal to what was there already: its event does not know that.
-        for key in &comparison.settled {
-            marks.entry(*key).or_insert(Mark::looked_at(None));
-        }
-        let planned: BTreeSet<Key> = plan.works().iter().map(|work| work.key).collect();
-        let equal = marks.keys().filter(|key| !planned.contains(key)).copied().collect();
-        for work in plan.works() {
-            // An object without events has none to mark.
-            marks.entry(work.key).or_insert(Mark::looked_at(work.parent));
-        }
-        Ok(Self { comparison, plan, marks, equal })
-    }
-
+impl Looked {
     /// Checks the whole plan before the first request.
     fn check(&self, args: &Sync) -> Result<()> {
         let nameless: u64 = self.comparison.counts.values().map(|counts| counts.nameless).sum();
@@ -109,77 +88,39 @@ impl Repair {
             )
             .hint("is this the right target? `news diff` counts them; they cannot be repaired from here"));
         }
-        send::check(args, &self.plan)?;
+        send::check(args, &self.repair.plan)?;
         if args.force {
             return Ok(());
         }
         let sides = self.comparison.counts.iter();
         let sides =
             sides.map(|(entity, counts)| Sides { entity: *entity, local: counts.local, target: counts.objects() });
-        self.plan.check_full(&sides.collect::<Vec<Sides>>()).map_err(|over| {
+        self.repair.plan.check_full(&sides.collect::<Vec<Sides>>()).map_err(|over| {
             Failure::new(Kind::Refused, over)
                 .hint("nothing was sent; look with --dry-run or `news diff`, then lift the limits with --force")
         })
     }
-
-    /// Records of objects that are equal already that they are: nothing needs to be sent for them.
-    fn end_with_equal_ones(&self, lock: &mut Lock) -> Result<()> {
-        for batch in self.equal.chunks(RECORD_BATCH) {
-            let facts: Vec<Fact> = batch.iter().copied().map(Fact::Done).collect();
-            lock.run(|client| objects::record(client, &facts, &self.marks))?;
-        }
-        Ok(())
-    }
 }
 
-/// Returns the posts that are about to be deleted at the target, or are not there: their comments
-/// may go with them, or as orphans (TARGETS, "DELETE of a post").
-fn uprooting(comparison: &Comparison) -> Vec<PostId> {
-    let uproots = |kind| match kind {
-        DifferenceKind::Duplicate | DifferenceKind::Missing => true,
-        DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => false,
-    };
-    let differences = comparison.differences.iter().filter(|difference| uproots(difference.kind));
-    differences
-        .filter_map(|difference| match difference.key {
-            Key::Post(post) => Some(post),
-            Key::Comment(_) => None,
-        })
-        .collect()
-}
-
-/// Returns what repairs the differences. The master's comments of posts that are [`uprooting`], the
-/// equal ones, too, are asked for once their post is there.
-fn plan(client: &mut Client, comparison: &Comparison) -> Result<Plan> {
-    let posts = uprooting(comparison);
-    let uprooting: BTreeSet<PostId> = posts.iter().copied().collect();
-    let mut works: Vec<Work> = comparison.differences.iter().map(|difference| work(difference, &uprooting)).collect();
-    let planned: BTreeSet<Key> = works.iter().map(|work| work.key).collect();
+/// Reads what the core needs to know besides the comparison, and lets it plan.
+fn plan(client: &mut Client, comparison: &Comparison, times: Times) -> Result<Repair> {
+    let sightings: Vec<Sighting> = comparison
+        .differences
+        .iter()
+        .map(|seen| Sighting { key: seen.key, kind: seen.kind, parent: seen.parent, is_local: seen.local })
+        .collect();
+    let posts: Vec<_> = repair::uprooting(&sightings).into_iter().collect();
+    let mut uprooted = Vec::new();
     objects::each_comment_of(client, &posts, |key, post| {
-        if works.len() >= FOUND_MAX {
+        if sightings.len() + uprooted.len() >= FOUND_MAX {
             let why = format!("more than {FOUND_MAX} objects are to be repaired, or asked for since their posts are");
             return Err(Failure::new(Kind::Refused, why).hint("is this the right target?"));
         }
-        if !planned.contains(&key) {
-            let (before, after) = (Presence::Unknown, Wish::Present);
-            works.push(Work { key, parent: Some(post), before, after, standing: Standing::Ready });
-        }
+        uprooted.push((key, post));
         Ok(())
     })?;
-    Ok(Plan::new(works))
-}
-
-fn work(difference: &Difference, uprooting: &BTreeSet<PostId>) -> Work {
-    let after = if difference.local { Wish::Present } else { Wish::Absent };
-    let is_uprooted = difference.local && difference.parent.is_some_and(|post| uprooting.contains(&post));
-    let before = match difference.kind {
-        // A capped listing must not make duplicates: asked for before it is created.
-        DifferenceKind::Missing => Presence::Unknown,
-        DifferenceKind::Duplicate => Presence::Doubled,
-        DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable if is_uprooted => {
-            Presence::Unknown
-        }
-        DifferenceKind::Extra | DifferenceKind::Different | DifferenceKind::Unreadable => Presence::Present,
-    };
-    Work { key: difference.key, parent: difference.parent, before, after, standing: Standing::Ready }
+    let clock = runs::clock(client, times)?;
+    let mut pending = comparison.pending.clone();
+    pending.extend(change_log::unfinished(client, &clock)?);
+    Ok(Repair::new(&sightings, uprooted, &pending, &comparison.settled))
 }

@@ -2,6 +2,7 @@
 //! kept, sequences behind the highest id, tracking off: what comes from the target needs
 //! no sync.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,9 +20,10 @@ use crate::error::{Exit, Failure, Kind, Result};
 use crate::listing::{Ahead, Batch, Extent, Source, Step};
 use crate::report::Report;
 use crate::report::status::{FaultRow, ImportReport, Skipped};
-use crate::run::{self, Followed, Run};
+use crate::run::{self, Followed, Run, watchdog};
 use crate::settings::{Secret, Settings};
 use crate::signals::Signals;
+use crate::store::ledger::{self, Scope};
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind, RunStatus};
 use crate::store::{Purpose, connect, rows};
@@ -36,6 +38,8 @@ const WRITERS_LOOK_EVERY: Duration = Duration::from_millis(100);
 const FAULTS_SHOWN: usize = 20;
 /// Wrong objects listed where the rest is imported: of more it is the source that needs work.
 const FAULTS_KEPT: usize = 1000;
+/// Objects that are left out and remembered: more of them, and it is another kind of target.
+const OUTSIDE_MAX: usize = 1_000_000;
 
 /// What becomes of wrong objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +53,20 @@ enum Wrong {
 /// Runs the command.
 pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let signals = Signals::install()?;
+    watchdog::start(&signals)?;
     let url = master::url(settings)?;
-    let mut lock = Lock::take(&url, "import")?;
+    let mut lock = Lock::take(&url, "import", settings.times)?;
     let source = if let Some(from) = &args.from {
         if from == Path::new("-") { Source::Stdin } else { Source::Folder(from.clone()) }
     } else {
         let followed = run::followed(settings, lock.client())?;
         let url = followed.inspect(Followed::warn).map_or_else(|| target::PUBLIC.to_owned(), |followed| followed.url);
-        Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1)?))
+        Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1, settings.times.timeout)?))
     };
+    // What another run had sent may still be on its way: the listing would miss it.
+    if let Source::Target(_) = &source {
+        run::settle(runs::all_settled_in(lock.client(), settings.times)?, &signals)?;
+    }
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;
     let wrong = if args.skip_invalid { Wrong::Skipped } else { Wrong::Refused };
     let result = load(&url, &source, wrong, &signals, ui);
@@ -73,7 +82,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     run.finish(&end)?;
     let (report, exit) = result?;
     if let Source::Target(target) = &source {
-        runs::remember_target(lock.client(), target.url())?;
+        lock.once(|client| runs::remember_target(client, target.url()))?;
     }
     Ok(Outcome { report: Some(Report::Import(report)), exit })
 }
@@ -114,11 +123,18 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
     }
     // A document may be cut behind its last listing.
     while !matches!(listing.step(signals)?, Step::Over) {}
+    // What was known before is of other rows, or of another target.
+    let scope = match source {
+        Source::Target(_) => Scope::All,
+        Source::Folder(_) | Source::Stdin => Scope::Rows,
+    };
+    let superseded = ledger::start_afresh(&mut transaction, scope)?;
+    rows::remember_left_out(&mut transaction, &sieve.outside)?;
     rows::end_import(&mut transaction)?;
     transaction.commit()?;
     let [posts, comments] = counts;
     let (skipped, exit) = sieve.skipped();
-    Ok((ImportReport { source: source.name(), posts, comments, skipped }, exit))
+    Ok((ImportReport { source: source.name(), posts, comments, superseded, skipped }, exit))
 }
 
 /// Locks the tables once nobody else writes to them. Waits for who does, but lets nobody wait behind it.
@@ -161,13 +177,15 @@ struct Sieve {
     /// Posts that were left out: their comments are, too.
     left_out: IdSet,
     skipped: Skipped,
+    /// Objects that the target has and the master cannot hold, and why.
+    outside: BTreeMap<Key, String>,
     element: u64,
 }
 
 impl Sieve {
     fn new(wrong: Wrong) -> Self {
         let (posts, comments, left_out) = Default::default();
-        Self { wrong, posts, comments, left_out, skipped: Skipped::default(), element: 0 }
+        Self { wrong, posts, comments, left_out, skipped: Skipped::default(), outside: BTreeMap::new(), element: 0 }
     }
 
     fn pass(&mut self, entity: Entity, id: Option<i64>, read: Reading) -> Option<Object> {
@@ -186,6 +204,7 @@ impl Sieve {
             }
             Entity::Comment => self.skipped.comments += 1,
         }
+        self.remember(entity, id, &faults);
         let kept = match self.wrong {
             Wrong::Refused => FAULTS_SHOWN,
             Wrong::Skipped => FAULTS_KEPT,
@@ -199,6 +218,19 @@ impl Sieve {
             }
         }
         None
+    }
+
+    /// Takes note of an object that stays at the target alone. One that comes twice is in.
+    fn remember(&mut self, entity: Entity, id: Option<i64>, faults: &[Fault]) {
+        let ids = match entity {
+            Entity::Post => &self.posts,
+            Entity::Comment => &self.comments,
+        };
+        let key = id.filter(|id| !ids.contains(*id)).and_then(|id| entity.key(id).ok());
+        if let (Wrong::Skipped, Some(key), true) = (self.wrong, key, self.outside.len() < OUTSIDE_MAX) {
+            let why: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            self.outside.entry(key).or_insert_with(|| why.join(", "));
+        }
     }
 
     /// Looks at an object among the others.
@@ -232,6 +264,7 @@ impl Sieve {
     /// Ends a listing. Fails with [`Kind::Refused`] where something is wrong, and not to be skipped.
     fn end(&mut self, entity: Entity) -> Result<()> {
         self.element = 0;
+        self.check_outside()?;
         let Some(first) = self.skipped.faults.first().filter(|_| self.wrong == Wrong::Refused) else { return Ok(()) };
         let count = self.skipped.faults.len() as u64 + self.skipped.more;
         let faults = if count == 1 { "fault" } else { "faults" };
@@ -246,6 +279,15 @@ impl Sieve {
             failure = failure.hint(format!("and {} more", self.skipped.more));
         }
         Err(failure.hint("--skip-invalid imports the rest"))
+    }
+
+    /// Fails with [`Kind::Refused`] where more is left out than is remembered.
+    fn check_outside(&self) -> Result<()> {
+        if self.outside.len() < OUTSIDE_MAX {
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Refused, format!("{OUTSIDE_MAX} objects or more are invalid, nothing is imported"))
+            .hint("is this the right target?"))
     }
 
     fn skipped(self) -> (Option<Skipped>, Exit) {

@@ -12,7 +12,6 @@ mod import;
 mod man;
 mod metrics;
 mod parked;
-mod portion;
 mod prune;
 mod retry;
 mod runs;

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use news_core::Key;
+use news_core::ledger::Mark;
+use news_core::object::Effects;
 use news_core::plan::{Limits, Plan};
-use news_core::session::{Config, Removed, SETTLE, Stop, Summary};
+use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary};
+use news_core::{Entity, Key};
 
 use crate::args::Sync;
 use crate::commands::{self, Outcome};
@@ -14,11 +17,10 @@ use crate::report::Report;
 use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
 use crate::run::{self, Followed, Run};
-use crate::settings::Settings;
+use crate::settings::{Settings, Times};
 use crate::signals::Signals;
+use crate::store::ledger;
 use crate::store::lock::Lock;
-use crate::store::log::Pending;
-use crate::store::objects::{self, Basis, Mark};
 use crate::store::runs::{self, RunStatus};
 use crate::target::Target;
 use crate::ui::{Format, Ui};
@@ -29,20 +31,26 @@ const ACTIONS_SHOWN: usize = 50;
 /// Makes the client, good for the jobs. Returns with it what is odd about the target.
 pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Result<(Arc<Target>, Vec<String>)> {
     let Followed { url, warning } = run::to_follow(settings, lock.client())?;
-    let target = Target::new(&url, settings.target_token.as_ref(), usize::from(args.jobs))?;
+    let target = Target::new(&url, settings.target_token.as_ref(), usize::from(args.jobs), settings.times.timeout)?;
     Ok((Arc::new(target), warning.into_iter().collect()))
 }
 
-/// Returns what of each object's events was read.
-pub(super) fn marks(pending: &[Pending]) -> BTreeMap<Key, Mark> {
-    let mark = |pending: &Pending| Mark {
-        last_id: pending.merged.last_id,
-        parent: pending.parent,
-        home: pending.home,
-        basis: if pending.merged.events == 0 { Basis::Look } else { Basis::Log },
-    };
-    pending.iter().map(|pending| (pending.key, mark(pending))).collect()
+/// Facts recorded in one transaction.
+const RECORD_BATCH: usize = 1000;
+
+/// Records of objects that need no request that they are done.
+pub(super) fn record_done<'m>(lock: &mut Lock, marks: impl Iterator<Item = (Key, &'m Mark)>) -> Result<()> {
+    let mut marks = marks.peekable();
+    while marks.peek().is_some() {
+        let batch: BTreeMap<Key, Mark> = marks.by_ref().take(RECORD_BATCH).map(|(key, mark)| (key, *mark)).collect();
+        let facts: Vec<Fact> = batch.keys().copied().map(Fact::Done).collect();
+        lock.run(|client| ledger::record(client, &facts, &batch))?;
+    }
+    Ok(())
 }
+
+/// How many objects of each entity need a record and no request.
+pub(super) type Nothing = BTreeMap<Entity, u64>;
 
 /// Fails with [`Kind::Refused`] where a limit, or the checksum, says no.
 pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
@@ -69,11 +77,11 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
 }
 
 /// Ends a dry run: shows the plan, and then how a run would end that sends nothing, or is refused.
-/// `held` objects of the plan wait for another shard's post.
+/// `held` objects of the plan wait for another shard's post; `nothing` need no request.
 pub(super) fn show(
     args: &Sync,
     plan: &Plan,
-    held: u64,
+    (held, nothing): (u64, &Nothing),
     warnings: Vec<String>,
     checked: Result<()>,
     ui: &Ui,
@@ -88,6 +96,7 @@ pub(super) fn show(
     report.parked = report.parked.saturating_sub(held);
     report.held += held;
     report.warnings = warnings;
+    report.count_nothing(nothing);
     let exit = match (report.is_empty(), report.parked + report.held) {
         (false, _) => Exit::Differ,
         (true, 0) => Exit::Done,
@@ -101,49 +110,113 @@ pub(super) fn show(
     Ok(Outcome { report: Some(report), exit })
 }
 
-/// A plan on its way out.
-pub(super) struct Sending<'a> {
-    /// How.
-    pub args: &'a Sync,
-    /// Whereto.
-    pub target: &'a Arc<Target>,
-    /// What.
-    pub plan: &'a Plan,
+/// What a run is about.
+#[derive(Default)]
+pub(super) struct Task {
+    /// What is sent.
+    pub plan: Plan,
     /// What of each object's events was read.
-    pub marks: &'a BTreeMap<Key, Mark>,
+    pub marks: BTreeMap<Key, Mark>,
+    /// Objects that need a record and no request.
+    pub nothing: Vec<(Key, Mark)>,
+}
+
+impl Task {
+    fn nothing(&self) -> Nothing {
+        let mut counts = Nothing::new();
+        for (key, _) in &self.nothing {
+            *counts.entry(key.entity()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// Plans anew, where what the log says turned out to be in doubt.
+pub(super) type Replan<'a> = &'a dyn Fn(&mut Lock) -> Result<Task>;
+
+/// How a task is sent.
+pub(super) struct Sending<'a> {
+    /// What the user wants.
+    pub args: &'a Sync,
+    /// The target.
+    pub target: &'a Arc<Target>,
+    /// How long requests may take to have their effect, and what the run does about that.
+    pub effects: Effects,
+    /// How long the target may take.
+    pub times: Times,
+    /// Plans anew; `None` for a plan that does not rest on the log.
+    pub replan: Option<Replan<'a>>,
     /// What asks for a stop.
     pub signals: &'a Signals,
-    /// Where it shows.
+    /// Shows progress.
     pub ui: &'a Ui,
 }
 
 impl Sending<'_> {
-    /// Drives the plan and ends the run, whatever it comes to.
-    pub(super) fn carry_out(self, run: Run<'_>) -> Result<Outcome> {
-        let Self { args, target, plan, marks, signals, ui } = self;
-        let settled_in = runs::settled_in(run.lock.client())?;
-        let config = Config { jobs: usize::from(args.jobs), rate_per_s: args.rate, settle: SETTLE, settled_in };
-        let bar = ui.bar("sync", Some(plan.works().len() as u64), "objects");
-        let id = run.id();
-        let driver = Driver { lock: &mut *run.lock, target, signals, bar: &bar };
-        let done = driver.run(config, plan, marks);
-        bar.finish();
-        let driver::Outcome { summary, warnings: met } = match done {
-            Ok(done) => done,
-            Err(failure) => {
-                return Err(commands::end_failed(run, failure));
-            }
+    /// Sends the task and ends the run, whatever comes of it.
+    pub(super) fn carry_out(self, mut run: Run<'_>, task: Task) -> Result<Outcome> {
+        match self.send(&mut run, task) {
+            Ok((task, driver::Outcome { summary, warnings })) => self.end(run, &task, &summary, &warnings),
+            Err(failure) => Err(commands::end_failed(run, failure)),
+        }
+    }
+
+    /// Sends the task; once more, planned anew, where something that it would create is at the target already. Returns the
+    /// task that was sent, and what came of it.
+    fn send(&self, run: &mut Run<'_>, task: Task) -> Result<(Task, driver::Outcome)> {
+        let asks = if self.replan.is_some() { Asks::Some } else { Asks::Each };
+        let done = self.drive(run, &task, asks)?;
+        let (Some(Stop::Doubted(key)), Some(replan)) = (&done.summary.stop, self.replan) else {
+            return Ok((task, done));
         };
+        log::warn!(
+            "{key} is at the target already, though the log says that it was created since the last sync: asking for each"
+        );
+        run.lock.run(ledger::doubt_the_log)?;
+        let task = replan(run.lock)?;
+        let mut again = self.drive(run, &task, Asks::Each)?;
+        again.summary.requests += done.summary.requests;
+        for (method, count) in done.summary.methods {
+            *again.summary.methods.entry(method).or_default() += count;
+        }
+        Ok((task, again))
+    }
+
+    fn drive(&self, run: &mut Run<'_>, task: &Task, asks: Asks) -> Result<driver::Outcome> {
+        let Self { args, target, effects, signals, ui, .. } = self;
+        // Another shard's run may just have acknowledged something about an object that is this one's by now.
+        let beside = if args.shard.is_some() { SETTLE } else { Duration::ZERO };
+        let settled_in = runs::settled_in(run.lock.client(), self.times)?.max(beside);
+        let strangers = if args.force { Strangers::Overwritten } else { Strangers::Refused };
+        let (jobs, rate_per_s, effects) = (usize::from(args.jobs), args.rate, *effects);
+        let config = Config { jobs, rate_per_s, effects, settled_in, strangers, asks };
+        let bar = ui.bar("sync", Some(task.plan.works().len() as u64), "objects");
+        let driver = Driver { run: run.id(), lock: &mut *run.lock, target, signals, bar: &bar };
+        let done = driver.run(config, &task.plan, &task.marks);
+        bar.finish();
+        let done = done?;
+        // Not before: until then the log may turn out to be in doubt, and what cancels itself there with it.
+        if done.summary.is_log_trusted {
+            record_done(run.lock, task.nothing.iter().map(|(key, mark)| (*key, mark)))?;
+        }
+        Ok(done)
+    }
+
+    fn end(&self, run: Run<'_>, task: &Task, summary: &Summary, met: &[String]) -> Result<Outcome> {
+        let id = run.id();
         if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {
-            run.lock.run(|client| objects::forgive(client, id))?;
+            run.lock.run(|client| ledger::forgive(client, id))?;
         }
         // Not before: a URL with a slip in it must not be what the next run follows.
         if summary.done.values().any(|tally| tally.requests() > 0) {
-            run.lock.run(|client| runs::remember_target(client, target.url()))?;
+            run.lock.run(|client| runs::remember_target(client, self.target.url()))?;
         }
-        let ended = ending(&summary, signals);
-        let mut report = SyncReport::new(id, target.url(), by_entity(&plan.tally()), &summary);
-        report.warnings = [run.warnings.as_slice(), met.as_slice()].concat();
+        let ended = ending(summary, self.signals);
+        let mut report = SyncReport::new(id, self.target.url(), by_entity(&task.plan.tally()), summary);
+        if summary.is_log_trusted {
+            report.count_nothing(&task.nothing());
+        }
+        report.warnings = [run.warnings.as_slice(), met].concat();
         report.parked = report.parked.saturating_sub(run.waiting + run.held);
         report.held += run.held;
         report.waiting = run.waiting;
@@ -166,7 +239,7 @@ impl Sending<'_> {
         match ended {
             Ok(exit) => Ok(Outcome { report: Some(report), exit }),
             Err(failure) => {
-                commands::print(ui, &report)?;
+                commands::print(self.ui, &report)?;
                 Err(failure)
             }
         }
@@ -177,7 +250,9 @@ impl Sending<'_> {
 fn ending(summary: &Summary, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
         Some(stop) => Err(stopped(stop, signals)),
-        None if summary.failed + summary.parked + summary.parked_before + summary.held > 0 => Ok(Exit::Partly),
+        None if summary.failed + summary.parked + summary.parked_before + summary.held + summary.contradicted > 0 => {
+            Ok(Exit::Partly)
+        }
         None => Ok(Exit::Done),
     }
 }
@@ -194,6 +269,13 @@ fn stopped(stop: &Stop, signals: &Signals) -> Failure {
             (Kind::Refused, "what was created there was deleted again; `news diff` shows how both sides stand")
         }
         Stop::OwnIds { removed: Removed::No, .. } => (Kind::Refused, "look at that object at the target"),
+        // Planned anew, it cannot happen: a full sync asks for each, and so does the second plan.
+        Stop::Doubted(_) => (Kind::Bug, "run `news sync` again"),
+        Stop::Strangers { .. } => (
+            Kind::Refused,
+            "nothing was written. Are this database and this target a pair? `news diff` shows how they differ; --force \
+             overwrites what is there",
+        ),
         Stop::Refusing { .. } => (Kind::Partly, "`news parked` shows what it says; `news retry --all` tries again"),
         Stop::Asked => return signals.stop().unwrap_or_else(|| Failure::new(Kind::Bug, "the run got stuck")),
     };

@@ -1,10 +1,11 @@
 //! `news status`: what is pending, parked and locked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::Duration;
 
+use news_core::ledger::{Pending, State};
 use news_core::plan::{Standing, Tally};
-use news_core::{Entity, Key};
+use news_core::{Entity, Key, PostId};
 use postgres::Client;
 
 use crate::args::Status;
@@ -16,12 +17,11 @@ use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
 use crate::run;
 use crate::settings::Settings;
-use crate::store::log::{self as change_log, Pending};
-use crate::store::{Purpose, connect, left, lock, runs, schema};
+use crate::store::{Purpose, connect, ledger, lock, log as change_log, rows, runs, schema};
 use crate::ui::Ui;
 
 /// Objects that earlier runs left are counted up to here.
-const LEFT_MAX: i64 = 100_000;
+const LEFT_MAX: usize = 100_000;
 
 /// Runs the command.
 pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
@@ -41,35 +41,37 @@ pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
 
 /// Reads it all.
 pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<StatusReport> {
-    let (mut pending, mut events, mut since) = (0, 0, None::<SystemTime>);
-    let oldest = |since: Option<SystemTime>, one: SystemTime| Some(since.map_or(one, |since| since.min(one)));
-    let (mut posts, mut held) = (BTreeSet::new(), Vec::new());
+    let mut moment = rows::snapshot(client)?;
+    let clock = runs::clock(&mut moment, settings.times)?;
+    let (mut pending, mut events, mut oldest) = (0, 0, None::<Duration>);
+    let mut posts = BTreeSet::new();
+    // The post that each held object waits for, and its age.
+    let mut held: Vec<(Option<PostId>, Duration)> = Vec::new();
     let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
     let mut count = |one: Pending| {
         pending += 1;
-        events += one.merged.events;
+        events += one.events;
         if let Key::Post(post) = one.key {
             posts.insert(post);
         }
         if one.standing == Standing::Ready {
+            let age = one.since.age(clock.now);
             if one.held {
-                held.push((one.parent, one.since));
+                held.push((one.parent, age));
             } else {
-                since = oldest(since, one.since);
+                oldest = oldest.max(Some(age));
             }
             tallies.entry(one.key.entity()).or_default().add(one.work().action());
         }
     };
-    change_log::each_pending(client, &mut count)?;
-    change_log::unfinished(client)?.into_iter().for_each(count);
-    // Whose post has arrived meanwhile is held by nobody.
-    for (_, one) in held.into_iter().filter(|(parent, _)| parent.is_some_and(|post| !posts.contains(&post))) {
-        since = oldest(since, one);
-    }
-    let now = runs::now(client)?;
-    let oldest = since.map(|since| now.duration_since(since).unwrap_or_default());
-    let left = left::left(client, LEFT_MAX)?;
-    let count = |state: &[&str]| left.iter().filter(|row| state.contains(&row.state.as_str())).count() as u64;
+    change_log::each_pending(&mut moment, &clock, &mut count)?;
+    change_log::unfinished(&mut moment, &clock)?.into_iter().for_each(count);
+    // Nothing holds an object whose post has arrived meanwhile.
+    let free = held.into_iter().filter(|(parent, _)| parent.is_some_and(|post| !posts.contains(&post)));
+    oldest = free.map(|(_, age)| Some(age)).fold(oldest, Option::max);
+    let left = ledger::left(&mut moment, LEFT_MAX)?;
+    moment.commit()?;
+    let count = |states: &[State]| left.iter().filter(|one| states.contains(&one.stands)).count() as u64;
     let holders: Vec<String> =
         lock::holders(client)?.iter().map(|holder| format!("{}, since {}", holder.who, holder.since)).collect();
     // Nothing is sent from here: how things stand is told, whatever is wrong with the URL.
@@ -84,9 +86,9 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
         events,
         oldest_s: oldest.map(|age| age.as_secs_f64()),
         plan: by_entity(&tallies),
-        parked: count(&["parked"]),
-        held: count(&["held"]),
-        waiting: count(&["waiting", "sent"]),
+        parked: count(&[State::Parked]),
+        held: count(&[State::Held]),
+        waiting: count(&[State::Waiting, State::Sent]),
         lock: (!holders.is_empty()).then(|| holders.join("; ")),
         last_done: runs::last_done(client)?,
         last_run: runs::last(client, 1)?.pop(),

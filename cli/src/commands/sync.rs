@@ -1,21 +1,27 @@
 //! `news sync`: sends the changes to the target.
 
+use news_core::Entity;
+use news_core::object::{Effects, Wait};
+use news_core::portion::{Patience, Portion};
+use news_core::session::SETTLE;
+
 use crate::args::Sync;
-use crate::commands::portion::{self, Patience};
-use crate::commands::send::{self, Sending, check, marks, target};
+use crate::commands::send::{self, Nothing, Sending, Task, check, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
 use crate::run::periodic::{self, Turn};
-use crate::run::{self, Followed, Run};
+use crate::run::{self, Followed, Run, watchdog};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
+use crate::store::log as change_log;
 use crate::store::runs::{self, RunEnd, RunKind};
 use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, rows, schema};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
+use postgres::Client;
 
 /// Runs the command.
 pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
@@ -23,6 +29,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         return dry_run(args, settings, ui);
     }
     let signals = Signals::install()?;
+    watchdog::start(&signals)?;
     if let Some(period) = args.every {
         return Err(periodic::every(period, &signals, || repeated(args, settings, &signals, ui).map(drop)));
     }
@@ -37,7 +44,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 
 /// One of many runs: reported where there is something to tell.
 fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Turn> {
-    let result = once(args, settings, signals, Patience::Waits, ui);
+    let result = once(args, settings, signals, Patience::Leaves, ui);
     let outcome = metrics::write_after(args.metrics_file.as_deref(), settings, ui, result)?;
     match &outcome.report {
         Some(report @ Report::Sync(sync)) if sync.requests > 0 || ui.format() == Format::Json => {
@@ -52,7 +59,7 @@ fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Res
 fn look(watcher: &mut Option<Watcher>, settings: &Settings) -> Result<Watch> {
     let mut ours = match watcher.take() {
         Some(ours) => ours,
-        None => Watcher::connect(&master::url(settings)?)?,
+        None => Watcher::connect(&master::url(settings)?, settings.times)?,
     };
     let watch = ours.look()?;
     *watcher = Some(ours);
@@ -66,21 +73,47 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
 }
 
 fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
-    let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard)?;
+    let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard, settings.times)?;
     let (target, warnings) = target(args, settings, &mut lock)?;
-    let portion = portion::read(lock.client(), args.shard, patience)?;
+    let portion = read(lock.client(), settings, args, patience)?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
         let exit = if portion.plan.works().is_empty() { Exit::Done } else { Exit::Partly };
         return Ok(Outcome { report: None, exit });
     }
-    let (plan, marks) = (&portion.plan, marks(&portion.pending));
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
     (run.waiting, run.held, run.warnings) = (portion.waiting, portion.held, warnings);
-    if let Err(failure) = check(args, plan) {
+    if let Err(failure) = check(args, &portion.plan) {
         return Err(commands::end_failed(run, failure));
     }
-    Sending { args, target: &target, plan, marks: &marks, signals, ui }.carry_out(run)
+    let wait = match patience {
+        Patience::Tries => Wait::Once,
+        Patience::Leaves => Wait::Never,
+    };
+    let effects = Effects { settle: SETTLE, late: settings.times.late, wait };
+    let replan = |lock: &mut Lock| {
+        let portion = read(lock.client(), settings, args, patience)?;
+        check(args, &portion.plan)?;
+        Ok(task(portion))
+    };
+    let sending = Sending { args, target: &target, effects, times: settings.times, replan: Some(&replan), signals, ui };
+    sending.carry_out(run, task(portion))
+}
+
+fn task(portion: Portion) -> Task {
+    let Portion { plan, marks, nothing, .. } = portion;
+    Task { plan, marks: marks.into_iter().collect(), nothing }
+}
+
+/// Reads the run's part of what is pending: log, rows and ledger of one moment.
+fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patience) -> Result<Portion> {
+    let mut moment = rows::snapshot(client)?;
+    let clock = runs::clock(&mut moment, settings.times)?;
+    change_log::portion(&mut moment, &clock, args.shard, patience)
+}
+
+fn nothing(portion: &Portion) -> Nothing {
+    Entity::ALL.into_iter().map(|entity| (entity, portion.nothing_of(entity))).collect()
 }
 
 fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
@@ -88,10 +121,9 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     schema::require_current(&mut client)?;
     let followed = run::followed(settings, &mut client)?.inspect(Followed::warn);
     let warnings = followed.and_then(|followed| followed.warning).into_iter().collect();
-    // One moment, whatever a run beside it records.
-    let portion = portion::read(&mut rows::snapshot(&mut client)?, args.shard, Patience::Tries)?;
+    let portion = read(&mut client, settings, args, Patience::Tries)?;
     let checked = check(args, &portion.plan);
-    send::show(args, &portion.plan, portion.held, warnings, checked, ui)
+    send::show(args, &portion.plan, (portion.held, &nothing(&portion)), warnings, checked, ui)
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).

@@ -12,7 +12,7 @@ use postgres::Client;
 use super::{Difference, Sides, Suspicious, begin, move_on};
 use crate::error::Result;
 use crate::listing::{Ahead, Batch, Extent, Step};
-use crate::store::{log as change_log, objects};
+use crate::store::{log as change_log, objects, runs};
 
 /// Texts of so many differences are kept; of the rest, only how they differ.
 const DETAILS_MAX: usize = 20_000;
@@ -97,11 +97,12 @@ pub fn look(client: &mut Client, sides: &Sides<'_>, suspicious: Suspicious) -> R
     let keys: Vec<Key> = suspicious.keys().copied().collect();
     let mut differences = Vec::new();
     for batch in keys.chunks(REREAD_ROWS) {
-        let rows = objects::load(client, batch.iter().copied())?;
+        let rows = objects::load(client, batch)?;
         differences.extend(batch.iter().filter_map(|key| judge(*key, rows.get(key), sightings.seen.remove(key))));
     }
     // After the rows: an edit that a row shows is pending, too, or a run was here meanwhile.
-    let mut pending: Vec<Key> = change_log::pending(client)?.iter().map(|p| p.key).collect();
+    let clock = runs::clock(client, sides.times)?;
+    let mut pending: Vec<Key> = change_log::pending(client, &clock)?.iter().map(|p| p.key).collect();
     pending.sort_unstable();
     for difference in &mut differences {
         difference.pending = pending.binary_search(&difference.key).is_ok();
@@ -135,9 +136,9 @@ fn list(sides: &Sides<'_>, suspicious: &Arc<Suspicious>) -> Result<Sightings> {
     Ok(sightings)
 }
 
-fn judge(key: Key, local: Option<&Object>, seen: Option<Seen>) -> Option<Difference> {
+fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<Seen>) -> Option<Difference> {
     let listed = seen.as_ref().and_then(|seen| seen.last.parent);
-    let parent = local.and_then(Object::parent).or(listed);
+    let parent = local.and_then(|local| local.as_ref().ok()).and_then(Object::parent).or(listed);
     let (mut fields, mut faults) = (Vec::new(), Vec::new());
     let kind = match (local, seen) {
         (_, Some(Seen { times: 2.., .. })) => DifferenceKind::Duplicate,
@@ -145,7 +146,9 @@ fn judge(key: Key, local: Option<&Object>, seen: Option<Seen>) -> Option<Differe
             faults = element.map(|element| element.faults().to_vec()).unwrap_or_default();
             DifferenceKind::Unreadable
         }
-        (Some(object), Some(Seen { last: Candidate { print: Some(print), element, .. }, .. })) => {
+        // A row that cannot be read is no object that could be equal to anything.
+        (Some(Err(_)), Some(_)) => DifferenceKind::Different,
+        (Some(Ok(object)), Some(Seen { last: Candidate { print: Some(print), element, .. }, .. })) => {
             if print == Fingerprint::of(object) {
                 return None;
             }

@@ -11,6 +11,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::listing::{Ahead, Batch, Extent, Step};
 use crate::store::log as change_log;
 use crate::store::prints::Prints;
+use crate::store::runs;
 
 /// Elements as a join wants them.
 #[derive(Default)]
@@ -41,7 +42,8 @@ impl Batch for Lines {
 /// Joins the rows of one snapshot with the listing, which another thread reads. Returns what
 /// differs, too.
 pub fn look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Comparison, Suspicious)> {
-    let mut comparison = Comparison { pending: change_log::pending(snapshot)?, ..Comparison::default() };
+    let clock = runs::clock(snapshot, sides.times)?;
+    let mut comparison = Comparison { pending: change_log::pending(snapshot, &clock)?, ..Comparison::default() };
     let mut suspicious = Suspicious::new();
     let listing = Ahead::start(sides.source, sides.entities, sides.signals, Lines::default)?;
     for &entity in sides.entities {

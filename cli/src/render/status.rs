@@ -66,7 +66,7 @@ pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Res
     for object in &report.objects {
         table.add_row([
             format!("{}/{}", object.entity, object.id),
-            object.state.clone(),
+            object.state.to_owned(),
             object.status.map_or_else(String::new, |status| status.to_string()),
             span(object.since_s),
             object.failures.to_string(),
@@ -96,6 +96,9 @@ pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
 pub fn import(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
     let counted = |posts, comments| format!("{} and {}", count(posts, "post"), count(comments, "comment"));
     writeln!(out, "imported {} from {}", counted(report.posts, report.comments), report.source)?;
+    if report.superseded > 0 {
+        writeln!(out, "{} of earlier rows superseded", count(report.superseded, "unsynced event"))?;
+    }
     let Some(skipped) = &report.skipped else { return Ok(()) };
     if skipped.posts + skipped.comments > 0 {
         writeln!(out, "left out {}:", counted(skipped.posts, skipped.comments))?;

@@ -58,13 +58,13 @@ pub struct ParkedRow {
     /// The id.
     pub id: i64,
     /// parked, held, waiting, sent.
-    pub state: String,
+    pub state: &'static str,
     /// The target's last status.
-    pub status: Option<i32>,
+    pub status: Option<u16>,
     /// What it said.
     pub reason: Option<String>,
     /// Runs that left it, in a row.
-    pub failures: i32,
+    pub failures: u32,
     /// Since when, in seconds.
     pub since_s: f64,
     /// In how many seconds `--every` and `--follow` try it again. A plain run does at once.
@@ -96,6 +96,9 @@ pub struct ImportReport {
     pub posts: u64,
     /// Comments loaded.
     pub comments: u64,
+    /// Unsynced events of earlier rows, marked as synced: what was loaded supersedes them.
+    #[serde(skip_serializing_if = "crate::report::sync::is_zero")]
+    pub superseded: u64,
     /// With `--skip-invalid`: what was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,

@@ -27,7 +27,7 @@ pub struct Actions {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_zero(count: &u64) -> bool {
+pub(super) fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -101,9 +101,20 @@ impl PlanReport {
         Self { checksum: plan.checksum(), plan: by_entity(&tallies), actions, more, parked, held, warnings: Vec::new() }
     }
 
+    /// Adds the objects that need a record and no request.
+    pub fn count_nothing(&mut self, nothing: &BTreeMap<Entity, u64>) {
+        add_nothing(&mut self.plan, nothing);
+    }
+
     /// Says whether nothing would be sent.
     pub fn is_empty(&self) -> bool {
         self.actions.is_empty() && self.more == 0
+    }
+}
+
+fn add_nothing(actions: &mut ByEntity<Actions>, nothing: &BTreeMap<Entity, u64>) {
+    for (entity, count) in nothing {
+        actions.entry(entity.plural()).or_default().nothing += count;
     }
 }
 
@@ -149,6 +160,8 @@ pub struct SyncReport {
     pub untouched: u64,
     /// Objects that a newer change overtook: the next run's.
     pub overtaken: u64,
+    /// Objects whose row was not as the plan says, though no newer change says so: the next run's.
+    pub contradicted: u64,
     /// Warnings.
     pub warnings: Vec<String>,
     /// The first trouble.
@@ -178,10 +191,17 @@ impl SyncReport {
             held: summary.held,
             untouched: summary.untouched,
             overtaken: summary.overtaken,
+            contradicted: summary.contradicted,
             warnings: Vec::new(),
             first_error: summary.first_error.clone(),
             stopped: summary.stop.as_ref().map(ToString::to_string),
             drift: None,
         }
+    }
+
+    /// Adds the objects that needed a record and no request.
+    pub fn count_nothing(&mut self, nothing: &BTreeMap<Entity, u64>) {
+        add_nothing(&mut self.plan, nothing);
+        add_nothing(&mut self.done, nothing);
     }
 }

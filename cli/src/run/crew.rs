@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use news_core::reply::Method;
-use news_core::session::{Fact, LEASE, Next, Session, Summary};
+use news_core::session::{Fact, LEASE, Loaded, Next, Session, Summary};
 use news_core::{Key, Object, wire};
 
+use crate::clock::Tick;
 use crate::run::random;
 use crate::target::Target;
 
@@ -28,6 +29,8 @@ const REST_MAX: Duration = Duration::from_millis(500);
 pub enum Errand {
     /// Commit that requests may be sent for these, load them, and say so.
     Prepare(Vec<Key>),
+    /// Load these, and say so.
+    Load(Vec<Key>),
     /// Commit what was learnt.
     Record(Vec<Fact>),
     /// Tell whether the master has this object.
@@ -44,7 +47,7 @@ pub struct Crew<'a> {
     target: &'a Target,
     jobs: usize,
     errands: Sender<Errand>,
-    started: Instant,
+    started: Tick,
 }
 
 struct State {
@@ -76,7 +79,7 @@ impl<'a> Crew<'a> {
             watched: false,
             over: false,
         };
-        let (state, changed, started) = (Mutex::new(state), Condvar::new(), Instant::now());
+        let (state, changed, started) = (Mutex::new(state), Condvar::new(), Tick::now());
         target.lease().renew(started + LEASE);
         Self { state, changed, target, jobs, errands, started }
     }
@@ -121,6 +124,7 @@ impl<'a> Crew<'a> {
                     state.session.listed(listing, self.now(), random);
                 }
                 Next::Prepare(keys) => self.ask(Errand::Prepare(keys)),
+                Next::Load(keys) => self.ask(Errand::Load(keys)),
                 Next::Record(facts) => {
                     for fact in &facts {
                         state.objects.remove(&fact.key());
@@ -156,16 +160,14 @@ impl<'a> Crew<'a> {
         self.changed.notify_all();
     }
 
-    /// Hands over the rows of prepared objects, and tells the session.
-    pub fn prepared(
-        &self,
-        rows: BTreeMap<Key, Arc<Object>>,
-        say: impl FnOnce(&mut Session, &BTreeMap<Key, Arc<Object>>, Duration),
-    ) {
+    /// Hands over the rows of objects, and tells the session what loading them gave.
+    pub fn loaded(&self, rows: BTreeMap<Key, Arc<Object>>, loaded: Vec<(Key, Loaded)>) {
         let mut state = self.state();
         let now = self.now();
-        say(&mut state.session, &rows, now);
         state.objects.extend(rows);
+        for (key, loaded) in loaded {
+            state.session.loaded(key, loaded, now);
+        }
         self.changed.notify_all();
     }
 
@@ -234,8 +236,9 @@ impl<'a> Crew<'a> {
     }
 }
 
-/// Ends the run for everybody if a thread panics: its answer would be waited for in vain.
-struct Alarm<'a>(&'a Crew<'a>);
+/// Ends the run for everybody if a thread panics, the one that holds the transactions included: the others would wait for it
+/// for ever, and keep the lock.
+pub struct Alarm<'a>(pub &'a Crew<'a>);
 
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {

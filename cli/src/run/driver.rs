@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  crew (jobs + 1 threads): next() ─▶ Send ─▶ request ─▶ answered() ─▶ next() ─▶ …
-//!                          │ Prepare, Record, AskMaster     ▲ loaded(), owned()
-//!                          ▼                                │
+//!                          │ Prepare, Load, Record, AskMaster     ▲ loaded(), owned()
+//!                          ▼                                      │
 //!  clerk (this thread): one transaction after the other, in the order they were asked for
 //! ```
 //!
@@ -16,23 +16,27 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use news_core::merge::Wish;
+use news_core::Key;
+use news_core::ledger::Mark;
 use news_core::plan::{Plan, Work};
 use news_core::session::{Config, Fact, Loaded, Session, Stop, Summary};
-use news_core::{Key, Object};
 
+use crate::clock::Tick;
 use crate::error::{Kind, OrFail, Result};
-use crate::run::crew::{Crew, Errand, STACK_BYTES};
+use crate::run::crew::{Alarm, Crew, Errand, STACK_BYTES};
 use crate::signals::Signals;
+use crate::store::ledger;
 use crate::store::lock::Lock;
-use crate::store::objects::{self, Mark};
-use crate::store::rows;
+use crate::store::{objects, rows, runs};
 use crate::target::Target;
 use crate::ui::Bar;
 
 /// A signal is noticed within so long, and an idle lock is confirmed as often: well within
 /// the session's lease.
 const LOOK_AROUND_EVERY: Duration = Duration::from_millis(200);
+/// A sign of life is written so often: well within [`SIGN_OF_LIFE_EVERY`](news_core::ledger::SIGN_OF_LIFE_EVERY), which is
+/// counted on after a crash.
+const SIGN_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// What a run came to, and what was said on the way.
 #[derive(Debug)]
@@ -45,9 +49,11 @@ pub struct Outcome {
 
 /// Everything a run goes through.
 pub struct Driver<'a> {
+    /// The run's id in the history.
+    pub run: i64,
     /// The lock, for transactions.
     pub lock: &'a mut Lock,
-    /// Whereto.
+    /// The target.
     pub target: &'a Arc<Target>,
     /// What asks for a stop.
     pub signals: &'a Signals,
@@ -62,12 +68,15 @@ impl Driver<'_> {
     pub fn run(self, config: Config, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<Outcome> {
         let works: BTreeMap<Key, Work> = plan.works().iter().map(|work| (work.key, *work)).collect();
         let (sender, errands) = channel();
-        // Reading the plan may have taken longer than the lease.
-        self.lock.confirm()?;
+        // Reading the plan may have taken longer than the lease, and longer than signs of life may be apart.
+        let run = self.run;
+        let mut signed = Tick::now();
+        self.lock.run(|client| runs::sign_of_life(client, run))?;
         let session = Session::new(config, plan, Duration::ZERO);
         let crew = Crew::new(session, self.target, config.jobs, sender);
         let mut clerk = Clerk { driver: self, crew: &crew, works, marks };
         thread::scope(|scope| {
+            let _alarm = Alarm(&crew);
             for n in 0..crew.hands() {
                 let hand = thread::Builder::new().name(format!("request-{n}")).stack_size(STACK_BYTES);
                 let started = hand.spawn_scoped(scope, || crew.work()).or_fail(Kind::Usage, "cannot start a thread");
@@ -80,19 +89,26 @@ impl Driver<'_> {
             }
             loop {
                 let errand = errands.recv_timeout(LOOK_AROUND_EVERY);
-                let begun = crew.now();
-                let done = match errand {
-                    Ok(Errand::Over) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                    Ok(errand) => clerk.carry_out(errand),
-                    Err(RecvTimeoutError::Timeout) => clerk.driver.lock.confirm(),
-                };
+                let is_due = signed.elapsed() >= SIGN_AGAIN_AFTER;
+                let (begun, now) = (crew.now(), Tick::now());
+                let done = if is_due { clerk.sign_of_life() } else { Ok(()) };
+                let done = done.and_then(|()| match errand {
+                    Ok(Errand::Over) | Err(RecvTimeoutError::Disconnected) => Ok(Turn::Over),
+                    Ok(errand) => clerk.carry_out(errand).map(|()| Turn::Next),
+                    Err(RecvTimeoutError::Timeout) if is_due => Ok(Turn::Next),
+                    Err(RecvTimeoutError::Timeout) => clerk.driver.lock.confirm().map(|()| Turn::Next),
+                });
                 match done {
-                    // Whatever it was went through the lock's session.
-                    Ok(()) => crew.confirm(begun),
+                    Ok(Turn::Over) => return Ok(()),
+                    // Everything went through the lock's session.
+                    Ok(Turn::Next) => crew.confirm(begun),
                     Err(failure) => {
                         crew.dismiss();
                         return Err(failure);
                     }
+                }
+                if is_due {
+                    signed = now;
                 }
                 if clerk.driver.signals.stop().is_some() {
                     crew.tell(|session, _| session.stop(Stop::Asked));
@@ -104,7 +120,12 @@ impl Driver<'_> {
     }
 }
 
-/// Whoever does the writing.
+enum Turn {
+    Next,
+    Over,
+}
+
+/// Does the writing.
 struct Clerk<'a> {
     driver: Driver<'a>,
     crew: &'a Crew<'a>,
@@ -116,6 +137,7 @@ impl Clerk<'_> {
     fn carry_out(&mut self, errand: Errand) -> Result<()> {
         match errand {
             Errand::Prepare(keys) => self.prepare(&keys),
+            Errand::Load(keys) => self.load(&keys),
             Errand::Record(facts) => self.record(&facts),
             Errand::AskMaster(key) => {
                 let has = self.driver.lock.run(|client| rows::has(client, key))?;
@@ -126,22 +148,40 @@ impl Clerk<'_> {
         }
     }
 
+    fn sign_of_life(&mut self) -> Result<()> {
+        let run = self.driver.run;
+        self.driver.lock.run(|client| runs::sign_of_life(client, run))
+    }
+
     fn prepare(&mut self, keys: &[Key]) -> Result<()> {
         let works = keys.iter().filter_map(|key| Some((*self.works.get(key)?, *self.marks.get(key)?)));
         let works: Vec<(Work, Mark)> = works.collect();
-        let rows = self.driver.lock.run(|client| objects::prepare(client, &works))?;
-        let rows: BTreeMap<Key, Arc<Object>> = rows.into_iter().map(|(key, object)| (key, Arc::new(object))).collect();
-        self.crew.prepared(rows, |session, rows, now| {
-            for (work, _) in &works {
-                let as_wished = rows.contains_key(&work.key) == (work.after == Wish::Present);
-                session.loaded(work.key, if as_wished { Loaded::Ready } else { Loaded::Overtaken }, now);
-            }
-        });
+        let batch = self.driver.lock.run(|client| ledger::prepare(client, &works))?;
+        let rows = batch.objects.into_iter().map(|(key, object)| (key, Arc::new(object))).collect();
+        self.crew.loaded(rows, batch.loaded);
+        Ok(())
+    }
+
+    fn load(&mut self, keys: &[Key]) -> Result<()> {
+        let loaded = self.driver.lock.run(|client| objects::load(client, keys))?;
+        let mut rows = BTreeMap::new();
+        let mut said = Vec::new();
+        for key in keys {
+            said.push(match loaded.get(key) {
+                None => (*key, Loaded::Contradicted),
+                Some(Err(why)) => (*key, Loaded::Unreadable(why.clone())),
+                Some(Ok(object)) => {
+                    rows.insert(*key, Arc::new(object.clone()));
+                    (*key, Loaded::Ready)
+                }
+            });
+        }
+        self.crew.loaded(rows, said);
         Ok(())
     }
 
     fn record(&mut self, facts: &[Fact]) -> Result<()> {
-        self.driver.lock.run(|client| objects::record(client, facts, self.marks))?;
+        self.driver.lock.run(|client| ledger::record(client, facts, self.marks))?;
         self.driver.bar.inc(facts.len() as u64);
         Ok(())
     }

@@ -3,11 +3,15 @@
 mod crew;
 pub mod driver;
 pub mod periodic;
+pub mod watchdog;
+
+use std::time::Duration;
 
 use postgres::Client;
 
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::store;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind};
@@ -44,6 +48,20 @@ impl<'l> Run<'l> {
         self.lock.run(|client| runs::finish(client, id, end))
     }
 }
+
+/// Waits until nothing of earlier runs can take effect any more at the target: a listing that is asked for now could miss it.
+pub fn settle(time: Duration, signals: &Signals) -> Result<()> {
+    if time > QUIET {
+        log::info!(
+            "waiting {:.0} s: requests of an earlier run may still take effect at the target",
+            time.as_secs_f64().ceil()
+        );
+    }
+    signals.pause(time)
+}
+
+/// A wait that nobody needs to be told of.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// Returns a number that nobody can foresee: delays of many clients must not agree.
 pub fn random() -> Result<u64> {

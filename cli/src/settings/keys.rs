@@ -57,13 +57,15 @@ pub const JWT_SECRET_PREVIOUS: &Key = &KEYS[4];
 pub const HOME: &Key = &KEYS[5];
 
 /// All of them, in the order in which they are shown.
-pub const KEYS: [Key; 18] = [
+pub const KEYS: [Key; 20] = [
     Key { name: "database_url", shape: Shape::Text, place: Place::Secret },
     Key { name: "target_url", shape: Shape::Text, place: Place::Setting },
     Key { name: "target_token", shape: Shape::Text, place: Place::Secret },
     Key { name: "jwt_secret", shape: Shape::Text, place: Place::Secret },
     Key { name: "jwt_secret_previous", shape: Shape::Text, place: Place::Secret },
     Key { name: "home", shape: Shape::Path, place: Place::Setting },
+    Key { name: "target_timeout", shape: Shape::Time, place: Place::Global("target_timeout") },
+    Key { name: "target_late", shape: Shape::Time, place: Place::Global("target_late") },
     Key { name: "color", shape: Shape::Text, place: Place::Global("color") },
     Key { name: "progress", shape: Shape::Text, place: Place::Global("progress") },
     Key { name: "log_format", shape: Shape::Text, place: Place::Global("log_format") },
@@ -116,6 +118,6 @@ mod tests {
             [JWT_SECRET.name, JWT_SECRET_PREVIOUS.name, HOME.name],
             ["jwt_secret", "jwt_secret_previous", "home"]
         );
-        assert_eq!(KEYS[9].variable(), "NEWS_SERVE_LISTEN");
+        assert_eq!(KEYS[11].variable(), "NEWS_SERVE_LISTEN");
     }
 }

@@ -9,7 +9,9 @@ use std::env;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use news_core::session::LATE;
 use zeroize::Zeroizing;
 
 use crate::args::Global;
@@ -49,6 +51,31 @@ pub enum Database {
     Private,
 }
 
+/// How long the target may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// To begin its answer.
+    pub timeout: Duration,
+    /// To do what a request without an answer asked for.
+    pub late: Duration,
+}
+
+impl Times {
+    /// Fails with [`Kind::Usage`] where the time for an effect is below the time for an answer: what is not answered yet is
+    /// still at work.
+    fn new(global: &Global) -> Result<Self> {
+        let timeout = global.target_timeout;
+        match global.target_late {
+            Some(late) if late < timeout => Err(Failure::new(
+                Kind::Usage,
+                format!("target_late: expected at least target_timeout ({timeout:?}), got {late:?}"),
+            )
+            .hint("a request that is not answered yet is still at work: set both, or neither")),
+            late => Ok(Self { timeout, late: late.unwrap_or_else(|| LATE.max(timeout)) }),
+        }
+    }
+}
+
 /// What is in force for a command.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -58,6 +85,8 @@ pub struct Settings {
     pub target_url: Option<String>,
     /// A bearer token for the target.
     pub target_token: Option<Secret>,
+    /// How long the target may take.
+    pub times: Times,
     /// Where the private PostgreSQL and its secrets live.
     pub home: PathBuf,
     layers: Arc<Layers>,
@@ -72,6 +101,7 @@ impl Settings {
             database: database(global, &layers)?.map_or(Database::Private, |found| Database::Named(found.value)),
             target_url: target_url(global, &layers)?.map(|found| found.value),
             target_token: layers.secret(keys::TARGET_TOKEN)?.map(|found| found.value),
+            times: Times::new(global)?,
             home: home(&layers)?.value,
             layers: Arc::new(layers),
         })

@@ -45,10 +45,13 @@ impl Purpose {
                 "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s \
                  -c jit=off -c plan_cache_mode=force_generic_plan"
             }
-            // The lock of a holder that died is free at once only if the server looks. It is held while a listing comes in.
+            // The lock of a holder that died is free at once only if the server looks; of one whose host vanished, within half
+            // a minute. It is held while a listing comes in.
             Purpose::Run => {
                 "-c client_connection_check_interval=200ms -c statement_timeout=10min -c lock_timeout=1min \
-                 -c idle_in_transaction_session_timeout=2min -c idle_session_timeout=0"
+                 -c idle_in_transaction_session_timeout=2min -c idle_session_timeout=0 \
+                 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 \
+                 -c tcp_user_timeout=30000"
             }
             Purpose::Bulk => {
                 "-c client_connection_check_interval=200ms -c statement_timeout=0 -c lock_timeout=1min \
@@ -133,6 +136,9 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
     match hosts::first(&hosts, &connector) {
         Ok(mut client) => {
             let pooling = pooling(&mut client)?;
+            if purpose == Purpose::Run {
+                client.simple_query(COMMITS_ON_DISK)?;
+            }
             if purpose == Purpose::Bulk {
                 client.simple_query(NO_TRANSACTION_TIMEOUT)?;
             }
@@ -150,6 +156,11 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
         Err(tried) => Err(unreachable(what, &config, tried)),
     }
 }
+
+/// What a run has committed is on disk, whatever somebody has made the default: "a request may have been sent" must survive
+/// a crash of the server. remote_apply is more than that, and stays.
+const COMMITS_ON_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
 
 /// A server older than 17 does not know it, and would not let us in with it.
 const NO_TRANSACTION_TIMEOUT: &str =

@@ -1,17 +1,20 @@
 //! One run at a time: a session advisory lock, and the epoch that tells a run which lost
 //! its session whether another one was there meanwhile.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use news_core::shard::Shard;
 use postgres::Client;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
+use crate::clock::Tick;
 use crate::error::{Failure, Kind, Result};
-use crate::settings::Secret;
+use crate::settings::{Secret, Times};
 use crate::store::connect::cut;
-use crate::store::shard::{self, Epoch, Shard};
+use crate::store::shard::{self, Epoch};
 use crate::store::{Purpose, connect_as, is_lost, schema};
 
 /// "news" in ASCII: the first half of the locks' keys; the second is `shard`'s.
@@ -36,18 +39,20 @@ pub struct Lock {
 
 impl Lock {
     /// Takes the lock for `what` (sync, import, …), or fails with [`Kind::Locked`] and says who has it.
-    pub fn take(url: &Secret, what: &str) -> Result<Self> {
-        Self::take_for(url, what, None)
+    pub fn take(url: &Secret, what: &str, times: Times) -> Result<Self> {
+        Self::take_for(url, what, None, times)
     }
 
     /// Takes a shard's lock, or the whole one, as [`Lock::take`] does.
-    pub fn take_for(url: &Secret, what: &str, shard: Option<Shard>) -> Result<Self> {
+    pub fn take_for(url: &Secret, what: &str, shard: Option<Shard>, times: Times) -> Result<Self> {
         let what = shard.map_or_else(|| what.to_owned(), |shard| format!("{what} {shard}"));
         let what = format!("news {what} {}@{}", std::process::id(), host());
         let mut client = connect_as(url, Purpose::Run, Some(&what))?;
         schema::require_current(&mut client)?;
         take_lock(&mut client, shard)?;
-        let epoch = shard::begin(&mut client, shard)?;
+        let busy = Busy::begin();
+        let epoch = shard::begin(&mut client, shard, times.timeout)?;
+        drop(busy);
         Ok(Self { client, url: url.clone(), what, shard, epoch })
     }
 
@@ -64,9 +69,15 @@ impl Lock {
         self.shard
     }
 
-    /// Returns the connection, for what need not survive its loss.
+    /// Returns the connection, for reading what need not survive its loss.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
+    }
+
+    /// Runs a transaction once: its failure, a lost session included, is the run's.
+    pub fn once<T>(&mut self, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
+        let _busy = Busy::begin();
+        work(&mut self.client)
     }
 
     /// Makes sure that the lock is still ours.
@@ -82,7 +93,10 @@ impl Lock {
     pub fn run<T>(&mut self, mut work: impl FnMut(&mut Client) -> Result<T>) -> Result<T> {
         let started = Instant::now();
         loop {
-            let failure = match work(&mut self.client) {
+            let busy = Busy::begin();
+            let done = work(&mut self.client);
+            drop(busy);
+            let failure = match done {
                 Ok(value) => return Ok(value),
                 Err(failure) if !lost(&failure) => return Err(failure),
                 // Lost and taken again all the time: that leads nowhere.
@@ -118,6 +132,34 @@ impl Lock {
         }
         self.client = client;
         Ok(Retaken::Ours)
+    }
+}
+
+/// When the transaction that is under way on the lock's session began, in milliseconds of the boot clock; 0: none is. One
+/// for the process, as the lock is.
+static BUSY_SINCE_MS: AtomicU64 = AtomicU64::new(0);
+
+/// A transaction on the lock's session: a commit may wait for a standby that never answers.
+struct Busy;
+
+impl Busy {
+    fn begin() -> Self {
+        BUSY_SINCE_MS.store(Tick::now().as_ms().max(1), Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY_SINCE_MS.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Returns for how long a transaction has been under way on the lock's session, if one is.
+pub fn busy_for() -> Option<Duration> {
+    match BUSY_SINCE_MS.load(Ordering::Relaxed) {
+        0 => None,
+        since_ms => Some(Duration::from_millis(Tick::now().as_ms().saturating_sub(since_ms))),
     }
 }
 
@@ -197,10 +239,7 @@ impl Holder {
 
     /// Says whether it was a process on this machine, and is no more.
     fn is_dead(&self) -> bool {
-        self.parts().is_some_and(|(_, pid, at)| {
-            let pid = pid.parse().ok().and_then(Pid::from_raw);
-            at == host() && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
-        })
+        self.parts().is_some_and(|(_, pid, at)| at == host() && pid.parse().is_ok_and(|pid| !exists(pid)))
     }
 }
 
@@ -238,6 +277,11 @@ fn held(client: &mut Client, shard: Option<Shard>) -> Failure {
         Ok(None) | Err(_) => String::from("another run holds the lock"),
     };
     Failure::new(Kind::Locked, who).hint("it is safe to try again when that run has ended")
+}
+
+/// Says whether there is a process with this id on this machine.
+pub(super) fn exists(pid: i32) -> bool {
+    Pid::from_raw(pid).is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 /// Returns this machine's name.

@@ -2,7 +2,7 @@
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log`
-//! (the change log, merged), `objects` (conversations), `lock`, `runs`, `rows` (bulk: import,
+//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `rows` (bulk: import,
 //! diff), `counts` (of posts), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
@@ -13,7 +13,7 @@ mod cursor;
 pub mod health;
 mod hosts;
 pub mod inspect;
-pub mod left;
+pub mod ledger;
 pub mod lock;
 pub mod log;
 pub mod objects;

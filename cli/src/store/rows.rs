@@ -1,5 +1,7 @@
 //! Rows in bulk: a snapshot of all of them, and into empty tables for an import.
 
+use std::collections::BTreeMap;
+
 use news_core::{Entity, Key, Object};
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
@@ -31,7 +33,7 @@ pub fn count(client: &mut impl GenericClient, entity: Entity) -> Result<u64> {
 
 /// Says whether the master has this object.
 pub fn has(client: &mut impl GenericClient, key: Key) -> Result<bool> {
-    Ok(objects::load(client, std::iter::once(key))?.contains_key(&key))
+    Ok(objects::load(client, &[key])?.contains_key(&key))
 }
 
 /// Fails with [`Kind::Refused`] unless both tables are empty.
@@ -85,10 +87,31 @@ pub fn end_import(transaction: &mut Transaction<'_>) -> Result<()> {
     transaction.query_one("SELECT news_post_count_repair()", &[])?;
     for entity in Entity::ALL {
         let table = entity.table();
-        // As many ids as there may be: none is taken that is in use, and an empty table starts at 1.
+        // As many ids as there may be: none is taken that is in use here or left out there, and an empty table starts at 1.
         transaction.batch_execute(&format!(
-            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM {table}"
+            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL)
+             FROM (SELECT max(id) AS id FROM {table}
+                   UNION ALL SELECT max(entity_pk) FROM news_sync_left_out WHERE entity_table = '{table}') AS taken"
         ))?;
+    }
+    Ok(())
+}
+
+/// Rows written by one statement.
+const LEFT_OUT_BATCH: usize = 1000;
+
+/// Remembers objects that the target has and the master cannot hold, with the reason.
+pub fn remember_left_out(transaction: &mut Transaction<'_>, objects: &BTreeMap<Key, String>) -> Result<()> {
+    let rows: Vec<(&Key, String)> = objects.iter().map(|(key, why)| (key, why.replace('\0', " "))).collect();
+    for batch in rows.chunks(LEFT_OUT_BATCH) {
+        let (tables, pks): (Vec<&str>, Vec<i64>) =
+            batch.iter().map(|(key, _)| (key.entity().table(), key.id())).unzip();
+        let reasons: Vec<&str> = batch.iter().map(|(_, why)| why.as_str()).collect();
+        transaction.execute(
+            "INSERT INTO news_sync_left_out (entity_table, entity_pk, reason)
+             SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])",
+            &[&tables, &pks, &reasons],
+        )?;
     }
     Ok(())
 }

@@ -1,12 +1,16 @@
 //! The history of runs, and which target the database follows.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use news_core::session::{LEASE, SETTLE};
+use news_core::ledger::{Clock, Moment, Process};
+use news_core::session::SETTLE;
+use news_core::shard::Shard;
 use postgres::{Client, GenericClient};
 
 use crate::error::Result;
-use crate::store::lock::{LOCK_CLASS, Lock, host};
+use crate::settings::Times;
+use crate::store::ledger::{self, moment, stamp};
+use crate::store::lock::{LOCK_CLASS, Lock, exists, host};
 
 /// Runs in the history: a day of `--follow` under constant change.
 const RUNS_KEPT: i64 = 100_000;
@@ -62,28 +66,96 @@ impl RunStatus {
 pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
     let (epoch, pid) = (lock.epoch(), i32::try_from(std::process::id()).unwrap_or(i32::MAX));
     let shard = lock.shard().map(|shard| shard.to_string());
-    let row = lock.client().query_one(
-        "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch, shard) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
-        &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch, &shard],
-    )?;
-    let id = row.get(0);
-    thin(lock.client(), id)?;
-    Ok(id)
+    lock.once(|client| {
+        let row = client.query_one(
+            "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch, shard)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+            &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch, &shard],
+        )?;
+        let id = row.get(0);
+        thin(client, id)?;
+        Ok(id)
+    })
 }
 
-/// Returns how long it takes until what ended runs have sent has had its effect: [`SETTLE`]
-/// after their end. Of a run that was lost the end is when that was noticed, and it may have sent
-/// for a [`LEASE`] longer.
-pub fn settled_in(client: &mut impl GenericClient) -> Result<Duration> {
-    let row = client.query_one(
-        "SELECT max(extract(epoch FROM finished_at - clock_timestamp())::float8
-                    + CASE status WHEN 'lost' THEN $1::float8 ELSE 0 END)
-         FROM news_sync_run WHERE kind <> 'import' AND finished_at > clock_timestamp() - interval '1 minute'",
-        &[&LEASE.as_secs_f64()],
+/// Marks the runs that lost the lock without a word, of those that a run of `shard` excludes: they are still called running.
+/// `timeout` is how long they waited for an answer.
+pub(super) fn end_lost(client: &mut Client, shard: Option<Shard>, timeout: Duration) -> Result<()> {
+    let rows = client.query(
+        "SELECT id, host, pid, alive_at, clock_timestamp() FROM news_sync_run
+         WHERE status = 'running'
+           AND ($1::text IS NULL OR shard IS NULL OR shard = $1 OR split_part(shard, '/', 2) <> split_part($1, '/', 2))",
+        &[&shard.map(|shard| shard.to_string())],
     )?;
-    let left_s = row.get::<_, Option<f64>>(0).map_or(0.0, |ended_s| ended_s + SETTLE.as_secs_f64());
-    // A clock that was set back must not hold anybody up.
-    Ok(Duration::try_from_secs_f64(left_s).unwrap_or_default().min(SETTLE + LEASE))
+    for row in &rows {
+        let (id, gave_up_at) = (row.get::<_, i64>(0), stamp(gave_up_at(row, 1, timeout)));
+        client.execute(
+            "UPDATE news_sync_run SET status = 'lost', finished_at = clock_timestamp(), alive_at = $2 WHERE id = $1",
+            &[&id, &gave_up_at],
+        )?;
+    }
+    Ok(())
+}
+
+/// Returns when a run that ended without a word gave up its last request, by its host, process, last sign of life, and the
+/// database's clock in the columns from `at` on.
+fn gave_up_at(row: &postgres::Row, at: usize, timeout: Duration) -> Moment {
+    let (on, pid): (&str, i32) = (row.get(at), row.get(at + 1));
+    let process = if on == host() && !exists(pid) { Process::Gone } else { Process::Unknown };
+    Clock::gave_up_at(moment(row.get(at + 2)), moment(row.get(at + 3)), timeout, process)
+}
+
+/// Reads the database's clock, and until when requests of runs that ended without a word may take effect.
+pub fn clock(client: &mut impl GenericClient, times: Times) -> Result<Clock> {
+    let row = client.query_one("SELECT clock_timestamp()", &[])?;
+    let now = moment(row.get(0));
+    let until = lost(client, times)?.into_iter().map(|gave_up_at| gave_up_at + times.late);
+    Ok(Clock { now, lost_until: until.max().unwrap_or(now), late: times.late })
+}
+
+/// Returns when the last runs that ended without a word gave up their last request, as far as it may still take effect.
+fn lost(client: &mut impl GenericClient, times: Times) -> Result<Vec<Moment>> {
+    let marked = client.query(
+        "SELECT alive_at FROM news_sync_run
+         WHERE kind <> 'import' AND status = 'lost' AND alive_at > clock_timestamp() - $1::float8 * interval '1 second'",
+        &[&times.late.as_secs_f64()],
+    )?;
+    // Those whose lock is free, and that no run has found yet.
+    let sql = format!(
+        "SELECT host, pid, alive_at, clock_timestamp() FROM news_sync_run r
+         WHERE kind <> 'import' AND finished_at IS NULL AND NOT {IS_LOCKED}"
+    );
+    let unmarked = client.query(&sql, &[&i64::from(LOCK_CLASS)])?;
+    let marked = marked.iter().map(|row| moment(row.get(0)));
+    Ok(marked.chain(unmarked.iter().map(|row| gave_up_at(row, 0, times.timeout))).collect())
+}
+
+/// Returns how long it takes until acknowledged requests of earlier runs have had their effect: [`SETTLE`] after the end of
+/// the last one, or after the last that a run that was lost can have sent.
+pub fn settled_in(client: &mut impl GenericClient, times: Times) -> Result<Duration> {
+    let row = client.query_one(
+        "SELECT clock_timestamp(), max(finished_at) FROM news_sync_run
+         WHERE kind <> 'import' AND status <> 'lost' AND finished_at > clock_timestamp() - $1::float8 * interval '1 second'",
+        &[&SETTLE.as_secs_f64()],
+    )?;
+    let now = moment(row.get(0));
+    let ended = row.get::<_, Option<SystemTime>>(1).map(|ended| moment(ended) + SETTLE);
+    let lost = lost(client, times)?.into_iter().map(|gave_up_at| gave_up_at + SETTLE);
+    let clock = Clock { now, lost_until: now, late: times.late };
+    Ok(lost.chain(ended).max().map_or(Duration::ZERO, |until| clock.until(until)))
+}
+
+/// Returns how long it takes until nothing of earlier runs can take effect any more, answered or not: what a listing that is
+/// asked for now could miss.
+pub fn all_settled_in(client: &mut impl GenericClient, times: Times) -> Result<Duration> {
+    let clock = clock(client, times)?;
+    Ok(settled_in(client, times)?.max(ledger::settles_in(client, &clock)?))
+}
+
+/// Writes a sign of life of the run, on disk whatever the session's default is.
+pub fn sign_of_life(client: &mut impl GenericClient, id: i64) -> Result<()> {
+    client.execute("UPDATE news_sync_run SET alive_at = clock_timestamp() WHERE id = $1", &[&id])?;
+    Ok(())
 }
 
 /// How a run went, for its row.

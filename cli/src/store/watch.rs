@@ -1,10 +1,13 @@
 //! Looking at the change log often and cheaply: is there something that nobody has tried?
 
+use news_core::Key;
+use news_core::ledger::{self, Entry, Row, State};
+use news_core::plan::Standing;
 use postgres::{Client, Statement};
 
 use crate::error::Result;
-use crate::settings::Secret;
-use crate::store::{Purpose, connect, schema};
+use crate::settings::{Secret, Times};
+use crate::store::{Purpose, connect, ledger as entries, log, runs, schema};
 
 /// What is pending, as far as telling two moments apart takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +21,8 @@ pub enum Watch {
         events: (i64, String),
         /// Objects that wait for an operator; fewer after a `news retry`.
         parked: i64,
-        /// Objects whose time to be tried again has come: their number, and a sum of hashes.
-        due: (i64, String),
+        /// Objects whose time to be tried again has come: their number, and a hash of their keys.
+        due: (i64, u64),
     },
 }
 
@@ -28,45 +31,79 @@ pub enum Watch {
 const ANY: &str = "SELECT FROM news_modelevent WHERE synced_at IS NULL ORDER BY entity_table, entity_pk, id LIMIT 1";
 
 /// What a full sync did not end with. The table is small.
-const LEFT: &str = "SELECT FROM news_sync_object WHERE state IN ('sent', 'waiting', 'held') LIMIT 1";
+const LEFT: &str = "SELECT FROM news_sync_object WHERE state <> 'discarded' LIMIT 1";
 
 /// Costs what is pending; asked only when something is.
-const WHAT: &str = "
-    SELECT events.n, events.hash, (SELECT count(*) FROM news_sync_object WHERE state = 'parked'), due.n, due.hash
-    FROM (SELECT count(*) AS n, coalesce(sum(hashint8extended(id, 0)::numeric), 0)::text AS hash
-          FROM news_modelevent WHERE synced_at IS NULL) AS events,
-         (SELECT count(*) AS n,
-                 coalesce(sum(hashint8extended(entity_pk, hashtext(entity_table))::numeric), 0)::text AS hash
-          FROM news_sync_object o
-          WHERE state IN ('sent', 'waiting', 'held') AND coalesce(next_try_at <= clock_timestamp(), NOT EXISTS (
-              SELECT FROM news_modelevent e
-              WHERE e.entity_table = o.entity_table AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL))) AS due";
+const EVENTS: &str = "
+    SELECT count(*), coalesce(sum(hashint8extended(id, 0)::numeric), 0)::text FROM news_modelevent WHERE synced_at IS NULL";
 
 /// A connection that looks.
 pub struct Watcher {
     client: Client,
     any: Statement,
     left: Statement,
-    what: Statement,
+    events: Statement,
+    times: Times,
 }
 
 impl Watcher {
-    /// Connects, and prepares the questions.
-    pub fn connect(url: &Secret) -> Result<Self> {
+    /// Connects, and prepares the questions. `times` say how long a request may take.
+    pub fn connect(url: &Secret, times: Times) -> Result<Self> {
         let mut client = connect(url, Purpose::Run)?;
         schema::require_current(&mut client)?;
         // The partial index is right whatever the statistics say.
         client.batch_execute("SET enable_seqscan = off")?;
-        let (any, left, what) = (client.prepare(ANY)?, client.prepare(LEFT)?, client.prepare(WHAT)?);
-        Ok(Self { client, any, left, what })
+        let (any, left, events) = (client.prepare(ANY)?, client.prepare(LEFT)?, client.prepare(EVENTS)?);
+        Ok(Self { client, any, left, events, times })
     }
 
     /// Looks. After a failure this connection is of no more use.
     pub fn look(&mut self) -> Result<Watch> {
-        if self.client.query_opt(&self.any, &[])?.is_none() && self.client.query_opt(&self.left, &[])?.is_none() {
+        let is_left = self.client.query_opt(&self.left, &[])?.is_some();
+        if !is_left && self.client.query_opt(&self.any, &[])?.is_none() {
             return Ok(Watch::Nothing);
         }
-        let row = self.client.query_one(&self.what, &[])?;
-        Ok(Watch::Something { events: (row.get(0), row.get(1)), parked: row.get(2), due: (row.get(3), row.get(4)) })
+        let row = self.client.query_one(&self.events, &[])?;
+        let events = (row.get(0), row.get(1));
+        let parked = self.client.query_one("SELECT count(*) FROM news_sync_object WHERE state = 'parked'", &[])?.get(0);
+        let due = if is_left { self.due()? } else { (0, 0) };
+        Ok(Watch::Something { events, parked, due })
     }
+
+    /// Objects that an earlier run left and that a loop would try now, but for those with a newer event, which calls by
+    /// itself.
+    fn due(&mut self) -> Result<(i64, u64)> {
+        let clock = runs::clock(&mut self.client, self.times)?;
+        let (mut count, mut hash) = (0, 0_u64);
+        let mut add = |key: Key| {
+            count += 1;
+            hash = hash.wrapping_add(mix(key));
+        };
+        for one in log::unfinished(&mut self.client, &clock)? {
+            if one.standing == Standing::Ready && !one.waits {
+                add(one.key);
+            }
+        }
+        entries::each(&mut self.client, |key, entry| {
+            // Whether it is there, and whether it has events that un-park it, does not matter for its time.
+            let timed = entry.next_try_at.is_some() || entry.settled_at.is_some() || entry.state == State::Sent;
+            let tried = match entry.state {
+                State::Parked => Entry { state: State::Waiting, ..entry },
+                State::Sent | State::Waiting | State::Held | State::Discarded => entry,
+            };
+            let one = ledger::pending(key, None, Some(Row { parent: None }), Some(&tried), &clock);
+            if timed && one.is_some_and(|one| !one.waits) {
+                add(key);
+            }
+        })?;
+        Ok((count, hash))
+    }
+}
+
+/// Spreads keys, so that sums of them differ (splitmix64).
+fn mix(key: Key) -> u64 {
+    let mut z = key.id().unsigned_abs().wrapping_add(if key.entity() == news_core::Entity::Post { 1 << 60 } else { 0 });
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

@@ -6,33 +6,35 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector, Transport,
 };
 
+use crate::clock::Tick;
+
 const ENDLESS: u64 = u64::MAX;
 
 /// Until when requests may go out: for ever, until it is first renewed.
 #[derive(Debug)]
 pub struct Lease {
-    begun: Instant,
+    begun: Tick,
     /// In milliseconds since `begun`.
     until_ms: AtomicU64,
 }
 
 impl Default for Lease {
     fn default() -> Self {
-        Self { begun: Instant::now(), until_ms: AtomicU64::new(ENDLESS) }
+        Self { begun: Tick::now(), until_ms: AtomicU64::new(ENDLESS) }
     }
 }
 
 impl Lease {
     /// Lets requests go out until `until`, or longer if that was said before.
-    pub fn renew(&self, until: Instant) {
-        let until_ms = u64::try_from(until.duration_since(self.begun).as_millis()).unwrap_or(ENDLESS - 1);
+    pub fn renew(&self, until: Tick) {
+        let until_ms = u64::try_from(until.since(self.begun).as_millis()).unwrap_or(ENDLESS - 1);
         let later = |old| Some(if old == ENDLESS { until_ms } else { until_ms.max(old) });
         // The closure always has an answer.
         let _ = self.until_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
@@ -106,7 +108,7 @@ mod tests {
     fn a_lease_lasts_as_long_as_was_last_said() {
         let lease = Lease::default();
         assert!(lease.is_valid());
-        let now = Instant::now();
+        let now = Tick::now();
         lease.renew(now);
         assert!(!lease.is_valid());
         lease.renew(now + Duration::from_hours(1));
@@ -119,7 +121,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/posts", listener.local_addr().unwrap());
         let lease = Arc::new(Lease::default());
-        lease.renew(Instant::now());
+        lease.renew(Tick::now());
         let resolver = ureq::unversioned::resolver::DefaultResolver::default();
         let agent = ureq::Agent::with_parts(ureq::config::Config::default(), connector(&lease), resolver);
         let error = agent.post(&url).send("{}").unwrap_err();

@@ -92,7 +92,9 @@ fn stages_keep_their_order_with_many_jobs() {
     assert!(last_change < first_delete, "no DELETE before the last create and update: {sent:#?}");
     // No comment is created before its post.
     let bad: Vec<&String> = sent.iter().filter(|line| !line.ends_with("200") && !line.ends_with("201")).collect();
-    assert!(bad.is_empty() || bad.iter().all(|line| line.starts_with("DELETE") && line.ends_with("404")), "{bad:?}");
+    // A GET asks before the first write.
+    let is_fine = |line: &&&String| line.ends_with("404") && (line.starts_with("DELETE") || line.starts_with("GET"));
+    assert!(bad.iter().all(|line| is_fine(&line)), "{bad:?}");
     pair.diff(0);
 }
 

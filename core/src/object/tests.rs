@@ -5,12 +5,13 @@ use super::*;
 use alloc::vec::Vec;
 
 const SETTLE: Duration = Duration::from_secs(2);
+const EFFECTS: Effects = Effects { settle: SETTLE, late: Duration::from_secs(30), wait: Wait::Once };
 /// Long after anything else.
-const LATE: Flight = Flight { sent_at: Duration::from_secs(100), back_at: Duration::from_secs(101) };
+const LONG_AFTER: Flight = Flight { sent_at: Duration::from_secs(100), back_at: Duration::from_secs(101) };
 
 /// Plays answers; returns the requests that were sent, the last step, and what it came to.
 fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Step, Action) {
-    let mut talk = Conversation::new(presence, wish, Duration::ZERO);
+    let mut talk = Conversation::new(presence, wish, Duration::ZERO, Duration::ZERO);
     let mut sent = Vec::new();
     let (mut step, mut now) = (Step::Send, Duration::ZERO);
     for answer in answers {
@@ -18,7 +19,7 @@ fn play(presence: Presence, wish: Wish, answers: &[Answer]) -> (Vec<Method>, Ste
         sent.push(method);
         now = talk.not_before().max(now);
         let flight = Flight { sent_at: now, back_at: now + Duration::from_millis(10) };
-        step = talk.answered(method, *answer, flight, SETTLE);
+        step = talk.answered(method, *answer, flight, &EFFECTS);
         now = flight.back_at;
     }
     (sent, step, talk.did())
@@ -76,23 +77,46 @@ fn conversations() {
 
 #[test]
 fn nothing_is_sent_while_an_unanswered_write_may_take_effect() {
-    let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO);
-    talk.answered(Method::Put, Answer::Broken, LATE, SETTLE);
     // It may have been sent just before the answer was given up.
-    assert_eq!(talk.not_before(), LATE.back_at + SETTLE);
-    let fresh = Conversation::new(Presence::Unknown, Wish::Absent, LATE.sent_at);
-    assert_eq!(fresh.not_before(), LATE.sent_at);
+    for (answer, time) in [(Answer::Broken, SETTLE), (Answer::Lost, EFFECTS.late)] {
+        let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO, Duration::ZERO);
+        talk.answered(Method::Put, answer, LONG_AFTER, &EFFECTS);
+        assert_eq!(talk.not_before(), LONG_AFTER.back_at + time, "{answer:?}");
+    }
+    let fresh = Conversation::new(Presence::Unknown, Wish::Absent, LONG_AFTER.sent_at, Duration::ZERO);
+    assert_eq!(fresh.not_before(), LONG_AFTER.sent_at);
+    let unsettled = Conversation::new(Presence::Present, Wish::Absent, LONG_AFTER.sent_at, LONG_AFTER.back_at);
+    assert_eq!(unsettled.not_before(), LONG_AFTER.back_at);
+}
+
+#[test]
+fn a_lost_answer_is_waited_for_once_and_by_a_loop_not_at_all() {
+    let begin = |own: Duration| Conversation::new(Presence::Present, Wish::Present, Duration::ZERO, own);
+    let lose =
+        |talk: &mut Conversation, effects: &Effects| talk.answered(Method::Put, Answer::Lost, LONG_AFTER, effects);
+    let mut talk = begin(Duration::ZERO);
+    assert_eq!(lose(&mut talk, &EFFECTS), Step::Retry(1));
+    assert_eq!(talk.answered(Method::Get, Answer::Different, LONG_AFTER, &EFFECTS), Step::Send);
+    assert_eq!(lose(&mut talk, &EFFECTS), Step::GiveUp);
+    assert!(talk.is_unanswered());
+    // It has waited for the request of an earlier run already.
+    assert_eq!(lose(&mut begin(EFFECTS.late), &EFFECTS), Step::GiveUp);
+    assert_eq!(lose(&mut begin(Duration::ZERO), &Effects { wait: Wait::Never, ..EFFECTS }), Step::GiveUp);
+    // A question that was not answered has no effect to wait for.
+    let mut talk = Conversation::new(Presence::Unknown, Wish::Present, Duration::ZERO, Duration::ZERO);
+    let loops = Effects { wait: Wait::Never, ..EFFECTS };
+    assert_eq!(talk.answered(Method::Get, Answer::Lost, LONG_AFTER, &loops), Step::Retry(1));
 }
 
 #[test]
 fn a_404_is_believed_once_everything_earlier_has_taken_effect() {
     let at = |ms| Flight { sent_at: Duration::from_millis(ms), back_at: Duration::from_millis(ms + 10) };
     for (wish, method) in [(Wish::Present, Method::Put), (Wish::Absent, Method::Delete)] {
-        let mut talk = Conversation::new(Presence::Present, wish, SETTLE);
-        assert_eq!(talk.answered(method, Answer::Gone, at(1999), SETTLE), Step::Send, "{method:?}");
+        let mut talk = Conversation::new(Presence::Present, wish, SETTLE, Duration::ZERO);
+        assert_eq!(talk.answered(method, Answer::Gone, at(1999), &EFFECTS), Step::Send, "{method:?}");
         assert_eq!((talk.next(), talk.not_before()), (Some(Method::Get), SETTLE), "{method:?}");
         // It was on its way.
-        assert_eq!(talk.answered(Method::Get, Answer::Different, at(2000), SETTLE), Step::Send, "{method:?}");
+        assert_eq!(talk.answered(Method::Get, Answer::Different, at(2000), &EFFECTS), Step::Send, "{method:?}");
         assert_eq!(talk.next(), Some(method));
     }
 }
@@ -107,17 +131,18 @@ fn every_conversation_ends() {
         Answer::Gone,
         Answer::Exists,
         Answer::Broken,
+        Answer::Lost,
         Answer::NotSent,
     ];
     let begins = [Presence::Unknown, Presence::Doubled];
     for (presence, first) in begins.into_iter().flat_map(|presence| answers.map(|first| (presence, first))) {
         for second in answers {
-            let mut talk = Conversation::new(presence, Wish::Present, Duration::ZERO);
+            let mut talk = Conversation::new(presence, Wish::Present, Duration::ZERO, Duration::ZERO);
             let mut requests = 0;
             while let Some(method) = talk.next() {
                 let answer = if requests % 2 == 0 { first } else { second };
                 requests += 1;
-                match talk.answered(method, answer, LATE, SETTLE) {
+                match talk.answered(method, answer, LONG_AFTER, &EFFECTS) {
                     Step::Send | Step::Retry(_) | Step::Later => {
                         assert!(requests < REQUESTS_MAX + 2 * COPIES_MAX, "{presence:?} {first:?} {second:?}");
                     }

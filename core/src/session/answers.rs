@@ -31,7 +31,7 @@ impl Session {
         if !has_told && (told.answer != Answer::Gone || method == Method::Post) {
             item.why.clone_from(&told.why);
         }
-        if told.answer == Answer::Gone && self.base != Base::Good {
+        if told.answer == Answer::Gone && self.base != Base::Good && item.errand != Errand::AskFirst {
             item.phase = Phase::Suspended;
             self.suspended.push((place, told, sent_at));
             return;
@@ -41,22 +41,29 @@ impl Session {
 
     pub(super) fn take(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
         self.judge_pace(place, told, now, random);
-        self.judge_credentials(told, now);
+        // That something may be read says nothing about writing.
+        if self.items[place].errand != Errand::AskFirst {
+            self.judge_credentials(told, now);
+        }
         let item = &mut self.items[place];
+        if item.errand == Errand::AskFirst {
+            return self.asked(place, told, Flight { sent_at, back_at: now }, random);
+        }
         if item.errand != Errand::Talk {
             return self.run_errand(place, told, sent_at, now, random);
         }
         let entity = item.work.key.entity();
         let Some(method) = item.talk.next() else { return };
         let flight = Flight { sent_at, back_at: now };
-        let step = item.talk.answered(method, told.answer, flight, self.config.settle);
+        let step = item.talk.answered(method, told.answer, flight, &self.config.effects);
         let trial = self.trials.entry(entity).or_default();
         if method == Method::Post && step == Step::Done {
             if trial.wants_proof(place, &told.named) {
                 *trial = Trial::Running(place);
                 let item = &mut self.items[place];
                 item.talk.doubt();
-                item.errand = Errand::ReadBack { named: told.named.clone(), settled_at: now + self.config.settle };
+                item.errand =
+                    Errand::ReadBack { named: told.named.clone(), settled_at: now + self.config.effects.settle };
                 item.phase = Phase::Ready;
                 self.ready.push_front(place);
                 return;
@@ -103,7 +110,7 @@ impl Session {
     fn judge_pace(&mut self, place: usize, told: &Told, now: Duration, random: u64) {
         match told.answer {
             Answer::Throttled => self.pace.throttle(now, told.retry_after, random),
-            Answer::Broken | Answer::NotSent => {
+            Answer::Broken | Answer::Lost | Answer::NotSent => {
                 self.pace.trouble();
                 if let Some(wait) = told.retry_after {
                     self.pace.pause(now, wait);
@@ -119,7 +126,8 @@ impl Session {
             | Answer::Redirected
             | Answer::Refused => self.pace.told(),
         }
-        if matches!(told.answer, Answer::Broken | Answer::NotSent | Answer::Refused | Answer::Forbidden) {
+        if matches!(told.answer, Answer::Broken | Answer::Lost | Answer::NotSent | Answer::Refused | Answer::Forbidden)
+        {
             let line = format!("{}: {}", self.items[place].work.key, told.why);
             self.summary.first_error.get_or_insert_with(|| line.clone());
             self.last_trouble = line;
@@ -140,6 +148,7 @@ impl Session {
             }
             Answer::Throttled
             | Answer::Broken
+            | Answer::Lost
             | Answer::NotSent
             | Answer::Unauthorized
             | Answer::Forbidden

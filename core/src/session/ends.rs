@@ -31,7 +31,8 @@ impl Session {
 
     pub(super) fn fail(&mut self, place: usize, now: Duration) {
         self.summary.failed += 1;
-        self.leave(place, Left::Waiting, now);
+        let unanswered = self.items[place].talk.is_unanswered();
+        self.leave(place, if unanswered { Left::Unanswered } else { Left::Waiting }, now);
         self.end(place, Fate::Bad, now);
     }
 
@@ -59,6 +60,7 @@ impl Session {
             end,
             status: item.status,
             why: item.why.clone(),
+            settles_in: item.talk.own_settled_at().saturating_sub(now),
         };
         self.fact(fact, now);
     }

@@ -1,8 +1,8 @@
 //! A run: plan + answers + `now` -> what to do next.
 //!
 //! In scope: order and dependencies (`order`), what is sent when (`sending`), rate, retries
-//! and giving up (`pace`), what answers lead to (`answers`), wrong base URLs (`base`), the
-//! first create of each entity (`trial`), what is recorded and how runs end (`ends`).
+//! and giving up (`pace`), what answers lead to (`answers`), wrong base URLs (`base`), asking before the first
+//! write (`asking`), the first create of each entity (`trial`), what is recorded and how runs end (`ends`).
 //! Out of scope: doing any of it.
 //!
 //! The driver asks [`Session::next`] until it says [`Next::Finished`], does what it says,
@@ -19,6 +19,7 @@
 //! is tried in `tests/simulation`.
 
 mod answers;
+mod asking;
 mod base;
 mod ends;
 mod order;
@@ -30,7 +31,8 @@ mod trial;
 mod types;
 
 pub use types::{
-    Config, Fact, LEASE, Left, Listing, Loaded, Next, Removed, Request, SETTLE, Stop, Summary, Untried, Warning,
+    Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Next, Removed, Request, SETTLE, Stop, Strangers, Summary,
+    Untried, Warning,
 };
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -40,9 +42,10 @@ use core::time::Duration;
 
 use crate::merge::Action;
 use crate::model::{Entity, Key};
-use crate::object::Conversation;
+use crate::object::{Conversation, Effects, Wait};
 use crate::plan::{Plan, Standing, Work};
 use crate::reply::Told;
+use asking::Asking;
 use base::Base;
 use order::{Fate, Order};
 use pace::Pace;
@@ -97,6 +100,7 @@ pub struct Session {
     places: BTreeMap<Key, usize>,
     order: Order,
     pace: Pace,
+    asking: Asking,
     trials: BTreeMap<Entity, Trial>,
     base: Base,
     /// Answers of 404 that wait for the base URL to be believed.
@@ -130,7 +134,7 @@ impl Session {
             .iter()
             .map(|work| Item {
                 work: *work,
-                talk: Conversation::new(work.before, work.after, now + config.settled_in),
+                talk: Conversation::new(work.before, work.after, now + config.settled_in, now + work.settles_in),
                 errand: Errand::Talk,
                 phase: Phase::Queued,
                 prepared: false,
@@ -144,6 +148,7 @@ impl Session {
             places: works.iter().enumerate().map(|(place, work)| (work.key, place)).collect(),
             order: Order::new(works),
             pace: Pace::new(config.rate_per_s, config.jobs, works.len() as u64),
+            asking: Asking::new(works, config.asks),
             trials: BTreeMap::new(),
             base: Base::Untried,
             suspended: Vec::new(),
@@ -165,8 +170,12 @@ impl Session {
             summary: Summary::default(),
             items,
         };
+        session.summary.is_log_trusted = session.asking.is_over();
         for place in 0..session.items.len() {
             let work = session.items[place].work;
+            if config.asks == Asks::Each && work.action() == Action::Create {
+                session.items[place].talk.doubt();
+            }
             if session.items[place].phase == Phase::Ended {
                 continue; // Held by an earlier one.
             }
@@ -182,7 +191,10 @@ impl Session {
 
     /// Returns whom a run of `plan` would leave as they are.
     pub fn untried(plan: &Plan) -> Untried {
-        let config = Config { jobs: 1, rate_per_s: None, settle: SETTLE, settled_in: Duration::ZERO };
+        let effects = Effects { settle: SETTLE, late: LATE, wait: Wait::Once };
+        let strangers = Strangers::Refused;
+        let (jobs, settled_in, asks) = (1, Duration::ZERO, Asks::Some);
+        let config = Config { jobs, rate_per_s: None, effects, settled_in, strangers, asks };
         let session = Self::new(config, plan, Duration::ZERO);
         let ended = session.items.iter().filter(|item| item.phase == Phase::Ended);
         let keys = ended.map(|item| item.work).filter(|work| {
@@ -230,6 +242,13 @@ impl Session {
         }
         if let Some((_, key)) = self.questions.front() {
             return Next::AskMaster(*key);
+        }
+        if !is_stopped && let Some(next) = self.ask_first() {
+            return next;
+        }
+        // Concluding may have stopped the run.
+        if !is_stopped && self.summary.stop.is_some() {
+            return self.next(now);
         }
         self.wake(now);
         if self.listing_at().is_some_and(|at| at <= now) {

@@ -1,6 +1,7 @@
 //! What is sent when: objects are prepared in batches, and their requests go as jobs, rate
 //! and the order allow.
 
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,7 +10,7 @@ use crate::model::Key;
 use crate::reply::Method;
 use crate::session::order::Fate;
 use crate::session::trial::Errand;
-use crate::session::types::{Loaded, Next, Request};
+use crate::session::types::{Left, Loaded, Next, Request};
 use crate::session::{BATCH_MAX, Phase, Session};
 
 /// Objects prepared and not through: the driver holds their rows.
@@ -68,7 +69,7 @@ impl Session {
 
     pub(super) fn may_prepare(&self) -> bool {
         let low = self.ready.len() < self.config.jobs * READY_PER_JOB;
-        self.preparing == 0 && low && self.open < OPEN_MAX && self.order.has_next()
+        self.asking.is_over() && self.preparing == 0 && low && self.open < OPEN_MAX && self.order.has_next()
     }
 
     pub(super) fn prepare(&mut self) -> Next {
@@ -90,6 +91,9 @@ impl Session {
     pub fn loaded(&mut self, key: Key, loaded: Loaded, now: Duration) {
         let Some(place) = self.place_in(key, |phase| *phase == Phase::Preparing) else { return };
         self.preparing -= 1;
+        if self.loaded_to_ask(place, &loaded) {
+            return;
+        }
         match loaded {
             Loaded::Ready => {
                 let at = self.items[place].talk.not_before();
@@ -100,10 +104,21 @@ impl Session {
                     self.ready.push_back(place);
                 }
             }
+            // Nothing was written, so nothing is recorded: what was known stays.
             Loaded::Overtaken => {
-                // Nothing was written, so nothing is recorded: what was known stays.
                 self.summary.overtaken += 1;
                 self.end(place, Fate::Good, now);
+            }
+            Loaded::Contradicted => {
+                self.summary.contradicted += 1;
+                self.end(place, Fate::Good, now);
+            }
+            Loaded::Unreadable(why) => {
+                self.items[place].why = why;
+                self.summary.first_error.get_or_insert_with(|| format!("{key}: {}", self.items[place].why));
+                self.summary.parked += 1;
+                self.leave(place, Left::Parked, now);
+                self.end(place, Fate::Bad, now);
             }
         }
     }

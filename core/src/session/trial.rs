@@ -70,6 +70,8 @@ impl Trial {
 pub enum Errand {
     /// Its conversation.
     Talk,
+    /// GET it before the run's first write (`asking`).
+    AskFirst,
     /// GET what was just created.
     ReadBack {
         /// The id in the answer.
@@ -122,7 +124,7 @@ impl Errand {
     pub fn request(&self, talk: &Conversation) -> Option<(Method, Option<String>)> {
         match self {
             Errand::Talk => talk.next().map(|method| (method, None)),
-            Errand::ReadBack { .. } => Some((Method::Get, None)),
+            Errand::AskFirst | Errand::ReadBack { .. } => Some((Method::Get, None)),
             // What is the master's own stays: that request changes nothing.
             Errand::LookStray { named } | Errand::DropStray { named, ours: true } => {
                 Some((Method::Get, Some(named.clone())))
@@ -137,14 +139,19 @@ impl Errand {
             Errand::ReadBack { named: Named::Other(named), .. }
             | Errand::LookStray { named }
             | Errand::DropStray { named, ours: false } => Some(named),
-            Errand::Talk | Errand::ReadBack { named: Named::AsSent, .. } | Errand::DropStray { ours: true, .. } => None,
+            Errand::Talk
+            | Errand::AskFirst
+            | Errand::ReadBack { named: Named::AsSent, .. }
+            | Errand::DropStray { ours: true, .. } => None,
         }
     }
 
     /// Reads the reply to the request.
     pub fn read(&self, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
         match self {
-            Errand::Talk | Errand::ReadBack { .. } | Errand::DropStray { .. } => reply::read(method, key, sent, reply),
+            Errand::Talk | Errand::AskFirst | Errand::ReadBack { .. } | Errand::DropStray { .. } => {
+                reply::read(method, key, sent, reply)
+            }
             Errand::LookStray { .. } => reply::read_stray(key, sent, reply),
         }
     }
@@ -187,7 +194,9 @@ impl Errand {
                 let removed = if gone { Removed::Yes } else { Removed::No };
                 Verdict::OwnIds { named: named.clone(), removed }
             }
-            (Errand::Talk | Errand::ReadBack { .. } | Errand::LookStray { .. }, _) => Verdict::Trouble,
+            (Errand::Talk | Errand::AskFirst | Errand::ReadBack { .. } | Errand::LookStray { .. }, _) => {
+                Verdict::Trouble
+            }
         }
     }
 
@@ -248,14 +257,14 @@ impl Session {
                 self.questions.push_back((place, stray));
             }
             Verdict::OwnIds { named, removed } => {
-                item.talk = Conversation::new(Presence::Absent, item.work.after, Duration::ZERO);
+                item.talk = Conversation::new(Presence::Absent, item.work.after, Duration::ZERO, Duration::ZERO);
                 item.errand = Errand::Talk;
                 item.phase = Phase::Suspended;
                 self.stop(Stop::OwnIds { key, named, removed });
             }
             Verdict::Trouble => {
-                let step =
-                    item.talk.answered(Method::Get, told.answer, Flight { sent_at, back_at: now }, Duration::ZERO);
+                let flight = Flight { sent_at, back_at: now };
+                let step = item.talk.answered(Method::Get, told.answer, flight, &self.config.effects);
                 match step {
                     Step::Retry(attempt) => {
                         let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
@@ -283,7 +292,7 @@ impl Session {
     /// Once a target was found to assign its own ids, creates that were under way by then have left
     /// strays, too, which are to be removed; nothing else is sent any more.
     pub(super) fn keep_errands(&mut self) {
-        let has_errand = |place: usize| self.items[place].errand != Errand::Talk;
+        let has_errand = |place: usize| !matches!(self.items[place].errand, Errand::Talk | Errand::AskFirst);
         self.ready.retain(|place| has_errand(*place));
         self.timers.retain(|(_, place)| has_errand(*place));
         self.suspended.retain(|(place, ..)| has_errand(*place));

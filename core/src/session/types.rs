@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use crate::merge::{Action, Presence};
 use crate::model::{Entity, Key};
+use crate::object::Effects;
 use crate::plan::Tally;
 use crate::reply::Method;
 use crate::session::pace::Exhausted;
@@ -18,15 +19,39 @@ pub struct Config {
     pub jobs: usize,
     /// Requests a second, at most.
     pub rate_per_s: Option<f64>,
-    /// How long a request may take to have its effect, from its sending.
-    pub settle: Duration,
-    /// So long after its start, what earlier runs sent has had its effect: [`settle`](Self::settle)
-    /// after the end of the last one; of one that was lost, [`LEASE`] besides.
+    /// How long requests may take to have their effect.
+    pub effects: Effects,
+    /// So long after the run's start, acknowledged requests of earlier runs have had their effect:
+    /// [`Effects::settle`] after the end of the last one; of one that was lost, [`LEASE`] besides.
     pub settled_in: Duration,
+    /// What to do where many creates meet objects that are at the target already.
+    pub strangers: Strangers,
+    /// Which creates are asked for first.
+    pub asks: Asks,
 }
 
-/// A request may take so long to have its effect.
+/// Which objects a run asks for before it creates what the log says is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// Three of each entity, before the run's first write.
+    Some,
+    /// Each of them: one of the three was there ([`Stop::Doubted`]), and this is the plan after that.
+    Each,
+}
+
+/// What a run does where it is about to create many objects, and one of them is at the target with other content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strangers {
+    /// It stops before its first write.
+    Refused,
+    /// It asks for each, and overwrites what is there (`--force`).
+    Overwritten,
+}
+
+/// An answered request may take so long to have its effect.
 pub const SETTLE: Duration = Duration::from_secs(2);
+/// An unanswered one, unless the user says otherwise.
+pub const LATE: Duration = Duration::from_secs(30);
 
 /// A request is sent at the latest so long after the lock's session was known to be there:
 /// the next run may start the moment it is lost.
@@ -38,6 +63,9 @@ pub enum Next {
     /// Commit, for each of these, that a request may be sent, and load its row if it is
     /// wished present. Then say [`loaded`](super::Session::loaded) for each.
     Prepare(Vec<Key>),
+    /// Load the rows of these, which are wished present, and say [`loaded`](super::Session::loaded) for each.
+    /// Nothing is committed: they are only asked for.
+    Load(Vec<Key>),
     /// Send this, and say [`answered`](super::Session::answered).
     Send(Request),
     /// Ask for the listing of posts, and say [`listed`](super::Session::listed).
@@ -65,14 +93,18 @@ pub struct Request {
     pub id: String,
 }
 
-/// Whether the row that a request is about is still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the row that a request is about is as the plan says.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loaded {
-    /// It is, or it is not needed.
+    /// It is.
     Ready,
-    /// It should be at the target and is no longer at the master, or it should not and is there again: a newer
-    /// event says so, which the next run sees.
+    /// It should be at the target and is no longer at the master, or it should not and is there again; a newer event says
+    /// so, which the next run sees.
     Overtaken,
+    /// The same, and no newer event says so: the next run sees the row.
+    Contradicted,
+    /// It has a value that cannot be sent: why.
+    Unreadable(String),
 }
 
 /// What the listing of posts looks like.
@@ -105,6 +137,8 @@ pub enum Fact {
         status: Option<u16>,
         /// The last trouble, in a line; empty where there was none.
         why: String,
+        /// How long it takes from now until every request of it has had its effect.
+        settles_in: Duration,
     },
 }
 
@@ -122,6 +156,8 @@ impl Fact {
 pub enum Left {
     /// The next run goes on with it.
     Waiting,
+    /// The same; the answer to its last write was lost.
+    Unanswered,
     /// It waits for another object.
     Held,
     /// It waits for an operator or for a newer event.
@@ -175,6 +211,18 @@ pub enum Stop {
         /// Whether the stray was deleted again.
         removed: Removed,
     },
+    /// Many creates, and what is to be created is there with other content.
+    #[error("{key} is at the target already, with other content, and {creates} {} are to be created", .key.entity())]
+    Strangers {
+        /// One that is there.
+        key: Key,
+        /// Creates of its entity in the plan.
+        creates: u64,
+    },
+    /// What is to be created is there. Nothing was written: remember that every event logged until now is doubtful, plan anew, and
+    /// ask for each ([`Asks::Each`]).
+    #[error("{0} is at the target already, though the log says that it was created since")]
+    Doubted(Key),
     /// The same refusal again and again.
     #[error("the target refused {count} objects in a row with status {status}")]
     Refusing {
@@ -205,7 +253,7 @@ fn describe(exhausted: &Exhausted, why: &str) -> String {
     }
 }
 
-/// Whom a run leaves as they are from its beginning.
+/// Objects that a run will not touch, known before it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Untried {
     /// All of them.
@@ -233,6 +281,8 @@ pub struct Summary {
     pub untouched: u64,
     /// Objects that a newer change overtook.
     pub overtaken: u64,
+    /// Objects whose row is not as the plan says, though no newer change says so: the next run goes on with them.
+    pub contradicted: u64,
     /// Requests sent.
     pub requests: u64,
     /// Of these, requests by method: POST, PUT, DELETE, GET.
@@ -241,6 +291,8 @@ pub struct Summary {
     pub retries: u64,
     /// Time the target made us wait.
     pub throttled: Duration,
+    /// The log was checked against the target, as far as creates called for it: what it says of other objects may be recorded.
+    pub is_log_trusted: bool,
     /// The first trouble, in a line, with its object.
     pub first_error: Option<String>,
     /// Why it stopped early, if it did.

@@ -18,7 +18,14 @@ fn works() -> impl Strategy<Value = Vec<Work>> {
             let entity = if is_post { Entity::Post } else { Entity::Comment };
             let standing = if parked { Standing::Parked } else { Standing::Ready };
             let parent = (!is_post).then(|| PostId::new(parent).unwrap());
-            Work { key: entity.key(id).unwrap(), parent, before, after, standing }
+            Work {
+                key: entity.key(id).unwrap(),
+                parent,
+                before,
+                after,
+                standing,
+                settles_in: std::time::Duration::ZERO,
+            }
         };
         drawn.into_iter().map(work).collect()
     })

@@ -4,12 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use news_core::merge::{Merged, Presence};
+use news_core::ledger::{Clock, Mark, Moment, Process, SIGN_OF_LIFE_EVERY};
+use news_core::merge::Presence;
+use news_core::object::{Effects, Wait};
+use news_core::plan::{Standing, Work};
+use news_core::portion::Patience;
 use news_core::reply::{Method, Reply};
-use news_core::session::{Config, Fact, LEASE, Listing, Loaded, Next, SETTLE, Session, Stop, Warning};
+use news_core::session::{Asks, Config, Fact, LEASE, Listing, Loaded, Next, SETTLE, Session, Stop, Strangers, Warning};
+use news_core::shard::Shard;
 use news_core::{Key, Object};
 
-use crate::master::{Basis, Marks, Reading, Row};
+use crate::master::Reading;
 use crate::rules::{Broken, Checked, Watch, hold};
 use crate::setup::Flaw;
 use crate::world::{Event, World};
@@ -32,10 +37,15 @@ pub enum Arrival {
 #[derive(Debug, Clone)]
 pub enum Job {
     Prepare(Vec<Key>),
+    Load(Vec<Key>),
     Record(Vec<Fact>),
     AskMaster(Key),
-    /// Is the lock's session still there?
+    /// Is the lock's session still there? A sign of life goes with it.
     Confirm,
+    /// The log is in doubt: remember that, and plan anew.
+    Replan,
+    /// What needs no request is recorded, and the run is over.
+    End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,24 +56,42 @@ pub enum Over {
     LockLost,
 }
 
+/// What a run is about, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    pub shard: Option<Shard>,
+    pub patience: Patience,
+    /// Its plan rests on the log, not on a look.
+    pub by_log: bool,
+}
+
+impl Order {
+    /// A run that somebody asked for, of everything.
+    pub const WHOLE: Order = Order { shard: None, patience: Patience::Tries, by_log: true };
+}
+
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the model")]
 pub struct Run {
     pub session: Session,
     pub watch: Watch,
     pub over: Option<Over>,
     pub warnings: Vec<Warning>,
-    merged: BTreeMap<Key, Merged>,
-    befores: BTreeMap<Key, Presence>,
-    basis: Basis,
+    order: Order,
+    works: BTreeMap<Key, Work>,
+    marks: BTreeMap<Key, Mark>,
+    nothing: Vec<(Key, Mark)>,
     bodies: BTreeMap<Key, Object>,
     unrecorded: BTreeSet<Key>,
     inbox: VecDeque<Arrival>,
     busy: bool,
     started: Duration,
-    epoch: u64,
+    /// Another run that it excludes took the lock.
+    is_superseded: bool,
     /// Its session holds the lock, or did when it was asked last.
     session_alive: bool,
     confirmed: Duration,
+    alive_at: Moment,
     wakes: u64,
     steps_at_once: (Duration, u32),
     /// A later run has seen that it did not end itself.
@@ -71,23 +99,25 @@ pub struct Run {
 }
 
 impl Run {
-    fn new(config: Config, reading: Reading, world: &World) -> Self {
+    fn new(config: Config, reading: Reading, order: Order, world: &World) -> Self {
         Self {
             session: Session::new(config, &reading.plan, world.now),
             watch: Watch::new(&reading.plan, config, world.setup.column.keeps()),
             over: None,
             warnings: Vec::new(),
-            befores: reading.plan.works().iter().map(|work| (work.key, work.before)).collect(),
-            merged: reading.merged,
-            basis: reading.basis,
+            order,
+            works: reading.plan.works().iter().map(|work| (work.key, *work)).collect(),
+            marks: reading.marks,
+            nothing: reading.nothing,
             bodies: BTreeMap::new(),
             unrecorded: BTreeSet::new(),
             inbox: VecDeque::new(),
             busy: false,
             started: world.now,
-            epoch: world.master.epoch,
+            is_superseded: false,
             session_alive: true,
             confirmed: world.now,
+            alive_at: world.master.moment(world.now),
             wakes: 0,
             steps_at_once: (world.now, 0),
             found_lost: false,
@@ -99,7 +129,7 @@ impl Run {
         let s = self.session.summary();
         self.over == Some(Over::Finished)
             && s.stop.is_none()
-            && s.failed + s.parked + s.parked_before + s.held + s.untouched + s.overtaken == 0
+            && s.failed + s.parked + s.parked_before + s.held + s.untouched + s.overtaken + s.contradicted == 0
     }
 
     pub fn body(&self, key: Key) -> Option<&Object> {
@@ -111,6 +141,10 @@ impl Run {
         now <= self.confirmed + LEASE
     }
 
+    pub fn has_session(&self) -> bool {
+        self.session_alive
+    }
+
     pub fn lose_lock(&mut self) {
         self.session_alive = false;
     }
@@ -118,49 +152,77 @@ impl Run {
 
 impl World {
     /// Starts a run if the lock is free. Returns its number.
-    pub fn start_run(&mut self) -> Result<Option<usize>, Broken> {
-        if self.master.lock.is_some() || self.looked.is_some() {
+    pub fn start_run(&mut self, order: Order) -> Result<Option<usize>, Broken> {
+        if !self.master.is_free(order.shard) || self.looked.is_some() {
             self.note(|| "a run is refused: another one holds the lock".to_string());
             return Ok(None);
         }
-        let reading = self.master.read();
-        self.find_lost();
-        self.start(reading).map(Some)
+        self.find_lost(order.shard);
+        let clock = self.master.clock(self.now, self.setup.late);
+        let reading = self.master.read(&clock, order.shard, order.patience);
+        self.start(reading, order).map(Some)
     }
 
     /// Starts a run on what was read; the lock is free.
-    pub fn start(&mut self, reading: Reading) -> Result<usize, Broken> {
+    pub fn start(&mut self, reading: Reading, order: Order) -> Result<usize, Broken> {
         let number = self.runs.len();
-        self.master.lock = Some(number);
-        self.master.epoch += 1;
-        self.note(|| {
-            let works = reading.plan.works().iter();
-            let works = works.map(|w| {
-                format!(
-                    "{} {:?}>{:?}{}",
-                    w.key,
-                    w.before,
-                    w.after,
-                    if w.standing == news_core::plan::Standing::Parked { " parked" } else { "" }
-                )
-            });
-            format!("run {number} starts: {}", works.collect::<Vec<_>>().join(", "))
-        });
-        let patient = self.setup.flaw != Some(Flaw::NoSettle);
-        let settle = if patient { SETTLE } else { Duration::ZERO };
-        let settled_in = if patient { self.settled_at.saturating_sub(self.now) } else { Duration::ZERO };
-        let config = Config { jobs: self.setup.jobs, rate_per_s: self.setup.rate_per_s, settle, settled_in };
-        let run = Run::new(config, reading, self);
+        self.supersede(order.shard);
+        self.master.locks.push((number, order.shard));
+        self.tell_plan(number, &reading);
+        let asks = if order.by_log { Asks::Some } else { Asks::Each };
+        let run = Run::new(self.config(order, asks), reading, order, self);
         self.runs.push(run);
         self.stats.runs += 1;
         self.drive(number)?;
         Ok(number)
     }
 
-    /// Who takes the lock finds the runs that did not end themselves.
-    pub fn find_lost(&mut self) {
+    /// Runs that lost the lock may not take it again.
+    pub fn supersede(&mut self, shard: Option<Shard>) {
         for run in &mut self.runs {
-            if run.over != Some(Over::Finished) && !core::mem::replace(&mut run.found_lost, true) {
+            run.is_superseded |= Shard::clash(shard, run.order.shard);
+        }
+    }
+
+    fn config(&self, order: Order, asks: Asks) -> Config {
+        let patient = self.setup.flaw != Some(Flaw::NoSettle);
+        let wait = match order.patience {
+            Patience::Tries => Wait::Once,
+            Patience::Leaves => Wait::Never,
+        };
+        let effects = if patient {
+            Effects { settle: SETTLE, late: self.setup.late, wait }
+        } else {
+            Effects { settle: Duration::ZERO, late: Duration::ZERO, wait }
+        };
+        // Another shard's run may just have acknowledged something about an object that is ours by now.
+        let beside = if self.setup.shards > 1 { SETTLE } else { Duration::ZERO };
+        let settled_in = if patient { self.settled_at.saturating_sub(self.now).max(beside) } else { Duration::ZERO };
+        let strangers = Strangers::Refused;
+        Config { jobs: self.setup.jobs, rate_per_s: self.setup.rate_per_s, effects, settled_in, strangers, asks }
+    }
+
+    fn tell_plan(&mut self, number: usize, reading: &Reading) {
+        self.note(|| {
+            let works = reading.plan.works().iter().map(|w| {
+                let parked = if w.standing == Standing::Parked { " parked" } else { "" };
+                let settles = if w.settles_in.is_zero() { String::new() } else { format!(" in {:?}", w.settles_in) };
+                format!("{} {:?}>{:?}{settles}{parked}", w.key, w.before, w.after)
+            });
+            let nothing = reading.nothing.iter().map(|(key, _)| format!("{key} nothing"));
+            format!("run {number} plans: {}", works.chain(nothing).collect::<Vec<_>>().join(", "))
+        });
+    }
+
+    /// Whatever takes the lock finds the runs that did not end themselves.
+    pub fn find_lost(&mut self, shard: Option<Shard>) {
+        let noticed_at = self.master.moment(self.now);
+        for run in &mut self.runs {
+            let ended_itself = matches!(run.over, Some(Over::Finished));
+            if !ended_itself && Shard::clash(shard, run.order.shard) && !core::mem::replace(&mut run.found_lost, true) {
+                let process = if run.over == Some(Over::Killed) { Process::Gone } else { Process::Unknown };
+                let gave_up_at = Clock::gave_up_at(run.alive_at, noticed_at, self.weather.timeout(), process);
+                self.master.lost.push(gave_up_at);
                 self.settled_at = self.settled_at.max(self.now + SETTLE + LEASE);
             }
         }
@@ -174,7 +236,17 @@ impl World {
         false
     }
 
+    /// While it held the lock it wrote signs of life, also where it had nothing else to do: the last one is no older than that.
+    pub fn sign_of_life(&mut self, run: usize) {
+        let run = &mut self.runs[run];
+        if run.session_alive && self.setup.flaw != Some(Flaw::NoSignOfLife) {
+            let last = self.master.moment(self.now.saturating_sub(SIGN_OF_LIFE_EVERY));
+            run.alive_at = run.alive_at.max(last);
+        }
+    }
+
     fn end_run(&mut self, run: usize, over: Over) {
+        self.sign_of_life(run);
         self.note(|| format!("run {run} is over: {over:?}"));
         self.runs[run].over = Some(over);
         self.stats.longest = self.stats.longest.max(self.now.saturating_sub(self.runs[run].started));
@@ -185,9 +257,11 @@ impl World {
         if over == Over::Killed {
             self.stats.kills += 1;
         }
-        if self.master.lock == Some(run) {
-            self.master.lock = None;
+        // A run that lost the lock waits for its answers, and takes none of them.
+        if over == Over::Killed {
+            self.abandon_flights(run);
         }
+        self.master.unlock(run);
     }
 
     /// Takes what arrived, and does what the session says, until there is something to wait for.
@@ -211,6 +285,7 @@ impl World {
             }
             match self.runs[run].session.next(self.now) {
                 Next::Prepare(keys) => self.job(run, Job::Prepare(keys)),
+                Next::Load(keys) => self.job(run, Job::Load(keys)),
                 Next::Record(facts) => self.job(run, Job::Record(facts)),
                 Next::AskMaster(key) => self.job(run, Job::AskMaster(key)),
                 Next::Send(request) => {
@@ -235,7 +310,10 @@ impl World {
                     hold!(left.is_none(), "run {run} ends without a fact for {left:?}");
                     let stop = self.runs[run].session.summary().stop.clone();
                     self.note(|| format!("run {run} ends, stop: {stop:?}"));
-                    self.end_run(run, Over::Finished);
+                    let is_doubted = matches!(stop, Some(Stop::Doubted(_)));
+                    hold!(!is_doubted || self.runs[run].order.by_log, "a full sync doubts the log");
+                    self.job(run, if is_doubted { Job::Replan } else { Job::End });
+                    return Ok(());
                 }
             }
         }
@@ -319,8 +397,20 @@ impl World {
             self.runs[number].session.stop(Stop::Asked);
         }
         self.runs[number].confirmed = self.now;
+        if self.setup.flaw != Some(Flaw::NoSignOfLife) {
+            self.runs[number].alive_at = self.master.moment(self.now);
+        }
         match job {
             Job::Confirm => {}
+            Job::Replan => return self.replan(number),
+            Job::End => {
+                self.end_nothing(number)?;
+                if self.runs[number].over.is_none() {
+                    self.end_run(number, Over::Finished);
+                }
+                return Ok(());
+            }
+            Job::Load(keys) => self.load(number, &keys),
             Job::AskMaster(key) => {
                 let has = self.master.rows.contains_key(&key);
                 self.runs[number].session.owned(key, has);
@@ -331,71 +421,101 @@ impl World {
         self.drive(number)
     }
 
-    /// A lost session is opened again: the lock counts if nobody else had it meanwhile.
+    /// A lost session is opened again: the lock counts if no other run had it meanwhile.
     fn holds_lock(&mut self, number: usize) -> bool {
         let run = &mut self.runs[number];
-        if !run.session_alive && self.master.lock.is_none() && self.master.epoch == run.epoch {
-            self.master.lock = Some(number);
+        let shard = run.order.shard;
+        if !run.session_alive && !run.is_superseded && self.master.is_free(shard) {
+            self.master.locks.push((number, shard));
             run.session_alive = true;
         }
         run.session_alive
     }
 
+    /// What was to be created is there: the log is in doubt, and the plan is made anew.
+    fn replan(&mut self, number: usize) -> Checked {
+        self.master.doubt();
+        let order = self.runs[number].order;
+        let clock = self.master.clock(self.now, self.setup.late);
+        let reading = self.master.read(&clock, order.shard, order.patience);
+        self.tell_plan(number, &reading);
+        let config = self.config(order, Asks::Each);
+        let Run { started, confirmed, alive_at, .. } = self.runs[number];
+        let again = Run::new(config, reading, order, self);
+        self.runs[number] = Run { started, confirmed, alive_at, ..again };
+        self.drive(number)
+    }
+
+    /// Records what needs no request, once the log is trusted.
+    fn end_nothing(&mut self, number: usize) -> Checked {
+        if !self.runs[number].session.summary().is_log_trusted {
+            return Ok(());
+        }
+        let now = self.master.moment(self.now);
+        for (key, mark) in core::mem::take(&mut self.runs[number].nothing) {
+            let before = self.master.ledger.get(&key).map(|entry| entry.presence);
+            let fact = Fact::Done(key);
+            self.master.record(&fact, &mark, now);
+            // That it was created was a lie of the log's, and nothing else was to be created: it stays at the target.
+            if (self.lied.remove(&key) || self.spoilt.contains(&key)) && self.target.count(key) > 0 {
+                self.spoilt.insert(key);
+            } else {
+                self.recorded(&fact, before)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, number: usize, keys: &[Key]) {
+        for key in keys {
+            let row = self.master.rows.get(key).cloned();
+            let loaded = if row.is_some() { Loaded::Ready } else { Loaded::Contradicted };
+            let run = &mut self.runs[number];
+            run.bodies.extend(row.map(|object| (*key, object)));
+            run.session.loaded(*key, loaded, self.now);
+        }
+    }
+
     fn prepare(&mut self, number: usize, keys: &[Key]) -> Checked {
-        let mut loaded = Vec::new();
+        let now = self.master.moment(self.now);
+        let mut all = Vec::new();
         for key in keys {
             let run = &mut self.runs[number];
-            let Some(merged) = run.merged.get(key) else {
+            let (Some(work), Some(mark)) = (run.works.get(key).copied(), run.marks.get(key).copied()) else {
                 return Err(Broken(format!("{key} is prepared and not in the plan")));
             };
-            let before = self.master.remembered.get(key).copied();
-            let before_sent = run.befores.get(key).copied().unwrap_or(Presence::Unknown);
-            let clears = before_sent == Presence::Doubled;
-            let kept = if self.setup.flaw == Some(Flaw::ForgetsDoubled) { Presence::Unknown } else { before_sent };
-            let row = self.master.prepare(*key, kept, merged);
-            if clears {
+            let before = self.master.ledger.get(key).cloned();
+            let loaded = self.master.prepare(&work, &mark, now);
+            if work.before == Presence::Doubled {
                 self.clearing.insert(*key);
             }
-            let looks = run.basis == Basis::Look || merged.events == 0;
-            if looks {
+            if mark.basis == news_core::ledger::Basis::Look {
                 self.strangers.remove(key);
-            }
-            if row == Row::Overtaken {
-                if looks && self.setup.flaw != Some(Flaw::ForgetsOvertaken) {
-                    self.master.leave_overtaken(*key, kept, merged);
-                }
-            } else if let (Key::Post(post), true) = (*key, clears && self.setup.flaw != Some(Flaw::DoubtsNoComments)) {
-                self.master.doubt_comments(post);
             }
             if self.setup.flaw == Some(Flaw::NoPreSendRow) {
                 match before {
-                    Some(row) => self.master.remembered.insert(*key, row),
-                    None => self.master.remembered.remove(key),
+                    Some(entry) => self.master.ledger.insert(*key, entry),
+                    None => self.master.ledger.remove(key),
                 };
             }
-            match row {
-                Row::Overtaken => loaded.push((*key, Loaded::Overtaken)),
-                Row::There(_) | Row::NotNeeded => {
-                    run.unrecorded.insert(*key);
-                    loaded.push((*key, Loaded::Ready));
-                }
+            if loaded == Loaded::Ready {
+                run.unrecorded.insert(*key);
+                run.bodies.extend(self.master.rows.get(key).map(|object| (*key, object.clone())));
             }
-            if let Row::There(object) = row {
-                run.bodies.insert(*key, object);
-            }
+            all.push((*key, loaded));
         }
         self.note(|| {
             format!(
                 "run {number} prepares {}",
-                loaded.iter().map(|(k, l)| format!("{k} {l:?}")).collect::<Vec<_>>().join(", ")
+                all.iter().map(|(k, l)| format!("{k} {l:?}")).collect::<Vec<_>>().join(", ")
             )
         });
         if self.dies(number) {
             return Ok(());
         }
-        let run = &mut self.runs[number];
-        for (key, loaded) in loaded {
-            if loaded == Loaded::Overtaken {
+        for (key, loaded) in all {
+            let run = &mut self.runs[number];
+            if loaded != Loaded::Ready {
                 run.watch.overtaken(key);
                 self.stats.overtaken += 1;
             }
@@ -406,17 +526,15 @@ impl World {
 
     fn record(&mut self, number: usize, facts: &[Fact]) -> Checked {
         self.note(|| format!("run {number} records {facts:?}"));
-        let marks = if self.setup.flaw == Some(Flaw::MarksAll) { Marks::All } else { Marks::Read };
+        let now = self.master.moment(self.now);
         for fact in facts {
             let run = &mut self.runs[number];
             run.unrecorded.remove(&fact.key());
-            let Some(merged) = run.merged.get(&fact.key()) else {
+            let Some(mark) = run.marks.get(&fact.key()).copied() else {
                 return Err(Broken(format!("a fact about {}, which is not in the plan", fact.key())));
             };
-            let before = run.befores.get(&fact.key()).copied();
-            let believes = self.setup.flaw == Some(Flaw::BelievesOldEvents);
-            let basis = if believes { Basis::Log } else { run.basis };
-            self.master.record(fact, merged, basis, marks);
+            let before = run.works.get(&fact.key()).map(|work| work.before);
+            self.master.record(fact, &mark, now);
             self.recorded(fact, before)?;
         }
         self.dies(number);

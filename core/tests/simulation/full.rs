@@ -1,13 +1,15 @@
 //! What happens behind our back, and the run that repairs it: `news sync --full`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use news_core::merge::{Change, Merged, Presence, Wish};
-use news_core::plan::{Plan, Standing, Work};
+use news_core::diff::Kind;
+use news_core::ledger::Pending;
+use news_core::portion::Patience;
+use news_core::repair::Sighting;
 use news_core::session::Fact;
 use news_core::{Entity, Key, Object};
 
-use crate::master::{Basis, Marks, Reading};
+use crate::driver::Order;
 use crate::rules::Broken;
 use crate::target::Column;
 use crate::world::{Event, World};
@@ -19,7 +21,7 @@ pub const STRANGE_IDS: [i64; 2] = [8, 9];
 #[derive(Debug)]
 pub struct Looked {
     suspicious: BTreeSet<Key>,
-    merged: BTreeMap<Key, Merged>,
+    pending: Vec<Pending>,
 }
 
 impl World {
@@ -75,77 +77,58 @@ impl World {
     /// Begins a full sync if the lock is free and nothing of earlier runs is on its way any more: looks
     /// at both sides, and again a little later.
     pub fn start_full(&mut self) {
-        if self.master.lock.is_some() || self.looked.is_some() {
+        if !self.master.is_free(None) || self.looked.is_some() {
             return;
         }
-        self.find_lost();
-        // It has the lock while it waits; whoever had lost it is out.
-        self.master.epoch += 1;
-        if self.settled_at > self.now {
-            return self.at(self.settled_at, Event::StartFull);
+        self.find_lost(None);
+        // It has the lock while it waits; whatever had lost it is out.
+        self.supersede(None);
+        // It waits once: a clock that was set back must not keep it from ever beginning.
+        let settled_at = self.settled_at.max(self.now + self.unsettled());
+        let has_waited = self.full_waited.is_some_and(|(runs, until)| runs == self.runs.len() && until <= self.now);
+        if settled_at > self.now && !has_waited {
+            self.full_waited = Some((self.runs.len(), settled_at));
+            return self.at(settled_at, Event::StartFull);
         }
         let keys = self.master.rows.keys().copied().chain(self.target.keys());
         let suspicious = keys.filter(|key| self.differs(*key)).collect();
-        self.looked = Some(Looked { suspicious, merged: self.master.read().merged });
+        let clock = self.master.clock(self.now, self.setup.late);
+        // Objects without events are read later.
+        let pending = self.master.pending(&clock).into_iter().filter(|one| one.events > 0).collect();
+        self.looked = Some(Looked { suspicious, pending });
         let again = self.rng.ms(0, self.setup.commit_ms);
         self.at(self.now + again, Event::LookAgain);
     }
 
     /// Looks again at what differed, and starts the run on what still does.
     pub fn look_again(&mut self) -> Result<Option<usize>, Broken> {
-        let Some(looked) = self.looked.take() else { return Ok(None) };
-        let none = Merged {
-            change: Change { before: Presence::Unknown, after: Wish::Absent },
-            first_id: 0,
-            last_id: 0,
-            events: 0,
-        };
-        // A row that came in between may be equal to what was there already.
-        let mut pending: BTreeMap<Key, Merged> = looked.suspicious.iter().map(|key| (*key, none)).collect();
-        pending.extend(looked.merged.iter().map(|(key, merged)| (*key, *merged)));
-        let reading = self.compare(looked);
+        let Some(Looked { suspicious, mut pending }) = self.looked.take() else { return Ok(None) };
+        let (still, settled): (Vec<Key>, Vec<Key>) = suspicious.into_iter().partition(|key| self.differs(*key));
+        let sightings: Vec<Sighting> = still.into_iter().map(|key| self.sighting(key)).collect();
+        let clock = self.master.clock(self.now, self.setup.late);
+        pending.extend(self.master.pending(&clock).into_iter().filter(|one| one.events == 0));
+        let (reading, equal) = self.master.repair(&sightings, &pending, &settled);
         self.damaged.clear();
-        // Whoever is pending, or differed at first, and is not planned, is as wished already.
-        let planned: BTreeSet<Key> = reading.plan.works().iter().map(|work| work.key).collect();
-        for (key, merged) in pending.iter().filter(|(key, _)| !planned.contains(key)) {
-            self.master.record(&Fact::Done(*key), merged, Basis::Look, Marks::Read);
+        let now = self.master.moment(self.now);
+        for (key, mark) in equal {
+            self.master.record(&Fact::Done(key), &mark, now);
         }
         self.stats.full_runs += 1;
-        self.start(reading).map(Some)
+        self.start(reading, Order { shard: None, patience: Patience::Tries, by_log: false }).map(Some)
     }
 
     pub fn differs(&self, key: Key) -> bool {
         self.master.rows.get(&key) != self.target.get(key) || self.target.count(key) > 1
     }
 
-    /// Returns what repairs the target.
-    fn compare(&self, looked: Looked) -> Reading {
-        let Looked { suspicious, mut merged } = looked;
-        let still: BTreeSet<Key> = suspicious.into_iter().filter(|key| self.differs(*key)).collect();
-        // Posts that are about to be deleted, or not there: their comments may go with that, or as orphans.
-        let uproots = |key: &&Key| self.master.rows.contains_key(key) && self.target.count(**key) != 1;
-        let uprooting: BTreeSet<Key> = still.iter().filter(uproots).copied().collect();
-        let is_uprooted = |object: &Object| object.parent().is_some_and(|post| uprooting.contains(&Key::Post(post)));
-        let children = self.master.rows.iter().filter(|(_, object)| is_uprooted(object)).map(|(key, _)| *key);
-        let keys: BTreeSet<Key> = children.chain(still.iter().copied()).collect();
-        let mut works = Vec::new();
-        for key in keys {
-            let (here, there) = (self.master.rows.get(&key), self.target.get(key));
-            let after = if here.is_some() { Wish::Present } else { Wish::Absent };
-            let before = match self.target.count(key) {
-                _ if !still.contains(&key) => Presence::Unknown,
-                0 => Presence::Unknown,
-                1 if here.is_some_and(is_uprooted) => Presence::Unknown,
-                1 => Presence::Present,
-                _ => Presence::Doubled,
-            };
-            let parent = here.or(there).and_then(Object::parent);
-            works.push(Work { key, parent, before, after, standing: Standing::Ready });
-            let change = Change { before, after };
-            let marked = merged.get(&key).copied();
-            let none = Merged { change, first_id: 0, last_id: 0, events: 0 };
-            merged.insert(key, marked.map_or(none, |marked| Merged { change, ..marked }));
-        }
-        Reading { plan: Plan::new(works), merged, basis: Basis::Look }
+    fn sighting(&self, key: Key) -> Sighting {
+        let (here, there) = (self.master.rows.get(&key), self.target.get(key));
+        let kind = match (self.target.count(key), here) {
+            (0, _) => Kind::Missing,
+            (1, Some(_)) => Kind::Different,
+            (1, None) => Kind::Extra,
+            (_, _) => Kind::Duplicate,
+        };
+        Sighting { key, kind, parent: here.or(there).and_then(Object::parent), is_local: here.is_some() }
     }
 }

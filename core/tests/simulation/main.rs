@@ -12,6 +12,7 @@
 
 mod calm;
 mod driver;
+mod edits;
 mod full;
 mod master;
 mod net;
@@ -137,13 +138,9 @@ macro_rules! caught {
 caught! {
     catches_a_missing_row_before_sending: NoPreSendRow,
     catches_a_timeout_taken_for_not_sent: TimeoutIsNotSent,
-    catches_marking_events_that_were_not_read: MarksAll,
     catches_not_waiting_for_late_effects: NoSettle,
     catches_recording_after_the_lock_was_lost: RecordsAfterLockLost,
     catches_sending_without_asking_for_the_lock: NoLease,
     catches_not_asking_again_after_a_slow_connection: NoGate,
-    catches_forgetting_what_is_cleared: ForgetsDoubled,
-    catches_taking_comments_of_a_cleared_post_for_there: DoubtsNoComments,
-    catches_believing_events_that_a_look_has_overtaken: BelievesOldEvents,
-    catches_forgetting_what_is_overtaken: ForgetsOvertaken,
+    catches_a_missing_sign_of_life: NoSignOfLife,
 }

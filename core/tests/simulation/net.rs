@@ -56,6 +56,8 @@ pub struct Weather {
     slow_connections_permille: u64,
 }
 
+/// An answer that comes at once takes no longer.
+const ANSWER_MS_MAX: u64 = 300;
 /// A connection takes no longer, or is given up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -85,7 +87,9 @@ pub enum Back {
 }
 
 impl Weather {
-    pub fn any(rng: &mut Rng, until: Duration) -> Self {
+    /// `late` is how long an unanswered request may take to have its effect: no answer is waited for longer.
+    pub fn any(rng: &mut Rng, until: Duration, late: Duration) -> Self {
+        let timeout_ms_max = u64::try_from(late.as_millis()).unwrap_or(30_000);
         let mut permille = [0; TROUBLES.len()];
         let often = rng.pick(&[0, 30, 100, 250]).unwrap_or(0);
         for chance in &mut permille {
@@ -98,11 +102,17 @@ impl Weather {
             (from, from + rng.ms(100, 60_000))
         });
         let slow_connections_permille = rng.pick(&[0, 0, 0, 100]).unwrap_or(0);
-        Self { permille, down, timeout_ms: rng.between(100, 30_000), slow_connections_permille }
+        Self { permille, down, timeout_ms: rng.between(100, timeout_ms_max), slow_connections_permille }
     }
 
-    pub fn fine() -> Self {
-        Self { permille: [0; TROUBLES.len()], down: None, timeout_ms: 30_000, slow_connections_permille: 0 }
+    /// No trouble any more; answers are waited for as long as before.
+    pub fn fine(&self) -> Self {
+        Self { permille: [0; TROUBLES.len()], down: None, timeout_ms: self.timeout_ms, slow_connections_permille: 0 }
+    }
+
+    /// A client waits no longer for its answer.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.max(ANSWER_MS_MAX))
     }
 
     /// How long a request waits for its connection.
@@ -110,28 +120,48 @@ impl Weather {
         if rng.permille(self.slow_connections_permille) { rng.within(CONNECT_TIMEOUT) } else { Duration::ZERO }
     }
 
-    pub fn fate(&self, method: Method, column: Column, now: Duration, rng: &mut Rng) -> (Fate, Option<Trouble>) {
+    /// What becomes of a request that is sent now. What is not answered may take effect up to `late` after its answer was
+    /// lost; what is answered with a 500, up to [`SETTLE`] after that.
+    pub fn fate(
+        &self,
+        method: Method,
+        column: Column,
+        now: Duration,
+        late: Duration,
+        rng: &mut Rng,
+    ) -> (Fate, Option<Trouble>) {
         let trouble = self.trouble(method, column, now, rng);
-        // Mostly soon; the assumption is that it is never later.
         let soon = now + rng.ms(1, 60);
-        let late = now + if rng.permille(500) { rng.ms(1, 60) } else { rng.within(SETTLE) };
         let timeout = now + rng.ms(1, self.timeout_ms);
         let quick = now + rng.ms(1, 100);
+        // Mostly soon.
+        let within = |rng: &mut Rng, until: Duration| {
+            now + if rng.permille(500) { rng.ms(1, 60) } else { rng.within(until.saturating_sub(now)) }
+        };
         let status = |rng: &mut Rng, of: &[u16]| {
             let retry_after = rng.permille(200).then(|| rng.ms(0, 4000));
             Back::Status { status: rng.pick(of).unwrap_or(503), retry_after }
         };
         let errors = [500, 502, 503, 504];
+        let takes = |back: Back| match back {
+            Back::Status { status: 408 | 502 | 504, .. } => late,
+            Back::Answer | Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => SETTLE,
+        };
         let fate = |effects: [Option<Duration>; 2], back, at| Fate { effects, back, at };
         let fate = match trouble {
             None => fate([Some(soon), None], Back::Answer, soon + rng.ms(0, 40)),
             Some(Trouble::RequestLost) => fate([None, None], Back::Lost, timeout),
-            Some(Trouble::AnswerLost) => fate([Some(late), None], Back::Lost, timeout),
+            Some(Trouble::AnswerLost) => fate([Some(within(rng, timeout + late)), None], Back::Lost, timeout),
             Some(Trouble::NoConnection) => fate([None, None], Back::NotSent, quick),
             Some(Trouble::Failed) => fate([None, None], status(rng, &errors), quick),
-            Some(Trouble::FailedAndDone) => fate([Some(late), None], status(rng, &errors), quick),
+            Some(Trouble::FailedAndDone) => {
+                let back = status(rng, &errors);
+                fate([Some(within(rng, quick + takes(back))), None], back, quick)
+            }
             Some(Trouble::TimeoutStatus) => fate([None, None], status(rng, &[408]), quick),
-            Some(Trouble::TimeoutStatusAndDone) => fate([Some(late), None], status(rng, &[408]), quick),
+            Some(Trouble::TimeoutStatusAndDone) => {
+                fate([Some(within(rng, quick + late)), None], status(rng, &[408]), quick)
+            }
             Some(Trouble::Throttled) => {
                 let retry_after = match rng.below(4) {
                     0 => None,
@@ -142,10 +172,11 @@ impl Weather {
                 fate([None, None], Back::Status { status, retry_after }, quick)
             }
             Some(Trouble::Slow) => {
-                let at = late + rng.ms(0, 40_000);
+                let done = within(rng, now + late);
+                let at = done + rng.ms(0, 40_000);
                 let gives_up = now + Duration::from_millis(self.timeout_ms);
                 let back = if at > gives_up { Back::Lost } else { Back::Answer };
-                fate([Some(late), None], back, at.min(gives_up))
+                fate([Some(done), None], back, at.min(gives_up))
             }
             Some(Trouble::Twice) => {
                 let again = soon + rng.ms(0, 100);

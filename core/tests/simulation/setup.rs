@@ -14,8 +14,6 @@ pub enum Flaw {
     NoPreSendRow,
     /// A time-out is taken for "not sent".
     TimeoutIsNotSent,
-    /// All unsynced events of an object are marked, not those that were read.
-    MarksAll,
     /// Requests take effect at once, it thinks.
     NoSettle,
     /// What is answered after the lock was lost is recorded.
@@ -24,34 +22,13 @@ pub enum Flaw {
     NoLease,
     /// It does not ask again once there is a connection, however long that took.
     NoGate,
-    /// What is cleared is no longer known to be there several times.
-    ForgetsDoubled,
-    /// The comments of a post that is cleared are taken for where they were.
-    DoubtsNoComments,
-    /// What events say is believed, though a look has overtaken them.
-    BelievesOldEvents,
-    /// What a look has seen of an object is forgotten where a newer event overtakes it.
-    ForgetsOvertaken,
-}
-
-impl Flaw {
-    /// Says whether it shows only where others damage the target, and full syncs repair it.
-    fn is_of_full_syncs(self) -> bool {
-        match self {
-            Flaw::ForgetsDoubled | Flaw::DoubtsNoComments | Flaw::BelievesOldEvents | Flaw::ForgetsOvertaken => true,
-            Flaw::NoPreSendRow
-            | Flaw::TimeoutIsNotSent
-            | Flaw::MarksAll
-            | Flaw::NoSettle
-            | Flaw::RecordsAfterLockLost
-            | Flaw::NoLease
-            | Flaw::NoGate => false,
-        }
-    }
+    /// It writes no sign of life after its beginning.
+    NoSignOfLife,
 }
 
 /// What a seed decides at once.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is switched by itself")]
 pub struct Setup {
     pub column: Column,
     pub jobs: usize,
@@ -59,6 +36,20 @@ pub struct Setup {
     /// A transaction takes up to so long.
     pub commit_ms: u64,
     pub flaw: Option<Flaw>,
+    /// How long an unanswered request may take to have its effect.
+    pub late: Duration,
+    /// Shards of the division; 1: there are none.
+    pub shards: u16,
+    /// Some runs are a loop's: they wait for nothing.
+    pub loops_permille: u64,
+    /// The owner's triggers act, ids move, the log's sequence is restarted.
+    pub is_odd: bool,
+    /// A dump of the data alone was restored at the beginning.
+    pub restored: bool,
+    /// Operators give up changes, and let what is parked be tried again.
+    pub operators: bool,
+    /// The database's clock is set back at some time.
+    pub set_back: Duration,
     /// The target acknowledges a write, and it takes effect so much later.
     pub lag: Duration,
     /// Others change the target, and full syncs repair it.
@@ -81,11 +72,24 @@ impl Setup {
             rate_per_s: rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2))),
             commit_ms: rng.pick(&[2, 20, 300]).unwrap_or(2),
             flaw,
+            late: rng.pick(&[SETTLE, Duration::from_secs(30)]).unwrap_or(SETTLE),
+            shards: if flaw.is_none() && column.keeps() { rng.pick(&[1, 1, 1, 1, 2, 3]).unwrap_or(1) } else { 1 },
+            loops_permille: rng.pick(&[0, 0, 300, 900]).unwrap_or(0),
+            is_odd: flaw.is_none() && rng.permille(300),
+            restored: false,
+            operators: flaw.is_none() && rng.permille(150),
+            set_back: if rng.permille(100) { rng.within(Duration::from_hours(2)) } else { Duration::ZERO },
             start_gap_ms: rng.pick(&[100, 1000, 8000]).unwrap_or(1000),
             lock_losses_permille: rng.pick(&[0, 0, 300, 800]).unwrap_or(0),
             early_edits_permille: rng.pick(&[0, 200, 800]).unwrap_or(0),
             interrupts_permille: rng.pick(&[0, 0, 200]).unwrap_or(0),
-            damaged: flaw.is_none_or(Flaw::is_of_full_syncs) && column.keeps() && rng.permille(300),
+            damaged: flaw.is_none() && column.keeps() && rng.permille(300),
         }
+        .restored(rng)
+    }
+
+    /// Where a full sync ends the schedule, the data may have come from a dump.
+    fn restored(self, rng: &mut Rng) -> Self {
+        Self { restored: self.damaged && rng.permille(300), ..self }
     }
 }

@@ -186,7 +186,8 @@ impl Target {
             Column::OwnIds { ids } => {
                 self.made += 1;
                 record.id = match ids {
-                    Ids::Texts => format!("{:x}q", rng.below(0xffff)),
+                    // Never one that it gave before.
+                    Ids::Texts => format!("{:x}q{}", rng.below(0xffff), self.made),
                     Ids::Numbers => {
                         while self.find(key.entity(), &self.made.to_string()).is_some() {
                             self.made += 1;

@@ -21,6 +21,9 @@ pub struct Flight {
     pub back: bool,
     object: Option<Object>,
     sent_at: Duration,
+    effects: [Option<Duration>; 2],
+    /// Its run ended without it; whatever it does, it has done by then.
+    done_by: Option<Duration>,
     comes: Back,
     answer: Option<(u16, String)>,
 }
@@ -32,6 +35,8 @@ impl World {
         let key = request.key;
         if let Some((_, until)) = self.uncertain.get(&key)
             && self.setup.flaw.is_none()
+            // What a run that has lost the lock asks for leads to no write: it cannot prepare one.
+            && (request.method != Method::Get || self.runs[run].has_session())
         {
             hold!(*until <= self.now, "{} {key} while an earlier request may still take effect", request.method.name());
         }
@@ -53,6 +58,8 @@ impl World {
             back: false,
             object,
             sent_at: connected,
+            effects: [None, None],
+            done_by: None,
             comes: Back::Lost,
             answer: None,
         });
@@ -77,9 +84,9 @@ impl World {
             return self.come_back(number);
         }
         if method != Method::Get && own {
-            self.uncertain.insert(key, (number, self.now + SETTLE));
+            self.uncertain.insert(key, (number, Duration::MAX));
         }
-        let (fate, trouble) = self.weather.fate(method, self.setup.column, self.now, &mut self.rng);
+        let (fate, trouble) = self.weather.fate(method, self.setup.column, self.now, self.setup.late, &mut self.rng);
         if let Some(trouble) = trouble {
             self.note(|| format!("            {} {key}: {trouble:?}", method.name()));
         }
@@ -88,12 +95,13 @@ impl World {
         }
         self.at(fate.at, Event::Back { flight: number });
         self.flights[number].comes = fate.back;
+        self.flights[number].effects = fate.effects;
         Ok(())
     }
 
     pub fn send_listing(&mut self, run: usize) {
         self.listings.push(run);
-        let (fate, _) = self.weather.fate(Method::Get, self.setup.column, self.now, &mut self.rng);
+        let (fate, _) = self.weather.fate(Method::Get, self.setup.column, self.now, self.setup.late, &mut self.rng);
         let listing = match fate.back {
             Back::Answer => Listing::Good,
             Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => Listing::None("trouble".to_string()),
@@ -102,9 +110,35 @@ impl World {
         self.at(fate.at, Event::ListingBack { run, listing });
     }
 
+    /// The run of these requests is gone, and with it its connections: they are lost now.
+    pub fn abandon_flights(&mut self, run: usize) {
+        let done_by = self.now + self.setup.late;
+        for number in 0..self.flights.len() {
+            let flight = &mut self.flights[number];
+            if flight.run != run || flight.back {
+                continue;
+            }
+            flight.done_by = Some(done_by);
+            let later = flight.effects.into_iter().flatten().filter(|at| *at > done_by).count();
+            let key = flight.request.key;
+            if let Some((last, until)) = self.uncertain.get_mut(&key)
+                && *last == number
+            {
+                *until = done_by;
+            }
+            for _ in 0..later {
+                let at = self.now + self.rng.within(self.setup.late);
+                self.at(at, Event::Effect { flight: number });
+            }
+        }
+    }
+
     /// A request arrives. Most targets do at once what they acknowledge.
     pub fn effect(&mut self, number: usize) -> Checked {
         let flight = &self.flights[number];
+        if flight.done_by.is_some_and(|done_by| self.now > done_by) {
+            return Ok(());
+        }
         let Request { key, method, id } = &flight.request;
         let answer = if self.setup.lag.is_zero() || *method == Method::Get {
             self.take_effect(number)?
@@ -139,7 +173,7 @@ impl World {
         self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
         if self.setup.column.keeps() {
             let count = self.target.count(key);
-            if count > 1 && self.strangers.remove(&key) {
+            if count > 1 && (self.strangers.remove(&key) || self.is_lie_among_truths(key)) {
                 self.doubled.insert(key);
             }
             hold!(count <= 1 || self.doubled.contains(&key), "{key} is there {count} times");
@@ -150,18 +184,24 @@ impl World {
     pub fn come_back(&mut self, number: usize) -> Checked {
         let flight = &self.flights[number];
         let run = flight.run;
-        if self.runs[run].over.is_some() {
+        if self.runs[run].over == Some(Over::Killed) {
             return Ok(());
         }
         let reply = flight.comes.reply(flight.answer.as_ref());
         let key = flight.request.key;
-        let certain = match &reply {
-            Reply::Http { status, .. } => matches!(status, 200..=407 | 409..=499),
-            Reply::NotSent { .. } => true,
-            Reply::Lost { .. } => false,
+        let takes = match &reply {
+            Reply::Http { status: 408 | 502 | 504, .. } | Reply::Lost { .. } => Some(self.setup.late),
+            Reply::Http { status: 500.., .. } => Some(SETTLE),
+            Reply::Http { .. } | Reply::NotSent { .. } => None,
         };
-        if certain && self.uncertain.get(&key).is_some_and(|(flight, _)| *flight == number) {
-            self.uncertain.remove(&key);
+        if self.uncertain.get(&key).is_some_and(|(flight, _)| *flight == number) {
+            match takes {
+                Some(takes) => self.uncertain.insert(key, (number, self.now + takes)),
+                None => self.uncertain.remove(&key),
+            };
+        }
+        if self.runs[run].over.is_some() {
+            return Ok(());
         }
         self.note(|| match &reply {
             Reply::Http { status, retry_after, .. } => {

@@ -5,11 +5,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use news_core::merge::Presence;
+use news_core::ledger::Outstanding;
+use news_core::merge::{EventType, Presence};
+use news_core::portion::Patience;
 use news_core::session::{Fact, Left, Listing};
-use news_core::{Entity, Key};
+use news_core::{Entity, Key, PostId};
 
-use crate::driver::{Arrival, Job, Run};
+use crate::driver::{Arrival, Job, Order, Run};
+use crate::edits::Editor;
 use crate::full::{Looked, STRANGE_IDS};
 use crate::master::Master;
 use crate::net::Weather;
@@ -26,6 +29,10 @@ pub enum Event {
     StartFull,
     /// A full sync looks again.
     LookAgain,
+    /// An operator decides about something that is left.
+    Operate,
+    /// The database's clock is set back.
+    SetBack,
     /// Somebody else changes the target.
     Damage,
     /// Faults and edits are over.
@@ -117,6 +124,8 @@ pub struct World {
     pub damaged: BTreeSet<Key>,
     /// A full sync that has looked once; it holds the lock.
     pub looked: Option<Looked>,
+    /// A full sync has waited for earlier requests until then, with so many runs before it.
+    pub full_waited: Option<(usize, Duration)>,
     /// Objects that others have changed at the target, and no run has made good since.
     pub spoilt: BTreeSet<Key>,
     /// Objects that were doubled, and not renewed since: they may have any number of records.
@@ -125,6 +134,14 @@ pub struct World {
     pub clearing: BTreeSet<Key>,
     /// Objects that others have made at the target, and no full sync has begun with: a create meets them.
     pub strangers: BTreeSet<Key>,
+    /// Objects that a restored dump logged as created, though the target has them.
+    pub lied: BTreeSet<Key>,
+    /// All objects that it did so.
+    pub restored: BTreeSet<Key>,
+    /// Objects whose changes an operator gave up, and that were not brought in sync since.
+    pub given_up: BTreeSet<Key>,
+    /// Posts that were given up at any time.
+    pub ever_given_up: BTreeSet<PostId>,
 }
 
 /// Where a target's own ids begin: so that they come to be those of objects here, or never.
@@ -138,13 +155,13 @@ impl World {
         let mut rng = Rng::new(seed);
         let until = rng.ms(500, 30_000);
         let setup = Setup::any(flaw, &mut rng);
-        let mut master = Master::imported(&mut rng);
-        if setup.damaged {
-            master.more_ids = &STRANGE_IDS;
-        }
+        let mut master = Master::empty();
+        let mut editor =
+            Editor { master: &mut master, rng: &mut rng, now: Duration::ZERO, more_ids: &[], is_odd: false };
+        editor.import();
         let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
         let target = Target::equal_to(&master, setup.column, made);
-        let weather = Weather::any(&mut rng, until);
+        let weather = Weather::any(&mut rng, until, setup.late);
         let kill_permille = rng.pick(&[0, 0, 3, 20, 60]).unwrap_or(0);
         let mut world = Self {
             now: Duration::ZERO,
@@ -166,12 +183,21 @@ impl World {
             refused: BTreeSet::new(),
             damaged: BTreeSet::new(),
             looked: None,
+            full_waited: None,
             spoilt: BTreeSet::new(),
             doubled: BTreeSet::new(),
             clearing: BTreeSet::new(),
             strangers: BTreeSet::new(),
+            lied: BTreeSet::new(),
+            restored: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            ever_given_up: BTreeSet::new(),
             rng,
         };
+        if world.setup.restored {
+            world.restored = world.editor().restore_data_only().into_iter().collect();
+            world.lied = world.restored.clone();
+        }
         world.first_events(until);
         world
     }
@@ -197,6 +223,16 @@ impl World {
                 let at = self.rng.within(until);
                 self.at(at, Event::StartFull);
             }
+        }
+        if self.setup.operators {
+            for _ in 0..self.rng.between(1, 5) {
+                let at = self.rng.within(until);
+                self.at(at, Event::Operate);
+            }
+        }
+        if !self.setup.set_back.is_zero() {
+            let at = self.rng.within(until);
+            self.at(at, Event::SetBack);
         }
         let first = self.rng.ms(0, self.setup.start_gap_ms);
         self.at(first, Event::StartRun);
@@ -232,19 +268,26 @@ impl World {
         let Some(event) = self.events[place].take() else { return Ok(true) };
         match event {
             Event::Edit if self.active => {
-                let words = self.master.edit(&mut self.rng);
+                let words = self.editor().edit();
                 self.note(|| format!("somebody {words}"));
             }
             Event::StartRun if self.active => {
                 let gap = self.rng.ms(10, self.setup.start_gap_ms);
                 self.at(self.now + gap, Event::StartRun);
                 // Most runs without work would only cost the simulation time.
-                let idle = self.master.pending().is_empty() && self.rng.permille(950);
-                if !idle && let Some(run) = self.start_run()? {
+                let clock = self.master.clock(self.now, self.setup.late);
+                let idle = self.master.pending(&clock).is_empty() && self.rng.permille(950);
+                let order = self.any_order();
+                if !idle && let Some(run) = self.start_run(order)? {
                     self.plan_accidents(run);
                 }
             }
             Event::Damage if self.active => self.damage(),
+            Event::Operate if self.active => self.operate(),
+            Event::SetBack if self.active => {
+                self.note(|| "the database's clock is set back".to_string());
+                self.master.set_back = self.setup.set_back;
+            }
             Event::StartFull if self.active => self.start_full(),
             Event::LookAgain => {
                 if let (Some(run), true) = (self.look_again()?, self.active) {
@@ -254,22 +297,23 @@ impl World {
             Event::Calm => {
                 self.note(|| "calm".to_string());
                 self.active = false;
-                self.weather = Weather::fine();
+                self.weather = self.weather.fine();
                 self.kill_permille = 0;
             }
             Event::LoseLock { run } if self.active && self.runs[run].over.is_none() => {
                 self.note(|| format!("run {run} loses the lock's session"));
+                self.sign_of_life(run);
                 self.runs[run].lose_lock();
                 self.stats.locks_lost += 1;
-                if self.master.lock == Some(run) {
-                    self.master.lock = None;
-                }
+                self.master.unlock(run);
             }
             Event::Interrupt { run } if self.active => self.interrupt(run)?,
             Event::Edit
             | Event::StartRun
             | Event::StartFull
             | Event::Damage
+            | Event::Operate
+            | Event::SetBack
             | Event::LoseLock { .. }
             | Event::Interrupt { .. } => {}
             Event::Wake { run, token } => self.wake(run, token)?,
@@ -284,6 +328,69 @@ impl World {
             }
         }
         Ok(true)
+    }
+
+    pub fn editor(&mut self) -> Editor<'_> {
+        Editor {
+            master: &mut self.master,
+            rng: &mut self.rng,
+            now: self.now,
+            more_ids: if self.setup.damaged { &STRANGE_IDS } else { &[] },
+            is_odd: self.setup.is_odd,
+        }
+    }
+
+    /// Three of the creates are asked for first: a lie of the log's may hide among creates of the same kind that are none.
+    pub fn is_lie_among_truths(&self, key: Key) -> bool {
+        let is_true = |event: &news_core::merge::Event| {
+            event.kind == EventType::Created
+                && event.key.entity() == key.entity()
+                && !self.restored.contains(&event.key)
+        };
+        self.restored.contains(&key) && self.master.log.iter().any(|row| is_true(&row.event))
+    }
+
+    fn any_order(&mut self) -> Order {
+        let of = self.setup.shards;
+        let shard = (of > 1 && self.rng.permille(900))
+            .then(|| format!("{}/{of}", self.rng.between(1, of.into())).parse().unwrap());
+        let patience = if self.rng.permille(self.setup.loops_permille) { Patience::Leaves } else { Patience::Tries };
+        Order { shard, patience, by_log: true }
+    }
+
+    /// `news retry`, or `news discard` while no run is at work.
+    fn operate(&mut self) {
+        if self.rng.permille(500) {
+            return self.master.retry();
+        }
+        if !self.master.locks.is_empty() || self.looked.is_some() {
+            return;
+        }
+        self.find_lost(None);
+        self.supersede(None);
+        let clock = self.master.clock(self.now, self.setup.late);
+        let keys: Vec<Key> = self.master.pending(&clock).iter().map(|one| one.key).collect();
+        if let Some(key) = self.rng.pick(&keys) {
+            let gone = self.master.discard(key, &clock);
+            self.note(|| format!("an operator gives up {gone:?}"));
+            let posts = gone.iter().filter_map(|key| match key {
+                Key::Post(post) => Some(*post),
+                Key::Comment(_) => None,
+            });
+            self.ever_given_up.extend(posts);
+            self.given_up.extend(gone);
+        }
+    }
+
+    /// Returns how long it takes until no unanswered request of an earlier run can have an effect any more.
+    pub fn unsettled(&self) -> Duration {
+        let clock = self.master.clock(self.now, self.setup.late);
+        let each = self.master.ledger.values().map(news_core::ledger::Entry::outstanding);
+        let all = each.fold(Outstanding::default(), |all, one| Outstanding {
+            settled_at: all.settled_at.max(one.settled_at),
+            is_sent: all.is_sent || one.is_sent,
+        });
+        clock.until_settled(&all)
     }
 
     fn plan_accidents(&mut self, run: usize) {
@@ -310,6 +417,7 @@ impl World {
         // Created and deleted is nothing, whatever stranger is there.
         if matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) && !self.strangers.contains(&key) {
             self.spoilt.remove(&key);
+            self.given_up.remove(&key);
         }
         let is_renewed = matches!(fact, Fact::Done(_)) && before == Some(Presence::Doubled);
         if is_renewed && !self.damaged.contains(&key) {
@@ -321,6 +429,8 @@ impl World {
             // Others may have changed it since it was sent.
             Fact::Done(_) if [&self.damaged, &self.doubled, &self.strangers].iter().any(|keys| keys.contains(&key)) => {
             }
+            // Its post may not be there.
+            Fact::Done(_) if self.is_given_up(key) => {}
             // What takes effect later is looked at in the end.
             Fact::Done(_) if !self.setup.lag.is_zero() => {}
             Fact::Done(_) if self.setup.column != Column::Pretends && !self.master.is_pending(key) => {

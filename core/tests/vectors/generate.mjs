@@ -27,27 +27,32 @@ const ACTIONS = {
   "unknown>present": "ask", "unknown>absent": "ask",
 };
 
-// Replays a log, event by event, on what the first event says was there.
-function replay(events, recorded = {}) {
+// Replays a log, event by event, on what the first event says was there. What contradicts itself, or is doubtful, is unknown.
+function replay(events, recorded = {}, doubtful = []) {
   const objects = {};
   const value = (id) => BigInt(String(id).replace("\uE000", ""));
   for (const [id, key, type] of [...events].sort((a, b) => (value(a[0]) < value(b[0]) ? -1 : 1))) {
     objects[key] ??= { before: recorded[key] ?? (type === C ? "absent" : "present"), first: id, events: 0 };
     const object = objects[key];
+    const there = type === C ? "absent" : "present";
+    if (doubtful.includes(id) || (object.after !== undefined && object.after !== there)) object.doubt = true;
     object.after = type === D ? "absent" : "present";
     object.last = id;
     object.events += 1;
   }
-  const entries = Object.entries(objects).map(([key, { before, after, first, last, events }]) => {
+  const entries = Object.entries(objects).map(([key, { before: said, doubt, after, first, last, events }]) => {
+    const before = recorded[key] ?? (doubt ? "unknown" : said);
     return [key, { before, after, action: ACTIONS[`${before}>${after}`], first, last, events }];
   });
   return Object.fromEntries(entries);
 }
 
 const merges = [];
-function merge(name, chunks, recorded) {
-  const request = recorded === undefined ? { chunks } : { chunks, recorded };
-  merges.push({ name, request, answer: replay(chunks.flat(), recorded) });
+function merge(name, chunks, recorded, doubtful) {
+  const request = { chunks };
+  if (doubtful !== undefined) request.doubtful = doubtful;
+  if (recorded !== undefined) request.recorded = recorded;
+  merges.push({ name, request, answer: replay(chunks.flat(), recorded, doubtful) });
 }
 function sequences(length) {
   return length === 0 ? [[]] : sequences(length - 1).flatMap((head) => [C, U, D].map((type) => [...head, type]));
@@ -69,6 +74,10 @@ for (const types of sequences(2)) {
   for (const presence of ["absent", "present", "unknown"]) {
     merge(`${words(types)}, recorded as ${presence}`, [log(types)], { "posts/5": presence });
   }
+}
+for (const types of sequences(2)) {
+  merge(`${words(types)}, the first in doubt`, [log(types)], undefined, [1]);
+  merge(`${words(types)}, the last in doubt, recorded as absent`, [log(types)], { "posts/5": "absent" }, [2]);
 }
 for (let n = 1; n <= 12; n += 1) {
   merge(`long and odd, ${n}`, [log(Array.from({ length: 6 + n }, () => [C, U, D][below(3)]))]);

@@ -1,7 +1,7 @@
 //! The two calls: what they take, what they answer. An answer is `{"error": "…"}` where the
 //! request is not as described.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use news_core::diff::{Difference, Join, Kind};
 use news_core::merge::{Action, Event, EventType, Merged, Presence, Wish, action};
@@ -14,6 +14,8 @@ use serde_json::value::RawValue;
 #[serde(deny_unknown_fields)]
 struct MergeIn {
     chunks: Vec<Vec<(i64, String, String)>>,
+    #[serde(default)]
+    doubtful: BTreeSet<i64>,
     #[serde(default)]
     recorded: BTreeMap<String, String>,
 }
@@ -28,11 +30,11 @@ struct ChangeOut {
     events: u64,
 }
 
-/// Merges each chunk of a log by itself, and then the chunks.
+/// Merges a log that comes in chunks, in any order.
 ///
-/// Takes `{"chunks": [[[1, "posts/5", "CREATED"], …], …], "recorded": {"posts/5": "unknown"}}`:
-/// events are id, key and type; `recorded`, which may be left out, has the presences that are
-/// known from elsewhere. Answers, by key,
+/// Takes `{"chunks": [[[1, "posts/5", "CREATED"], …], …], "doubtful": [1], "recorded": {"posts/5": "unknown"}}`:
+/// events are id, key and type; `doubtful`, which may be left out, has the ids of events that the rows contradicted;
+/// `recorded`, which may be left out, has the presences that are known from elsewhere. Answers, by key,
 /// `{"posts/5": {"before": "absent", "after": "present", "action": "create", "first": 1, "last": 1, "events": 1}}`.
 pub fn merge(request: &[u8]) -> String {
     answer(try_merge(request))
@@ -44,15 +46,10 @@ fn try_merge(request: &[u8]) -> Result<BTreeMap<String, ChangeOut>, String> {
     for (key, word) in &request.recorded {
         recorded.insert(key_of(key)?, presence_of(word)?);
     }
-    let mut all: BTreeMap<Key, Merged> = BTreeMap::new();
-    for chunk in &request.chunks {
-        let events = chunk.iter().map(event_of).collect::<Result<Vec<Event>, String>>()?;
-        for (key, merged) in news_core::merge::merge(events) {
-            all.entry(key).and_modify(|other| *other = other.with(merged)).or_insert(merged);
-        }
-    }
+    let event = |event| event_of(event, &request.doubtful);
+    let events = request.chunks.iter().flatten().map(event).collect::<Result<Vec<Event>, String>>()?;
     let out = |(key, merged): (Key, Merged)| {
-        let before = recorded.get(&key).copied().unwrap_or(merged.change.before);
+        let before = recorded.get(&key).copied().unwrap_or(merged.change.presence());
         let after = merged.change.after;
         let change = ChangeOut {
             before: presence_word(before),
@@ -64,7 +61,7 @@ fn try_merge(request: &[u8]) -> Result<BTreeMap<String, ChangeOut>, String> {
         };
         (key.to_string(), change)
     };
-    Ok(all.into_iter().map(out).collect())
+    Ok(news_core::merge::merge(events).into_iter().map(out).collect())
 }
 
 #[derive(Deserialize)]
@@ -158,9 +155,9 @@ fn key_of(text: &str) -> Result<Key, String> {
     text.parse().map_err(|error: news_core::model::BadKey| error.to_string())
 }
 
-fn event_of((id, key, word): &(i64, String, String)) -> Result<Event, String> {
+fn event_of((id, key, word): &(i64, String, String), doubtful: &BTreeSet<i64>) -> Result<Event, String> {
     let kind = EventType::of_word(word).ok_or_else(|| format!("event {id} has the unknown type {word:?}"))?;
-    Ok(Event { id: *id, key: key_of(key)?, kind })
+    Ok(Event { id: *id, key: key_of(key)?, kind, doubtful: doubtful.contains(id) })
 }
 
 fn element_of(entity: Entity, json: &RawValue) -> Result<Element<'_>, String> {

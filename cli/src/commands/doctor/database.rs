@@ -11,7 +11,8 @@ use crate::private_pg;
 use crate::settings::{self, Layers};
 use crate::store::health::TriggerFault;
 use crate::store::schema::{self, Version};
-use crate::store::{self, Purpose, health, inspect, left, lock, runs};
+use crate::store::{self, Purpose, health, inspect, ledger, lock, runs};
+use news_core::ledger::State;
 
 /// What the database knows of the target.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ const VERSION_MIN: i32 = 140_000;
 /// Clocks further apart make nonsense of times in logs, tokens and Retry-After.
 pub const SKEW_MAX: Duration = Duration::from_secs(10);
 /// Objects that earlier runs left are counted up to here.
-const LEFT_MAX: i64 = 10_000;
+const LEFT_MAX: usize = 10_000;
 
 /// Looks at everything.
 pub fn check(global: &Global, layers: &Layers, findings: &mut Findings) -> Remembers {
@@ -187,9 +188,9 @@ fn holders(client: &mut Client, findings: &mut Findings) -> Result<()> {
 
 fn pending(client: &mut Client, findings: &mut Findings) -> Result<()> {
     let events = inspect::pending_events(client)?;
-    let left = left::left(client, LEFT_MAX)?;
-    let count = |state: &str| left.iter().filter(|row| row.state == state).count();
-    let (parked, held) = (count("parked"), count("held"));
+    let left = ledger::left(client, LEFT_MAX)?;
+    let count = |state: State| left.iter().filter(|one| one.stands == state).count();
+    let (parked, held) = (count(State::Parked), count(State::Held));
     let text = format!("{events} events are pending, {parked} objects parked, {held} held");
     if parked + held > 0 {
         findings.warn("pending", text, "`news parked` shows them; `news retry` and `news discard` decide");

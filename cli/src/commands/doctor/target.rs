@@ -80,5 +80,5 @@ fn find(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut
         return Ok(None);
     };
     let token = token.map(|found| found.value);
-    Target::new(&url, token.as_ref(), 1).map(Some)
+    Target::new(&url, token.as_ref(), 1, global.target_timeout).map(Some)
 }

@@ -38,6 +38,8 @@ impl News {
         let path = std::env::var("PATH").unwrap_or_default();
         // What the machine is configured to do is no business of the tests.
         let news = Self { home, environment: Vec::new() }.env("NEWS_CONFIG", "/dev/null");
+        // Targets here answer at once or not at all, and do within 2 s what they do later.
+        let news = news.env("NEWS_TARGET_TIMEOUT", "2s").env("NEWS_TARGET_LATE", "2s");
         news.env("PATH", &path).env("RUST_BACKTRACE", "1")
     }
 

@@ -123,8 +123,8 @@ impl Change {
         Self { posts: ids(sql, "news_post"), comments: ids(sql, "news_comment"), last_event }
     }
 
-    /// Returns how often each request is needed to bring the target to the state now. For creates that is a POST, with a
-    /// GET for the first of each entity.
+    /// Returns how often each request is needed to bring the target to the state now. For creates that is a POST; of each
+    /// entity the lowest, the middle and the highest are asked for before the first write, and the first is read back.
     #[track_caller]
     pub fn requests(&self, sql: &mut Client) -> BTreeMap<String, usize> {
         let mut requests = BTreeMap::new();
@@ -144,7 +144,7 @@ impl Change {
             }
             if creates > 0 {
                 requests.insert(format!("POST /{path}"), creates);
-                requests.insert(format!("GET /{path}/…"), 1);
+                requests.insert(format!("GET /{path}/…"), creates.min(3) + 1);
             }
         }
         requests

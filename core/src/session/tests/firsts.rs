@@ -55,7 +55,7 @@ fn a_404_is_judged_by_when_it_was_asked_for() {
     let mut asked = 0;
     let works = works(&[("posts/1", Absent, Wish::Present), ("posts/2", Present, Wish::Absent)]);
     let mut scene = scene(works);
-    scene.config.settle = LATENCY + MS(5);
+    scene.config.effects.settle = LATENCY + MS(5);
     let played = scene.play(|request, _, _| {
         asked += u32::from(request.method == Method::Get);
         if asked == 1 && request.method == Method::Get { status(404) } else { fine(request) }

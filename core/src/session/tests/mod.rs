@@ -1,11 +1,12 @@
 //! Scenarios: a plan, a target in a closure, and what came of it. Everything takes 10 ms.
 
+mod asking;
 mod doubled;
 mod firsts;
 mod order;
 mod trouble;
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,9 +14,12 @@ use core::time::Duration;
 
 use crate::merge::{Presence, Wish};
 use crate::model::{Comment, Key, Object, Post, PostId};
+use crate::object::{Effects, Wait};
 use crate::plan::{Plan, Standing, Work};
 use crate::reply::Reply;
-use crate::session::{Config, Fact, Left, Listing, Loaded, Next, Request, SETTLE, Session, Stop, Summary, Warning};
+use crate::session::{
+    Asks, Config, Fact, Left, Listing, Loaded, Next, Request, SETTLE, Session, Stop, Strangers, Summary, Warning,
+};
 use crate::wire;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -26,7 +30,10 @@ struct Scene {
     works: Vec<Work>,
     config: Config,
     listing: Listing,
-    overtaken: Vec<Key>,
+    /// What loading these gives, where it is not [`Loaded::Ready`].
+    loaded: Vec<(Key, Loaded)>,
+    /// What is asked for before the first write is the target's to answer; else it is not there, and that is not told of.
+    asks_first: bool,
     /// Interrupted once so many requests were sent.
     interrupt_after: Option<usize>,
 }
@@ -51,7 +58,7 @@ fn works(lines: &[(&str, Presence, Wish)]) -> Vec<Work> {
     let work = |(key, before, after): &(&str, Presence, Wish)| {
         let key: Key = key.parse().unwrap();
         let parent = matches!(key, Key::Comment(_)).then(|| PostId::new(1).unwrap());
-        Work { key, parent, before: *before, after: *after, standing: Standing::Ready }
+        Work { key, parent, before: *before, after: *after, standing: Standing::Ready, settles_in: Duration::ZERO }
     };
     lines.iter().map(work).collect()
 }
@@ -89,8 +96,10 @@ fn fine(request: &Request) -> Reply {
 }
 
 fn scene(works: Vec<Work>) -> Scene {
-    let config = Config { jobs: 1, rate_per_s: None, settle: SETTLE, settled_in: Duration::ZERO };
-    Scene { works, config, listing: Listing::Good, overtaken: Vec::new(), interrupt_after: None }
+    let effects = Effects { settle: SETTLE, late: SETTLE, wait: Wait::Once };
+    let strangers = Strangers::Refused;
+    let config = Config { jobs: 1, rate_per_s: None, effects, settled_in: Duration::ZERO, strangers, asks: Asks::Some };
+    Scene { works, config, listing: Listing::Good, loaded: Vec::new(), asks_first: false, interrupt_after: None }
 }
 
 enum Flying {
@@ -110,15 +119,25 @@ impl Scene {
         let mut session = Session::new(self.config, &plan, Duration::ZERO);
         let (mut played, mut now) = (Played::default(), Duration::ZERO);
         let mut flying: VecDeque<(Duration, Flying)> = VecDeque::new();
+        let mut asked_first = BTreeSet::new();
         loop {
             assert!(played.requests.len() < 10_000, "no end");
             match session.next(now) {
                 Next::Prepare(keys) => {
                     for key in keys {
-                        let loaded = if self.overtaken.contains(&key) { Loaded::Overtaken } else { Loaded::Ready };
-                        session.loaded(key, loaded, now);
+                        let other = self.loaded.iter().find(|(other, _)| *other == key);
+                        session.loaded(key, other.map_or(Loaded::Ready, |(_, loaded)| loaded.clone()), now);
                         played.prepared.push(key);
                     }
+                }
+                Next::Load(keys) => {
+                    asked_first.extend(keys.iter().copied().filter(|_| !self.asks_first));
+                    for key in keys {
+                        session.loaded(key, Loaded::Ready, now);
+                    }
+                }
+                Next::Send(request) if asked_first.remove(&request.key) => {
+                    session.answered(request.key, &status(404), None, now, 100);
                 }
                 Next::Send(request) => {
                     played.requests.push(format!("{} {}/{}", request.method.name(), request.key.entity(), request.id));
@@ -187,7 +206,10 @@ impl Played {
 #[test]
 fn nothing_to_do_ends_at_once() {
     let played = scene(Vec::new()).play(|_, _, _| status(500));
-    assert_eq!((played.requests.len(), played.took, played.summary), (0, Duration::ZERO, Summary::default()));
+    assert_eq!(
+        (played.requests.len(), played.took, played.summary),
+        (0, Duration::ZERO, Summary { is_log_trusted: true, ..Summary::default() })
+    );
 }
 
 #[test]
@@ -197,13 +219,31 @@ fn what_comes_to_nothing_is_recorded_without_a_request() {
 }
 
 #[test]
-fn an_overtaken_object_leaves_no_fact() {
-    let mut scene =
-        scene(works(&[("posts/1", Presence::Absent, Wish::Present), ("comments/1", Presence::Absent, Wish::Present)]));
-    scene.overtaken = alloc::vec!["posts/1".parse().unwrap()];
+fn an_object_whose_row_is_not_as_planned_leaves_no_fact() {
+    for loaded in [Loaded::Overtaken, Loaded::Contradicted] {
+        let mut scene = scene(works(&[
+            ("posts/1", Presence::Absent, Wish::Present),
+            ("comments/1", Presence::Absent, Wish::Present),
+        ]));
+        scene.loaded = alloc::vec![("posts/1".parse().unwrap(), loaded.clone())];
+        let played = scene.play(|request, _, _| fine(request));
+        assert_eq!(played.recorded(), ["comments/1 done"]);
+        let (overtaken, contradicted) = if loaded == Loaded::Overtaken { (1, 0) } else { (0, 1) };
+        assert_eq!((played.summary.overtaken, played.summary.contradicted), (overtaken, contradicted));
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_sent_parks_its_object_and_holds_what_depends_on_it() {
+    let mut scene = scene(works(&[
+        ("posts/1", Presence::Absent, Wish::Present),
+        ("posts/2", Presence::Present, Wish::Present),
+        ("comments/1", Presence::Absent, Wish::Present),
+    ]));
+    scene.loaded = alloc::vec![("posts/1".parse().unwrap(), Loaded::Unreadable("body: NULL".to_string()))];
     let played = scene.play(|request, _, _| fine(request));
-    assert_eq!(played.recorded(), ["comments/1 done"]);
-    assert_eq!(played.summary.overtaken, 1);
+    assert_eq!(played.recorded(), ["comments/1 Held Absent", "posts/1 Parked Absent", "posts/2 done"]);
+    assert_eq!(played.summary.first_error.as_deref(), Some("posts/1: body: NULL"));
 }
 
 #[test]
@@ -211,7 +251,7 @@ fn no_more_rows_are_held_than_the_limit() {
     let works = many("posts", 1..=5000, Presence::Unknown, Wish::Present);
     let mut open_max = 0;
     let plan = Plan::new(works);
-    let config = Config { jobs: 4, rate_per_s: None, settle: SETTLE, settled_in: SETTLE };
+    let config = Config { jobs: 4, settled_in: SETTLE, ..scene(Vec::new()).config };
     let mut session = Session::new(config, &plan, Duration::ZERO);
     while let Next::Prepare(keys) = session.next(Duration::ZERO) {
         open_max += keys.len();

@@ -1,0 +1,503 @@
+//! The ledger (`news_sync_object`), and the marks in the change log that follow from it. This reads entries, calls
+//! `news_core::ledger`, and writes what that returns.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use news_core::ledger::{
+    self, Basis, Clock, Entry, Found, FoundRow, Mark, Moment, Newer, Outstanding, Prepared, State,
+};
+use news_core::merge::{Presence, Wish};
+use news_core::plan::Work;
+use news_core::session::{Fact, Loaded};
+use news_core::{Entity, Key, Object, PostId};
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::ToSql;
+use postgres::{Client, GenericClient, Row, Transaction};
+
+use crate::error::{Failure, Kind, Result};
+use crate::settings::Times;
+use crate::store::objects;
+
+/// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
+pub(super) const COLUMNS: &str =
+    "o.presence, o.state, o.event_id, o.parent_pk, o.home_pk, o.status, o.reason, o.failures,
+    o.next_try_at, o.settled_at, o.since, o.updated_at";
+
+/// Reads the entry from `row`, whose columns [`COLUMNS`] begin at `at`.
+pub(super) fn entry(row: &Row, at: usize) -> Result<Entry> {
+    let post = |column: usize| row.get::<_, Option<i64>>(at + column).and_then(|id| PostId::new(id).ok());
+    let time = |column: usize| row.get::<_, Option<SystemTime>>(at + column).map(moment);
+    let (presence, state): (&str, &str) = (row.get(at), row.get(at + 1));
+    Ok(Entry {
+        presence: presence_of(presence).ok_or_else(|| odd("presence", presence))?,
+        state: State::of_word(state).ok_or_else(|| odd("state", state))?,
+        event_id: row.get(at + 2),
+        parent: post(3),
+        home: post(4),
+        status: row.get::<_, Option<i32>>(at + 5).and_then(|status| u16::try_from(status).ok()),
+        reason: row.get::<_, Option<String>>(at + 6).unwrap_or_default(),
+        failures: u32::try_from(row.get::<_, i32>(at + 7)).unwrap_or_default(),
+        next_try_at: time(8),
+        settled_at: time(9),
+        since: moment(row.get(at + 10)),
+        updated_at: moment(row.get(at + 11)),
+    })
+}
+
+/// Reads the key from a table's name and an id, at these columns.
+pub(super) fn key(row: &Row, table: usize, pk: usize) -> Result<Key> {
+    let name = row.get(table);
+    let entity = Entity::of_table(name).ok_or_else(|| odd("entity_table", name))?;
+    entity.key(row.get(pk)).map_err(|bad| Failure::new(Kind::Database, bad))
+}
+
+/// Returns a stamp as the core counts time.
+pub fn moment(time: SystemTime) -> Moment {
+    let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    Moment(time.duration_since(UNIX_EPOCH).map_or_else(|before| -micros(before.duration()), micros))
+}
+
+/// Returns what the database takes for a stamp of the core's.
+pub fn stamp(moment: Moment) -> SystemTime {
+    let time = Duration::from_micros(moment.0.unsigned_abs());
+    let stamp = if moment.0 < 0 { UNIX_EPOCH.checked_sub(time) } else { UNIX_EPOCH.checked_add(time) };
+    stamp.unwrap_or(UNIX_EPOCH)
+}
+
+pub(super) fn odd(column: &str, word: &str) -> Failure {
+    Failure::new(Kind::Database, format!("{column} is {word:?}, which this version does not know"))
+}
+
+/// Returns the word of `news_sync_object.presence`.
+fn presence_word(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Absent => "absent",
+        Presence::Present => "present",
+        Presence::Unknown => "unknown",
+        Presence::Doubled => "doubled",
+    }
+}
+
+fn presence_of(word: &str) -> Option<Presence> {
+    let all = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
+    all.into_iter().find(|presence| presence_word(*presence) == word)
+}
+
+/// Keys as columns for UNNEST.
+fn columns<'k>(keys: impl IntoIterator<Item = &'k Key>) -> (Vec<&'static str>, Vec<i64>) {
+    keys.into_iter().map(|key| (key.entity().table(), key.id())).unzip()
+}
+
+/// The first and last ids of marks as columns.
+fn ids<'m>(marks: impl Iterator<Item = &'m Mark>) -> (Vec<i64>, Vec<i64>) {
+    marks.map(|mark| (mark.first_id, mark.last_id)).unzip()
+}
+
+/// Reads the entries of these objects, and the database's clock. Each is looked up by the index: OFFSET 0 keeps the planner
+/// from turning it round, whatever the statistics say of a table that has grown since.
+pub(super) fn read(client: &mut impl GenericClient, keys: &[Key]) -> Result<(Moment, BTreeMap<Key, Entry>)> {
+    let (tables, pks) = columns(keys);
+    let sql = format!(
+        "SELECT clock_timestamp(), o.entity_table, o.entity_pk, {COLUMNS}
+         FROM (SELECT) AS one
+         LEFT JOIN (unnest($1::text[], $2::bigint[]) AS u (t, pk)
+                    JOIN LATERAL (SELECT * FROM news_sync_object WHERE entity_table = t AND entity_pk = pk OFFSET 0) AS o ON true)
+             ON true"
+    );
+    let rows = client.query(&sql, &[&tables, &pks])?;
+    let now = rows.first().map_or(Moment(0), |row| moment(row.get(0)));
+    let known = rows.iter().filter(|row| row.get::<_, Option<&str>>(1).is_some());
+    let entries = known.map(|row| Ok((key(row, 1, 2)?, entry(row, 3)?)));
+    Ok((now, entries.collect::<Result<_>>()?))
+}
+
+/// Calls `each` with every entry, in the table's order.
+pub(super) fn each(client: &mut impl GenericClient, mut each: impl FnMut(Key, Entry)) -> Result<()> {
+    let none: [&str; 0] = [];
+    let sql = format!("SELECT o.entity_table, o.entity_pk, {COLUMNS} FROM news_sync_object o");
+    let mut rows = client.query_raw(&sql, none)?;
+    while let Some(row) = rows.next()? {
+        each(key(&row, 0, 1)?, entry(&row, 2)?);
+    }
+    Ok(())
+}
+
+/// Writes entries, and removes those that are `None`.
+fn write<'e>(
+    transaction: &mut Transaction<'_>,
+    entries: impl IntoIterator<Item = (Key, Option<&'e Entry>)>,
+) -> Result<()> {
+    let mut gone = Vec::new();
+    let mut kept: Vec<(Key, &Entry)> = Vec::new();
+    for (key, entry) in entries {
+        match entry {
+            Some(entry) => kept.push((key, entry)),
+            None => gone.push(key),
+        }
+    }
+    if !gone.is_empty() {
+        let (tables, pks) = columns(&gone);
+        transaction.execute(
+            "DELETE FROM news_sync_object WHERE ctid = ANY (ARRAY(
+                 SELECT o.ctid FROM unnest($1::text[], $2::bigint[]) AS u (t, pk),
+                     LATERAL (SELECT ctid FROM news_sync_object WHERE entity_table = t AND entity_pk = pk OFFSET 0) AS o))",
+            &[&tables, &pks],
+        )?;
+    }
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let (tables, pks) = columns(kept.iter().map(|(key, _)| key));
+    let of = |column: fn(&Entry) -> Option<i64>| kept.iter().map(|(_, entry)| column(entry)).collect::<Vec<_>>();
+    let times = |column: fn(&Entry) -> Option<Moment>| {
+        kept.iter().map(|(_, entry)| column(entry).map(stamp)).collect::<Vec<Option<SystemTime>>>()
+    };
+    let texts = |column: fn(&Entry) -> &'static str| kept.iter().map(|(_, entry)| column(entry)).collect::<Vec<_>>();
+    // U+0000 is impossible in PostgreSQL; `reply` leaves none, a driver's error might.
+    let reasons: Vec<String> = kept.iter().map(|(_, entry)| entry.reason.replace('\0', " ")).collect();
+    let status: Vec<Option<i32>> = kept.iter().map(|(_, entry)| entry.status.map(i32::from)).collect();
+    let failures: Vec<i32> = kept.iter().map(|(_, entry)| i32::try_from(entry.failures).unwrap_or(i32::MAX)).collect();
+    let values: [&(dyn ToSql + Sync); 14] = [
+        &tables,
+        &pks,
+        &texts(|entry| presence_word(entry.presence)),
+        &texts(|entry| entry.state.word()),
+        &of(|entry| Some(entry.event_id)),
+        &of(|entry| entry.parent.map(PostId::get)),
+        &of(|entry| entry.home.map(PostId::get)),
+        &status,
+        &reasons,
+        &failures,
+        &times(|entry| entry.next_try_at),
+        &times(|entry| entry.settled_at),
+        &times(|entry| Some(entry.since)),
+        &times(|entry| Some(entry.updated_at)),
+    ];
+    transaction.execute(
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, status, reason,
+             failures, next_try_at, settled_at, since, updated_at)
+         SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+             $8::int[], $9::text[], $10::int[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[])
+         ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence, state = excluded.state,
+             event_id = excluded.event_id, parent_pk = excluded.parent_pk, home_pk = excluded.home_pk,
+             status = excluded.status, reason = excluded.reason, failures = excluded.failures,
+             next_try_at = excluded.next_try_at, settled_at = excluded.settled_at, since = excluded.since,
+             updated_at = excluded.updated_at",
+        &values,
+    )?;
+    Ok(())
+}
+
+/// What preparing a batch came to.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What the session is told of each object.
+    pub loaded: Vec<(Key, Loaded)>,
+    /// The rows of those that are sent.
+    pub objects: BTreeMap<Key, Object>,
+}
+
+/// Before requests are sent: reads the rows, and commits for each object that a request may be sent.
+pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<Batch> {
+    let mut transaction = client.transaction()?;
+    let keys: Vec<Key> = works.iter().map(|(work, _)| work.key).collect();
+    let mut rows = objects::load(&mut transaction, &keys)?;
+    let (now, old) = read(&mut transaction, &keys)?;
+    let contradicts = |work: &Work| rows.contains_key(&work.key) != (work.after == Wish::Present);
+    let doubted: Vec<(Key, Mark)> =
+        works.iter().filter(|(work, _)| contradicts(work)).map(|(work, mark)| (work.key, *mark)).collect();
+    let newer = newer(&mut transaction, &doubted)?;
+    let mut batch = Batch::default();
+    let (mut entries, mut cleared) = (Vec::new(), Vec::new());
+    for (work, mark) in works {
+        let row = rows.remove(&work.key);
+        let found = Found {
+            row: match &row {
+                None => FoundRow::None,
+                Some(Ok(_)) => FoundRow::Some,
+                Some(Err(why)) => FoundRow::Unreadable(why.clone()),
+            },
+            is_newer: newer.contains(&work.key),
+        };
+        let Prepared { loaded, entry } = ledger::prepare(work, mark, old.get(&work.key), &found, now);
+        if let (Key::Post(post), Presence::Doubled, Loaded::Ready) = (work.key, work.before, &loaded) {
+            cleared.push(post);
+        }
+        entries.extend(entry.map(|entry| (work.key, entry)));
+        if let Some(Ok(object)) = row {
+            batch.objects.insert(work.key, object);
+        }
+        batch.loaded.push((work.key, loaded));
+    }
+    write(&mut transaction, entries.iter().map(|(key, entry)| (*key, Some(entry))))?;
+    doubt_comments(&mut transaction, &cleared, now)?;
+    transaction.commit()?;
+    Ok(batch)
+}
+
+/// Takes note that the comments of these posts may go with a DELETE.
+fn doubt_comments(transaction: &mut Transaction<'_>, posts: &[PostId], now: Moment) -> Result<()> {
+    if posts.is_empty() {
+        return Ok(());
+    }
+    let mut comments = Vec::new();
+    objects::each_comment_of(transaction, posts, |key, post| {
+        comments.push((key, post));
+        Ok(())
+    })?;
+    let keys: Vec<Key> = comments.iter().map(|(key, _)| *key).collect();
+    let (_, old) = read(transaction, &keys)?;
+    let entries: Vec<(Key, Entry)> =
+        comments.iter().map(|(key, post)| (*key, ledger::uprooted(old.get(key), *post, now))).collect();
+    write(transaction, entries.iter().map(|(key, entry)| (*key, Some(entry))))
+}
+
+/// Returns those of the objects that have an unsynced event besides those of their mark.
+fn newer(client: &mut impl GenericClient, marks: &[(Key, Mark)]) -> Result<Vec<Key>> {
+    if marks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (tables, pks) = columns(marks.iter().map(|(key, _)| key));
+    let (firsts, lasts) = ids(marks.iter().map(|(_, mark)| mark));
+    let rows = client.query(
+        "SELECT t, pk FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, first_id, last_id)
+         WHERE EXISTS (SELECT FROM news_modelevent
+                       WHERE entity_table = t AND entity_pk = pk AND id NOT BETWEEN first_id AND last_id AND synced_at IS NULL)",
+        &[&tables, &pks, &firsts, &lasts],
+    )?;
+    rows.iter().map(|row| key(row, 0, 1)).collect()
+}
+
+/// After answers: commits what they came to, in one transaction. May be repeated.
+pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) -> Result<()> {
+    let known = facts.iter().filter_map(|fact| Some((fact, *marks.get(&fact.key())?)));
+    let known: Vec<(&Fact, Mark)> = known.collect();
+    let mut transaction = client.transaction()?;
+    // If the server loses this commit, the entry that says "sent" is still there, and the object is asked for. The end
+    // of the run is a commit that waits, for all of them.
+    transaction.batch_execute("SET LOCAL synchronous_commit = off")?;
+    let done = known.iter().filter(|(fact, _)| matches!(fact, Fact::Done(_)));
+    synced(&mut transaction, done.map(|(fact, mark)| (fact.key(), *mark)))?;
+    // Only these depend on what was known before, and on what came since.
+    let lasting = known.iter().filter(|(fact, mark)| !matches!(fact, Fact::Done(_)) || mark.basis == Basis::Look);
+    let keys: Vec<Key> = lasting.map(|(fact, _)| fact.key()).collect();
+    let (now, old) = if keys.is_empty() { (Moment(0), BTreeMap::new()) } else { read(&mut transaction, &keys)? };
+    let looks = known.iter().filter(|(fact, mark)| matches!(fact, Fact::Done(_)) && mark.basis == Basis::Look);
+    let looks: Vec<(Key, Mark)> = looks.map(|(fact, mark)| (fact.key(), *mark)).collect();
+    let newer = newer(&mut transaction, &looks)?;
+    let entries = known.iter().map(|(fact, mark)| {
+        let is_newer = if newer.contains(&fact.key()) { Newer::Some } else { Newer::None };
+        (fact.key(), ledger::recorded(fact, mark, old.get(&fact.key()), is_newer, now))
+    });
+    let entries: Vec<(Key, Option<Entry>)> = entries.collect();
+    write(&mut transaction, entries.iter().map(|(key, entry)| (*key, entry.as_ref())))?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Marks as synced what was read: of each object, the unsynced events of its mark.
+fn synced(transaction: &mut Transaction<'_>, marks: impl Iterator<Item = (Key, Mark)>) -> Result<()> {
+    let (keys, marks): (Vec<Key>, Vec<Mark>) = marks.filter(|(_, mark)| mark.last_id > 0).unzip();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let (tables, pks) = columns(&keys);
+    let (firsts, lasts) = ids(marks.iter());
+    transaction.execute(
+        "UPDATE news_modelevent SET synced_at = clock_timestamp() WHERE id = ANY (ARRAY(
+             SELECT e.id FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, first_id, last_id),
+                 LATERAL (SELECT id FROM news_modelevent
+                          WHERE entity_table = t AND entity_pk = pk AND id BETWEEN first_id AND last_id
+                              AND synced_at IS NULL OFFSET 0) AS e))",
+        &[&tables, &pks, &firsts, &lasts],
+    )?;
+    Ok(())
+}
+
+/// Remembers that every event logged until now is doubtful: something that was to be created was found at the target.
+pub fn doubt_the_log(client: &mut Client) -> Result<()> {
+    client.execute(
+        "UPDATE news_sync_state SET doubtful_until = greatest(doubtful_until, (SELECT coalesce(max(id), 0) FROM news_modelevent))",
+        &[],
+    )?;
+    Ok(())
+}
+
+/// Takes back that objects wait from run to run, of those that `run` left: the target was unavailable.
+pub fn forgive(client: &mut Client, run: i64) -> Result<()> {
+    let mut transaction = client.transaction()?;
+    let sql = format!(
+        "SELECT o.entity_table, o.entity_pk, {COLUMNS} FROM news_sync_object o
+         WHERE state = 'waiting' AND next_try_at IS NOT NULL
+           AND updated_at >= (SELECT started_at FROM news_sync_run WHERE id = $1)"
+    );
+    let rows = transaction.query(&sql, &[&run])?;
+    let entries: Vec<(Key, Entry)> =
+        rows.iter().map(|row| Ok((key(row, 0, 1)?, ledger::forgiven(&entry(row, 2)?)))).collect::<Result<_>>()?;
+    write(&mut transaction, entries.iter().map(|(key, entry)| (*key, Some(entry))))?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Lets parked objects be tried again: all, or these, and then none of them if one is not parked. Returns those that are.
+pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
+    let mut transaction = client.transaction()?;
+    let mut parked = Vec::new();
+    match keys {
+        None => each(&mut transaction, |key, entry| {
+            parked.extend(ledger::unparked(&entry).map(|entry| (key, entry)));
+        })?,
+        Some(keys) => {
+            let (_, entries) = read(&mut transaction, keys)?;
+            parked.extend(entries.iter().filter_map(|(key, entry)| Some((*key, ledger::unparked(entry)?))));
+        }
+    }
+    parked.sort_unstable_by_key(|(key, _)| *key);
+    let unparked: Vec<Key> = parked.iter().map(|(key, _)| *key).collect();
+    if keys.is_none_or(|keys| keys.iter().all(|key| unparked.contains(key))) {
+        write(&mut transaction, parked.iter().map(|(key, entry)| (*key, Some(entry))))?;
+        transaction.commit()?;
+    }
+    Ok(unparked)
+}
+
+/// Changes that were given up.
+#[derive(Debug, Default)]
+pub struct Discarded {
+    /// Of the objects that were named, those that had something to give up.
+    pub named: Vec<Key>,
+    /// Comments of posts whose creation was given up: they would be sent to a post that is not there.
+    pub along: Vec<Key>,
+    /// Events that are marked as synced now.
+    pub events: u64,
+}
+
+/// Gives up the pending changes of these objects: their events are marked as synced, and what is parked is no longer.
+pub fn discard(client: &mut Client, keys: &[Key], times: Times) -> Result<Discarded> {
+    let mut transaction = client.transaction()?;
+    let clock = super::runs::clock(&mut transaction, times)?;
+    let mut discarded = Discarded::default();
+    for key in keys {
+        let along = match key {
+            Key::Post(post) => comments_along(&mut transaction, *post, &clock)?,
+            Key::Comment(_) => Vec::new(),
+        };
+        if let Some(events) = discard_one(&mut transaction, *key, &clock)? {
+            discarded.named.push(*key);
+            discarded.events += events;
+        }
+        for key in along {
+            if let Some(events) = discard_one(&mut transaction, key, &clock)? {
+                discarded.along.push(key);
+                discarded.events += events;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(discarded)
+}
+
+/// Returns the comments that go with a post.
+fn comments_along(transaction: &mut Transaction<'_>, post: PostId, clock: &Clock) -> Result<Vec<Key>> {
+    let mut comments = Vec::new();
+    objects::each_comment_of(transaction, &[post], |key, _| {
+        comments.push(key);
+        Ok(())
+    })?;
+    let post = super::log::pending_of(transaction, &[Key::Post(post)], clock)?;
+    let comments = super::log::pending_of(transaction, &comments, clock)?;
+    Ok(comments.iter().filter(|one| ledger::goes_along(post.first(), one)).map(|one| one.key).collect())
+}
+
+/// Returns how many events that were; `None` where there was nothing to give up.
+fn discard_one(transaction: &mut Transaction<'_>, key: Key, clock: &Clock) -> Result<Option<u64>> {
+    let events = transaction.execute(
+        "UPDATE news_modelevent SET synced_at = clock_timestamp()
+         WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
+        &[&key.entity().table(), &key.id()],
+    )?;
+    let (_, old) = read(transaction, &[key])?;
+    let old = old.get(&key);
+    if events == 0 && old.is_none_or(|old| old.state == State::Discarded) {
+        return Ok(None);
+    }
+    write(transaction, [(key, Some(&ledger::discarded(old, clock)))])?;
+    Ok(Some(events))
+}
+
+/// An object that a run left.
+#[derive(Debug)]
+pub struct Left {
+    /// Which.
+    pub key: Key,
+    /// What is remembered of it.
+    pub entry: Entry,
+    /// The state that holds by now: a newer event has un-parked its object already.
+    pub stands: State,
+}
+
+/// Reads what earlier runs left, parked objects first; at most `limit`. Among it is what a stop left untouched, of which there
+/// is nothing to tell: it has no reason.
+pub fn left(client: &mut impl GenericClient, limit: usize) -> Result<Vec<Left>> {
+    let sql = format!(
+        "SELECT o.entity_table, o.entity_pk,
+                (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
+                 AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL), {COLUMNS}
+         FROM news_sync_object o WHERE state <> 'discarded'
+         ORDER BY state <> 'parked', state, entity_table DESC, entity_pk LIMIT $1"
+    );
+    let rows = client.query(&sql, &[&i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut left: Vec<Left> = rows
+        .iter()
+        .map(|row| {
+            let entry = entry(row, 3)?;
+            Ok(Left { key: key(row, 0, 1)?, stands: entry.stands(row.get(2)), entry })
+        })
+        .collect::<Result<_>>()?;
+    left.sort_by_key(|one| one.stands != State::Parked);
+    Ok(left)
+}
+
+/// Returns how long it takes until every unanswered request of earlier runs has had its effect.
+pub fn settles_in(client: &mut impl GenericClient, clock: &Clock) -> Result<Duration> {
+    let row = client
+        .query_one("SELECT max(settled_at), coalesce(bool_or(state = 'sent'), false) FROM news_sync_object", &[])?;
+    let settled_at = row.get::<_, Option<SystemTime>>(0).map(moment);
+    Ok(clock.until_settled(&Outstanding { settled_at, is_sent: row.get(1) }))
+}
+
+/// Forgets what is remembered of objects that an import brings: `true` for all, `false` for those that have a row now. Of the
+/// others it is unknown from now on whether the target has them.
+pub fn start_afresh(transaction: &mut Transaction<'_>, scope: Scope) -> Result<u64> {
+    let here = "((entity_table = 'news_post' AND EXISTS (SELECT FROM news_post p WHERE p.id = entity_pk))
+                 OR (entity_table = 'news_comment' AND EXISTS (SELECT FROM news_comment c WHERE c.id = entity_pk)))";
+    let which = match scope {
+        Scope::All => "true",
+        Scope::Rows => here,
+    };
+    let synced = transaction.execute(
+        &format!("UPDATE news_modelevent SET synced_at = clock_timestamp() WHERE synced_at IS NULL AND {which}"),
+        &[],
+    )?;
+    transaction.execute(&format!("DELETE FROM news_sync_object WHERE {which}"), &[])?;
+    if scope == Scope::Rows {
+        transaction
+            .execute("UPDATE news_modelevent SET doubt = true WHERE synced_at IS NULL AND doubt IS NOT TRUE", &[])?;
+        transaction.execute(
+            "UPDATE news_sync_object SET presence = 'unknown' WHERE presence NOT IN ('unknown', 'doubled')",
+            &[],
+        )?;
+    }
+    transaction.execute("DELETE FROM news_sync_left_out", &[])?;
+    Ok(synced)
+}
+
+/// What an import starts afresh with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything: it was loaded from the target itself.
+    All,
+    /// The objects that it brought: it was loaded from files, and the target may have others.
+    Rows,
+}
