@@ -1,6 +1,8 @@
-//! `kill -9` of `news sync` at random moments, while edits go on: nothing is lost, nothing is created twice.
+//! `kill -9` of `news sync` at random moments, while edits go on, and crashes of the database: nothing is lost, nothing is
+//! created twice.
 //!
-//! `NEWS_CRASH_KILLS=200` makes it long, `NEWS_CRASH_SEED` plays another game; both are printed.
+//! `NEWS_CRASH_KILLS=200` and `NEWS_CRASH_DATABASE_KILLS=20` make it long, `NEWS_CRASH_COMMIT=local` takes another
+//! synchronous_commit, `NEWS_CRASH_SEED` plays another game; all are printed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use postgres::Client;
 use rustix::process::Signal;
 
 use crate::support::pair::nothing_twice;
-use crate::support::{Pair, wait_until};
+use crate::support::{Fake, News, OwnPg, Pair, wait_until};
 
 /// Kills where nobody says otherwise: a few seconds.
 const KILLS: u64 = 12;
@@ -116,4 +118,37 @@ fn killed(faults: &str) {
     let created =
         pair.number("SELECT count(DISTINCT (entity_table, entity_pk)) FROM news_modelevent WHERE type = 'CREATED'");
     assert!(created > 0 && ends.get(&137).is_some_and(|killed| *killed > kills / 4), "{created} created, {ends:?}");
+}
+
+/// The server's own crash: what is committed before a request is on disk, whatever somebody has made the default.
+#[test]
+fn the_database_killed_at_any_moment_creates_nothing_twice() {
+    let (kills, seed) = (from_environment("NEWS_CRASH_DATABASE_KILLS", 3), from_environment("NEWS_CRASH_SEED", 1));
+    let setting = std::env::var("NEWS_CRASH_COMMIT").unwrap_or_else(|_| "off".to_owned());
+    println!("NEWS_CRASH_DATABASE_KILLS={kills} NEWS_CRASH_SEED={seed} NEWS_CRASH_COMMIT={setting}");
+    let server = OwnPg::start(|server| {
+        server
+            .write("data/postgresql.auto.conf", &format!("synchronous_commit = {setting}\nwal_writer_delay = '10s'\n"));
+    });
+    let mut random = Random(seed);
+    let fake = Fake::start(["--mode", "duplicates", "--latency", "20ms"]);
+    let news = News::with_url(&server.url()).env("NEWS_TARGET_URL", fake.url());
+    news.run(["db", "migrate"]).ok();
+    news.run(["import"]).ok();
+    for kill in 0..kills {
+        let insert = format!(
+            "SET synchronous_commit = on; INSERT INTO news_post (user_id, title, body)
+             SELECT 1, 'new {kill}.' || g, 'b' FROM generate_series(1, 40) g"
+        );
+        server.client().batch_execute(&insert).unwrap();
+        let sync = news.spawn(["sync", "--jobs", "2"]);
+        std::thread::sleep(Duration::from_millis(random.below(700)));
+        server.crash();
+        sync.signal(Signal::KILL);
+        sync.wait();
+        server.launch();
+        wait_until("a sync is done", || news.run(["sync"]).code == 0);
+        nothing_twice(&fake);
+    }
+    news.run(["diff"]).ok();
 }

@@ -17,6 +17,8 @@ mod docs;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod fake_api;
 #[cfg(test)]
 mod fixtures;
@@ -26,6 +28,8 @@ mod full;
 mod import;
 #[cfg(test)]
 mod journey;
+#[cfg(test)]
+mod late;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]

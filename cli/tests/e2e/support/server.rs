@@ -49,7 +49,8 @@ impl OwnPg {
         Self { _reaper: Reaper::new(&folder, &end, user), folder, port }
     }
 
-    fn launch(&self) {
+    /// Starts it, also again after a crash.
+    pub fn launch(&self) {
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{}' -c fsync=off -c shared_buffers=16MB",
             self.port,
