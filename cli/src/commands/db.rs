@@ -52,9 +52,15 @@ fn status(settings: &Settings, ui: &Ui) -> Result<Outcome> {
     }
     match answer(&url) {
         Ok(answer) => {
+            let fit = schema::require_utf8(&answer.encoding);
             report.reachable = true;
             report.answer = Some(answer);
-            Ok(Outcome::done(Report::DbStatus(report)))
+            let report = Report::DbStatus(report);
+            if let Err(failure) = fit {
+                commands::print(ui, &report)?;
+                return Err(failure);
+            }
+            Ok(Outcome::done(report))
         }
         Err(failure) => {
             report.error = Some(failure.to_string());
@@ -83,6 +89,7 @@ fn answer(url: &Secret) -> Result<Answer> {
     Ok(Answer {
         server_version: whole.server_version,
         size_bytes: whole.size_bytes,
+        encoding: schema::encoding(&mut client)?,
         schema_version: schema::applied(&mut client)?,
         schema_version_wanted: schema::newest(),
         schema: match schema::version(&mut client)? {

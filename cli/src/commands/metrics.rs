@@ -8,7 +8,7 @@ use crate::error::{Kind, OrFail, Result};
 use crate::render::metrics;
 use crate::report::metrics::{Attempt, State};
 use crate::settings::Settings;
-use crate::store::{Purpose, connect, runs, schema};
+use crate::store::{Purpose, connect, runs, schema, tracking};
 use crate::ui::Ui;
 use crate::{files, master};
 
@@ -48,5 +48,6 @@ fn write(file: &Path, settings: &Settings, exit_code: u8) -> Result<()> {
 fn state(settings: &Settings) -> Result<State> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    Ok(State { status: status::collect(&mut client, settings)?, runs: runs::numbers(&mut client)? })
+    let faults = tracking::faults(&mut client)?;
+    Ok(State { status: status::collect(&mut client, settings, &faults)?, runs: runs::numbers(&mut client)? })
 }

@@ -9,7 +9,7 @@ use news_core::{Entity, Key, PostId};
 use postgres::Client;
 
 use crate::args::Status;
-use crate::commands::Outcome;
+use crate::commands::{self, Outcome};
 use crate::error::{Exit, Kind, Result};
 use crate::master;
 use crate::report::Report;
@@ -17,6 +17,7 @@ use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
 use crate::run;
 use crate::settings::Settings;
+use crate::store::tracking::{self, Fault};
 use crate::store::{Purpose, connect, ledger, lock, log as change_log, rows, runs, schema};
 use crate::ui::Ui;
 
@@ -24,10 +25,11 @@ use crate::ui::Ui;
 const LEFT_MAX: usize = 100_000;
 
 /// Runs the command.
-pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+pub fn run(args: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let report = collect(&mut client, settings)?;
+    let faults = tracking::faults(&mut client)?;
+    let report = collect(&mut client, settings, &faults)?;
     for warning in &report.warnings {
         log::warn!("{warning}");
     }
@@ -36,11 +38,23 @@ pub fn run(args: &Status, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         None => report.pending > 0,
     };
     let exit = if args.check && late { Exit::Differ } else { Exit::Done };
-    Ok(Outcome { report: Some(Report::Status(Box::new(report))), exit })
+    let report = Report::Status(Box::new(report));
+    match faults.first() {
+        // What is not tracked is not pending: a check would say for ever that all is sent.
+        Some(fault) if args.check => {
+            commands::print(ui, &report)?;
+            Err(fault.failure())
+        }
+        Some(fault) => {
+            log::warn!("{fault}");
+            Ok(Outcome { report: Some(report), exit })
+        }
+        None => Ok(Outcome { report: Some(report), exit }),
+    }
 }
 
 /// Reads it all.
-pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<StatusReport> {
+pub(super) fn collect(client: &mut Client, settings: &Settings, faults: &[Fault]) -> Result<StatusReport> {
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
     let (mut pending, mut events, mut oldest) = (0, 0, None::<Duration>);
@@ -93,6 +107,7 @@ pub(super) fn collect(client: &mut Client, settings: &Settings) -> Result<Status
         last_done: runs::last_done(client)?,
         last_run: runs::last(client, 1)?.pop(),
         schema: schema::applied(client)?,
+        tracking: faults.iter().map(ToString::to_string).collect(),
         warnings: warning.into_iter().collect(),
     })
 }

@@ -42,6 +42,7 @@ fn answered(answer: &Answer, page: Page, out: &mut dyn Write) -> io::Result<()> 
         Schema::Unreleased => String::from("made before the first release of news"),
     };
     writeln!(out, "server     PostgreSQL {}", printable(&answer.server_version))?;
+    writeln!(out, "encoding   {}", answer.encoding)?;
     writeln!(out, "schema     version {}, {schema}", answer.schema_version)?;
     writeln!(out, "size       {}", bytes(answer.size_bytes))?;
     if let Some(pending) = answer.pending_events {

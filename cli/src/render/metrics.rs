@@ -21,6 +21,8 @@ pub fn metrics(attempt: Attempt, state: Option<&State>, out: &mut dyn Write) -> 
     gauge("sync_tried_timestamp_seconds", "When the last run that was tried ended.", &one(attempt.at_s))?;
     gauge("database_up", "Whether the database answered after that.", &one(f64::from(u8::from(state.is_some()))))?;
     let Some(State { status, runs }) = state else { return Ok(()) };
+    let is_tracking = f64::from(u8::from(status.tracking.is_empty()));
+    gauge("tracking_up", "Whether each change comes into the change log.", &one(is_tracking))?;
     gauge("pending_objects", "Objects with changes that the target does not have.", &one(exact(status.pending)))?;
     gauge("pending_events", "Changes of these in the log.", &one(exact(status.events)))?;
     gauge(

@@ -17,6 +17,9 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
     writeln!(out, "left       {} parked, {} held, {} waiting", report.parked, report.held, report.waiting)?;
     writeln!(out, "lock       {}", report.lock.as_deref().unwrap_or("free"))?;
     writeln!(out, "schema     {}", report.schema)?;
+    for fault in &report.tracking {
+        writeln!(out, "untracked  {}", printable(fault))?;
+    }
     if let Some(run) = &report.last_run {
         writeln!(out, "last run   {}", line(run))?;
     }

@@ -47,6 +47,8 @@ pub struct Answer {
     pub server_version: String,
     /// On disk, in bytes.
     pub size_bytes: i64,
+    /// The database's encoding.
+    pub encoding: String,
     /// The schema's version; 0 if there is none.
     pub schema_version: i32,
     /// The version that this binary wants.

@@ -32,6 +32,8 @@ pub struct StatusReport {
     pub last_run: Option<RunRow>,
     /// The schema's version.
     pub schema: i32,
+    /// Why changes are not tracked; empty where all are.
+    pub tracking: Vec<String>,
     /// Warnings.
     pub warnings: Vec<String>,
 }

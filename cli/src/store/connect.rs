@@ -43,7 +43,7 @@ impl Purpose {
             // cost more than it gains.
             Purpose::Api => {
                 "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s \
-                 -c jit=off -c plan_cache_mode=force_generic_plan"
+                 -c idle_session_timeout=0 -c jit=off -c plan_cache_mode=force_generic_plan"
             }
             // The lock of a holder that died is free at once only if the server looks; of one whose host vanished, within half
             // a minute. It is held while a listing comes in.
@@ -53,11 +53,20 @@ impl Purpose {
                  -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 \
                  -c tcp_user_timeout=30000"
             }
-            Purpose::Bulk => {
+            Purpose::Bulk | Purpose::Admin => {
                 "-c client_connection_check_interval=200ms -c statement_timeout=0 -c lock_timeout=1min \
                  -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0"
             }
-            Purpose::Admin => "-c client_connection_check_interval=200ms -c lock_timeout=1min",
+        }
+    }
+
+    /// Returns the settings that come after those of the URL: with others, a session would see another master.
+    fn fixed(self) -> &'static str {
+        match self {
+            // A policy may well decide what the API shows.
+            Purpose::Api => "",
+            // A part of the rows is not the master: where a policy would hide some, the statement fails.
+            Purpose::Run | Purpose::Bulk | Purpose::Admin => " -c row_security=off",
         }
     }
 
@@ -110,11 +119,9 @@ fn pooled() -> Failure {
 
 fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, Pooling)> {
     let Wanted { mut config, tls } = super::url::parse(url)?;
-    let options = match config.get_options() {
-        // Last wins, so what the user set in the URL stays in force.
-        Some(own) => format!("{} {MARK} {own}", purpose.options()),
-        None => format!("{} {MARK}", purpose.options()),
-    };
+    // The last one wins: what the user set in the URL stays in force, but for what is fixed.
+    let own = config.get_options().unwrap_or_default();
+    let options = format!("{} {ANY_OWNER} {MARK} {own}{}", purpose.options(), purpose.fixed());
     match name {
         Some(name) => config.application_name(cut(name)),
         None => config.application_name(purpose.application_name()),
@@ -139,9 +146,6 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
             if purpose == Purpose::Run {
                 client.simple_query(COMMITS_ON_DISK)?;
             }
-            if purpose == Purpose::Bulk {
-                client.simple_query(NO_TRANSACTION_TIMEOUT)?;
-            }
             Ok((client, pooling))
         }
         Err(tried) if tried.iter().any(hosts::Tried::is_pooler) => {
@@ -157,21 +161,28 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
     }
 }
 
+/// Settings that the owner may have changed for the role or the database (ALTER ROLE … SET), and that our statements
+/// rely on. `default_transaction_read_only` is not here: with it an owner, or a provider whose disk is full, stops all
+/// writers on purpose.
+const ANY_OWNER: &str = "-c default_transaction_isolation=read\\ committed -c default_transaction_deferrable=off \
+    -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c standard_conforming_strings=on -c extra_float_digits=1";
+
 /// What a run has committed is on disk, whatever somebody has made the default: "a request may have been sent" must survive
 /// a crash of the server. remote_apply is more than that, and stays.
 const COMMITS_ON_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
 
-/// A server older than 17 does not know it, and would not let us in with it.
-const NO_TRANSACTION_TIMEOUT: &str =
-    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'";
-
 /// A setting that the server keeps for us: where it is gone, the session is not the one that we opened.
 const MARK: &str = "-c news.session=own";
 
-/// Looks for the mark. A pooler may drop what it cannot keep (`ignore_startup_parameters = options`).
+/// Looks for the mark, and takes a time limit off that only servers since 17 have: an older one would not let us in with it.
+const LOOK: &str = "
+    SELECT current_setting('news.session', true), CASE WHEN current_setting('news.session', true) = 'own' THEN
+        (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout') END";
+
+/// Returns whether the session is ours. A pooler may drop what it cannot keep (`ignore_startup_parameters = options`).
 fn pooling(client: &mut Client) -> Result<Pooling> {
-    let answer = client.simple_query("SELECT current_setting('news.session', true)")?;
+    let answer = client.simple_query(LOOK)?;
     let kept =
         answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("own")));
     Ok(if kept { Pooling::None } else { Pooling::Transaction })

@@ -1,11 +1,10 @@
-//! What `news doctor` asks of a database: who answers, whether changes are tracked, what this role may do.
+//! What `news doctor` asks of a database: who answers, whether a change is tracked, what this role may do.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use postgres::Client;
 
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 
 /// Who answers, and how.
 #[derive(Debug)]
@@ -44,65 +43,19 @@ pub fn server(client: &mut Client) -> Result<Server> {
     })
 }
 
-/// The triggers that write the change log: each is on both tables (migration V2).
-const TRACKING: [&str; 4] = ["news_track_insert", "news_track_update", "news_track_delete", "news_track_truncate"];
-/// The triggers that count posts (migration V3).
-const COUNTING: [&str; 4] = ["news_count_insert", "news_count_update", "news_count_delete", "news_count_truncate"];
-const TABLES: [&str; 2] = ["news_post", "news_comment"];
+/// What to do where nobody may write.
+pub const READ_ONLY_HINT: &str = "The database is read-only: it is a standby, or default_transaction_read_only is on for it \
+    or for the role. Name the primary, or ask the owner (a provider sets it when the disk is full).";
 
-/// Returns the table and the name of each of our triggers, with those that count.
-pub(super) fn triggers() -> impl Iterator<Item = (&'static str, &'static str)> {
-    tracking().chain(COUNTING.into_iter().map(|name| ("news_post", name)))
-}
-
-fn tracking() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TABLES.into_iter().flat_map(|table| TRACKING.into_iter().map(move |name| (table, name)))
-}
-
-/// A trigger that does not do what it should.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BadTrigger {
-    /// Its table.
-    pub table: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// What is wrong with it.
-    pub fault: TriggerFault,
-}
-
-/// What may be wrong with a trigger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TriggerFault {
-    /// It is not there.
-    Missing,
-    /// It fires for nobody.
-    Disabled,
-    /// It fires, but not under `session_replication_role = replica` (or there alone).
-    Sometimes,
-}
-
-/// Lists our triggers that are not there, or not always enabled.
-pub fn bad_triggers(client: &mut Client) -> Result<Vec<BadTrigger>> {
-    let rows = client.query(
-        "SELECT c.relname::text, t.tgname::text, t.tgenabled::text
-         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-         WHERE NOT t.tgisinternal AND c.oid IN (to_regclass('news_post'), to_regclass('news_comment'))",
-        &[],
-    )?;
-    let enabled: BTreeMap<(String, String), String> =
-        rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
-    let mut bad = Vec::new();
-    for (table, name) in tracking() {
-        let state = enabled.get(&(table.to_owned(), name.to_owned())).map(String::as_str);
-        let fault = match state {
-            Some("A") => continue,
-            None => TriggerFault::Missing,
-            Some("D") => TriggerFault::Disabled,
-            Some(_) => TriggerFault::Sometimes,
-        };
-        bad.push(BadTrigger { table, name, fault });
-    }
-    Ok(bad)
+/// Fails with [`Kind::Database`] where nobody may write.
+pub fn require_writable(client: &mut Client) -> Result<()> {
+    let row = client.query_one("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean", &[])?;
+    let what = match (row.get(0), row.get(1)) {
+        (true, _) => "the server is a standby",
+        (false, true) => "the database is read-only",
+        (false, false) => return Ok(()),
+    };
+    Err(Failure::new(Kind::Database, format!("{what}, expected one that takes writes")).hint(READ_ONLY_HINT))
 }
 
 /// The id of a post that is made and taken back: the last but one that there may be.

@@ -3,7 +3,7 @@
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log`
 //! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `rows` (bulk: import,
-//! diff), `counts` (of posts), `inspect` (what an operator asks of the database). Out of scope: the screen, the
+//! diff), `counts` (of posts), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
 pub mod comments;
@@ -26,6 +26,7 @@ pub mod schema;
 mod session;
 pub mod shard;
 mod tls;
+pub mod tracking;
 pub mod url;
 pub mod users;
 pub mod watch;
@@ -44,12 +45,18 @@ use crate::error::{Failure, Kind};
 impl From<postgres::Error> for Failure {
     fn from(error: postgres::Error) -> Self {
         let hint = match error.code() {
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) if is_policy(&error) => Some(POLICY_HINT),
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) if says(&error, "must be owner") => {
                 Some("only the tables' owner may do that, and nobody can be granted it: run it as that role")
             }
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Some(
                 "the role may not do that: the tables' owner may, or grant it (docs/security.md has the statements)",
             ),
+            Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => Some(health::READ_ONLY_HINT),
+            Some(&SqlState::DISK_FULL) => Some("The disk of the database server is full: free some space there."),
+            Some(&SqlState::OUT_OF_MEMORY) => {
+                Some("The database server is out of memory: try again when it is less busy.")
+            }
             Some(_) | None => error.as_db_error().and_then(|e| e.hint()),
         };
         let hint = hint.map(str::to_owned);
@@ -59,6 +66,16 @@ impl From<postgres::Error> for Failure {
             None => failure,
         }
     }
+}
+
+/// What to do where policies hide rows from our role.
+pub const POLICY_HINT: &str = "A sync of some rows would delete the others at the target. Connect as the tables' owner, \
+    or as a role with BYPASSRLS (docs/security.md).";
+
+/// Says whether a policy of row security would hide rows from the statement, and we had asked for an error then. The
+/// server's function is the same in each language of its messages.
+fn is_policy(error: &postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| error.routine() == Some("check_enable_rls"))
 }
 
 fn says(error: &postgres::Error, words: &str) -> bool {

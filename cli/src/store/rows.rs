@@ -9,7 +9,7 @@ use postgres::types::Type;
 use postgres::{CancelToken, Client, GenericClient, IsolationLevel, NoTls, Transaction};
 
 use crate::error::{Failure, Kind, Result};
-use crate::store::{health, objects};
+use crate::store::{objects, tracking};
 
 /// Opens a snapshot: everything read in it is of one moment.
 pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
@@ -117,7 +117,7 @@ pub fn remember_left_out(transaction: &mut Transaction<'_>, objects: &BTreeMap<K
 }
 
 fn switch(transaction: &mut Transaction<'_>, how: &str) -> Result<()> {
-    for (table, trigger) in health::triggers() {
+    for (table, trigger) in tracking::triggers() {
         transaction.batch_execute(&format!("ALTER TABLE {table} {how} {trigger}"))?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use postgres::Client;
 use refinery::Target;
 
 use crate::error::{Failure, Kind, OrFail, Result};
-use crate::store::lock;
+use crate::store::{health, lock, tracking};
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
@@ -43,12 +43,15 @@ pub fn migrate(client: &mut Client) -> Result<Vec<String>> {
 }
 
 fn migrate_locked(client: &mut Client) -> Result<Vec<String>> {
+    require_utf8(&encoding(client)?)?;
+    tracking::require_unforced(client)?;
     match version(client)? {
         Version::Ahead => Err(ahead()),
         Version::Unreleased => Err(unreleased()),
         Version::Current => Ok(Vec::new()),
         // A run must not find its tables changed under it.
         Version::Behind => lock::between_runs(client, |client| {
+            health::require_writable(client)?;
             // Grouped: a migration and its row in the history are one transaction.
             let mut runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
             let report = runner
@@ -104,8 +107,28 @@ fn is_unreleased(client: &mut Client) -> Result<bool> {
     Ok(client.query_typed_one(UNRELEASED, &[])?.get(0))
 }
 
-/// Fails with [`Kind::Database`] unless the schema is this binary's.
+/// The only encoding in which each text of a target can be kept.
+const ENCODING: &str = "UTF8";
+
+/// Returns the database's encoding.
+pub fn encoding(client: &mut Client) -> Result<String> {
+    Ok(client.query_typed_one("SELECT getdatabaseencoding()::text", &[])?.get(0))
+}
+
+/// Fails with [`Kind::Database`] unless `encoding`, the database's, can keep all texts.
+pub fn require_utf8(encoding: &str) -> Result<()> {
+    if encoding == ENCODING {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Database, format!("the database's encoding is {encoding}, expected {ENCODING}")).hint(
+        "Create another one and move the data: createdb --template=template0 --encoding=UTF8 NAME; pg_dump and psql \
+         convert between encodings.",
+    ))
+}
+
+/// Fails with [`Kind::Database`] unless the schema is this binary's, in a database that can keep all texts.
 pub fn require_current(client: &mut Client) -> Result<()> {
+    require_utf8(&encoding(client)?)?;
     match version(client)? {
         Version::Current => Ok(()),
         Version::Ahead => Err(ahead()),

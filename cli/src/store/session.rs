@@ -234,15 +234,15 @@ fn is_unfit(error: &postgres::Error) -> bool {
 /// Says whether the same statement may well succeed in a moment; it was rolled back.
 fn is_passing(error: &postgres::Error) -> bool {
     error.code().is_some_and(|code| {
-        [
+        let passing = [
             SqlState::QUERY_CANCELED,
             SqlState::LOCK_NOT_AVAILABLE,
             SqlState::T_R_DEADLOCK_DETECTED,
             SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::TOO_MANY_CONNECTIONS,
             SqlState::READ_ONLY_SQL_TRANSACTION,
-        ]
-        .contains(code)
+        ];
+        // Class 53, "Insufficient Resources": a full disk, no memory, no connections (PostgreSQL, appendix A).
+        passing.contains(code) || code.code().starts_with("53")
     })
 }
 

@@ -35,6 +35,8 @@ mod listing;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod owner;
+#[cfg(test)]
 mod periodic;
 #[cfg(test)]
 mod private_pg;

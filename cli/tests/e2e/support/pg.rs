@@ -146,6 +146,11 @@ impl Db {
         Self::make("TEMPLATE template0")
     }
 
+    /// Makes an empty database with another encoding than UTF-8.
+    pub fn encoded(encoding: &str) -> Self {
+        Self::make(&format!("TEMPLATE template0 ENCODING '{encoding}'"))
+    }
+
     fn make(from: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
