@@ -99,3 +99,51 @@ CREATE TABLE news_sync_left_out (
     reason text NOT NULL,
     PRIMARY KEY (entity_table, entity_pk)
 );
+
+-- Moves the sequences of the ids behind the highest id that is a row, or that an import left out: rows may come with ids
+-- of their own, and an id of the target must not be given to another object. It never moves one back. Returns how many
+-- sequences were moved.
+--
+-- Ids of the last 2^32 below the highest possible one are not considered: behind them hardly any id is left.
+CREATE FUNCTION news_sequences_repair() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    considered CONSTANT bigint := 9007199254740991 - (1::bigint << 32);
+    name text;
+    sequence text;
+    given bigint;
+    highest bigint;
+    moved bigint := 0;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['news_post', 'news_comment'] LOOP
+        sequence := pg_get_serial_sequence(name, 'id');
+        CONTINUE WHEN sequence IS NULL;
+        -- Without a lock first: mostly there is nothing to do. An INSERT takes its lock on the table before it asks the
+        -- sequence, so that with ours nobody gets an id between our look and the move.
+        FOR attempt IN 1..2 LOOP
+            EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s', sequence) INTO given;
+            EXECUTE format('SELECT greatest((SELECT max(id) FROM %I WHERE id <= $1),
+                                            (SELECT max(entity_pk) FROM news_sync_left_out
+                                             WHERE entity_table = $2 AND entity_pk <= $1))', name)
+                INTO highest USING considered, name;
+            EXIT WHEN coalesce(highest, 0) <= given;
+            IF attempt = 1 THEN
+                EXECUTE format('LOCK TABLE %I IN SHARE MODE', name);
+            ELSE
+                PERFORM setval(sequence, highest);
+                moved := moved + 1;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN moved;
+END
+$$;
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION news_sequences_repair() SET search_path = pg_catalog, %I, pg_temp', current_schema());
+END
+$$;
+ALTER FUNCTION news_sequences_repair() SET row_security = off;
+REVOKE ALL ON FUNCTION news_sequences_repair() FROM PUBLIC;
+
+-- A database that is taken over may have such ids.
+SELECT news_sequences_repair();

@@ -17,7 +17,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::private_pg;
 use crate::settings::{self, Database, Secret, Settings, keys};
-use crate::store::{self, Pooling, Purpose, counts, schema};
+use crate::store::{self, Pooling, Purpose, counts, schema, sequences};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
 
@@ -160,13 +160,22 @@ where
     Ok(())
 }
 
-/// Puts the kept number of posts right, beside the requests: whoever changed posts with the triggers disabled has made
-/// it wrong. A failure only means that this is not done.
+/// Puts right, beside the requests, what rows that came without the API may have made wrong: the sequences of ids, where
+/// they came with ids of their own, and the kept number of posts, where the triggers were disabled. A failure only means
+/// that this is not done.
 fn recount(url: &Secret) {
     let url = url.clone();
     let started = thread::Builder::new().name("recount".into()).spawn(move || {
-        let corrected = store::connect(&url, Purpose::Bulk).and_then(|mut client| counts::repair(&mut client));
-        match corrected {
+        let mut client = match store::connect(&url, Purpose::Bulk) {
+            Ok(client) => client,
+            Err(failure) => return log::warn!("the sequences and the number of posts were not checked: {failure}"),
+        };
+        match sequences::repair(&mut client) {
+            Ok(0) => {}
+            Ok(_) => log::warn!("rows had come with ids past the sequence: it was moved behind them"),
+            Err(failure) => log::warn!("the sequences were not checked: {failure}"),
+        }
+        match counts::repair(&mut client) {
             Ok(0) => {}
             Ok(wrong) => log::warn!("{wrong} posts had been counted wrongly: corrected"),
             Err(failure) => log::warn!("the number of posts was not checked: {failure}"),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::cursor::Cursor;
 use super::posts::{Changed, Page, changed};
+use super::sequences;
 use super::session::{Live, Sql};
 use super::users::{Caller, Seen};
 
@@ -153,7 +154,7 @@ pub fn create(
     post: i64,
     (name, email, body): (&str, &str, &str),
 ) -> Result<Seen<Option<CommentRow>>, postgres::Error> {
-    match live.one(&CREATE, &[&user, &post, &name, &email, &body]) {
+    match sequences::insert(live, &CREATE, &[&user, &post, &name, &email, &body]) {
         Ok(row) => Ok(Seen::new(Caller::read(&row)?, comment(&row, 1)?)),
         // The post went while we looked at it; the user was there.
         Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Seen::new(Caller::Active, None)),

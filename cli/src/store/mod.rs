@@ -3,7 +3,7 @@
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log`
 //! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `rows` (bulk: import,
-//! diff), `counts` (of posts), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
+//! diff), `counts` (of posts), `sequences` (of ids), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
 pub mod comments;
@@ -23,6 +23,7 @@ pub mod prune;
 pub mod rows;
 pub mod runs;
 pub mod schema;
+pub mod sequences;
 mod session;
 pub mod shard;
 mod tls;

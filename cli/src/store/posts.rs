@@ -5,6 +5,7 @@ use postgres::types::Type;
 use serde::Serialize;
 
 use super::cursor::Cursor;
+use super::sequences;
 use super::session::{Live, Sql};
 use super::users::{Caller, Seen};
 
@@ -184,7 +185,7 @@ pub fn all(live: &mut Live) -> Result<Cursor<'_, PostRow>, postgres::Error> {
 
 /// Makes a post.
 pub fn create(live: &mut Live, user: i64, title: &str, body: &str) -> Result<Seen<Option<PostRow>>, postgres::Error> {
-    let row = live.one(&CREATE, &[&user, &API_AUTHOR, &title, &body])?;
+    let row = sequences::insert(live, &CREATE, &[&user, &API_AUTHOR, &title, &body])?;
     Ok(Seen::new(Caller::read(&row)?, post(&row, 1)?))
 }
 

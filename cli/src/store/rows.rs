@@ -9,7 +9,7 @@ use postgres::types::Type;
 use postgres::{CancelToken, Client, GenericClient, IsolationLevel, NoTls, Transaction};
 
 use crate::error::{Failure, Kind, Result};
-use crate::store::{objects, tracking};
+use crate::store::{objects, sequences, tracking};
 
 /// Opens a snapshot: everything read in it is of one moment.
 pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
@@ -85,15 +85,7 @@ pub fn writers(client: &mut impl GenericClient) -> Result<Vec<String>> {
 pub fn end_import(transaction: &mut Transaction<'_>) -> Result<()> {
     switch(transaction, "ENABLE ALWAYS TRIGGER")?;
     transaction.query_one("SELECT news_post_count_repair()", &[])?;
-    for entity in Entity::ALL {
-        let table = entity.table();
-        // As many ids as there may be: none is taken that is in use here or left out there, and an empty table starts at 1.
-        transaction.batch_execute(&format!(
-            "SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL)
-             FROM (SELECT max(id) AS id FROM {table}
-                   UNION ALL SELECT max(entity_pk) FROM news_sync_left_out WHERE entity_table = '{table}') AS taken"
-        ))?;
-    }
+    sequences::repair(transaction)?;
     Ok(())
 }
 

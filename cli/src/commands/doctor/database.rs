@@ -10,7 +10,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::private_pg;
 use crate::settings::{self, Layers};
 use crate::store::schema::{self, Version};
-use crate::store::{self, Purpose, health, inspect, ledger, lock, runs, tracking};
+use crate::store::{self, Purpose, health, inspect, ledger, lock, runs, sequences, tracking};
 use news_core::ledger::State;
 
 /// What the database knows of the target.
@@ -56,6 +56,7 @@ pub fn check(global: &Global, layers: &Layers, findings: &mut Findings) -> Remem
     for (name, check) in [
         ("roles", roles as fn(&mut Client, &mut Findings) -> Result<()>),
         ("tracking", tracking),
+        ("sequences", sequences),
         ("lock", holders),
         ("pending", pending),
     ] {
@@ -177,6 +178,24 @@ fn tracking(client: &mut Client, findings: &mut Findings) -> Result<()> {
             .hint("are the functions news_track_post and news_track_comment as `news db migrate` made them?"));
     }
     findings.ok("tracking", "a change to a table comes into the change log");
+    Ok(())
+}
+
+fn sequences(client: &mut Client, findings: &mut Findings) -> Result<()> {
+    let behind = sequences::behind(client)?;
+    if behind.is_empty() {
+        findings.ok("sequences", "the next ids are free");
+    }
+    for one in behind {
+        findings.warn(
+            "sequences",
+            format!(
+                "the sequence of {} gave id {} last, but ids up to {} are in use: new rows may fail",
+                one.table, one.given, one.highest
+            ),
+            "Restart `news serve`, which moves it; or, as the owner: SELECT news_sequences_repair()",
+        );
+    }
     Ok(())
 }
 

@@ -1,0 +1,72 @@
+//! Rows come with ids of their own: by psql, a restore, another program.
+
+use serde_json::json;
+
+use crate::support::{Db, Http, News, Running, psql, wait_until};
+
+const ROWS: &str = "INSERT INTO news_post (id, user_id, title, body) SELECT g, 1, 'by psql', 'b' FROM generate_series(1, 500) g;
+    INSERT INTO news_comment (id, post_id, name, email, body) SELECT g, g, 'n', 'e@x.org', 'b' FROM generate_series(1, 500) g";
+
+struct Served {
+    // In this order: the process ends before its database goes.
+    _server: Running,
+    db: Db,
+    news: News,
+    http: Http,
+}
+
+fn serve(db: Db) -> Served {
+    let news = News::on(&db).env("NEWS_JWT_SECRET", &"s".repeat(32)).env("NEWS_TARGET_URL", "http://127.0.0.1:1");
+    news.run_with(["user", "add", "ada"], "a long password\n").ok();
+    let token = news.run(["token", "ada"]).ok().stdout.trim().to_owned();
+    let mut server = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
+    let http = Http::new(&format!("http://{}", server.address())).bearer(&token);
+    Served { _server: server, db, news, http }
+}
+
+#[test]
+fn the_api_creates_beside_rows_that_came_past_the_sequence() {
+    let served = serve(Db::new());
+    psql(&served.db, ROWS);
+    let behind = served.news.run(["doctor"]).stdout;
+    for table in ["news_post", "news_comment"] {
+        let said = format!("warn  sequences      the sequence of {table} gave id 0 last, but ids up to 500 are in use");
+        assert!(behind.contains(&said), "{behind}");
+    }
+    let post = |path: &str, body: serde_json::Value| served.http.send("POST", path, &body.to_string());
+    for id in 501..504 {
+        let made = post("/news/posts/", json!({"title": "x", "body": "y"}));
+        assert_eq!((made.status, &made.json()["id"]), (201, &id.into()));
+        let made = post("/news/posts/501/comments/", json!({"name": "n", "email": "e@x.org", "body": "b"}));
+        assert_eq!((made.status, &made.json()["id"]), (201, &id.into()));
+    }
+    assert!(!served.news.run(["doctor"]).stdout.contains("warn  sequences"));
+}
+
+#[test]
+fn a_start_of_the_service_moves_sequences_behind_what_is_in_use_and_never_back() {
+    let db = Db::new();
+    psql(&db, ROWS);
+    // What an import left out is an id of the target's, and the highest ids of all are no reason to go there.
+    psql(
+        &db,
+        "INSERT INTO news_sync_left_out VALUES ('news_post', 7000, 'a title that is too long'),
+             ('news_comment', 9007199254740991, 'no name');
+         INSERT INTO news_post (id, user_id, title, body) VALUES (9007199254740991, 1, 't', 'b')",
+    );
+    let next = |db: &Db, table: &str| -> i64 {
+        let query = format!("SELECT nextval(pg_get_serial_sequence('{table}', 'id'))");
+        db.client().query_one(&query, &[]).unwrap().get(0)
+    };
+    let served = serve(db);
+    let last = "SELECT pg_sequence_last_value(pg_get_serial_sequence('news_comment', 'id')::regclass)";
+    wait_until("the sequences are moved", || {
+        served.db.client().query_one(last, &[]).unwrap().get::<_, Option<i64>>(0) == Some(500)
+    });
+    assert_eq!((next(&served.db, "news_post"), next(&served.db, "news_comment")), (7001, 501));
+    psql(
+        &served.db,
+        "TRUNCATE news_sync_left_out; DELETE FROM news_post WHERE id > 100; SELECT news_sequences_repair()",
+    );
+    assert_eq!((next(&served.db, "news_post"), next(&served.db, "news_comment")), (7002, 502));
+}
