@@ -111,6 +111,11 @@ impl Failure {
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
+
+    /// Returns the error and its hints in one line, for a log.
+    pub fn with_hints(&self) -> String {
+        if self.hints.is_empty() { self.to_string() } else { format!("{self} ({})", self.hints.join("; ")) }
+    }
 }
 
 /// The error and its causes in one line. A cause whose text the line has already is left out.

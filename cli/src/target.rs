@@ -4,6 +4,7 @@
 //! sent", and reading a listing as a stream. Out of scope: what an answer means
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
+mod bearer;
 mod lease;
 mod listing;
 mod probe;
@@ -22,6 +23,7 @@ use ureq::{Agent, Body};
 
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Secret;
+use bearer::Bearer;
 
 pub use lease::Lease;
 
@@ -47,7 +49,7 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 pub struct Target {
     base: String,
     agent: Agent,
-    bearer: Option<Secret>,
+    bearer: Option<Bearer>,
     lease: Arc<Lease>,
     /// A single request takes no longer.
     request_timeout: Duration,
@@ -74,11 +76,7 @@ impl Target {
             .user_agent(concat!("news/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
             .build();
-        if token.is_some_and(|token| !token.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
-            return Err(Failure::new(Kind::Usage, "NEWS_TARGET_TOKEN has a character that no header may carry")
-                .hint("is there a line break or a blank in it?"));
-        }
-        let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
+        let bearer = token.map(Bearer::new).transpose()?;
         let lease = Arc::new(Lease::default());
         let agent = Agent::with_parts(config, lease::connector(&lease), resolver::Remembering::default());
         Ok(Self { base, agent, bearer, lease, request_timeout: timeout + BODY_TIMEOUT })
@@ -89,6 +87,14 @@ impl Target {
         &self.base
     }
 
+    /// Returns what to do where the target refuses our credentials.
+    pub fn credentials_hint(&self) -> String {
+        match &self.bearer {
+            Some(bearer) => bearer.hint(),
+            None => String::from("Set NEWS_TARGET_TOKEN to a token that may write."),
+        }
+    }
+
     /// Returns what says until when requests go out.
     pub fn lease(&self) -> &Lease {
         &self.lease
@@ -97,6 +103,15 @@ impl Target {
     /// Sends a request of a session; POST and PUT carry `json`. Never fails: whatever
     /// happens is a reply.
     pub fn send(&self, request: &Request, json: Option<&str>) -> Reply {
+        let reply = self.send_once(request, json);
+        // A token that was rotated since the run began: what was refused for its sake had no effect.
+        match (&reply, &self.bearer) {
+            (Reply::Http { status: 401 | 403, .. }, Some(bearer)) if bearer.renew() => self.send_once(request, json),
+            _ => reply,
+        }
+    }
+
+    fn send_once(&self, request: &Request, json: Option<&str>) -> Reply {
         let entity = request.key.entity();
         let url = match request.method {
             Method::Post => format!("{}/{entity}", self.base),
@@ -128,7 +143,7 @@ impl Target {
 
     fn authorised<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
         match &self.bearer {
-            Some(bearer) => request.header("Authorization", bearer.expose()),
+            Some(bearer) => request.header("Authorization", bearer.header().as_str()),
             None => request,
         }
     }

@@ -16,11 +16,7 @@ use crate::{files, master};
 /// cannot be written is a failure, told after the report: [`Kind::Output`].
 pub fn write_after(file: Option<&Path>, settings: &Settings, ui: &Ui, result: Result<Outcome>) -> Result<Outcome> {
     let Some(file) = file else { return result };
-    let exit_code = match &result {
-        Ok(outcome) => outcome.exit.code(),
-        Err(failure) => failure.kind().code(),
-    };
-    match (write(file, settings, exit_code), result) {
+    match (write(file, settings, exit_code(&result)), result) {
         (Ok(()), result) => result,
         (Err(failure), Ok(outcome)) => {
             if let Some(report) = &outcome.report {
@@ -32,6 +28,21 @@ pub fn write_after(file: Option<&Path>, settings: &Settings, ui: &Ui, result: Re
             log::warn!("{failure}");
             result
         }
+    }
+}
+
+/// Writes FILE after one of many runs; a file that cannot be written is a warning.
+pub fn try_to_write(file: Option<&Path>, settings: &Settings, result: &Result<Outcome>) {
+    let Some(file) = file else { return };
+    if let Err(failure) = write(file, settings, exit_code(result)) {
+        log::warn!("{failure}; the next run tries again");
+    }
+}
+
+fn exit_code(result: &Result<Outcome>) -> u8 {
+    match result {
+        Ok(outcome) => outcome.exit.code(),
+        Err(failure) => failure.kind().code(),
     }
 }
 

@@ -204,14 +204,17 @@ impl Sending<'_> {
 
     fn end(&self, run: Run<'_>, task: &Task, summary: &Summary, met: &[String]) -> Result<Outcome> {
         let id = run.id();
-        if matches!(summary.stop, Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))) {
+        // What stopped the run says nothing of any object.
+        if let Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_) | Stop::Credentials(_)) =
+            &summary.stop
+        {
             run.lock.run(|client| ledger::forgive(client, id))?;
         }
         // Not before: a URL with a slip in it must not be what the next run follows.
         if summary.done.values().any(|tally| tally.requests() > 0) {
             run.lock.run(|client| runs::remember_target(client, self.target.url()))?;
         }
-        let ended = ending(summary, self.signals);
+        let ended = ending(summary, self.target, self.signals);
         let mut report = SyncReport::new(id, self.target.url(), by_entity(&task.plan.tally()), summary);
         if summary.is_log_trusted {
             report.count_nothing(&task.nothing());
@@ -247,9 +250,9 @@ impl Sending<'_> {
 }
 
 /// Returns how a run with this summary ends.
-fn ending(summary: &Summary, signals: &Signals) -> Result<Exit> {
+fn ending(summary: &Summary, target: &Target, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
-        Some(stop) => Err(stopped(stop, signals)),
+        Some(stop) => Err(stopped(stop, target, signals)),
         None if summary.failed + summary.parked + summary.parked_before + summary.held + summary.contradicted > 0 => {
             Ok(Exit::Partly)
         }
@@ -257,9 +260,11 @@ fn ending(summary: &Summary, signals: &Signals) -> Result<Exit> {
     }
 }
 
-fn stopped(stop: &Stop, signals: &Signals) -> Failure {
+fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failure {
     let (kind, hint) = match stop {
-        Stop::Credentials(_) => (Kind::Credentials, "set NEWS_TARGET_TOKEN to a token that may write"),
+        Stop::Credentials(_) => {
+            return Failure::new(Kind::Credentials, stop.to_string()).hint(target.credentials_hint());
+        }
         Stop::Redirected(_) => (Kind::Usage, "name the URL that it points to, if you trust it, with --target-url"),
         Stop::Unavailable(..) | Stop::NoListing(_) => {
             (Kind::Target, "what was answered is recorded; run `news sync` again later")

@@ -1,5 +1,7 @@
 //! `news sync`: sends the changes to the target.
 
+use std::time::Duration;
+
 use news_core::Entity;
 use news_core::object::{Effects, Wait};
 use news_core::portion::{Patience, Portion};
@@ -45,25 +47,30 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 /// One of many runs: reported where there is something to tell.
 fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Turn> {
     let result = once(args, settings, signals, Patience::Leaves, ui);
-    let outcome = metrics::write_after(args.metrics_file.as_deref(), settings, ui, result)?;
+    // What watches the loop must not end it: a disk that is full for a while stops no change.
+    metrics::try_to_write(args.metrics_file.as_deref(), settings, &result);
+    let outcome = result?;
     match &outcome.report {
         Some(report @ Report::Sync(sync)) if sync.requests > 0 || ui.format() == Format::Json => {
-            commands::print(ui, report)?;
+            match commands::print(ui, report) {
+                Err(failure) if failure.kind() == Kind::Output => log::warn!("the report is lost: {failure}"),
+                printed => printed?,
+            }
         }
         Some(_) | None => {}
     }
     Ok(if outcome.report.is_some() { Turn::Worked } else { Turn::Idle })
 }
 
-/// Looks for something to do, on a connection that lives as long as it can.
-fn look(watcher: &mut Option<Watcher>, settings: &Settings) -> Result<Watch> {
+/// Looks for something to do, on a connection that lives as long as it can. Returns how long that took the database, too.
+fn look(watcher: &mut Option<Watcher>, settings: &Settings) -> Result<(Watch, Duration)> {
     let mut ours = match watcher.take() {
         Some(ours) => ours,
         None => Watcher::connect(&master::url(settings)?, settings.times)?,
     };
-    let watch = ours.look()?;
+    let looked = ours.look()?;
     *watcher = Some(ours);
-    Ok(watch)
+    Ok(looked)
 }
 
 fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {

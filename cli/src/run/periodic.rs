@@ -23,6 +23,9 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(30);
 /// After a failed run the next one waits so long, doubling.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const AGAIN_AFTER_MAX: Duration = Duration::from_mins(1);
+/// After a run whose credentials the target refused it waits up to here: a target may lock an account that is refused
+/// again and again.
+const REFUSED_AFTER_MAX: Duration = Duration::from_mins(5);
 
 /// What came of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,45 +40,50 @@ pub enum Turn {
 /// while it is busy are left out. Returns what ended it: a signal, or a failure that the next run
 /// would meet again.
 pub fn every(period: Duration, signals: &Signals, mut turn: impl FnMut() -> Result<()>) -> Failure {
+    let mut refused = Duration::ZERO;
     loop {
         let due = match jitter(period) {
-            Ok(jitter) => next_multiple(since_epoch(), period) + jitter,
+            Ok(jitter) => next_multiple(since_epoch() + refused, period) + jitter,
             Err(failure) => return failure,
         };
         log::debug!("the next run is in {:.1} s", due.saturating_sub(since_epoch()).as_secs_f64());
         // A clock that was put back must not make this wait for hours.
         let waits_from = Instant::now();
-        while since_epoch() < due && waits_from.elapsed() < period + JITTER_MAX {
+        while since_epoch() < due && waits_from.elapsed() < refused + period + JITTER_MAX {
             let rest = due.saturating_sub(since_epoch());
             if let Err(stopped) = signals.pause(rest.min(NOTICED_WITHIN)) {
                 return stopped;
             }
         }
         match turn() {
-            Ok(()) => {}
+            Ok(()) => refused = Duration::ZERO,
             Err(failure) if ends(failure.kind()) => return failure,
-            Err(failure) => tell(&failure, "the next run tries again"),
+            Err(failure) => {
+                let is_refused = failure.kind() == Kind::Credentials;
+                refused = if is_refused { longer(refused, REFUSED_AFTER_MAX) } else { Duration::ZERO };
+                tell(&failure, "the next run tries again");
+            }
         }
     }
 }
 
 /// Calls `turn` whenever `look` finds something that the last run did not leave, or whose
-/// time has come. Returns what ended it, as [`every`] does.
+/// time has come. With what it finds `look` returns how long the database worked for it. Returns what ended it, as
+/// [`every`] does.
 pub fn follow(
     signals: &Signals,
-    mut look: impl FnMut() -> Result<Watch>,
+    mut look: impl FnMut() -> Result<(Watch, Duration)>,
     mut turn: impl FnMut() -> Result<Turn>,
 ) -> Failure {
     // What was pending before the last run, and what came of it.
     let mut before: Option<(Watch, Turn)> = None;
-    let (mut delay, mut again_after) = (Duration::ZERO, AGAIN_AFTER);
+    let (mut delay, mut again_after) = (Duration::ZERO, Duration::ZERO);
     loop {
         if let Err(stopped) = signals.pause(delay) {
             return stopped;
         }
-        let looked = Instant::now();
-        let result = look().and_then(|watch| {
-            delay = (looked.elapsed() * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_EVERY_MAX);
+        let result = look().and_then(|(watch, cost)| {
+            delay = (cost * LOOK_SHARE).clamp(LOOK_EVERY, LOOK_EVERY_MAX);
             if !calls(&watch, before.as_ref()) {
                 return Ok(());
             }
@@ -86,12 +94,13 @@ pub fn follow(
             Ok(())
         });
         match result {
-            Ok(()) => again_after = AGAIN_AFTER,
+            Ok(()) => again_after = Duration::ZERO,
             Err(failure) if ends(failure.kind()) => return failure,
             Err(failure) => {
+                let is_refused = failure.kind() == Kind::Credentials;
+                again_after = longer(again_after, if is_refused { REFUSED_AFTER_MAX } else { AGAIN_AFTER_MAX });
                 tell(&failure, &format!("trying again in {} s", again_after.as_secs()));
                 (before, delay) = (None, again_after);
-                again_after = (again_after * 2).min(AGAIN_AFTER_MAX);
             }
         }
     }
@@ -108,25 +117,22 @@ fn calls(watch: &Watch, before: Option<&(Watch, Turn)>) -> bool {
     }
 }
 
+/// Returns how long to wait after one more failure in a row: twice as long as after the last one.
+fn longer(last: Duration, max: Duration) -> Duration {
+    (last * 2).clamp(AGAIN_AFTER, max)
+}
+
 /// Says whether a failure is one that the next run would meet again, or a wish to stop.
 fn ends(kind: Kind) -> bool {
     match kind {
-        Kind::Usage
-        | Kind::Credentials
-        | Kind::Bug
-        | Kind::Output
-        | Kind::ClosedPipe
-        | Kind::Interrupted
-        | Kind::Terminated => true,
-        // A limit is lifted, and an outage is over, without anybody starting this again.
-        Kind::Partly | Kind::Refused | Kind::Target | Kind::Database | Kind::Locked => false,
+        Kind::Usage | Kind::Bug | Kind::Output | Kind::ClosedPipe | Kind::Interrupted | Kind::Terminated => true,
+        // A limit is lifted, an outage is over, and a token is renewed in its file, without anybody starting this again.
+        Kind::Partly | Kind::Refused | Kind::Target | Kind::Credentials | Kind::Database | Kind::Locked => false,
     }
 }
 
 fn tell(failure: &Failure, next: &str) {
-    let hints = failure.hints().join("; ");
-    let hints = if hints.is_empty() { hints } else { format!(" ({hints})") };
-    log::warn!("{failure}{hints}; {next}");
+    log::warn!("{}; {next}", failure.with_hints());
 }
 
 fn since_epoch() -> Duration {
@@ -170,6 +176,18 @@ mod tests {
             assert!(jitter(Duration::from_secs(2)).unwrap() <= Duration::from_millis(100));
             assert!(jitter(Duration::from_hours(24)).unwrap() <= JITTER_MAX);
         }
+    }
+
+    #[test]
+    fn failures_in_a_row_wait_longer_and_longer() {
+        let waits: Vec<u64> = (0..10)
+            .scan(Duration::ZERO, |last, _| {
+                *last = longer(*last, REFUSED_AFTER_MAX);
+                Some(last.as_secs())
+            })
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(longer(Duration::from_mins(5), AGAIN_AFTER_MAX), AGAIN_AFTER_MAX, "the target is only away now");
     }
 
     #[test]

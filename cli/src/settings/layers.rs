@@ -16,8 +16,7 @@ use super::file::File;
 use super::keys::{KEYS, Key, Place, Shape};
 use super::{Secret, variable};
 use crate::args::Cli;
-use crate::error::{Failure, Kind, OrFail, Result};
-use crate::files;
+use crate::error::{Failure, Kind, Result};
 use crate::ui::Look;
 
 /// Where a value comes from.
@@ -145,7 +144,8 @@ impl Layers {
             }
             (None, Some(path)) => {
                 let origin = path.origin.clone();
-                let secret = one(path).map(|path| read_secret(&path, &origin.to_string())).transpose()?;
+                let secret =
+                    one(path).map(|path| Secret::from_file(Path::new(&path), &origin.to_string())).transpose()?;
                 Ok(secret.map(|value| Found { value, origin }))
             }
             (None, None) => Ok(None),
@@ -225,9 +225,6 @@ fn check(key: &Key, found: &Found<Vec<String>>) -> Result<()> {
     }
 }
 
-/// A secret file larger than this is no secret, in bytes.
-const SECRET_BYTES_MAX: u64 = 64 * 1024;
-
 /// Returns a secret from the variable `name`, or from the file that `name`_FILE names
 /// (its last line break does not count).
 pub fn secret_in_environment(name: &str) -> Result<Option<Found<Secret>>> {
@@ -242,25 +239,8 @@ pub fn secret_in_environment(name: &str) -> Result<Option<Found<Secret>>> {
         }
         (None, None) => Ok(None),
         (None, Some(path)) => {
-            let value = read_secret(&path, &file_variable)?;
+            let value = Secret::from_file(Path::new(&path), &file_variable)?;
             Ok(Some(Found { value, origin: Origin::Environment(file_variable) }))
         }
     }
-}
-
-fn read_secret(path: &str, named_by: &str) -> Result<Secret> {
-    let context = || format!("cannot read {path}, named by {named_by}");
-    let Some(text) = files::read_small(Path::new(path), SECRET_BYTES_MAX).or_fail(Kind::Usage, context())? else {
-        return Err(Failure::new(
-            Kind::Usage,
-            format!("{path} has more than {SECRET_BYTES_MAX} bytes, too many for a secret"),
-        ));
-    };
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() {
-        // A mount that failed must not make `news` go on without the secret.
-        return Err(Failure::new(Kind::Usage, format!("{path}, named by {named_by}, is empty")));
-    }
-    Ok(Secret::new(text.to_owned()))
 }

@@ -4,43 +4,21 @@
 mod file;
 pub mod keys;
 mod layers;
+mod secret;
 
 use std::env;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use news_core::session::LATE;
-use zeroize::Zeroizing;
 
 use crate::args::Global;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::settings::layers::secret_in_environment;
 pub use crate::settings::layers::{Found, Layers, Origin, Stop, command_line};
+pub use crate::settings::secret::Secret;
 use crate::ui::{Format, Look};
-
-/// A secret: it prints as stars and is wiped from memory when dropped.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Keeps `text` secret.
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// Returns the secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(***)")
-    }
-}
 
 /// Which database.
 #[derive(Debug, Clone)]

@@ -118,6 +118,8 @@ fn pooled() -> Failure {
 }
 
 fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, Pooling)> {
+    // A password may have been rotated since the process began.
+    let url = &url.fresh();
     let Wanted { mut config, tls } = super::url::parse(url)?;
     // The last one wins: what the user set in the URL stays in force, but for what is fixed.
     let own = config.get_options().unwrap_or_default();
@@ -153,11 +155,11 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
                 return Err(pooled());
             }
             // An older PgBouncer takes no settings with a connection at all.
-            let client =
-                hosts::first(&hosts::each(&plain), &connector).map_err(|tried| unreachable(what, &config, tried))?;
+            let client = hosts::first(&hosts::each(&plain), &connector)
+                .map_err(|tried| unreachable(url, what, &config, tried))?;
             Ok((client, Pooling::Transaction))
         }
-        Err(tried) => Err(unreachable(what, &config, tried)),
+        Err(tried) => Err(unreachable(url, what, &config, tried)),
     }
 }
 
@@ -188,9 +190,12 @@ fn pooling(client: &mut Client) -> Result<Pooling> {
     Ok(if kept { Pooling::None } else { Pooling::Transaction })
 }
 
-fn unreachable(what: String, config: &Config, tried: Vec<hosts::Tried>) -> Failure {
+fn unreachable(url: &Secret, what: String, config: &Config, tried: Vec<hosts::Tried>) -> Failure {
     let several = tried.len() > 1;
-    let hints: Vec<String> = tried.iter().map(|one| one.hint(config)).collect();
+    let mut hints: Vec<String> = tried.iter().map(|one| one.hint(config)).collect();
+    if let (Some(file), true) = (url.file(), tried.iter().any(hosts::Tried::is_refused_password)) {
+        hints.push(format!("The URL with the password is in {}, which is read again at each attempt.", file.display()));
+    }
     let text = if several {
         let each: Vec<String> = tried.iter().map(ToString::to_string).collect();
         format!("{what}: {}", each.join("; "))

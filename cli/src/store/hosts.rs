@@ -207,6 +207,14 @@ impl Tried {
         }
     }
 
+    /// Says whether the server refused the password.
+    pub fn is_refused_password(&self) -> bool {
+        match &self.cause {
+            Cause::Answer(error) => error.code() == Some(&SqlState::INVALID_PASSWORD),
+            Cause::Silent(_) | Cause::Thread(_) => false,
+        }
+    }
+
     /// Returns what to do about it.
     pub fn hint(&self, config: &Config) -> String {
         match &self.cause {

@@ -154,7 +154,7 @@ impl Session {
                 Ok(Live::new(client, pooling, self.gauge.count()))
             }
             Err(failure) => {
-                log::warn!("{failure}");
+                log::warn!("{}", failure.with_hints());
                 self.not_before = Some(Instant::now() + self.pause);
                 self.pause = (self.pause * 2).min(PAUSE_MAX);
                 Err(Trouble::Away)

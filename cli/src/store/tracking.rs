@@ -3,6 +3,7 @@
 use std::fmt;
 
 use postgres::Client;
+use postgres::types::Type;
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::POLICY_HINT;
@@ -161,7 +162,8 @@ const FAULTS: &str = "
 
 /// Lists why changes are not tracked; nothing where all are.
 pub fn faults(client: &mut Client) -> Result<Vec<Fault>> {
-    let rows = client.query(FAULTS, &[&TRACKING.as_slice()])?;
+    // One round trip: each run asks, and under --follow there are many.
+    let rows = client.query_typed(FAULTS, &[(&TRACKING.as_slice(), Type::TEXT_ARRAY)])?;
     rows.iter()
         .map(|row| {
             let word: &str = row.get(0);

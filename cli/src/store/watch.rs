@@ -1,5 +1,7 @@
 //! Looking at the change log often and cheaply: is there something that nobody has tried?
 
+use std::time::{Duration, Instant};
+
 use news_core::Key;
 use news_core::ledger::{self, Entry, Row, State};
 use news_core::plan::Standing;
@@ -7,7 +9,7 @@ use postgres::{Client, Statement};
 
 use crate::error::Result;
 use crate::settings::{Secret, Times};
-use crate::store::{Purpose, connect, ledger as entries, log, runs, schema};
+use crate::store::{Purpose, connect, ledger as entries, log, runs, schema, tracking};
 
 /// What is pending, as far as telling two moments apart takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +39,17 @@ const LEFT: &str = "SELECT FROM news_sync_object WHERE state <> 'discarded' LIMI
 const EVENTS: &str = "
     SELECT count(*), coalesce(sum(hashint8extended(id, 0)::numeric), 0)::text FROM news_modelevent WHERE synced_at IS NULL";
 
+/// Where nothing is tracked, nothing is ever pending, and no run would say so: it is looked at so often.
+const CHECK_EVERY: Duration = Duration::from_mins(1);
+
+/// What a look asks takes no more round trips than these.
+const ROUND_TRIPS_MAX: u32 = 12;
+
 /// A connection that looks.
 pub struct Watcher {
     client: Client,
+    /// When tracking was last looked at.
+    checked_at: Instant,
     any: Statement,
     left: Statement,
     events: Statement,
@@ -51,23 +61,33 @@ impl Watcher {
     pub fn connect(url: &Secret, times: Times) -> Result<Self> {
         let mut client = connect(url, Purpose::Run)?;
         schema::require_current(&mut client)?;
+        tracking::require(&mut client)?;
         // The partial index is right whatever the statistics say.
         client.batch_execute("SET enable_seqscan = off")?;
         let (any, left, events) = (client.prepare(ANY)?, client.prepare(LEFT)?, client.prepare(EVENTS)?);
-        Ok(Self { client, any, left, events, times })
+        Ok(Self { client, checked_at: Instant::now(), any, left, events, times })
     }
 
-    /// Looks. After a failure this connection is of no more use.
-    pub fn look(&mut self) -> Result<Watch> {
+    /// Looks, and returns with it how long the database worked for that, whatever the way to it takes. After a failure
+    /// this connection is of no more use.
+    pub fn look(&mut self) -> Result<(Watch, Duration)> {
+        if self.checked_at.elapsed() >= CHECK_EVERY {
+            tracking::require(&mut self.client)?;
+            self.checked_at = Instant::now();
+        }
+        let begun = Instant::now();
         let is_left = self.client.query_opt(&self.left, &[])?.is_some();
+        // A look into a small table: what it takes is the way.
+        let way = begun.elapsed();
         if !is_left && self.client.query_opt(&self.any, &[])?.is_none() {
-            return Ok(Watch::Nothing);
+            return Ok((Watch::Nothing, Duration::ZERO));
         }
         let row = self.client.query_one(&self.events, &[])?;
         let events = (row.get(0), row.get(1));
         let parked = self.client.query_one("SELECT count(*) FROM news_sync_object WHERE state = 'parked'", &[])?.get(0);
         let due = if is_left { self.due()? } else { (0, 0) };
-        Ok(Watch::Something { events, parked, due })
+        let cost = begun.elapsed().saturating_sub(way * ROUND_TRIPS_MAX);
+        Ok((Watch::Something { events, parked, due }, cost))
     }
 
     /// Objects that an earlier run left and that a loop would try now, but for those with a newer event, which calls by

@@ -122,7 +122,7 @@ impl Target {
         match status {
             200 => Ok(response),
             401 | 403 if self.bearer.is_some() => {
-                never(Kind::Credentials, "it refuses NEWS_TARGET_TOKEN: is it still good?")
+                never(Kind::Credentials, &format!("it refuses NEWS_TARGET_TOKEN: {}", self.credentials_hint()))
             }
             401 | 403 => never(Kind::Credentials, "it wants a token: set NEWS_TARGET_TOKEN"),
             301..=303 | 307 | 308 => {

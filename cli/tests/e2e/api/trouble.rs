@@ -11,13 +11,40 @@ use serde_json::json;
 
 use super::wire::Wire;
 use super::{SECRET, Service, bearer, tally};
-use crate::support::{News, OwnPg, wait_until};
+use crate::support::{Db, Http, News, OwnPg, wait_until};
 
 /// Ends every session of the service in its database. Returns how many there were.
 fn terminate(client: &mut Client) -> i64 {
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND application_name = 'news serve'";
     client.query_one(sql, &[]).unwrap().get(0)
+}
+
+/// The password is rotated in the server first, then in the file.
+#[test]
+fn a_rotated_password_is_read_again() {
+    let db = Db::new();
+    let mut admin = db.client();
+    let name: String = admin.query_one("SELECT current_database()::text", &[]).unwrap().get(0);
+    let role = format!("serving_{name}");
+    admin.batch_execute(&format!("CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'first'")).unwrap();
+    let url = |password: &str| db.tcp_url().replace("tester:p%40ss%2Fword", &format!("{role}:{password}"));
+    let news = News::bare().env("NEWS_JWT_SECRET", SECRET);
+    let file = news.home().join("url");
+    std::fs::write(&file, url("first")).unwrap();
+    let news = news.env("NEWS_DATABASE_URL_FILE", file.to_str().unwrap());
+    let mut running = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
+    let http = Http::new(&format!("http://{}", running.address()));
+    assert_eq!(http.get("/readyz").status, 200);
+    admin.batch_execute(&format!("ALTER ROLE {role} PASSWORD 'second'")).unwrap();
+    terminate(&mut admin);
+    wait_until("the service misses its database", || http.get("/readyz").status == 503);
+    let hint = format!("The URL with the password is in {}", file.display());
+    running.wait_line("the file is named", |line| line.contains(&hint).then_some(()));
+    std::fs::write(&file, url("second")).unwrap();
+    wait_until("the service has its database again", || http.get("/readyz").status == 200);
+    drop(running);
+    admin.batch_execute(&format!("DROP ROLE {role}")).unwrap();
 }
 
 /// What a writer saw.

@@ -22,6 +22,11 @@ pub struct Network {
 impl Network {
     /// Starts one; it relays until the test process ends.
     pub fn to(db: &Db) -> Self {
+        Self::slow(db, Duration::ZERO)
+    }
+
+    /// Starts one in which a message takes `latency` to arrive.
+    pub fn slow(db: &Db, latency: Duration) -> Self {
         let url = db.tcp_url();
         let port = url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -33,8 +38,8 @@ impl Network {
             for client in listener.incoming().map_while(Result::ok) {
                 let server = TcpStream::connect(&server).unwrap();
                 accepted.lock().unwrap().push((client.try_clone().unwrap(), server.try_clone().unwrap()));
-                relay(client.try_clone().unwrap(), server.try_clone().unwrap());
-                relay(server, client);
+                relay(client.try_clone().unwrap(), server.try_clone().unwrap(), latency);
+                relay(server, client, latency);
             }
         });
         Self { url: url.replace(&format!(":{port}/"), &format!(":{ours}/")), links }
@@ -58,10 +63,12 @@ impl Network {
 }
 
 /// Passes on what `from` sends; its end is not passed on: that is for [`Network::cut`].
-fn relay(mut from: TcpStream, mut to: TcpStream) {
+fn relay(mut from: TcpStream, mut to: TcpStream, latency: Duration) {
+    to.set_nodelay(true).unwrap();
     thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
+            thread::sleep(latency);
             if to.write_all(&buffer[..read]).is_err() {
                 return;
             }

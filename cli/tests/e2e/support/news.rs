@@ -139,8 +139,13 @@ pub struct Running {
 
 impl Running {
     /// Starts `command` with nothing on stdin.
-    pub fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn start(command: Command) -> Self {
+        Self::start_writing(command, Stdio::piped())
+    }
+
+    /// The same with its stdout elsewhere.
+    pub fn start_writing(mut command: Command, stdout: Stdio) -> Self {
+        command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (seen, stderr) = (Arc::clone(&lines), BufReader::new(child.stderr.take().unwrap()));
@@ -149,13 +154,14 @@ impl Running {
                 seen.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
             }
         });
-        let mut pipe = child.stdout.take().unwrap();
-        let stdout = std::thread::spawn(move || {
-            let mut text = String::new();
-            pipe.read_to_string(&mut text).ok();
-            text
+        let stdout = child.stdout.take().map(|mut pipe| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                pipe.read_to_string(&mut text).ok();
+                text
+            })
         });
-        Self { child, lines, stderr: Some(stderr), stdout: Some(stdout) }
+        Self { child, lines, stderr: Some(stderr), stdout }
     }
 
     /// Returns its process id.
