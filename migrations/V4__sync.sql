@@ -17,6 +17,21 @@ CREATE TABLE news_sync_state (
 );
 INSERT INTO news_sync_state DEFAULT VALUES;
 
+-- Returns the identity of this database, SYSTEM/OID: the server's system identifier, which initdb makes, and the oid of
+-- the database. A question mark stands for the identifier where not even the owner may read it.
+CREATE FUNCTION news_identity() RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    system text;
+BEGIN
+    BEGIN
+        SELECT c.system_identifier::text INTO system FROM pg_control_system() c;
+    EXCEPTION WHEN insufficient_privilege THEN
+        system := '?';
+    END;
+    RETURN system || '/' || (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+END
+$$;
+
 -- Several workers share a database (news sync --shard K/N). A row for each shard that ever ran, with its epoch, raised by
 -- each of its runs. Runs without shards raise that of news_sync_state.
 CREATE TABLE news_sync_shard (

@@ -20,6 +20,7 @@ extern crate alloc;
 pub mod chars;
 pub mod diff;
 pub mod fingerprint;
+pub mod identity;
 pub mod ids;
 pub mod ledger;
 pub mod merge;

@@ -10,7 +10,8 @@ use crate::report::Report;
 use crate::report::config::{Config, Setting};
 use crate::settings::keys::{KEYS, Key, Place};
 use crate::settings::{self, Found, Layers, Origin, Secret, keys};
-use crate::store::{self, Purpose, runs};
+use crate::store::remembered::{self, Remembered};
+use crate::store::{self, Purpose};
 
 /// In a secret's place.
 const STARS: &str = "***";
@@ -100,7 +101,7 @@ fn remembered(database: Option<&Found<Secret>>, layers: &Layers) -> Option<Found
         if store::schema::applied(&mut client)? == 0 {
             return Ok(None);
         }
-        runs::remembered_target(&mut client)
+        remembered::remembered(&mut client)?.map(Remembered::in_force).transpose()
     };
     match asked() {
         Ok(value) => value.map(|value| Found { value, origin: Origin::Database }),

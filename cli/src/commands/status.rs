@@ -91,7 +91,7 @@ pub(super) fn collect(client: &mut Client, settings: &Settings, faults: &[Fault]
     // Nothing is sent from here: how things stand is told, whatever is wrong with the URL.
     let (target, warning) = match run::followed(settings, client) {
         Ok(followed) => followed.map_or((None, None), |followed| (Some(followed.url), followed.warning)),
-        Err(failure) if failure.kind() == Kind::Usage => (None, Some(failure.to_string())),
+        Err(failure) if matches!(failure.kind(), Kind::Usage | Kind::Refused) => (None, Some(failure.with_hints())),
         Err(failure) => return Err(failure),
     };
     Ok(StatusReport {

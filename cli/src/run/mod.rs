@@ -88,18 +88,26 @@ impl Followed {
 
 /// Returns the target that is named, else the one that the database remembers; `None` where neither is.
 /// Another one than it remembers is worth a loud warning: its events were sent elsewhere.
+///
+/// Fails with [`Kind::Refused`] where no target is named, and another database remembered it.
 pub fn followed(settings: &Settings, client: &mut Client) -> Result<Option<Followed>> {
-    let remembered = store::runs::remembered_target(client)?;
+    let remembered = store::remembered::remembered(client)?;
     // Checked before it is shown: a URL with credentials is refused, and not repeated.
     let named = settings.target_url.as_deref().map(base_url).transpose()?;
     let warning = match (&named, &remembered) {
-        (Some(named), Some(remembered)) if named != remembered => Some(format!(
-            "the target is {named} now, but this database followed {remembered}: \
-             what was synced is there, not here (`news sync --full` brings the new one in step)"
+        (Some(named), Some(remembered)) if *named != remembered.url => Some(format!(
+            "the target is {named} now, but this database followed {}: \
+             what was synced is there, not here (`news sync --full` brings the new one in step)",
+            remembered.url
         )),
         _ => None,
     };
-    Ok(named.or(remembered).map(|url| Followed { url, warning }))
+    let url = match (named, remembered) {
+        (Some(named), _) => Some(named),
+        (None, Some(remembered)) => Some(remembered.in_force()?),
+        (None, None) => None,
+    };
+    Ok(url.map(|url| Followed { url, warning }))
 }
 
 /// Returns the target to talk to, and warns of what is odd about it; fails where there is none.

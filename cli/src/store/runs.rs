@@ -73,6 +73,7 @@ pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
             &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch, &shard],
         )?;
         let id = row.get(0);
+        recognise(client, target_url)?;
         thin(client, id)?;
         Ok(id)
     })
@@ -349,14 +350,20 @@ fn thin(client: &mut impl GenericClient, newest: i64) -> Result<()> {
     Ok(())
 }
 
-/// Returns the target that the database follows, if it has met one.
-pub fn remembered_target(client: &mut Client) -> Result<Option<String>> {
-    Ok(client.query_one("SELECT target_url FROM news_sync_state", &[])?.get(0))
+/// Remembers the target from now on, and which database does.
+pub fn remember_target(client: &mut impl GenericClient, url: &str) -> Result<()> {
+    client.execute("UPDATE news_sync_state SET target_url = $1, target_identity = news_identity()", &[&url])?;
+    Ok(())
 }
 
-/// Remembers the target from now on.
-pub fn remember_target(client: &mut impl GenericClient, url: &str) -> Result<()> {
-    client.execute("UPDATE news_sync_state SET target_url = $1", &[&url])?;
+/// Records that it is this database that follows `url`, if that is remembered already: whoever named it said so, or it was
+/// followed by this database before.
+fn recognise(client: &mut impl GenericClient, url: &str) -> Result<()> {
+    client.execute(
+        "UPDATE news_sync_state SET target_identity = news_identity()
+         WHERE target_url = $1 AND target_identity IS DISTINCT FROM news_identity()",
+        &[&url],
+    )?;
     Ok(())
 }
 

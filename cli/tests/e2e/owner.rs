@@ -1,6 +1,7 @@
 //! What the owner of the database does, on purpose or by accident, is said in one clear line, and no sync deletes, doubles
 //! or forgets because of it.
 
+mod copies;
 mod ids;
 mod policies;
 mod settings;

@@ -9,19 +9,20 @@ use crate::args::Global;
 use crate::error::{Failure, Kind, Result};
 use crate::private_pg;
 use crate::settings::{self, Layers};
+use crate::store::remembered::Remembered;
 use crate::store::schema::{self, Version};
-use crate::store::{self, Purpose, health, inspect, ledger, lock, runs, sequences, tracking};
+use crate::store::{self, Purpose, health, inspect, ledger, lock, remembered, sequences, tracking};
 use news_core::ledger::State;
 
 /// What the database knows of the target.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Remembers {
     /// It could not be asked.
     Unknown,
     /// No target yet.
     Nothing,
     /// This one.
-    Target(String),
+    Target(Remembered),
 }
 
 /// The oldest server that has all that is used here: `client_connection_check_interval` came with it.
@@ -64,8 +65,8 @@ pub fn check(global: &Global, layers: &Layers, findings: &mut Findings) -> Remem
             findings.fail(name, &failure);
         }
     }
-    match runs::remembered_target(&mut client) {
-        Ok(Some(url)) => Remembers::Target(url),
+    match remembered::remembered(&mut client) {
+        Ok(Some(remembered)) => Remembers::Target(remembered),
         Ok(None) => Remembers::Nothing,
         Err(_) => Remembers::Unknown,
     }

@@ -52,16 +52,16 @@ fn clock(date: Option<SystemTime>, findings: &mut Findings) {
 fn find(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) -> Result<Option<Target>> {
     let named = settings::target_url(global, layers)?.map(|found| base_url(&found.value)).transpose()?;
     let url = match (named, remembered) {
-        (Some(named), Remembers::Target(remembered)) if named != *remembered => {
+        (Some(named), Remembers::Target(remembered)) if named != remembered.url => {
             findings.warn(
                 "target",
-                format!("{named} is named, but this database followed {remembered}"),
+                format!("{named} is named, but this database followed {}", remembered.url),
                 "if that is meant: `news sync --full` brings the new one in step",
             );
             named
         }
         (Some(named), _) => named,
-        (None, Remembers::Target(url)) => url.clone(),
+        (None, Remembers::Target(remembered)) => remembered.clone().in_force()?,
         (None, Remembers::Unknown) => {
             findings.warn(
                 "target",

@@ -1,0 +1,55 @@
+//! The target that the database remembers, and whether this is still the database that does.
+
+use news_core::identity::{Difference, Identity};
+use postgres::Client;
+
+use crate::error::{Failure, Kind, Result};
+
+/// The target that a database followed.
+#[derive(Debug, Clone)]
+pub struct Remembered {
+    /// Where it is.
+    pub url: String,
+    /// How the database that followed it differs from this one; `None`: it is this one.
+    elsewhere: Option<(Identity, Difference, Identity)>,
+}
+
+impl Remembered {
+    /// Returns the target's URL.
+    ///
+    /// Fails with [`Kind::Refused`] where another database followed it: this one may be a copy.
+    pub fn in_force(self) -> Result<String> {
+        let Some((then, difference, now)) = self.elsewhere else { return Ok(self.url) };
+        let url = &self.url;
+        let changed = match difference {
+            Difference::Server => "it is in another server",
+            Difference::Database => "it is another database",
+        };
+        let what = format!(
+            "this database may be a copy of the one that followed {url}: {changed} (its identity was {then}, and is {now})"
+        );
+        Err(Failure::new(Kind::Refused, what)
+            .hint("A copy must not write to the target of its original: set the target explicitly, with --target-url or NEWS_TARGET_URL.")
+            .hint(format!(
+                "If it takes the original's place (after an upgrade or a restore it has another identity), type once: \
+                 news --target-url {url} sync"
+            )))
+    }
+}
+
+/// Returns the target that is remembered, if one is.
+pub fn remembered(client: &mut Client) -> Result<Option<Remembered>> {
+    let row = client.query_one("SELECT target_url, target_identity, news_identity() FROM news_sync_state", &[])?;
+    let (url, then, now): (Option<String>, Option<&str>, &str) = (row.get(0), row.get(1), row.get(2));
+    let Some(url) = url else { return Ok(None) };
+    let odd = |text: &str| Failure::new(Kind::Database, format!("expected an identity SYSTEM/OID, got {text:?}"));
+    let elsewhere = match then {
+        None => None,
+        Some(then) => {
+            let then = Identity::parse(then).ok_or_else(|| odd(then))?;
+            let now = Identity::parse(now).ok_or_else(|| odd(now))?;
+            then.difference(now).map(|difference| (then, difference, now))
+        }
+    };
+    Ok(Some(Remembered { url, elsewhere }))
+}
