@@ -36,6 +36,10 @@ const CHILDREN_LIMIT: Duration = Duration::from_secs(15);
 const LOG_KB_MAX: u32 = 8 * 1024;
 /// `postmaster.pid` has some hundred bytes.
 const PID_FILE_BYTES_MAX: u64 = 8 * 1024;
+/// Of a log of a start that failed no more is read.
+const LOG_BYTES_READ_MAX: u32 = 32 * 1024;
+/// Lines of a log that are cited where none of them is fatal.
+const LINES_CITED: usize = 4;
 /// What a failure cites of a complaint, in characters.
 const CITED_CHARS_MAX: usize = 600;
 
@@ -172,6 +176,8 @@ impl Cluster {
             let text = format!("there is something in {} that is no cluster {text}", self.data().display());
             return Err(Failure::new(Kind::Database, text.trim_end().to_owned()).hint("move it away"));
         }
+        // initdb wants a name, too, and would say so less well.
+        let user = Self::caller()?;
         // Not every system has C.UTF-8; C sorts the same way but knows no case beyond ASCII.
         let mut made = self.initdb(binaries, "C.UTF-8")?;
         if !made.success && made.complaint.contains("locale") {
@@ -181,7 +187,6 @@ impl Cluster {
         if !made.success {
             return Err(complaint("initdb failed", &made.complaint));
         }
-        let user = Self::caller()?;
         for (file, text) in [
             ("pg_hba.conf", format!("# Written by news.\nlocal all {NAME} peer map={NAME}\n")),
             (
@@ -235,6 +240,8 @@ impl Cluster {
         self.write(&rotate, Path::new(LOG), "")?;
         let begin = Instant::now();
         loop {
+            let logged = self.place.shell("wc -c < \"$1\" 2>/dev/null || echo 0", Path::new(LOG), "")?.stdout;
+            let logged: u64 = logged.trim().parse().unwrap_or(0);
             let mut command = self.place.command(binaries.folder.join("pg_ctl"));
             // Relative paths: pg_ctl puts them into a shell's command line as they are.
             command.args(["-D", DATA, "-l", LOG, "-w", "-t", &START_LIMIT_S.to_string(), "start"]);
@@ -242,10 +249,14 @@ impl Cluster {
             if started.success {
                 return Ok(());
             }
-            let log = self.place.shell("tail -n 4 -- \"$1\"", Path::new(LOG), "")?.stdout;
+            // What this attempt has added.
+            let script = format!("tail -c +{} -- \"$1\" | head -c {LOG_BYTES_READ_MAX}", logged + 1);
+            let log = self.place.shell(&script, Path::new(LOG), "")?.stdout;
             let children = ["pre-existing shared memory", "is still in use"].iter().any(|text| log.contains(text));
             if !children || begin.elapsed() > CHILDREN_LIMIT {
-                return Err(complaint("the private PostgreSQL does not start", log.trim()).hint(self.see_log()));
+                // Where there is no room for its log, pg_ctl's own words are all there is.
+                let why = reason(&log).unwrap_or(started.complaint);
+                return Err(complaint("the private PostgreSQL does not start", &why).hint(self.see_log()));
             }
             thread::sleep(Duration::from_millis(100));
         }
@@ -340,6 +351,22 @@ fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())
 }
 
+/// Returns why a server ended, as its log has it: its last FATAL or PANIC line, with what follows to explain it; else the
+/// last lines. `None` where it has said nothing.
+fn reason(log: &str) -> Option<String> {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let is_fatal = |line: &&str| line.contains("FATAL:") || line.contains("PANIC:");
+    let explains = |line: &&&str| ["DETAIL:", "HINT:", "CONTEXT:"].iter().any(|word| line.contains(word));
+    let picked: Vec<&str> = match lines.iter().rposition(is_fatal) {
+        Some(at) => {
+            let rest = lines.iter().skip(at + 1).take_while(explains);
+            lines.iter().skip(at).take(1).chain(rest).copied().collect()
+        }
+        None => lines.iter().skip(lines.len().saturating_sub(LINES_CITED)).copied().collect(),
+    };
+    if picked.is_empty() { None } else { Some(picked.join("\n")) }
+}
+
 /// Returns news.conf: little more than PostgreSQL's own settings.
 fn settings(socket: &Path) -> String {
     // A quoted name in a quoted value: a list of folders, whose name may hold anything.
@@ -376,6 +403,22 @@ mod tests {
     fn socket_folders_are_quoted() {
         let text = settings(Path::new("/a b/it's \"x\"\\y"));
         assert!(text.contains(r#"unix_socket_directories = '"/a b/it''s ""x""\\y"'"#), "{text}");
+    }
+
+    #[test]
+    fn the_fatal_line_says_why_a_server_ended() {
+        let version = "2026-01-02 UTC [7] FATAL:  database files are incompatible with server
+2026-01-02 UTC [7] DETAIL:  The data directory was initialized by PostgreSQL version 14.";
+        let full = "LOG:  starting PostgreSQL\nFATAL:  could not write lock file: No space left on device\nLOG:  database system is shut down\n\nLOG: a\nLOG: b\nLOG: c";
+        let rows = [
+            (version, Some(version)),
+            (full, Some("FATAL:  could not write lock file: No space left on device")),
+            ("a\nb\nc\nd\ne\n", Some("b\nc\nd\ne")),
+            ("\n", None),
+        ];
+        for (log, expected) in rows {
+            assert_eq!(reason(log).as_deref(), expected, "{log}");
+        }
     }
 
     #[test]

@@ -77,6 +77,14 @@ pub fn start(home: &Path) -> Result<Started> {
     Cluster::new(place).bring_up()
 }
 
+/// Fails where data is there that no installed server can read: it would not start.
+pub fn require_server(home: &Path) -> Result<()> {
+    match state(home)?.major {
+        Some(major) => binaries::find(Some(major)).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// Stops it and waits until it has; returns the process that was stopped, if there was one.
 /// Sessions are cut, nothing that was committed is lost.
 pub fn stop(home: &Path) -> Result<Option<i32>> {

@@ -206,9 +206,14 @@ pub fn prepare_home(home: &Path) -> Result<()> {
     }
     let mut missing: Vec<&Path> = home.ancestors().take_while(|folder| !folder.exists()).collect();
     while let Some(folder) = missing.pop() {
-        // As root: others pass what leads there, and the server's user is one of them.
-        let mode = if folder != home && geteuid().is_root() { 0o711 } else { 0o700 };
-        match DirBuilder::new().mode(mode).create(folder) {
+        let made = DirBuilder::new().mode(0o700).create(folder).and_then(|()| {
+            // As root: the server's user passes what leads there, whatever the umask says.
+            if folder != home && geteuid().is_root() {
+                fs::set_permissions(folder, Permissions::from_mode(0o711))?;
+            }
+            Ok(())
+        });
+        match made {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(error).or_fail(Kind::Output, context()).map_err(|failure| {
                     failure.hint(

@@ -282,3 +282,74 @@ fn who_only_looks_makes_no_database() {
     }
     assert!(!news.home().join("news").exists() && !news.home().join("pg").exists());
 }
+
+/// A hardened root has such a umask, and a fresh image has none of the folders.
+#[test]
+fn folders_that_do_not_exist_yet_are_made_whatever_the_umask() {
+    for umask in ["077", "027"] {
+        let private = Private::new();
+        fs::set_permissions(private.news.home(), fs::Permissions::from_mode(0o711)).unwrap();
+        let home = private.news.home().join("srv/data/news");
+        let command = |args: &str| {
+            let mut command = private.news.command([""; 0]);
+            let binary = command.get_program().to_owned();
+            let script = format!("umask {umask}; exec \"$0\" {args}");
+            let environment: Vec<_> =
+                command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+            command = Command::new("sh");
+            command.args(["-c", &script]).arg(binary).env_clear().envs(environment).env("NEWS_HOME", &home);
+            command
+        };
+        Output::of(command("db url"), "").ok();
+        assert_eq!(Output::of(command("db shell -XAtqc 'SELECT 1'"), "").ok().stdout, "1\n");
+        Output::of(command("db stop"), "").ok();
+        assert_eq!(fs::metadata(home.join("pg")).unwrap().mode() & 0o077, 0);
+        assert_eq!(fs::metadata(&home).unwrap().mode() & 0o007, 0, "others do not look into it");
+    }
+}
+
+/// Containers run as any number (`docker run --user 12345`); initdb and peer authentication want a name.
+#[test]
+fn a_user_without_a_name_is_told_before_anything_is_made() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let private = Private::new();
+    fs::set_permissions(private.news.home(), fs::Permissions::from_mode(0o711)).unwrap();
+    let home = private.news.home().join("theirs");
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(54_321), Some(54_321)).unwrap();
+    let binary = private.news.home().join("news");
+    fs::copy(env!("CARGO_BIN_EXE_news"), &binary).unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&binary);
+    command.args(["db", "url"]).env_clear().env("NEWS_HOME", &home);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(&home).uid(54_321).gid(54_321);
+    let refused = Output::of(command, "").expect_code(2);
+    assert!(
+        refused.stderr.contains("this user has no name") && refused.stderr.contains("hint: "),
+        "{}",
+        refused.stderr
+    );
+    assert!(!home.join("pg/data.new").exists());
+}
+
+#[test]
+fn a_server_that_does_not_start_says_why_and_doctor_fails_for_data_of_another_version() {
+    let private = Private::new();
+    private.news.run(["db", "start"]).ok();
+    private.news.run(["db", "stop"]).ok();
+    let data = private.news.home().join("pg/data");
+    // Lines of earlier starts are not what is wrong now; LOG lines after the fatal one are not the reason.
+    let file = data.join("postgresql.conf");
+    let sound = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{sound}\nshared_preload_libraries = 'no_such_library'\n")).unwrap();
+    let failed = private.news.run(["db", "start"]).expect_code(8);
+    assert!(failed.stderr.contains("FATAL:") && failed.stderr.contains("no_such_library"), "{}", failed.stderr);
+    fs::write(&file, sound).unwrap();
+    private.news.run(["db", "start"]).ok();
+    private.news.run(["db", "stop"]).ok();
+    fs::write(data.join("PG_VERSION"), "9\n").unwrap();
+    let doctor = private.news.run(["doctor"]).expect_code(8).stdout;
+    assert!(doctor.contains("fail  database       the private PostgreSQL's data is of version 9"), "{doctor}");
+}

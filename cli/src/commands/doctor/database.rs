@@ -81,6 +81,7 @@ fn connect(global: &Global, layers: &Layers, findings: &mut Findings) -> Result<
     if state.pid.is_some() {
         return store::connect(&private_pg::url(&home)?, Purpose::Admin).map(Some);
     }
+    private_pg::require_server(&home)?;
     let what = if state.major.is_some() { "does not run" } else { "was not made yet" };
     findings.warn(
         "database",
