@@ -116,8 +116,8 @@ CREATE TABLE news_sync_left_out (
 );
 
 -- Moves the sequences of the ids behind the highest id that is a row, or that an import left out: rows may come with ids
--- of their own, and an id of the target must not be given to another object. It never moves one back. Returns how many
--- sequences were moved.
+-- of their own, and an id of the target must not be given to another object. It never moves one back, and by whole steps
+-- only: several databases may share the ids of a target by their remainders. Returns how many sequences were moved.
 --
 -- Ids of the last 2^32 below the highest possible one are not considered: behind them hardly any id is left.
 CREATE FUNCTION news_sequences_repair() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -125,26 +125,29 @@ DECLARE
     considered CONSTANT bigint := 9007199254740991 - (1::bigint << 32);
     name text;
     sequence text;
-    given bigint;
+    step bigint;
+    next bigint;
     highest bigint;
     moved bigint := 0;
 BEGIN
     FOREACH name IN ARRAY ARRAY['news_post', 'news_comment'] LOOP
         sequence := pg_get_serial_sequence(name, 'id');
-        CONTINUE WHEN sequence IS NULL;
+        SELECT s.seqincrement INTO step FROM pg_sequence s WHERE s.seqrelid = sequence::regclass;
+        CONTINUE WHEN coalesce(step, 0) <= 0;
         -- Without a lock first: mostly there is nothing to do. An INSERT takes its lock on the table before it asks the
         -- sequence, so that with ours nobody gets an id between our look and the move.
         FOR attempt IN 1..2 LOOP
-            EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM %s', sequence) INTO given;
+            EXECUTE format('SELECT CASE WHEN is_called THEN last_value + $1 ELSE last_value END FROM %s', sequence)
+                INTO next USING step;
             EXECUTE format('SELECT greatest((SELECT max(id) FROM %I WHERE id <= $1),
                                             (SELECT max(entity_pk) FROM news_sync_left_out
                                              WHERE entity_table = $2 AND entity_pk <= $1))', name)
                 INTO highest USING considered, name;
-            EXIT WHEN coalesce(highest, 0) <= given;
+            EXIT WHEN coalesce(highest, 0) < next;
             IF attempt = 1 THEN
                 EXECUTE format('LOCK TABLE %I IN SHARE MODE', name);
             ELSE
-                PERFORM setval(sequence, highest);
+                PERFORM setval(sequence, next + (highest - next) / step * step);
                 moved := moved + 1;
             END IF;
         END LOOP;

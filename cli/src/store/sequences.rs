@@ -19,8 +19,8 @@ pub fn repair(client: &mut impl GenericClient) -> Result<i64> {
 pub struct Behind {
     /// Its table.
     pub table: String,
-    /// The id that it gave last; 0: none.
-    pub given: i64,
+    /// The id that it gives next.
+    pub next: i64,
     /// The highest id in use.
     pub highest: i64,
 }
@@ -28,16 +28,17 @@ pub struct Behind {
 /// Lists the sequences that are behind the ids in use, of those that our role may look at.
 pub fn behind(client: &mut Client) -> Result<Vec<Behind>> {
     let rows = client.query(
-        "SELECT name, given, highest
+        "SELECT name, next, highest
          FROM (SELECT 'news_post' AS name, (SELECT max(id) FROM news_post) AS highest
                UNION ALL SELECT 'news_comment', (SELECT max(id) FROM news_comment)) AS t,
-              LATERAL (SELECT pg_get_serial_sequence(name, 'id')::regclass) AS s (sequence),
-              LATERAL (SELECT CASE WHEN has_sequence_privilege(sequence, 'SELECT,USAGE')
-                                   THEN coalesce(pg_sequence_last_value(sequence), 0) END) AS l (given)
-         WHERE highest > given",
+              LATERAL (SELECT seqrelid, seqincrement, seqstart FROM pg_sequence
+                       WHERE seqrelid = pg_get_serial_sequence(name, 'id')::regclass) AS s,
+              LATERAL (SELECT CASE WHEN has_sequence_privilege(seqrelid, 'SELECT,USAGE')
+                                   THEN coalesce(pg_sequence_last_value(seqrelid) + seqincrement, seqstart) END) AS n (next)
+         WHERE highest >= next",
         &[],
     )?;
-    Ok(rows.iter().map(|row| Behind { table: row.get(0), given: row.get(1), highest: row.get(2) }).collect())
+    Ok(rows.iter().map(|row| Behind { table: row.get(0), next: row.get(1), highest: row.get(2) }).collect())
 }
 
 /// Runs an INSERT whose id comes from a sequence. Where the id is taken by a row that came with an id of its own, the

@@ -192,8 +192,8 @@ fn sequences(client: &mut Client, findings: &mut Findings) -> Result<()> {
         findings.warn(
             "sequences",
             format!(
-                "the sequence of {} gave id {} last, but ids up to {} are in use: new rows may fail",
-                one.table, one.given, one.highest
+                "the sequence of {} gives id {} next, but ids up to {} are in use: new rows may fail",
+                one.table, one.next, one.highest
             ),
             "Restart `news serve`, which moves it; or, as the owner: SELECT news_sequences_repair()",
         );
