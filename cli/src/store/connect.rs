@@ -179,8 +179,9 @@ const MARK: &str = "-c news.session=own";
 
 /// Looks for the mark, and takes a time limit off that only servers since 17 have: an older one would not let us in with it.
 const LOOK: &str = "
-    SELECT current_setting('news.session', true), CASE WHEN current_setting('news.session', true) = 'own' THEN
-        (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout') END";
+    SELECT current_setting('news.session', true),
+        CASE WHEN current_setting('news.session', true) = 'own' AND current_setting('transaction_timeout', true) IS NOT NULL
+             THEN set_config('transaction_timeout', '0', false) END";
 
 /// Returns whether the session is ours. A pooler may drop what it cannot keep (`ignore_startup_parameters = options`).
 fn pooling(client: &mut Client) -> Result<Pooling> {

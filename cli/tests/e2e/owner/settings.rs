@@ -37,7 +37,7 @@ fn settings_of_the_owner_break_no_command() {
     let mut edits = db.client();
     set(&mut edits, &SETTINGS);
     if version >= 170_000 {
-        set(&mut edits, &[("transaction_timeout", "1ms")]);
+        set(&mut edits, &[("transaction_timeout", "50ms")]);
     }
     let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
     news.run(["db", "migrate"]).ok();

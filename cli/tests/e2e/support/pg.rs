@@ -158,6 +158,20 @@ impl Db {
         Self { name }
     }
 
+    /// Says whether the server is built with a library: `tls` or `icu`. A test that needs it says that it is skipped.
+    pub fn is_built_with(&self, library: &str) -> bool {
+        let query = match library {
+            "tls" => "SELECT current_setting('ssl_library') <> ''",
+            "icu" => "SELECT EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')",
+            other => panic!("{other}"),
+        };
+        let built: bool = self.client().query_one(query, &[]).unwrap().get(0);
+        if !built {
+            eprintln!("skipped: PostgreSQL is built without {library}");
+        }
+        built
+    }
+
     /// Returns its URL, through the Unix socket, without a password.
     pub fn url(&self) -> String {
         CLUSTER.socket_url(&self.name)
