@@ -248,3 +248,41 @@ impl Drop for Alarm<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::mpsc::channel;
+
+    use news_core::merge::{Presence, Wish};
+    use news_core::object::{Effects, Wait};
+    use news_core::plan::{Plan, Standing, Work};
+    use news_core::session::{Asks, Config, SETTLE, Strangers};
+
+    use super::*;
+
+    /// Were it not so, the threads that send would wait for it for ever, and keep the lock.
+    #[test]
+    fn a_panic_of_the_thread_that_holds_the_transactions_ends_all_others() {
+        let target = Target::new("http://127.0.0.1:9", None, 2, SETTLE).unwrap();
+        let effects = Effects { settle: SETTLE, late: SETTLE, wait: Wait::Once };
+        let (strangers, asks, settled_in) = (Strangers::Refused, Asks::Some, Duration::ZERO);
+        let config = Config { jobs: 2, rate_per_s: None, effects, settled_in, strangers, asks };
+        let key: Key = "posts/1".parse().unwrap();
+        let (before, after, standing) = (Presence::Present, Wish::Present, Standing::Ready);
+        let plan = Plan::new(vec![Work { key, parent: None, before, after, standing, settles_in: Duration::ZERO }]);
+        let (sender, errands) = channel();
+        let crew = Crew::new(Session::new(config, &plan, Duration::ZERO), &target, 2, sender);
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            thread::scope(|scope| {
+                let _alarm = Alarm(&crew);
+                for _ in 0..crew.hands() {
+                    scope.spawn(|| crew.work());
+                }
+                assert!(matches!(errands.recv(), Ok(Errand::Prepare(_))), "a transaction is asked for");
+                panic!("on purpose");
+            });
+        }));
+        assert!(ended.is_err());
+    }
+}
