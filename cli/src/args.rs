@@ -111,7 +111,7 @@ pub struct Serve {
     /// Where to listen; a socket that systemd hands over goes before it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = crate::values::listen)]
     pub listen: String,
-    /// Requests answered at the same time, each with a database connection of its own
+    /// Number of database sessions; a request leases one for its database work
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
     /// Believe X-Forwarded-Proto and X-Forwarded-Host: only behind a proxy that sets them

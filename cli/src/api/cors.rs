@@ -1,6 +1,8 @@
 //! Cross-origin requests (the Fetch standard, section 3.2): which pages of other origins may use the API.
 
-use super::request::{Method, Request};
+use tiny_http::Method;
+
+use super::request::Request;
 use super::response::Response;
 use super::routes::Route;
 

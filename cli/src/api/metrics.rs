@@ -9,8 +9,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::routes::ROUTES;
-use crate::door::Watch;
-use crate::store::{Gauge, Vitals};
+use crate::http::Watch;
+use crate::store::{Sessions, Vitals};
 
 /// What the database tells is so old at most: short beside the usual 15 s between two scrapes.
 const VITALS_AGE_MAX: Duration = Duration::from_secs(5);
@@ -38,20 +38,18 @@ struct OfRoute {
 pub struct Metrics {
     /// One for each route, and one for no route.
     routes: Vec<OfRoute>,
-    /// Open database connections.
-    pub sessions: Gauge,
     vitals: Mutex<Option<(Instant, Option<Vitals>)>>,
     began: Instant,
 }
 
-/// The door, which is there only after the service behind it.
-pub type DoorCell = OnceLock<Watch>;
+/// The server's counters; the server is there only after the service behind it.
+pub type WatchCell = OnceLock<Watch>;
 
 impl Metrics {
     /// Begins to count.
     pub fn new() -> Self {
         let routes = (0..=ROUTES.len()).map(|_| OfRoute::default()).collect();
-        Self { routes, sessions: Gauge::default(), vitals: Mutex::new(None), began: Instant::now() }
+        Self { routes, vitals: Mutex::new(None), began: Instant::now() }
     }
 
     /// Counts an answer. `pattern` is its route's, if there was one.
@@ -83,15 +81,17 @@ impl Metrics {
     }
 
     /// Writes all numbers.
-    pub fn render(&self, door: Option<&Watch>, vitals: Option<Vitals>) -> String {
+    pub fn render(&self, server: Option<&Watch>, sessions: &Sessions, vitals: Option<Vitals>) -> String {
         let mut text = Text::default();
         self.requests(&mut text);
         self.durations(&mut text);
-        if let Some(door) = door {
-            of_door(&mut text, door);
+        if let Some(server) = server {
+            of_server(&mut text, server);
         }
-        text.family("news_database_sessions", "gauge", "Open connections of the workers to the database.");
-        text.sample("news_database_sessions", "", self.sessions.get());
+        text.family("news_database_sessions", "gauge", "Open connections to the database.");
+        text.sample("news_database_sessions", "", sessions.open());
+        text.family("news_database_sessions_leased", "gauge", "Database sessions at work for a request.");
+        text.sample("news_database_sessions_leased", "", sessions.leased());
         text.family("news_database_up", "gauge", "Whether the database answered when it was last asked.");
         text.sample("news_database_up", "", u8::from(vitals.is_some()));
         if let Some(Vitals { events_pending, last_sync_s }) = vitals {
@@ -127,7 +127,7 @@ impl Metrics {
 
     fn durations(&self, text: &mut Text) {
         let name = "news_http_request_duration_seconds";
-        text.family(name, "histogram", "From a request's arrival at a worker to the end of its answer.");
+        text.family(name, "histogram", "From a whole request to the end of its response.");
         for (pattern, route) in self.named() {
             let counts = route.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed));
             let total: u64 = counts.iter().sum();
@@ -148,32 +148,28 @@ impl Metrics {
     }
 }
 
-fn of_door(text: &mut Text, door: &Watch) {
-    let stats = door.stats();
-    let gauges = [
-        ("news_door_connections_open", "Client connections open now.", stats.connections_open),
-        ("news_door_upstreams_open", "Connections to the workers open now.", stats.upstreams_open),
-    ];
-    for (name, help, value) in gauges {
-        text.family(name, "gauge", help);
-        text.sample(name, "", value);
-    }
+fn of_server(text: &mut Text, server: &Watch) {
+    let stats = server.stats();
+    text.family("news_http_connections_open", "gauge", "Client connections open now.");
+    text.sample("news_http_connections_open", "", stats.connections_open);
     let counters = [
-        ("news_door_connections_accepted_total", "Client connections let in.", stats.accepted),
-        ("news_door_connections_refused_total", "Client connections turned away.", stats.refused),
-        ("news_door_connections_evicted_total", "Waiting connections closed to make room.", stats.evicted),
-        ("news_door_accept_errors_total", "Errors of accept() waited out.", stats.accept_errors),
-        ("news_door_requests_total", "Requests passed on to the workers.", stats.requests),
-        ("news_door_answers_cut_total", "Answers that did not go out to their end.", stats.cut),
-        ("news_door_upstreams_opened_total", "Connections to the workers ever opened.", stats.upstreams_opened),
-        ("news_door_panics_total", "Workers' panics.", stats.panics),
+        ("news_http_connections_accepted_total", "Client connections accepted.", stats.accepted),
+        (
+            "news_http_connections_refused_total",
+            "Client connections refused: no room, files or threads.",
+            stats.refused,
+        ),
+        ("news_http_connections_evicted_total", "Waiting connections closed to make room.", stats.evicted),
+        ("news_http_accept_errors_total", "Errors of accept() waited out.", stats.accept_errors),
+        ("news_http_responses_cut_total", "Responses that were not sent to their end.", stats.cut),
+        ("news_http_panics_total", "Panics while a request was answered.", stats.panics),
     ];
     for (name, help, value) in counters {
         text.family(name, "counter", help);
         text.sample(name, "", value);
     }
-    let name = "news_door_refusals_total";
-    text.family(name, "counter", "Requests that the door answered by itself, by status.");
+    let name = "news_http_refusals_total";
+    text.family(name, "counter", "Requests that the HTTP server answered by itself, by status.");
     for (status, count) in stats.refusals {
         text.sample(name, &format!("{{status=\"{status}\"}}"), count);
     }
@@ -203,17 +199,20 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Secret;
 
     #[test]
     fn counted_and_written() {
         assert!(STATUSES.is_sorted() && BUCKETS_US.is_sorted());
         let metrics = Metrics::new();
+        let sessions = Sessions::new(&Secret::new("postgresql://127.0.0.1:9/none".to_owned()), 1);
         metrics.count(Some("/healthz"), 200, Duration::from_micros(250));
         metrics.count(Some("/healthz"), 200, Duration::from_micros(251));
         metrics.count(Some("/healthz"), 503, Duration::from_mins(1));
         metrics.count(None, 404, Duration::from_millis(3));
         metrics.count(Some("/healthz"), 418, Duration::ZERO);
-        let text = metrics.render(None, Some(Vitals { events_pending: 7, last_sync_s: Some(1_700_000_000.25) }));
+        let text =
+            metrics.render(None, &sessions, Some(Vitals { events_pending: 7, last_sync_s: Some(1_700_000_000.25) }));
         for line in [
             "# TYPE news_http_requests_total counter",
             "news_http_requests_total{route=\"/healthz\",status=\"200\"} 2",
@@ -230,7 +229,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|has| has == line), "{line} is not in\n{text}");
         }
-        assert!(!metrics.render(None, None).contains("news_events_pending"));
+        assert!(!metrics.render(None, &sessions, None).contains("news_events_pending"));
     }
 
     #[test]

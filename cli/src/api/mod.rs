@@ -1,20 +1,19 @@
-//! The API, without sockets: a [`Request`] and a database session in, a [`Response`] out.
+//! The API, without sockets: a [`Request`] in, a [`Response`] out, with database sessions leased in between.
 //!
 //! ```text
-//! http (tiny_http) ─▶ Request ─▶ answer ─▶ routes ─▶ negotiate ─▶ auth ─▶ handlers ─▶ store
-//!                                                                   forms ┘     └ pages
+//! serve ─▶ Request ─▶ answer ─▶ routes ─▶ negotiate ─▶ auth ─▶ handlers ─▶ store
+//!                                                        forms ┘     └ pages
 //! ```
 //!
 //! In scope: what each request gets, in Django REST framework's words where it has some.
 //! The order of the checks is in [`answer`], and nowhere else. Out of scope: connections and
-//! framing (the door), SQL (`store`), what is printed (`ui`).
+//! framing (`crate::http`), SQL (`store`), what is printed (`ui`).
 
 mod auth;
 mod conditions;
 mod cors;
 mod forms;
 mod handlers;
-mod http;
 mod media;
 mod metrics;
 mod negotiate;
@@ -25,6 +24,7 @@ mod percent;
 mod request;
 mod response;
 mod routes;
+mod serve;
 mod stream;
 
 use std::net::SocketAddr;
@@ -32,19 +32,21 @@ use std::net::SocketAddr;
 pub use auth::{ACCESS_LIFE_S, TokenType, Tokens};
 pub use cors::Origins;
 pub use forms::trim;
-pub use http::Worker;
 pub use request::Request;
 pub use response::Response;
+pub use serve::serve;
 
 use handlers::Context;
-use metrics::{DoorCell, Metrics};
+use metrics::{Metrics, WatchCell};
 use negotiate::Layout;
 use passwords::{Gate, HASHES_MAX};
-use request::Method;
 use response::{Denied, Problem};
 use routes::{Access, Found, Manners, Route};
+use tiny_http::Method;
 
-use crate::store::Session;
+use crate::pool::Queue;
+use crate::settings::Secret;
+use crate::store::Sessions;
 
 /// A body larger than this is refused, in bytes: four times the largest object whose every
 /// character is written as an escaped pair of surrogates.
@@ -59,9 +61,14 @@ pub enum Proxy {
     None,
 }
 
-/// What all workers share.
-#[derive(Debug)]
+/// Large pages that are made and sent at the same time. One has a few hundred KiB, 8 MiB at most: so the memory for
+/// them is bounded, however slowly they are read.
+const LARGE_PAGES_MAX: usize = 16;
+
+/// What all requests share.
 pub struct Service {
+    sessions: Sessions,
+    large_pages: Queue,
     tokens: Tokens,
     gate: Gate,
     proxy: Proxy,
@@ -70,28 +77,43 @@ pub struct Service {
     origins: Origins,
     /// What is counted.
     pub metrics: Metrics,
-    /// The door before this service, once it is open.
-    pub door: DoorCell,
+    /// The HTTP server before this service, once it is open.
+    pub server: WatchCell,
 }
 
 impl Service {
-    /// Makes a service that `workers` share.
-    pub fn new(tokens: Tokens, proxy: Proxy, origins: Origins, listen: SocketAddr, workers: usize) -> Self {
-        // Half of the workers answer other requests, however many want to log in.
-        let logins = (workers / 2).max(1);
+    /// Makes a service that works with so many sessions of the database that `url` names.
+    pub fn new(
+        tokens: Tokens,
+        proxy: Proxy,
+        origins: Origins,
+        listen: SocketAddr,
+        (url, sessions): (&Secret, usize),
+    ) -> Self {
+        // More would only wait: a login keeps a core busy for tens of milliseconds.
+        let logins = (sessions / 2).max(1);
         let running = HASHES_MAX.min(logins);
-        let gate = Gate::new(running, logins - running);
-        Self { tokens, gate, proxy, listen, origins, metrics: Metrics::new(), door: DoorCell::new() }
+        Self {
+            sessions: Sessions::new(url, sessions),
+            large_pages: Queue::new(LARGE_PAGES_MAX),
+            tokens,
+            gate: Gate::new(running, logins - running),
+            proxy,
+            listen,
+            origins,
+            metrics: Metrics::new(),
+            server: WatchCell::new(),
+        }
     }
 }
 
 /// Answers a request that leads to `found`. The order of the checks: route, a preflight, Accept, token, method (and
 /// with it the user), then the handler's own.
-pub fn answer(service: &Service, session: &mut Session, request: &Request, found: &Found<'_>) -> Response {
+pub fn answer(service: &Service, request: &Request, found: &Found<'_>) -> Response {
     let response = match found {
         Found::Route(route, segment) => match service.origins.preflight(request, route) {
             Some(preflight) => preflight,
-            None => routed(service, session, request, route, segment),
+            None => routed(service, request, route, segment),
         },
         Found::SlashMissing => redirect(request),
         Found::Nothing => Problem::NotFound("Not found.").into_response(Layout::default()),
@@ -99,14 +121,14 @@ pub fn answer(service: &Service, session: &mut Session, request: &Request, found
     service.origins.mark(request, response)
 }
 
-fn routed(service: &Service, session: &mut Session, request: &Request, route: &Route, segment: &str) -> Response {
+fn routed(service: &Service, request: &Request, route: &Route, segment: &str) -> Response {
     match route.manners {
-        Manners::Plain => plain(service, session, request, route),
+        Manners::Plain => plain(service, request, route),
         Manners::Rest => {
             let Some(layout) = negotiate::negotiate(request.header("accept")) else {
                 return rest_headers(Problem::NotAcceptable.into_response(Layout::default()), route);
             };
-            let mut context = Context { service, session, request, layout, segment, user: 0 };
+            let mut context = Context { service, request, layout, segment, user: 0 };
             let result = admit(&mut context, route);
             rest_headers(result.unwrap_or_else(|problem| problem.into_response(layout)), route)
         }
@@ -126,7 +148,7 @@ fn admit(context: &mut Context<'_>, route: &Route) -> Result<Response, Problem> 
     if route.access == Access::Bearer {
         context.require_user()?;
     }
-    if *method == Method::Options { Ok(Response::empty(200)) } else { Err(Problem::Method(method.name().to_owned())) }
+    if *method == Method::Options { Ok(Response::empty(200)) } else { Err(Problem::Method(method.as_str().to_owned())) }
 }
 
 /// Returns the id of the user whose token came with the request.
@@ -136,16 +158,16 @@ fn bearer(context: &Context<'_>) -> Result<i64, Denied> {
     subject.user_id()
 }
 
-fn plain(service: &Service, session: &mut Session, request: &Request, route: &Route) -> Response {
+fn plain(service: &Service, request: &Request, route: &Route) -> Response {
     if !route.allows(&request.method) {
-        let problem = Problem::Method(request.method.name().to_owned());
+        let problem = Problem::Method(request.method.as_str().to_owned());
         return problem.into_response(Layout::default()).header("Allow", route.allow());
     }
     if request.method == Method::Options {
         return Response::empty(200).header("Allow", route.allow());
     }
-    let mut context = Context { service, session, request, layout: Layout::default(), segment: "", user: 0 };
-    let result = handlers::run(&mut context, route.endpoint);
+    let context = Context { service, request, layout: Layout::default(), segment: "", user: 0 };
+    let result = handlers::run(&context, route.endpoint);
     result.unwrap_or_else(|problem| problem.into_response(Layout::default()))
 }
 

@@ -13,7 +13,7 @@ pub static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| document().to_string()
 
 /// What bodies may be written in.
 const FORM_MEDIA: [&str; 3] = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
-/// What any request may get: from the front door, or while the database is away.
+/// What any request may get: from the HTTP server, or while the database is away.
 const ALWAYS: [u16; 7] = [400, 408, 413, 431, 500, 503, 504];
 /// JSON numbers beyond this one are rounded by many who read them (2^53 - 1).
 const ID_MAX: i64 = 9_007_199_254_740_991;
@@ -21,7 +21,7 @@ const ID_MAX: i64 = 9_007_199_254_740_991;
 fn document() -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
-        let item = route.operations.iter().map(|one| (one.method.name().to_ascii_lowercase(), operation(route, one)));
+        let item = route.operations.iter().map(|one| (one.method.as_str().to_ascii_lowercase(), operation(route, one)));
         let mut item: Map<String, Value> = item.collect();
         if let Some(parameter) = placeholder(route) {
             item.insert("parameters".to_owned(), json!([parameter]));
@@ -332,7 +332,7 @@ mod tests {
         let mut ids = Vec::new();
         for route in ROUTES {
             for operation in route.operations {
-                let described = &document["paths"][route.pattern][operation.method.name().to_ascii_lowercase()];
+                let described = &document["paths"][route.pattern][operation.method.as_str().to_ascii_lowercase()];
                 assert_eq!(described["operationId"], operation.id);
                 assert!(described["responses"][operation.status.to_string()].is_object());
                 assert_eq!(

@@ -1,55 +1,12 @@
 //! A request as plain data: the handlers know nothing of sockets.
 
-use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tiny_http::Method;
 
 use super::percent;
-
-/// A method, as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Method {
-    /// GET
-    Get,
-    /// HEAD: GET without the body.
-    Head,
-    /// POST
-    Post,
-    /// PUT
-    Put,
-    /// DELETE
-    Delete,
-    /// OPTIONS
-    Options,
-    /// Anything else: no route offers it.
-    Other(String),
-}
-
-impl Method {
-    /// Reads a method's name, which is case-sensitive (RFC 9110, section 9.1).
-    pub fn new(name: &str) -> Self {
-        match name {
-            "GET" => Method::Get,
-            "HEAD" => Method::Head,
-            "POST" => Method::Post,
-            "PUT" => Method::Put,
-            "DELETE" => Method::Delete,
-            "OPTIONS" => Method::Options,
-            other => Method::Other(other.to_owned()),
-        }
-    }
-
-    /// Returns its name.
-    pub fn name(&self) -> &str {
-        match self {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-            Method::Options => "OPTIONS",
-            Method::Other(name) => name,
-        }
-    }
-}
+use crate::http::{self, Fields};
 
 /// A whole request.
 #[derive(Debug, Clone)]
@@ -60,55 +17,71 @@ pub struct Request {
     pub path: String,
     /// What is behind the `?`, as it came.
     pub query: String,
-    headers: BTreeMap<String, String>,
+    fields: Fields,
     /// The body, whole.
     pub body: Vec<u8>,
-    /// Names the request in the log and in `X-Request-Id`.
+    /// Names the request in the log and in `X-Request-Id`: 16 hexadecimal digits.
     pub id: String,
-    /// Who asks, as `ip:port`.
-    pub peer: String,
+}
+
+impl From<http::Request> for Request {
+    fn from(incoming: http::Request) -> Self {
+        let http::Request { method, target, fields, body, peer: _ } = incoming;
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let (path, query) = (percent::decode_path(path), query.to_owned());
+        Self { method, path, query, fields, body, id: new_id() }
+    }
 }
 
 impl Request {
-    /// Makes a request of a method and a target such as `/news/posts/?page=2`.
-    pub fn new(method: &str, target: &str) -> Self {
-        // Only a proxy is sent an absolute form (RFC 9112, section 3.2.2), but a server takes it, too.
-        let target = match target
-            .strip_prefix("http://")
-            .map(|rest| rest.find('/').map_or("/", |at| rest.get(at..).unwrap_or("/")))
-        {
-            Some(origin_form) => origin_form,
-            None => target,
-        };
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Self {
-            method: Method::new(method),
-            path: percent::decode_path(path),
-            query: query.to_owned(),
-            headers: BTreeMap::new(),
-            body: Vec::new(),
-            id: String::new(),
-            peer: String::new(),
-        }
-    }
-
-    /// Adds a header; values of one name are joined by commas (RFC 9110, section 5.3).
-    pub fn add_header(&mut self, name: &str, value: &str) {
-        let joined = self.headers.entry(name.to_ascii_lowercase()).or_default();
-        if !joined.is_empty() {
-            joined.push(',');
-        }
-        joined.push_str(value);
-    }
-
-    /// Returns a header; `name` in lower case.
+    /// Returns a header; values of one name are joined by commas.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
+        self.fields.get(name)
     }
 
     /// Returns a parameter of the query; the last one of a name wins.
     pub fn param(&self, name: &str) -> Option<String> {
         percent::pairs(&self.query).filter(|(has, _)| has == name).last().map(|(_, value)| value)
+    }
+
+    /// Says whether the method reads an object.
+    pub fn reads(&self) -> bool {
+        matches!(self.method, Method::Get | Method::Head)
+    }
+}
+
+/// Returns 16 hexadecimal digits, other ones each time. They start anywhere, so that two processes share none; nothing
+/// depends on their being hard to guess, and asking the kernel each time would cost a system call.
+fn new_id() -> String {
+    static START: OnceLock<u64> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let start = START.get_or_init(|| {
+        let mut bytes = [0_u8; 8];
+        if let Err(error) = getrandom::fill(&mut bytes) {
+            log::warn!("no random numbers for request ids: {error}");
+        }
+        u64::from_be_bytes(bytes)
+    });
+    // SplitMix64 (Steele, Lea, Flood 2014): a bijection, so that no two counts give the same.
+    let mut id = start.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    format!("{:016x}", id ^ (id >> 31))
+}
+
+/// A request without a body, for tests.
+#[cfg(test)]
+impl Request {
+    /// Makes a request of a method and a target such as `/news/posts/?page=2`.
+    pub fn new(method: &str, target: &str) -> Self {
+        let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let (method, target) = (method.parse().unwrap_or(Method::Get), target.to_owned());
+        http::Request { method, target, fields: Fields::default(), body: Vec::new(), peer }.into()
+    }
+
+    /// Adds a header.
+    pub fn add_header(&mut self, name: &str, value: &str) {
+        self.fields.add(name, value);
     }
 }
 
@@ -122,8 +95,6 @@ mod tests {
             ("/news/%70osts/?page=2&x=%20", "/news/posts/", "page=2&x=%20"),
             ("/a?", "/a", ""),
             ("/a?b?c", "/a", "b?c"),
-            ("http://host:1/a?b", "/a", "b"),
-            ("http://host", "/", ""),
             ("/%ff", "/\u{fffd}", ""),
             ("*", "*", ""),
         ];

@@ -5,6 +5,7 @@ use serde_json::ser::PrettyFormatter;
 
 use super::forms::Invalid;
 use super::negotiate::Layout;
+use crate::pool::Place;
 
 /// What goes behind the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub enum WholeList {
 }
 
 /// An answer. Content-Length and Date are the server's business.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Response {
     /// The status.
     pub status: u16,
@@ -35,17 +36,19 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Body,
+    /// What is held until the answer has left.
+    pub held: Option<Place>,
 }
 
 impl Response {
     /// An answer without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Empty }
+        Self { status, headers: Vec::new(), body: Body::Empty, held: None }
     }
 
     /// An answer with a body of a media type.
     pub fn bytes(status: u16, media_type: &str, body: Vec<u8>) -> Self {
-        Self { status, headers: vec![("Content-Type", media_type.to_owned())], body: Body::Bytes(body) }
+        Self { status, headers: vec![("Content-Type", media_type.to_owned())], body: Body::Bytes(body), held: None }
     }
 
     /// An answer in JSON.
@@ -60,10 +63,17 @@ impl Response {
         self
     }
 
+    /// Holds a place until the answer has left.
+    #[must_use]
+    pub fn holding(mut self, place: Option<Place>) -> Self {
+        self.held = place;
+        self
+    }
+
     /// A list in JSON, sent while it is read.
     pub fn list(list: WholeList, layout: Layout) -> Self {
         let headers = vec![("Content-Type", "application/json".to_owned())];
-        Self { status: 200, headers, body: Body::List(list, layout) }
+        Self { status: 200, headers, body: Body::List(list, layout), held: None }
     }
 }
 
@@ -133,18 +143,23 @@ pub enum Problem {
     NotAcceptable,
     /// 412
     Precondition,
-    /// 413; the limit in bytes.
-    TooLarge(usize),
     /// 415; the media type.
     Unsupported(String),
     /// 503: try again. What is away, for the client.
     Unavailable(&'static str),
+    /// 504: the answer to a write was lost, so a client must not send it again without a look.
+    Unknown,
     /// 500
     Internal,
 }
 
 /// What a client is told while PostgreSQL is away.
 pub const DATABASE_AWAY: &str = "The database is unavailable. Try again in a moment.";
+/// What a client is told while all sessions are busy.
+pub const DATABASE_BUSY: &str = "The database is busy. Try again in a moment.";
+/// What a client is told of a write whose fate is unknown.
+const UNKNOWN: &str =
+    "The connection to the database was lost. The change may have been made: look before you send it again.";
 /// A client may try again after so long, in seconds: a restart of PostgreSQL takes about one.
 const RETRY_AFTER_S: &str = "1";
 
@@ -164,9 +179,9 @@ impl Problem {
             Problem::Method(name) => detail(405, &format!("Method \"{name}\" not allowed.")),
             Problem::NotAcceptable => detail(406, "Could not satisfy the request Accept header."),
             Problem::Precondition => detail(412, "The object has changed since."),
-            Problem::TooLarge(limit) => detail(413, &format!("The body is larger than {limit} bytes.")),
             Problem::Unsupported(media) => detail(415, &format!("Unsupported media type \"{media}\" in request.")),
             Problem::Unavailable(why) => detail(503, why).header("Retry-After", RETRY_AFTER_S),
+            Problem::Unknown => detail(504, UNKNOWN),
             Problem::Internal => detail(500, "Internal server error."),
         }
     }
@@ -218,6 +233,7 @@ mod tests {
             (Problem::Method("PATCH".to_owned()), 405),
             (Problem::NotAcceptable, 406),
             (Problem::Unavailable("x"), 503),
+            (Problem::Unknown, 504),
         ];
         for (problem, status) in table {
             let response = problem.into_response(Layout::default());

@@ -1,7 +1,7 @@
 //! The routes: one description, from which requests are routed, `Allow` is made, metrics are
 //! named, and the OpenAPI document is written.
 
-use super::request::Method;
+use tiny_http::Method;
 
 /// What a route leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,16 +290,12 @@ impl Route {
     /// Says whether the route has this method.
     pub fn allows(&self, method: &Method) -> bool {
         let has = |method: &Method| self.operations.iter().any(|operation| operation.method == *method);
-        match method {
-            Method::Options => true,
-            Method::Head => has(&Method::Get),
-            Method::Get | Method::Post | Method::Put | Method::Delete | Method::Other(_) => has(method),
-        }
+        *method == Method::Options || has(if *method == Method::Head { &Method::Get } else { method })
     }
 
     /// Returns the value of `Allow`.
     pub fn allow(&self) -> String {
-        let mut names: Vec<&str> = self.operations.iter().map(|operation| operation.method.name()).collect();
+        let mut names: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();
         if self.allows(&Method::Head) {
             names.push("HEAD");
         }

@@ -1,8 +1,6 @@
 //! A whole list as JSON, written while it is read: memory holds one window of it.
 
-use std::cell::Cell;
 use std::io::{self, Read};
-use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -20,10 +18,6 @@ pub struct JsonArray<'a, T> {
     /// So much of it was read.
     taken: usize,
     state: State,
-    /// Whether it broke off, for those who do not hold it.
-    broken: Rc<Cell<bool>>,
-    /// What it came to, in bytes.
-    pub bytes: usize,
 }
 
 /// How far it is.
@@ -42,8 +36,7 @@ pub enum State {
 impl<'a, T: Serialize> JsonArray<'a, T> {
     /// Begins: the first window is read at once, so that a database that is away is noticed in time.
     pub fn new(cursor: Cursor<'a, T>, layout: Layout) -> Result<Self, postgres::Error> {
-        let mut array =
-            Self { cursor, layout, buffer: Vec::new(), taken: 0, state: State::Fresh, broken: Rc::default(), bytes: 0 };
+        let mut array = Self { cursor, layout, buffer: Vec::new(), taken: 0, state: State::Fresh };
         array.fill()?;
         Ok(array)
     }
@@ -51,11 +44,6 @@ impl<'a, T: Serialize> JsonArray<'a, T> {
     /// Returns how far it is.
     pub fn state(&self) -> State {
         self.state
-    }
-
-    /// Returns what will say whether it broke off.
-    pub fn broken(&self) -> Rc<Cell<bool>> {
-        Rc::clone(&self.broken)
     }
 
     /// Writes the next window into the buffer.
@@ -99,7 +87,6 @@ impl<T: Serialize> Read for JsonArray<'_, T> {
         if self.taken == self.buffer.len() && self.state == State::Open {
             self.fill().map_err(|error| {
                 self.state = State::Broken;
-                self.broken.set(true);
                 let failure = Failure::from(error);
                 log::warn!("a list broke off: {failure}");
                 io::Error::other(failure)
@@ -107,7 +94,6 @@ impl<T: Serialize> Read for JsonArray<'_, T> {
         }
         let count = self.buffer.get(self.taken..).unwrap_or_default().read(into)?;
         self.taken += count;
-        self.bytes += count;
         Ok(count)
     }
 }

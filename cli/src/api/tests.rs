@@ -2,23 +2,20 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::settings::Secret;
-use crate::store::Gauge;
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 /// A service whose database cannot be reached.
-fn lonely() -> (Service, Session) {
+fn lonely() -> Service {
     let secret = Secret::new("k".repeat(32));
     let listen = SocketAddr::from(([127, 0, 0, 1], 8000));
-    let service = Service::new(Tokens::new(&secret, None).unwrap(), Proxy::None, Origins::new(&[]), listen, 8);
     // Port 9 is "discard": nobody listens there, and a refusal is quick.
     let url = Secret::new("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1".to_owned());
-    (service, Session::new(url, Gauge::default()))
+    Service::new(Tokens::new(&secret, None).unwrap(), Proxy::None, Origins::new(&[]), listen, (&url, 8))
 }
 
 fn ask(request: &Request) -> Response {
-    let (service, mut session) = lonely();
-    answer(&service, &mut session, request, &routes::find(&request.path))
+    answer(&lonely(), request, &routes::find(&request.path))
 }
 
 fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request {
@@ -69,7 +66,7 @@ fn the_order_of_the_checks() {
 
 #[test]
 fn without_a_database_it_is_503_and_says_when_to_come_back() {
-    let token = lonely().0.tokens.issue(TokenType::Access, 1).unwrap();
+    let token = lonely().tokens.issue(TokenType::Access, 1).unwrap();
     let bearer = format!("Bearer {token}");
     let routes = [
         ("GET", "/news/posts/"),
@@ -117,10 +114,10 @@ fn links_name_the_host_the_client_used() {
         (&forwarded, Proxy::Trusted, Some("https://b/news/posts/")),
     ];
     for (headers, proxy, link) in table {
-        let (mut service, mut session) = lonely();
+        let mut service = lonely();
         service.proxy = proxy;
         let request = request("GET", "/news/", headers);
-        let response = answer(&service, &mut session, &request, &routes::find(&request.path));
+        let response = answer(&service, &request, &routes::find(&request.path));
         match link {
             Some(link) => assert_eq!(text(&response), format!("{{\"posts\":\"{link}\"}}")),
             None => assert_eq!(response.status, 400, "{headers:?}"),
@@ -157,10 +154,10 @@ fn pages_of_other_origins() {
         (&[], "OPTIONS", &[ours, PREFLIGHT], 401, None),
     ];
     for (origins, method, headers, status, allowed) in table {
-        let (mut service, mut session) = lonely();
+        let mut service = lonely();
         service.origins = Origins::new(origins);
         let request = request(method, "/news/posts/1/", headers);
-        let response = answer(&service, &mut session, &request, &routes::find(&request.path));
+        let response = answer(&service, &request, &routes::find(&request.path));
         let found = (response.status, header(&response, "Access-Control-Allow-Origin"));
         assert_eq!(found, (status, allowed), "{origins:?} {method} {headers:?}");
         assert_eq!(header(&response, "Access-Control-Allow-Methods").is_some(), status == 204);

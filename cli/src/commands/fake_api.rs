@@ -9,9 +9,10 @@ use signal_hook::iterator::Signals;
 
 use crate::args::FakeApi as Args;
 use crate::commands::Outcome;
-use crate::door::{Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::fake_api::{self, BODY_BYTES_MAX, Data, FakeApi, Faults, Mode, Order, Orphans, Rules, Setup, Spelling};
+use crate::http::{CONNECTIONS_MAX, Limits, Seats, Server};
+use crate::pool::Queue;
 use crate::settings::{self, Settings};
 use crate::ui::{self, Ui};
 
@@ -29,12 +30,12 @@ pub fn run(args: &Args, _settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         .or_fail(Kind::Usage, format!("cannot listen on {}", args.listen))
         .map_err(|failure| failure.hint("choose another port with --listen; port 0 takes a free one"))?;
     let address = listener.local_addr().or_fail(Kind::Bug, "cannot tell the address")?;
-    let door =
+    let server =
         serve(listener, usize::from(args.workers), &api).or_fail(Kind::Usage, format!("cannot serve on {address}"))?;
     announce(address);
     let signal = signals.forever().next();
-    // A target that goes down goes down: what is under way is part of what is being tried.
-    drop(door);
+    // A target that goes down goes down: requests in flight are part of what is being tried.
+    drop(server);
     Err(match signal {
         Some(SIGINT) => Failure::new(Kind::Interrupted, "stopped by SIGINT"),
         Some(_) | None => Failure::new(Kind::Terminated, "stopped by SIGTERM"),
@@ -45,19 +46,22 @@ fn announce(address: SocketAddr) {
     ui::line(&format!("listening on http://{address}"));
 }
 
-/// Opens the door; what a slow or late answer may take is the user's wish.
-fn serve(listener: TcpListener, workers: usize, api: &Arc<FakeApi>) -> std::io::Result<Door> {
+/// Starts the server; how long a slow or late answer takes is the user's choice.
+fn serve(listener: TcpListener, workers: usize, api: &Arc<FakeApi>) -> std::io::Result<Server> {
     let api = Arc::clone(api);
+    let seats = Seats::afforded(Seats { connections: CONNECTIONS_MAX.max(workers), sessions: 0 });
     let limits = Limits {
+        connections_max: seats.connections,
         body_bytes_max: BODY_BYTES_MAX,
         answer_max: ANSWER_MAX,
-        // Every worker waits in its own latency: none may hold a second request back.
-        upstreams_per_worker: 1,
         ..Limits::default()
     };
-    Door::open(listener, limits, workers, move |_| {
-        let api = Arc::clone(&api);
-        move |request| fake_api::handle(&api, request)
+    let workers = Queue::new(workers);
+    Server::open(listener, limits, move |request, reply| {
+        // The server gives up on a request that waits longer.
+        if let Some(_worker) = workers.take(ANSWER_MAX) {
+            fake_api::handle(&api, request, reply);
+        }
     })
 }
 

@@ -9,21 +9,19 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{BODY_BYTES_MAX, Origins, Proxy, Service, Tokens, Worker};
+use crate::api::{self, BODY_BYTES_MAX, Origins, Proxy, Service, Tokens};
 use crate::args::Serve;
 use crate::commands::Outcome;
-use crate::door::{self, Door, Limits};
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::http::{self, CONNECTIONS_MAX, Limits, Seats, Server};
 use crate::master;
 use crate::private_pg;
-use crate::settings::{self, Database, Secret, Settings, keys};
+use crate::settings::{Database, Secret, Settings, keys};
 use crate::store::{self, Pooling, Purpose, counts, schema, sequences};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
 
-/// The variable that takes the door away. No option: nobody is to find it by chance.
-const BARE: &str = "NEWS_BENCH_BARE_TINY_HTTP";
-/// The watchdog's own question is to be answered within this time: above the door's wait for a worker.
+/// The watchdog's own request is to be answered within this time: longer than a request waits for a session.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Serves the API until a signal comes.
@@ -41,22 +39,17 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
 
     let listener = listener(args)?;
     let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
-    let workers = usize::from(args.workers);
+    let wanted = Seats { connections: CONNECTIONS_MAX, sessions: usize::from(args.workers) };
+    let seats = Seats::afforded(wanted);
     let proxy = if args.trust_proxy { Proxy::Trusted } else { Proxy::None };
-    let service = Arc::new(Service::new(tokens, proxy, Origins::new(&args.cors_origin), listen, workers));
-    let (for_workers, for_url) = (Arc::clone(&service), url.clone());
-    let make_worker = move |_| {
-        let mut worker = Worker::new(Arc::clone(&for_workers), for_url.clone());
-        move |request| worker.handle(request)
-    };
-    if settings::variable(BARE)?.is_some() {
-        bare(listener, workers, make_worker)?;
-        return Err(stopped_by(signals.forever().next()));
-    }
-    let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
-    let door = Door::open(listener, limits, workers, make_worker).or_fail(Kind::Output, "cannot start the service")?;
+    let origins = Origins::new(&args.cors_origin);
+    let service = Arc::new(Service::new(tokens, proxy, origins, listen, (&url, seats.sessions)));
+    let for_requests = Arc::clone(&service);
+    let limits = Limits { connections_max: seats.connections, body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
+    let server = Server::open(listener, limits, move |request, reply| api::serve(&for_requests, request, reply))
+        .or_fail(Kind::Output, "cannot start the service")?;
     // It is set once.
-    let _ = service.door.set(door.watch());
+    let _ = service.server.set(server.watch());
     announce(listen);
     match pooling {
         Pooling::None => recount(&url),
@@ -69,14 +62,9 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
 
     let signal = signals.forever().next().unwrap_or(SIGTERM);
     notify.stopping();
-    let drained = door.drain(args.grace);
-    if !drained.in_time() {
-        log::warn!(
-            "after {:?}, {} connections were cut and {} requests are still running",
-            args.grace,
-            drained.connections_cut,
-            drained.workers_left
-        );
+    let drained = server.drain(args.grace);
+    if drained.connections_cut > 0 {
+        log::warn!("after {:?}, {} connections with requests in flight were cut", args.grace, drained.connections_cut);
     }
     Err(stopped_by(Some(signal)))
 }
@@ -125,39 +113,12 @@ fn resolve(listen: &str) -> io::Result<SocketAddr> {
 
 /// Returns the beginning of the answer to a GET of `path`.
 fn ask(listen: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&door::reachable(listen), ANSWER_MAX)?;
+    let mut stream = TcpStream::connect_timeout(&http::reachable(listen), ANSWER_MAX)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut head = [0; 64];
     let bytes = stream.read(&mut head)?;
     Ok(String::from_utf8_lossy(&head[..bytes]).into_owned())
-}
-
-/// Serves without the door, which is good for one thing only: to measure what the door costs (`scripts/bench api`). The
-/// threads end with the process.
-fn bare<F, H>(listener: TcpListener, workers: usize, make_worker: F) -> Result<()>
-where
-    F: Fn(usize) -> H + Send + Sync + 'static,
-    H: FnMut(tiny_http::Request) -> io::Result<()>,
-{
-    let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
-    let server = tiny_http::Server::from_listener(listener, None)
-        .map_err(|error| Failure::new(Kind::Output, format!("cannot start the service: {error}")))?;
-    let shared = Arc::new((server, make_worker));
-    for index in 0..workers {
-        let shared = Arc::clone(&shared);
-        thread::spawn(move || {
-            let (server, make_worker) = &*shared;
-            let mut handle = make_worker(index);
-            while let Ok(request) = server.recv() {
-                // Whether an answer went out is the client's business here.
-                let _ = handle(request);
-            }
-        });
-    }
-    log::warn!("{BARE} is set: this is tiny_http without the front door, for a benchmark and nothing else");
-    announce(listen);
-    Ok(())
 }
 
 /// Puts right, beside the requests, what rows that came without the API may have made wrong: the sequences of ids, where

@@ -1,26 +1,29 @@
-//! Between tiny_http's requests and ours: the only part that reads, waits and writes.
+//! Between the HTTP server and the Fake API: the only part that reads, waits and writes.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tiny_http::{Header, Request, Response, StatusCode};
+use tiny_http::{Header, StatusCode};
 
-use crate::fake_api::answer::{Answer, Body, Sending};
+use crate::fake_api::answer::{Body, Sending};
 use crate::fake_api::{Ask, FakeApi, Reply};
+use crate::http;
 
 /// Bytes of a body that are read, above the largest limit that is played (10 MiB): a body beyond it must still be
 /// seen to be too large.
 pub const BODY_BYTES_MAX: usize = 11 * 1024 * 1024;
 
-/// Answers a request; an error means that the client has to be cut off, be it on purpose or because it is gone.
-pub fn handle(api: &FakeApi, mut request: Request) -> io::Result<()> {
-    let ask = read(&mut request)?;
+/// Answers a request, or cuts the client off on purpose.
+pub fn handle(api: &FakeApi, request: http::Request, out: http::Reply<'_>) {
+    let ask = read(request);
     let turn = api.arrive(&ask);
     wait(turn.wait_before);
     let reply = api.answer(&ask, &turn, Instant::now());
     wait(turn.wait_after);
-    send(request, reply)
+    if let Err(error) = send(out, reply) {
+        log::debug!("a response broke off: {error}");
+    }
 }
 
 fn wait(time: Duration) {
@@ -29,67 +32,60 @@ fn wait(time: Duration) {
     }
 }
 
-fn read(request: &mut Request) -> io::Result<Ask> {
-    let field = |name: &'static str| {
-        let header = request.headers().iter().find(|header| header.field.equiv(name))?;
-        Some(header.value.as_str().to_owned())
-    };
-    let mut ask = Ask {
-        method: request.method().as_str().to_owned(),
-        target: request.url().to_owned(),
+fn read(request: http::Request) -> Ask {
+    let field = |name| request.fields.get(name).map(str::to_owned);
+    Ask {
         host: field("Host").unwrap_or_default(),
         media_type: field("Content-Type"),
         authorization: field("Authorization"),
-        body: Vec::new(),
+        method: request.method.as_str().to_owned(),
+        target: request.target,
+        body: request.body,
+    }
+}
+
+fn send(out: http::Reply<'_>, reply: Reply) -> io::Result<usize> {
+    let Reply { answer, sending, lasts } = reply;
+    let whole = answer.body.len();
+    // A client sees a cut by the length that it was told.
+    let (told, sent) = match sending {
+        Sending::Whole => (whole, whole),
+        Sending::HalfTold => (whole / 2, whole / 2),
+        Sending::HalfCut => (whole, whole / 2),
+        Sending::Cut => {
+            out.cut();
+            return Ok(0);
+        }
     };
-    if request.body_length() != Some(0) {
-        request.as_reader().take(BODY_BYTES_MAX as u64).read_to_end(&mut ask.body)?;
-    }
-    Ok(ask)
-}
-
-fn send(request: Request, reply: Reply) -> io::Result<()> {
-    let whole = reply.answer.body.len();
-    match reply.sending {
-        Sending::Whole => respond(request, reply.answer, whole, reply.lasts),
-        Sending::HalfTold => respond(request, reply.answer, whole / 2, reply.lasts),
-        Sending::HalfCut => cut(request, &reply.answer, whole / 2, reply.lasts),
-        Sending::Cut => cut(request, &Answer::json(502, ""), 0, Duration::ZERO),
-    }
-}
-
-fn respond(request: Request, answer: Answer, bytes: usize, lasts: Duration) -> io::Result<()> {
     let media_type = answer.body.media_type().map(|media_type| ("Content-Type", media_type.to_owned()));
     // Names are ours, values printable: the ids and hosts in them came through an HTTP parser.
-    let headers = answer.headers.into_iter().chain(media_type);
-    let headers = headers.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
-    let pieces = Pieces::new(answer.body, bytes, lasts);
-    let response = Response::new(StatusCode(answer.status), headers, pieces, Some(bytes), None);
-    // The length is known: chunks would only cost.
-    request.respond(response.with_chunked_threshold(usize::MAX))
+    let fields = answer.headers.into_iter().chain(media_type);
+    let fields = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
+    let pieces = Pieces::new(answer.body, sent, lasts);
+    let end = if sent < told { End::Cut } else { End::Regular };
+    out.send(StatusCode(answer.status), fields, Cutting { pieces, end }, Some(told))
 }
 
-/// Sends the first `bytes` of an answer, and breaks off.
-///
-/// tiny_http cannot close a connection. So the answer comes in chunks, the last of which is no chunk: that nobody
-/// between us and the client can mistake for an end, and the error tells the front door to cut the client off.
-fn cut(request: Request, answer: &Answer, bytes: usize, lasts: Duration) -> io::Result<()> {
-    let mut out = request.into_writer();
-    let media_type = answer.body.media_type().unwrap_or("text/plain");
-    write!(
-        out,
-        "HTTP/1.1 {} {}\r\nContent-Type: {media_type}\r\nTransfer-Encoding: chunked\r\n\r\n",
-        answer.status,
-        StatusCode(answer.status).default_reason_phrase(),
-    )?;
-    if bytes > 0 {
-        write!(out, "{bytes:x}\r\n")?;
-        io::copy(&mut Pieces::new(answer.body.clone(), bytes, lasts), &mut out)?;
-        out.write_all(b"\r\n")?;
+/// How a body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Regular,
+    Cut,
+}
+
+/// A body that may break off on purpose.
+struct Cutting {
+    pieces: Pieces,
+    end: End,
+}
+
+impl Read for Cutting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match (self.pieces.read(buffer)?, self.end) {
+            (0, End::Cut) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut on purpose")),
+            (count, End::Regular | End::Cut) => Ok(count),
+        }
     }
-    out.write_all(b"cut\r\n")?;
-    out.flush()?;
-    Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut on purpose"))
 }
 
 /// A body as a stream: its first bytes, evenly over a time.

@@ -6,7 +6,7 @@ use postgres::types::Type;
 use serde::Serialize;
 
 use super::cursor::Cursor;
-use super::posts::{Changed, Page, changed};
+use super::posts::{Changed, Page, changed, version_of};
 use super::sequences;
 use super::session::{Live, Sql};
 use super::users::{Caller, Seen};
@@ -24,12 +24,17 @@ pub struct CommentRow {
     pub email: String,
     /// Its text.
     pub body: String,
-    /// Names this version of it: 32 hexadecimal digits, where it was asked for.
-    #[serde(skip)]
-    pub version: String,
 }
 
-/// The version of a comment `c`. Lengths are in it, so that text cannot move between fields unnoticed.
+impl CommentRow {
+    /// Returns the name of this version: 32 hexadecimal digits, as the statements below compute it.
+    pub fn version(&self) -> String {
+        let Self { id, post_id, name, email, body } = self;
+        version_of(&[id, post_id, &name.chars().count(), name, &email.chars().count(), email, body])
+    }
+}
+
+/// The version of a comment `c`, for a condition on it. Lengths are in it, so that text cannot move between fields unnoticed.
 macro_rules! version {
     () => {
         "left(encode(sha256(convert_to(concat_ws(':', c.id, c.post_id, length(c.name), c.name, length(c.email), c.email, \
@@ -39,8 +44,7 @@ macro_rules! version {
 
 const GET: Sql = Sql::new(
     concat!(
-        "SELECT u.is_active, c.id, c.post_id, c.name, c.email, c.body, ",
-        version!(),
+        "SELECT u.is_active, c.id, c.post_id, c.name, c.email, c.body",
         " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_comment c ON c.id = $2::bigint"
     ),
     &[Type::INT8, Type::INT8],
@@ -73,8 +77,7 @@ const CREATE: Sql = Sql::new(
         "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
         "c AS (INSERT INTO news_comment (post_id, name, email, body) ",
         "SELECT p.id, $3::text, $4::text, $5::text FROM news_post p, u WHERE p.id = $2::bigint AND u.is_active RETURNING *) ",
-        "SELECT (SELECT is_active FROM u), c.id, c.post_id, c.name, c.email, c.body, ",
-        version!(),
+        "SELECT (SELECT is_active FROM u), c.id, c.post_id, c.name, c.email, c.body",
         " FROM (SELECT) one LEFT JOIN c ON true"
     ),
     &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT],
@@ -89,8 +92,7 @@ const UPDATE: Sql = Sql::new(
         version!(),
         " = ANY ($6::text[])) RETURNING c.*) ",
         "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_comment WHERE id = $2::bigint), ",
-        "c.id, c.post_id, c.name, c.email, c.body, ",
-        version!(),
+        "c.id, c.post_id, c.name, c.email, c.body",
         " FROM (SELECT) one LEFT JOIN w c ON true"
     ),
     &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY],
@@ -112,9 +114,8 @@ const DELETE: Sql = Sql::new(
 /// Reads the comment whose first column is `at`; nothing where the join found none.
 fn comment(row: &Row, at: usize) -> Result<Option<CommentRow>, postgres::Error> {
     let Some(id) = row.try_get::<_, Option<i64>>(at)? else { return Ok(None) };
-    let version = if row.len() > at + 5 { row.try_get(at + 5)? } else { String::new() };
     let (name, email, body) = (row.try_get(at + 2)?, row.try_get(at + 3)?, row.try_get(at + 4)?);
-    Ok(Some(CommentRow { id, post_id: row.try_get(at + 1)?, name, email, body, version }))
+    Ok(Some(CommentRow { id, post_id: row.try_get(at + 1)?, name, email, body }))
 }
 
 /// Returns the comment with this id.

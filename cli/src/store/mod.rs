@@ -26,6 +26,7 @@ pub mod runs;
 pub mod schema;
 pub mod sequences;
 mod session;
+mod sessions;
 pub mod shard;
 mod tls;
 pub mod tracking;
@@ -35,7 +36,8 @@ pub mod watch;
 
 pub use connect::{Pooling, Purpose, connect, connect_api, connect_as};
 pub use cursor::Cursor;
-pub use session::{Gauge, Live, Session, Trouble, Vitals, schema_version, vitals};
+pub use session::{Live, Session, Trouble, Vitals, readiness, try_to_write, vitals};
+pub use sessions::Sessions;
 
 use postgres::error::SqlState;
 

@@ -1,8 +1,11 @@
 //! The API's statements on posts. Each one looks its user up as well: one round trip a request.
 
+use std::fmt::{Display, Write as _};
+
 use postgres::Row;
 use postgres::types::Type;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::cursor::Cursor;
 use super::sequences;
@@ -20,9 +23,28 @@ pub struct PostRow {
     pub title: String,
     /// Its text.
     pub body: String,
-    /// Names this version of it: 32 hexadecimal digits, where it was asked for.
-    #[serde(skip)]
-    pub version: String,
+}
+
+impl PostRow {
+    /// Returns the name of this version: 32 hexadecimal digits, as the statements below compute it.
+    pub fn version(&self) -> String {
+        version_of(&[&self.id, &self.user_id, &self.title.chars().count(), &self.title, &self.body])
+    }
+}
+
+/// Hashes the parts of a version, joined by colons.
+pub(super) fn version_of(parts: &[&dyn Display]) -> String {
+    let mut text = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{}{part}", if at > 0 { ":" } else { "" });
+    }
+    let hash = Sha256::digest(text.as_bytes());
+    let mut version = String::with_capacity(32);
+    for byte in hash.iter().take(16) {
+        let _ = write!(version, "{byte:02x}");
+    }
+    version
 }
 
 /// A page of a list, and how many objects there are in all.
@@ -48,7 +70,7 @@ pub enum Changed<T> {
 /// The author of posts that are made through the API.
 pub const API_AUTHOR: i64 = 99_999_942;
 
-/// The version of a post `p`. Lengths are in it, so that text cannot move between fields unnoticed.
+/// The version of a post `p`, for a condition on it. Lengths are in it, so that text cannot move between fields unnoticed.
 macro_rules! version {
     () => {
         "left(encode(sha256(convert_to(concat_ws(':', p.id, p.user_id, length(p.title), p.title, p.body), 'UTF8')), 'hex'), 32)"
@@ -59,8 +81,7 @@ macro_rules! version {
 
 const GET: Sql = Sql::new(
     concat!(
-        "SELECT u.is_active, p.id, p.user_id::bigint, p.title, p.body, ",
-        version!(),
+        "SELECT u.is_active, p.id, p.user_id::bigint, p.title, p.body",
         " FROM (SELECT) one LEFT JOIN auth_user u ON u.id = $1::bigint LEFT JOIN news_post p ON p.id = $2::bigint"
     ),
     &[Type::INT8, Type::INT8],
@@ -100,8 +121,7 @@ const CREATE: Sql = Sql::new(
     concat!(
         "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
         "p AS (INSERT INTO news_post (user_id, title, body) SELECT $2::bigint, $3::text, $4::text FROM u WHERE u.is_active RETURNING *) ",
-        "SELECT (SELECT is_active FROM u), p.id, p.user_id::bigint, p.title, p.body, ",
-        version!(),
+        "SELECT (SELECT is_active FROM u), p.id, p.user_id::bigint, p.title, p.body",
         " FROM (SELECT) one LEFT JOIN p ON true"
     ),
     &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT],
@@ -116,8 +136,7 @@ const UPDATE: Sql = Sql::new(
         version!(),
         " = ANY ($5::text[])) RETURNING p.*) ",
         "SELECT (SELECT is_active FROM u), EXISTS (SELECT FROM news_post WHERE id = $2::bigint), ",
-        "p.id, p.user_id::bigint, p.title, p.body, ",
-        version!(),
+        "p.id, p.user_id::bigint, p.title, p.body",
         " FROM (SELECT) one LEFT JOIN w p ON true"
     ),
     &[Type::INT8, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT_ARRAY],
@@ -139,14 +158,7 @@ const DELETE: Sql = Sql::new(
 /// Reads the post whose first column is `at`; nothing where the join found none.
 fn post(row: &Row, at: usize) -> Result<Option<PostRow>, postgres::Error> {
     let Some(id) = row.try_get::<_, Option<i64>>(at)? else { return Ok(None) };
-    let version = if row.len() > at + 4 { row.try_get(at + 4)? } else { String::new() };
-    Ok(Some(PostRow {
-        id,
-        user_id: row.try_get(at + 1)?,
-        title: row.try_get(at + 2)?,
-        body: row.try_get(at + 3)?,
-        version,
-    }))
+    Ok(Some(PostRow { id, user_id: row.try_get(at + 1)?, title: row.try_get(at + 2)?, body: row.try_get(at + 3)? }))
 }
 
 /// Tells a change that was not made for want of the object from one that was not made for its version.

@@ -1,16 +1,16 @@
-//! A worker's one connection: opened when needed, its statements prepared once each, thrown away
-//! when it is lost, opened again with backoff.
+//! A session of the API: a connection that is opened when needed, whose statements are prepared once each, which is
+//! thrown away when it is lost, and opened again with backoff.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Statement};
 
-use super::{Pooling, connect_api, is_lost};
+use super::{Pooling, connect_api};
 use crate::error::Failure;
 use crate::settings::Secret;
 
@@ -25,10 +25,45 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// Why the database gave no answer.
 #[derive(Debug)]
 pub enum Trouble {
-    /// It is away, busy or starting: try again later. Whether a write was applied is unknown.
+    /// It is unavailable, busy or starting, and nothing was changed: try again later.
     Away,
+    /// Every session was busy for too long, and nothing was changed: try again later.
+    Busy,
+    /// The answer to a write was lost: it may have been applied.
+    Unknown,
     /// It said no, which it should not have.
     Refused(postgres::Error),
+}
+
+/// Whether a statement changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Read,
+    Write,
+}
+
+/// What the database said of writes last.
+#[derive(Debug, Default)]
+pub struct Writable(AtomicBool);
+
+impl Writable {
+    /// Says whether a write failed since the last that succeeded, because none can: the disk is full, the database
+    /// is read-only.
+    pub fn is_doubtful(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Records that a write succeeded.
+    pub fn confirm(&self) {
+        // Mostly it is known: then the others' caches keep it.
+        if self.is_doubtful() {
+            self.0.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn doubt(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A live connection and its statements.
@@ -37,7 +72,16 @@ pub struct Live {
     pooling: Pooling,
     prepared: HashMap<&'static str, Statement>,
     used_at: Instant,
+    /// Whether the last statement was sent, beyond being prepared.
+    sent: Sent,
     _counted: Counted,
+}
+
+/// Whether a statement has been sent to be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    No,
+    Maybe,
 }
 
 /// How many connections are open, of all sessions that share it.
@@ -69,6 +113,7 @@ impl Drop for Counted {
 pub struct Session {
     url: Secret,
     gauge: Gauge,
+    writable: Arc<Writable>,
     live: Option<Live>,
     /// No attempt to connect before this moment.
     not_before: Option<Instant>,
@@ -77,8 +122,8 @@ pub struct Session {
 
 impl Session {
     /// Makes a session; it connects when it is used, and counts in `gauge` then.
-    pub fn new(url: Secret, gauge: Gauge) -> Self {
-        Self { url, gauge, live: None, not_before: None, pause: PAUSE_MIN }
+    pub fn new(url: Secret, gauge: Gauge, writable: Arc<Writable>) -> Self {
+        Self { url, gauge, writable, live: None, not_before: None, pause: PAUSE_MIN }
     }
 
     /// Throws the connection away: the next statement opens another one.
@@ -89,9 +134,9 @@ impl Session {
     /// Runs a statement that changes nothing: once more, on a new connection, where the old one was lost.
     pub fn read<T>(&mut self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Trouble> {
         let was_live = self.live.is_some();
-        match self.attempt(&run) {
+        match self.attempt(&run, Effect::Read) {
             // A connection that was new is lost for a reason that is still there.
-            Err(Trouble::Away) if was_live && self.live.is_none() => self.attempt(&run),
+            Err(Trouble::Away) if was_live && self.live.is_none() => self.attempt(&run, Effect::Read),
             result => result,
         }
     }
@@ -104,33 +149,34 @@ impl Session {
         {
             self.live = None;
         }
-        self.attempt(&run)
+        let result = self.attempt(&run, Effect::Write);
+        if result.is_ok() {
+            self.writable.confirm();
+        }
+        result
     }
 
-    fn attempt<T>(&mut self, run: &impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Trouble> {
+    fn attempt<T>(
+        &mut self,
+        run: &impl Fn(&mut Live) -> Result<T, postgres::Error>,
+        effect: Effect,
+    ) -> Result<T, Trouble> {
         let live = self.connected()?;
+        live.sent = Sent::No;
         let result = run(live);
         live.used_at = Instant::now();
+        let sent = live.sent;
         result.map_err(|error| {
-            if is_lost(&error) {
-                log::warn!("lost the database: {}", Failure::from(error));
-                self.live = None;
-                return Trouble::Away;
+            let fault = Fault::of(&error);
+            match fault {
+                Fault::Lost | Fault::Ended | Fault::Stale => self.live = None,
+                Fault::Unwritable => self.writable.doubt(),
+                Fault::Unfit | Fault::Passing => {}
+                Fault::Other => return Trouble::Refused(error),
             }
-            if is_stale(&error) {
-                log::warn!("preparing the statements again: {}", Failure::from(error));
-                self.live = None;
-                return Trouble::Away;
-            }
-            if is_unfit(&error) {
-                log::warn!("the database is not as it should be (`news doctor` tells more): {}", Failure::from(error));
-                return Trouble::Away;
-            }
-            if is_passing(&error) {
-                log::warn!("the database is busy: {}", Failure::from(error));
-                return Trouble::Away;
-            }
-            Trouble::Refused(error)
+            log::warn!("{}: {}", fault.words(), Failure::from(error));
+            let is_unknown = fault == Fault::Lost && effect == Effect::Write && sent == Sent::Maybe;
+            if is_unknown { Trouble::Unknown } else { Trouble::Away }
         })
     }
 
@@ -177,12 +223,14 @@ impl Sql {
 
 impl Live {
     fn new(client: Client, pooling: Pooling, counted: Counted) -> Self {
-        Self { client, pooling, prepared: HashMap::new(), used_at: Instant::now(), _counted: counted }
+        Self { client, pooling, prepared: HashMap::new(), used_at: Instant::now(), sent: Sent::No, _counted: counted }
     }
 
     /// Runs a statement that returns exactly one row.
     pub(super) fn one(&mut self, sql: &Sql, params: &[&(dyn ToSql + Sync)]) -> Result<Row, postgres::Error> {
-        match self.prepared(sql)? {
+        let statement = self.prepared(sql)?;
+        self.sent = Sent::Maybe;
+        match statement {
             Some(statement) => self.client.query_one(&statement, params),
             None => self.client.query_typed_one(sql.text, &typed(params, sql.types)),
         }
@@ -190,14 +238,16 @@ impl Live {
 
     /// Runs a statement and returns its rows.
     pub(super) fn all(&mut self, sql: &Sql, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, postgres::Error> {
-        match self.prepared(sql)? {
+        let statement = self.prepared(sql)?;
+        self.sent = Sent::Maybe;
+        match statement {
             Some(statement) => self.client.query(&statement, params),
             None => self.client.query_typed(sql.text, &typed(params, sql.types)),
         }
     }
 
     /// Returns the statement, prepared once for the session and not before it is needed: planning a write
-    /// waits for who has locked its table, and whoever reads has no part in that.
+    /// waits for whatever has locked its table, and a read need not.
     ///
     /// Behind a pooler that gives the next transaction another session, where what this one
     /// prepared is unknown, there is none: it is sent whole, with its parameters, in one round trip.
@@ -218,37 +268,117 @@ fn typed<'a>(params: &[&'a (dyn ToSql + Sync)], types: &[Type]) -> Vec<(&'a (dyn
     params.iter().copied().zip(types.iter().cloned()).collect()
 }
 
-/// Says whether the prepared statements no longer fit: the schema was changed, or a proxy dropped them.
-fn is_stale(error: &postgres::Error) -> bool {
-    error
-        .code()
-        .is_some_and(|code| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code))
+/// What a failed statement says of its connection, and of its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The connection is gone; whether the statement was executed is unknown.
+    Lost,
+    /// The server ended the session and said so, which it does before a commit or not at all.
+    Ended,
+    /// The prepared statements no longer fit: the schema was changed, or a proxy dropped them.
+    Stale,
+    /// The statement does not fit this schema, or this role: it is not migrated, or not granted.
+    Unfit,
+    /// Nothing can be written for now: the disk is full, the database is read-only.
+    Unwritable,
+    /// The statement was rolled back, and may well succeed in a moment.
+    Passing,
+    /// Anything else.
+    Other,
 }
 
-/// Says whether the statement does not fit this schema, or this role: it is not migrated, or not granted.
-fn is_unfit(error: &postgres::Error) -> bool {
-    // Class 42, "Syntax Error or Access Rule Violation" (PostgreSQL, appendix A).
-    error.code().is_some_and(|code| code.code().starts_with("42"))
+impl Fault {
+    fn of(error: &postgres::Error) -> Self {
+        match error.code() {
+            Some(code) => Self::of_code(code),
+            None if is_broken_pipe(error) => Self::Ended,
+            None => Self::Lost,
+        }
+    }
+
+    /// The classes are those of PostgreSQL's appendix A.
+    fn of_code(code: &SqlState) -> Self {
+        match (code, code.code().get(..2)) {
+            // A shutdown or a dropped database: a FATAL error is sent in place of a commit, never after one.
+            (&SqlState::ADMIN_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW | &SqlState::DATABASE_DROPPED, _) => Self::Ended,
+            // A crash of the server, a connection exception (a pooler's, too), and what says it itself.
+            (&SqlState::CRASH_SHUTDOWN | &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN, _) | (_, Some("08")) => {
+                Self::Lost
+            }
+            (&SqlState::FEATURE_NOT_SUPPORTED | &SqlState::INVALID_SQL_STATEMENT_NAME, _) => Self::Stale,
+            // Class 53: insufficient resources (disk, memory, connections).
+            (&SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::IO_ERROR, _) | (_, Some("53")) => Self::Unwritable,
+            (
+                &SqlState::QUERY_CANCELED
+                | &SqlState::LOCK_NOT_AVAILABLE
+                | &SqlState::T_R_DEADLOCK_DETECTED
+                | &SqlState::T_R_SERIALIZATION_FAILURE,
+                _,
+            ) => Self::Passing,
+            // Syntax error or access rule violation.
+            (_, Some("42")) => Self::Unfit,
+            (_, Some(_) | None) => Self::Other,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Lost | Self::Ended => "lost the database",
+            Self::Stale => "preparing the statements again",
+            Self::Unfit => "the database is not as it should be (`news doctor` tells more)",
+            Self::Unwritable => "the database cannot be written to",
+            Self::Passing => "the database is busy",
+            Self::Other => "the database refused a statement",
+        }
+    }
 }
 
-/// Says whether the same statement may well succeed in a moment; it was rolled back.
-fn is_passing(error: &postgres::Error) -> bool {
-    error.code().is_some_and(|code| {
-        let passing = [
-            SqlState::QUERY_CANCELED,
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-        ];
-        // Class 53, "Insufficient Resources": a full disk, no memory, no connections (PostgreSQL, appendix A).
-        passing.contains(code) || code.code().starts_with("53")
-    })
+/// Says whether the server had closed the connection before the statement came: a broken pipe is what a write gets then,
+/// or what is read after it (tcp(7): a reset in CLOSE_WAIT). Nothing was executed, as a commit needs the last byte.
+fn is_broken_pipe(error: &postgres::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind() == std::io::ErrorKind::BrokenPipe;
+        }
+        cause = error.source();
+    }
+    false
 }
 
-/// Returns the version of the schema; nothing where none was applied.
-pub fn schema_version(live: &mut Live) -> Result<Option<i32>, postgres::Error> {
-    live.client.query_typed_one("SELECT max(version) FROM news_schema_history", &[])?.try_get(0)
+/// Whether the API can work on a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    /// The version of the schema; nothing where none was applied.
+    pub schema: Option<i32>,
+    /// Whether it takes no writes: a standby, or read-only by a setting.
+    pub is_read_only: bool,
+    /// Whether commits of ours wait for a synchronous standby.
+    pub commits_wait: bool,
+}
+
+/// Asks whether the API can work on the database.
+pub fn readiness(live: &mut Live) -> Result<Readiness, postgres::Error> {
+    // Commits under way for less than a second are a standby's usual pace.
+    let row = live.client.query_typed_one(
+        "SELECT (SELECT max(version) FROM news_schema_history),
+                pg_is_in_recovery() OR current_setting('transaction_read_only')::bool,
+                EXISTS (SELECT FROM pg_stat_activity
+                        WHERE wait_event = 'SyncRep' AND datname = current_database() AND usename = current_user
+                              AND state_change < clock_timestamp() - interval '1 second')",
+        &[],
+    )?;
+    Ok(Readiness { schema: row.try_get(0)?, is_read_only: row.try_get(1)?, commits_wait: row.try_get(2)? })
+}
+
+/// Makes a post and takes it back: fails where nothing can be written.
+pub fn try_to_write(live: &mut Live) -> Result<(), postgres::Error> {
+    let mut transaction = live.client.transaction()?;
+    transaction.batch_execute("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'")?;
+    transaction.batch_execute(
+        "INSERT INTO news_post (user_id, title, body) VALUES (1, 'a test of writing', repeat('x', 1024))",
+    )?;
+    transaction.rollback()
 }
 
 /// What `/metrics` tells of the database.
@@ -269,4 +399,38 @@ pub fn vitals(live: &mut Live) -> Result<Vitals, postgres::Error> {
         &[],
     )?;
     Ok(Vitals { events_pending: row.try_get(0)?, last_sync_s: row.try_get(1)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only where nothing was changed for certain may a client be told to send a write again.
+    #[test]
+    fn what_a_failed_write_may_have_done() {
+        for (code, expected) in [
+            ("57P01", Fault::Ended),
+            ("57P02", Fault::Lost),
+            ("57P03", Fault::Ended),
+            ("08006", Fault::Lost),
+            ("08P01", Fault::Lost),
+            ("40003", Fault::Lost),
+            ("40001", Fault::Passing),
+            ("40P01", Fault::Passing),
+            ("55P03", Fault::Passing),
+            ("57014", Fault::Passing),
+            ("53100", Fault::Unwritable),
+            ("53200", Fault::Unwritable),
+            ("58030", Fault::Unwritable),
+            ("25006", Fault::Unwritable),
+            ("42P01", Fault::Unfit),
+            ("42501", Fault::Unfit),
+            ("0A000", Fault::Stale),
+            ("26000", Fault::Stale),
+            ("23505", Fault::Other),
+            ("XX000", Fault::Other),
+        ] {
+            assert_eq!(Fault::of_code(&SqlState::from_code(code)), expected, "{code}");
+        }
+    }
 }

@@ -5,24 +5,27 @@ mod posts;
 mod service;
 mod tokens;
 
+use std::time::Duration;
+
 use serde::Serialize;
+use tiny_http::Method;
 
 use super::forms::{self, BadBody, Invalid, Value};
 use super::negotiate::Layout;
 use super::pages::{self, Wanted};
-use super::request::{Method, Request};
-use super::response::{DATABASE_AWAY, Denied, Problem, Response};
+use super::request::Request;
+use super::response::{DATABASE_AWAY, DATABASE_BUSY, Denied, Problem, Response};
 use super::routes::Endpoint;
-use super::{BODY_BYTES_MAX, Proxy, Service, conditions};
+use super::{Proxy, Service, conditions};
 use crate::error::Failure;
+use crate::pool::Place;
 use crate::store::posts::Page;
 use crate::store::users::{self, Caller, Seen};
-use crate::store::{Live, Session, Trouble};
+use crate::store::{Live, Trouble};
 
 /// All that a handler may look at.
 pub struct Context<'a> {
     pub service: &'a Service,
-    pub session: &'a mut Session,
     pub request: &'a Request,
     pub layout: Layout,
     /// What stood for the path's placeholder.
@@ -32,7 +35,7 @@ pub struct Context<'a> {
 }
 
 /// Runs the handler of an endpoint; its method is one that the route has.
-pub fn run(context: &mut Context<'_>, endpoint: Endpoint) -> Result<Response, Problem> {
+pub fn run(context: &Context<'_>, endpoint: Endpoint) -> Result<Response, Problem> {
     match (endpoint, &context.request.method) {
         (Endpoint::TokenObtain, _) => tokens::obtain(context),
         (Endpoint::TokenRefresh, _) => tokens::refresh(context),
@@ -56,6 +59,9 @@ pub fn run(context: &mut Context<'_>, endpoint: Endpoint) -> Result<Response, Pr
     }
 }
 
+/// A client that waited this long for a large page is better told to come again.
+const LARGE_PAGE_WAIT_MAX: Duration = Duration::from_secs(5);
+
 #[derive(Serialize)]
 struct PageJson<'a, T> {
     count: i64,
@@ -66,24 +72,24 @@ struct PageJson<'a, T> {
 
 impl Context<'_> {
     /// Runs a statement that changes nothing.
-    fn read<T>(&mut self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Problem> {
-        self.session.read(run).map_err(in_trouble)
+    fn read<T>(&self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Problem> {
+        self.service.sessions.read(run).map_err(in_trouble)
     }
 
     /// Runs a statement that changes something.
-    fn write<T>(&mut self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Problem> {
-        self.session.write(run).map_err(in_trouble)
+    fn write<T>(&self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Problem> {
+        self.service.sessions.write(run).map_err(in_trouble)
     }
 
     /// Looks the user up where nothing else is to be looked up.
-    pub fn require_user(&mut self) -> Result<(), Problem> {
+    pub fn require_user(&self) -> Result<(), Problem> {
         let user = self.user;
         let caller = self.read(|live| users::caller(live, user))?;
         require_active(caller)
     }
 
     /// Returns the id in the path. Where it is no integer, the user comes first, then 404.
-    fn id(&mut self) -> Result<i64, Problem> {
+    fn id(&self) -> Result<i64, Problem> {
         if let Some(id) = super::routes::id(self.segment) {
             return Ok(id);
         }
@@ -93,9 +99,6 @@ impl Context<'_> {
 
     /// Reads and checks the body.
     fn form<T>(&self, check: impl Fn(&Value) -> Result<T, Invalid>) -> Result<T, Problem> {
-        if self.request.body.len() > BODY_BYTES_MAX {
-            return Err(Problem::TooLarge(BODY_BYTES_MAX));
-        }
         let data = forms::parse(self.request.header("content-type"), &self.request.body).map_err(|bad| match bad {
             BadBody::Unsupported(media) => Problem::Unsupported(media),
             BadBody::Malformed(why) => Problem::Malformed(why),
@@ -124,8 +127,7 @@ impl Context<'_> {
     /// Answers with an object: 304 where the client has this version already.
     fn object(&self, status: u16, object: &impl Serialize, version: &str) -> Response {
         let tag = conditions::tag(version, self.layout);
-        let is_read = matches!(self.request.method, Method::Get | Method::Head);
-        if is_read && conditions::is_known(self.request.header("if-none-match"), version, self.layout) {
+        if self.request.reads() && conditions::is_known(self.request.header("if-none-match"), version, self.layout) {
             return Response::empty(304).header("ETag", tag);
         }
         Response::json(status, object, self.layout).header("ETag", tag)
@@ -134,6 +136,15 @@ impl Context<'_> {
     /// Returns the versions that the client lets be changed; nothing where any will do.
     fn versions(&self) -> Option<Vec<String>> {
         conditions::changeable(self.request.header("if-match"))
+    }
+
+    /// Takes a place for a page of this size, before it is read: small ones need none.
+    fn room_for(&self, size: i64) -> Result<Option<Place>, Problem> {
+        if size <= pages::PAGE_SIZE {
+            return Ok(None);
+        }
+        let place = self.service.large_pages.take(LARGE_PAGE_WAIT_MAX);
+        place.map(Some).ok_or(Problem::Unavailable("Too many large pages at once. Try again in a moment."))
     }
 
     /// Answers with a page of a list, or says that there is no such page.
@@ -180,9 +191,11 @@ fn page_number(wanted: Option<Wanted>) -> i64 {
 }
 
 /// Gives the database's trouble its answer.
-fn in_trouble(trouble: Trouble) -> Problem {
+pub fn in_trouble(trouble: Trouble) -> Problem {
     match trouble {
         Trouble::Away => Problem::Unavailable(DATABASE_AWAY),
+        Trouble::Busy => Problem::Unavailable(DATABASE_BUSY),
+        Trouble::Unknown => Problem::Unknown,
         Trouble::Refused(error) => {
             log::error!("the database refused a statement: {}", Failure::from(error));
             Problem::Internal

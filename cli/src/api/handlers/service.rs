@@ -10,7 +10,7 @@ use crate::api::routes::Page;
 use crate::store::{self, schema};
 
 /// GET `/news/`
-pub fn root(context: &mut Context<'_>) -> Result<Response, Problem> {
+pub fn root(context: &Context<'_>) -> Result<Response, Problem> {
     let posts = format!("{}/news/posts/", context.origin()?);
     Ok(Response::json(200, &json!({ "posts": posts }), context.layout))
 }
@@ -20,20 +20,34 @@ pub fn healthz() -> Response {
     Response::json(200, &json!({ "status": "ok" }), Layout::default())
 }
 
-/// GET `/readyz`: the database can be reached, and its schema is this binary's.
-pub fn readyz(context: &mut Context<'_>) -> Result<Response, Problem> {
-    let (has, wants) = (context.read(store::schema_version)?, schema::newest());
-    if has == Some(wants) {
-        return Ok(Response::json(200, &json!({ "status": "ready" }), Layout::default()));
+/// GET `/readyz`: the database can be reached, its schema is this binary's, and writes work.
+pub fn readyz(context: &Context<'_>) -> Result<Response, Problem> {
+    let ready = context.read(store::readiness)?;
+    let sessions = &context.service.sessions;
+    if ready.schema != Some(schema::newest()) {
+        return Err(Problem::Unavailable("The database's schema is not this version's."));
     }
-    Err(Problem::Unavailable("The database's schema is not this version's."))
+    if ready.is_read_only {
+        return Err(Problem::Unavailable("The database is read-only."));
+    }
+    if ready.commits_wait {
+        return Err(Problem::Unavailable("The database's commits wait for a synchronous standby."));
+    }
+    // Writes failed, and no other one may come to tell that they work again: a service that is not ready gets none.
+    if sessions.writable().is_doubtful() {
+        if sessions.read(store::try_to_write).is_err() {
+            return Err(Problem::Unavailable("The database cannot be written to."));
+        }
+        sessions.writable().confirm();
+    }
+    Ok(Response::json(200, &json!({ "status": "ready" }), Layout::default()))
 }
 
 /// GET `/metrics`
-pub fn metrics(context: &mut Context<'_>) -> Response {
-    let Context { service, session, .. } = context;
-    let vitals = service.metrics.vitals(|| session.read(store::vitals).ok());
-    let text = service.metrics.render(service.door.get(), vitals);
+pub fn metrics(context: &Context<'_>) -> Response {
+    let Context { service, .. } = context;
+    let vitals = service.metrics.vitals(|| service.sessions.read(store::vitals).ok());
+    let text = service.metrics.render(service.server.get(), &service.sessions, vitals);
     Response::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes())
 }
 

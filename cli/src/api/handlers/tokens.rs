@@ -15,7 +15,7 @@ const BAD_LOGIN: Problem = Problem::Denied(Denied::BadLogin);
 const TOO_MANY_LOGINS: Problem = Problem::Unavailable("Too many logins at once. Try again in a moment.");
 
 /// POST `/api-auth/token/`. Takes as long for a name that nobody has, and for an inactive user.
-pub fn obtain(context: &mut Context<'_>) -> Result<Response, Problem> {
+pub fn obtain(context: &Context<'_>) -> Result<Response, Problem> {
     let form = context.form(LoginForm::new)?;
     let stored = context.read(|live| users::credentials(live, &form.username))?;
     let hash = stored.as_ref().map(|credentials| credentials.password.as_str());
@@ -37,7 +37,7 @@ pub fn obtain(context: &mut Context<'_>) -> Result<Response, Problem> {
 }
 
 /// Replaces a hash of an older kind while the password is at hand. The login succeeds anyway.
-fn renew(context: &mut Context<'_>, user: &Credentials, password: &str) {
+fn renew(context: &Context<'_>, user: &Credentials, password: &str) {
     let renewed = context.service.gate.pass(|scratch| passwords::hash(password, scratch));
     if let Some(Ok(new)) = renewed
         && context.write(|live| users::renew(live, user.id, &user.password, &new)).is_ok()
@@ -48,7 +48,7 @@ fn renew(context: &mut Context<'_>, user: &Credentials, password: &str) {
 }
 
 /// POST `/api-auth/token/refresh/`
-pub fn refresh(context: &mut Context<'_>) -> Result<Response, Problem> {
+pub fn refresh(context: &Context<'_>) -> Result<Response, Problem> {
     let token = context.form(|data| forms::token(data, "refresh"))?;
     let subject = context.service.tokens.check(&token, Some(TokenType::Refresh));
     let subject = subject.map_err(|why| Problem::Denied(Denied::BadToken(why)))?;
@@ -59,7 +59,7 @@ pub fn refresh(context: &mut Context<'_>) -> Result<Response, Problem> {
 }
 
 /// POST `/api-auth/token/verify/`
-pub fn verify(context: &mut Context<'_>) -> Result<Response, Problem> {
+pub fn verify(context: &Context<'_>) -> Result<Response, Problem> {
     let token = context.form(|data| forms::token(data, "token"))?;
     context.service.tokens.check(&token, None).map_err(|why| Problem::Denied(Denied::BadToken(why)))?;
     Ok(Response::json(200, &json!({}), context.layout))

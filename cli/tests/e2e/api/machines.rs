@@ -42,7 +42,7 @@ fn the_document_describes_what_is_served_and_its_page_needs_nothing_else() {
 }
 
 #[test]
-fn numbers_of_routes_door_and_database() {
+fn numbers_of_routes_connections_and_database() {
     let service = Service::start();
     service.posts(3, 10);
     service.ask("GET", "/news/posts/1/", None).expect(200);
@@ -59,8 +59,8 @@ fn numbers_of_routes_door_and_database() {
         "news_http_request_duration_seconds_count{route=\"/news/posts/{id}/\"} 3",
         "news_events_pending 3",
         "news_database_up 1",
-        "news_door_panics_total 0",
-        "news_door_refusals_total{status=\"413\"} 0",
+        "news_http_panics_total 0",
+        "news_http_refusals_total{status=\"413\"} 0",
     ] {
         assert!(reply.text().lines().any(|has| has == line), "{line} is not in\n{}", reply.text());
     }
@@ -69,7 +69,7 @@ fn numbers_of_routes_door_and_database() {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse::<f64>().unwrap()
     };
-    assert!(value("news_database_sessions") >= 1.0 && value("news_door_connections_open") >= 1.0);
+    assert!(value("news_database_sessions") >= 1.0 && value("news_http_connections_open") >= 1.0);
     // Each sample's family is declared, once.
     let text = reply.text();
     let mut declared = Vec::new();

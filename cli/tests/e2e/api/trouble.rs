@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::wire::Wire;
 use super::{SECRET, Service, bearer, tally};
-use crate::support::{Db, Http, News, OwnPg, wait_until};
+use crate::support::{Db, Http, Network, News, OwnPg, wait_until};
 
 /// Ends every session of the service in its database. Returns how many there were.
 fn terminate(client: &mut Client) -> i64 {
@@ -69,6 +69,11 @@ fn under_load(address: SocketAddr, meanwhile: impl FnOnce()) -> Seen {
                     match made.status {
                         201 => seen.made.push(made.json()["id"].as_i64().unwrap()),
                         503 => assert_eq!(made.header("retry-after"), Some("1")),
+                        // Its answer was lost: it may be there, so nothing invites to send it again.
+                        504 => {
+                            assert_eq!(made.header("retry-after"), None);
+                            assert!(made.text().contains("may have been made"), "{}", made.text());
+                        }
                         other => panic!("{other}: {}", made.text()),
                     }
                     let read = wire.send("GET", "/news/posts/?page_size=1", &headers, None).unwrap();
@@ -253,4 +258,92 @@ fn a_grace_that_is_over_cuts_what_still_runs() {
     wire.reply("PUT").expect_err("cut");
     let Service { running, .. } = service;
     assert!(running.wait().expect_code(130).stderr.contains("after 100ms"));
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_may_have_been_made_and_says_so() {
+    let db = Db::new();
+    let network = Network::to(&db);
+    let news = News::on(&db).env("NEWS_DATABASE_URL", network.url()).env("NEWS_JWT_SECRET", SECRET);
+    super::add_user(&db, "admin", "true");
+    let mut running = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
+    let address = running.address();
+    let service = Service { running, news, address, db };
+    let mut blocker = blocked_post(&service);
+    let mut wire = change_of_blocked(&service);
+    network.cut();
+    let reply = wire.reply("PUT").unwrap().expect(504);
+    assert_eq!(reply.header("retry-after"), None);
+    assert!(reply.text().contains("may have been made"), "{}", reply.text());
+    blocker.batch_execute("COMMIT").unwrap();
+    let mut client = service.db.client();
+    let body = "SELECT body FROM news_post WHERE id = 1";
+    wait_until("it is made", || client.query_one(body, &[]).unwrap().get::<_, String>(0) == "changed");
+    // The next request has a connection of its own, and a read that meets the end of one is simply done again.
+    assert_eq!(service.ask("GET", "/news/posts/1/", None).expect(200).json()["body"], "changed");
+    network.cut();
+    service.ask("GET", "/news/posts/1/", None).expect(200);
+}
+
+#[test]
+fn while_writes_wait_for_a_standby_reads_are_answered_and_readyz_is_503() {
+    let server = OwnPg::start(|_| {});
+    let news = News::with_url(&server.url()).env("NEWS_JWT_SECRET", SECRET);
+    news.run(["db", "migrate"]).ok();
+    let mut client = server.client();
+    client.batch_execute("INSERT INTO auth_user (username, password) VALUES ('admin', '!')").unwrap();
+    let mut running = news.spawn(["serve", "--listen", "127.0.0.1:0", "--workers", "2"]);
+    let address = running.address();
+    let bearer = bearer();
+    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let get = |path: &str| Wire::open(address).send("GET", path, &headers, None).unwrap();
+    let mut wires: Vec<Wire> = (0..3).map(|_| Wire::open(address)).collect();
+    let standby = |client: &mut Client, names: &str| {
+        client.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'")).unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+    };
+    get("/readyz").expect(200);
+    standby(&mut client, "nobody");
+    let body = r#"{"title": "t", "body": "b"}"#;
+    let post = format!(
+        "POST /news/posts/ HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for wire in &mut wires {
+        wire.push(post.as_bytes()).unwrap();
+    }
+    wait_until("it is not ready", || get("/readyz").status == 503);
+    assert!(get("/readyz").text().contains("standby"));
+    get("/healthz").expect(200);
+    get("/news/posts/").expect(200);
+    standby(&mut client, "");
+    let statuses: Vec<u16> = wires.iter_mut().map(|wire| wire.reply("POST").unwrap().status).collect();
+    // One of them was waiting; those behind it, too, unless they waited for too long.
+    assert!(statuses.contains(&201) && statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
+    wait_until("it is ready", || get("/readyz").status == 200);
+}
+
+#[test]
+fn a_database_that_cannot_store_is_503_and_not_ready_until_it_can() {
+    let service = Service::start();
+    service.posts(1, 10);
+    let mut client = service.db.client();
+    let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+                CREATE TRIGGER full_disk BEFORE INSERT ON news_post EXECUTE FUNCTION full_disk()";
+    let post = json!({ "title": "t", "body": "b" });
+    service.ask("GET", "/readyz", None).expect(200);
+    client.batch_execute(full).unwrap();
+    assert_eq!(service.ask("POST", "/news/posts/", Some(&post)).expect(503).header("retry-after"), Some("1"));
+    service.ask("GET", "/readyz", None).expect(503);
+    service.ask("GET", "/news/posts/1/", None).expect(200);
+    client.batch_execute("DROP FUNCTION full_disk CASCADE").unwrap();
+    // No write has come since: it finds out by itself, and leaves nothing behind.
+    service.ask("GET", "/readyz", None).expect(200);
+    assert_eq!(service.post_ids(), [1]);
+    let name: String = client.query_one("SELECT current_database()::text", &[]).unwrap().get(0);
+    client.batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).unwrap();
+    terminate(&mut client);
+    assert!(service.ask("GET", "/readyz", None).expect(503).text().contains("read-only"));
+    service.ask("POST", "/news/posts/", Some(&post)).expect(503);
 }

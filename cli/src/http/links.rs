@@ -1,7 +1,12 @@
-//! Who is connected: the list of client connections, its cap, and whom to close to make room.
+//! The list of connections: its cap, which one to close to make room, and which answers are overdue.
 //!
 //! A connection that waits for its client may be closed (RFC 9112 §9.5 lets a server close idle ones at any time);
 //! one whose request is being answered never is. So a few hundred slow clients cannot keep the others out.
+//!
+//! ```text
+//! Asking ─▶ Body ─▶ Busy ─▶ Answering ─▶ Idle ─▶ Asking …
+//!    └────────┴──────┴─────────┴───────────┴──▶ Closed: by an eviction, a drain or the watchdog
+//! ```
 
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
@@ -9,22 +14,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::door::limits::{ASKING_MAX, Limits, REFUSALS_MAX};
-use crate::door::stats::Counters;
+use rustix::net::SendFlags;
+
+use crate::http::head::Verb;
+use crate::http::limits::{ASKING_MAX, Limits, REFUSALS_MAX};
+use crate::http::refusal::Refusal;
+use crate::http::stats::Counters;
 
 /// What a connection is doing. The order is no accident: those below `Busy` wait for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Between requests, or lingering: a drain closes it at once.
     Idle = 0,
-    /// New, or in the middle of a head. Whoever has just been let in has a request on its way: a drain gives it
-    /// [`ASKING_MAX`] to come, since nobody else will answer it.
+    /// New, or in the middle of a head. A client that has just connected has a request on its way: a drain gives it
+    /// [`ASKING_MAX`] to come, since no other process will answer it.
     Asking = 1,
     /// A head is there, its body is on its way: a drain lets it come.
     Body = 2,
-    /// A handler is at work, or its answer is on its way out.
+    /// A handler is at work, and nothing of its response has left. The watchdog may answer instead.
     Busy = 3,
-    /// Closed by us to make room, or by a drain; its thread has yet to notice.
+    /// A response is being sent; the time is that of its last piece.
+    Answering = 4,
+    /// Closed by us: to make room, by a drain, or by the watchdog. Its thread has yet to notice.
     Closed = 7,
 }
 
@@ -37,6 +48,8 @@ pub(super) struct Link {
     pub(super) stream: TcpStream,
     /// Milliseconds since the epoch of the list, and the phase in the lowest bits.
     state: AtomicU64,
+    /// Whether the request that is being answered is a HEAD, for a refusal from another thread.
+    asked_for_head: AtomicBool,
 }
 
 impl Link {
@@ -45,15 +58,30 @@ impl Link {
         (state & PHASE_MASK < Phase::Busy as u64).then_some(state >> PHASE_BITS)
     }
 
-    fn is_in(&self, phase: Phase) -> bool {
-        self.state.load(Ordering::SeqCst) & PHASE_MASK == phase as u64
+    fn entered(&self, phase: Phase) -> Option<u64> {
+        let state = self.state.load(Ordering::SeqCst);
+        (state & PHASE_MASK == phase as u64).then_some(state >> PHASE_BITS)
     }
 
-    /// Ends the receiving side. The answer to a request that has just come in whole still goes out.
-    fn close(&self) {
-        self.state.fetch_or(Phase::Closed as u64, Ordering::SeqCst);
-        // An error means that the client is gone already.
-        let _ = self.stream.shutdown(Shutdown::Read);
+    pub(super) fn set_verb(&self, verb: Verb) {
+        self.asked_for_head.store(verb == Verb::Head, Ordering::Relaxed);
+    }
+
+    fn verb(&self) -> Verb {
+        if self.asked_for_head.load(Ordering::Relaxed) { Verb::Head } else { Verb::Other }
+    }
+
+    /// Marks the connection as closed if its phase `fits`. Returns whether it did; then its thread begins no response.
+    fn claim(&self, fits: impl Fn(u64) -> bool) -> bool {
+        let closed = |state: u64| fits(state & PHASE_MASK).then_some(state | Phase::Closed as u64);
+        self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, closed).is_ok()
+    }
+
+    /// Ends the receiving side of a connection that waits for its client. The response to a request that has just come
+    /// in whole is still sent.
+    fn close(&self, fits: impl Fn(u64) -> bool) -> bool {
+        // An error of the shutdown means that the client is gone already.
+        self.claim(fits) && self.stream.shutdown(Shutdown::Read).is_ok()
     }
 }
 
@@ -73,7 +101,7 @@ pub(super) struct Links {
     room_max: Duration,
 }
 
-/// Whether there is room for a newcomer.
+/// Whether there is room for a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     Free,
@@ -81,13 +109,13 @@ pub(super) enum Room {
 }
 
 impl Links {
-    pub(super) fn new(limits: &Limits, connections_max: usize) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
             inner: Mutex::new(Inner { open: HashMap::new(), next_id: 0, refusing: 0 }),
             changed: Condvar::new(),
             draining: AtomicBool::new(false),
             epoch: Instant::now(),
-            connections_max,
+            connections_max: limits.connections_max.max(1),
             evict_age_min: limits.evict_age_min,
             room_max: limits.room_max,
         }
@@ -108,14 +136,52 @@ impl Links {
 
     /// Records that `link` entered `phase` now.
     pub(super) fn enter(&self, link: &Link, phase: Phase) {
-        let ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX >> PHASE_BITS);
-        link.state.store(ms << PHASE_BITS | phase as u64, Ordering::SeqCst);
+        link.state.store(self.now(phase), Ordering::SeqCst);
+    }
+
+    /// Records that a piece of a response begins or has left. Returns false if the watchdog has closed the connection.
+    pub(super) fn begin_piece(&self, link: &Link) -> bool {
+        let now = self.now(Phase::Answering);
+        let is_open = |state: u64| (state & PHASE_MASK != Phase::Closed as u64).then_some(now);
+        link.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_open).is_ok()
+    }
+
+    fn now(&self, phase: Phase) -> u64 {
+        self.ms_now() << PHASE_BITS | phase as u64
+    }
+
+    fn ms_now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX >> PHASE_BITS)
+    }
+
+    /// Ends every connection whose response has not begun within `answer_max`, with a 504, or whose response has made
+    /// no progress for `stall_max`.
+    pub(super) fn end_overdue(&self, answer_max: Duration, stall_max: Duration, counters: &Counters) {
+        let ms = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let now = self.ms_now();
+        let overdue = |link: &Link, phase, limit| link.entered(phase).is_some_and(|at| now.saturating_sub(at) > limit);
+        for link in self.lock().open.values() {
+            if overdue(link, Phase::Busy, ms(answer_max)) && link.claim(|phase| phase == Phase::Busy as u64) {
+                counters.refuse(Refusal::Slow);
+                // Without waiting: the response fits every socket's buffer.
+                let _ = rustix::net::send(
+                    &link.stream,
+                    &Refusal::Slow.render(link.verb()),
+                    SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+                );
+                let _ = link.stream.shutdown(Shutdown::Both);
+            } else if overdue(link, Phase::Answering, ms(stall_max))
+                && link.claim(|phase| phase == Phase::Answering as u64)
+            {
+                let _ = link.stream.shutdown(Shutdown::Both);
+            }
+        }
     }
 
     /// Waits a while for room, making some if a connection has waited long enough.
     ///
-    /// `full_until` is the caller's memory from one newcomer to the next: the wait is had once, not by everyone in a
-    /// queue of newcomers.
+    /// `full_until` is the caller's memory from one new connection to the next: the wait is had once, not by each in a
+    /// queue of them.
     pub(super) fn room(&self, full_until: &mut Option<Instant>, counters: &Counters) -> Room {
         let mut inner = self.lock();
         loop {
@@ -129,8 +195,10 @@ impl Links {
             let now = Instant::now();
             let mut until = *full_until.get_or_insert(now + self.room_max);
             if let Some(link) = self.longest_waiting(&inner, now) {
-                link.close();
-                counters.evicted.add();
+                // If it has just become busy, another one is looked for in the next round.
+                if link.close(|phase| phase < Phase::Busy as u64) {
+                    counters.evicted.add();
+                }
                 until = until.max(now + self.room_max);
                 *full_until = Some(until);
             }
@@ -157,7 +225,7 @@ impl Links {
 
     /// Puts a connection on the list until the guard is dropped.
     pub(super) fn enlist(self: &Arc<Self>, stream: TcpStream) -> Enlisted {
-        let link = Arc::new(Link { stream, state: AtomicU64::new(0) });
+        let link = Arc::new(Link { stream, state: AtomicU64::new(0), asked_for_head: AtomicBool::new(false) });
         self.enter(&link, Phase::Asking);
         let mut inner = self.lock();
         let id = inner.next_id;
@@ -184,14 +252,14 @@ impl Links {
         }
     }
 
-    /// From now on nobody is accepted, and who finishes an exchange leaves. Closes the idle.
+    /// From now on no connection is accepted, and each ends after its exchange. Closes the idle ones.
     pub(super) fn start_drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
         close_those_in(Phase::Idle, &self.lock());
         self.changed.notify_all();
     }
 
-    /// Waits until all have left, at most until `deadline`; then cuts those that are left and returns their number.
+    /// Waits until all connections have ended, at most until `deadline`; then cuts the others and returns their number.
     pub(super) fn finish_drain(&self, deadline: Instant) -> usize {
         let inner = self.wait_empty(self.lock(), deadline.min(Instant::now() + ASKING_MAX));
         close_those_in(Phase::Asking, &inner);
@@ -202,7 +270,7 @@ impl Links {
         inner.open.len()
     }
 
-    /// Waits until nobody is on the list, at most until `deadline`.
+    /// Waits until the list is empty, at most until `deadline`.
     fn wait_empty<'a>(&self, inner: MutexGuard<'a, Inner>, deadline: Instant) -> MutexGuard<'a, Inner> {
         let left = deadline.saturating_duration_since(Instant::now());
         let waited = self.changed.wait_timeout_while(inner, left, |inner| !inner.open.is_empty());
@@ -211,8 +279,8 @@ impl Links {
 }
 
 fn close_those_in(phase: Phase, inner: &Inner) {
-    for link in inner.open.values().filter(|link| link.is_in(phase)) {
-        link.close();
+    for link in inner.open.values() {
+        link.close(|found| found == phase as u64);
     }
 }
 

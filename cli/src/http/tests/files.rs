@@ -7,30 +7,31 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::{PATIENCE, get, last_get, open_door, read_all, read_until, send, statuses};
-use crate::door::Limits;
+use super::{PATIENCE, get, last_get, open_server, read_all, read_until, send, statuses};
+use crate::http::{Limits, Seats};
 
 const FILES: u64 = 64;
 
-/// The child: a door in a process with few files. Each line on stdin changes its state, each is answered by a line.
+/// The child: a server in a process with few files. Each line on stdin changes its state, each is answered by a line.
 #[test]
 #[ignore = "runs in a child process, started by the tests below"]
 fn child() {
     setrlimit(Resource::Nofile, Rlimit { current: Some(FILES), maximum: Some(FILES) }).unwrap();
-    let (door, _gate) = open_door(Limits::default(), 4);
+    let seats = Seats::afforded(Seats { connections: 256, sessions: 4 });
+    let (server, _gate) = open_server(Limits { connections_max: seats.connections, ..Limits::default() });
     let mut hoard = Vec::new();
     let say = |text: String| {
         writeln!(stdout(), "\n@{text}").unwrap();
         stdout().flush().unwrap();
     };
-    say(door.local_addr().to_string());
+    say(server.local_addr().to_string());
     for line in stdin().lock().lines() {
         match line.unwrap().as_str() {
             "hoard" => hoard.extend(std::iter::from_fn(|| File::open("/dev/null").ok())),
             "release" => hoard.clear(),
             _ => break,
         }
-        say(door.stats().accept_errors.to_string());
+        say(server.stats().accept_errors.to_string());
     }
 }
 
@@ -39,7 +40,7 @@ struct Process(Child, BufReader<std::process::ChildStdout>);
 impl Process {
     fn start() -> (Self, String) {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "door::tests::files::child", "--ignored", "--nocapture"])
+            .args(["--exact", "http::tests::files::child", "--ignored", "--nocapture"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -109,7 +110,7 @@ fn accept_errors_are_waited_out() {
     for _ in 0..3 {
         assert_eq!(statuses(&read_all(&reach(&address))), [503]);
     }
-    // Those who are in are served, even if an upstream must be opened again.
+    // Those who are in are served, also if a response breaks off.
     send(&known, get("/fail?100000"));
     let text = read_all(&known);
     assert!(!text.ends_with("0\r\n\r\n"));

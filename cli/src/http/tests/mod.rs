@@ -1,4 +1,4 @@
-//! The door as strangers meet it: raw bytes over TCP to a real one with a small handler behind.
+//! The server as clients meet it: raw bytes over TCP to a real one with a small handler behind.
 
 mod files;
 mod framing;
@@ -12,9 +12,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tiny_http::{Header, Request, Response};
+use tiny_http::Header;
 
-use crate::door::{Door, Limits};
+use crate::http::{Limits, Reply, Request, Server};
 
 /// Nothing here takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ struct Source(usize, End);
 #[derive(Clone, Copy)]
 enum End {
     Regular,
-    Error,
+    Error(io::ErrorKind),
     Panic,
 }
 
@@ -63,67 +63,86 @@ impl Read for Source {
         buffer[..count].fill(b'x');
         self.0 -= count;
         match self.1 {
-            End::Error if count == 0 => Err(io::Error::other("the source ran dry")),
+            End::Error(kind) if count == 0 => Err(io::Error::new(kind, "the source ran dry")),
             End::Panic if count == 0 => panic!("the source blew up"),
-            End::Regular | End::Error | End::Panic => Ok(count),
+            End::Regular | End::Error(_) | End::Panic => Ok(count),
         }
     }
 }
 
-fn handle(mut request: Request, gate: &Gate) -> io::Result<()> {
-    let url = request.url().to_owned();
-    let (path, number) = url.split_once('?').unwrap_or((&url, ""));
+fn handle(request: &Request, reply: Reply<'_>, gate: &Gate) {
+    let (path, number) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let number = number.parse().unwrap_or(0);
-    match path {
+    let text = |reply: Reply<'_>, text: String| reply.send(200.into(), vec![], text.as_bytes(), Some(text.len()));
+    // What became of a response is the server's business here.
+    let _ = match path {
         "/panic" => panic!("the handler was told to"),
         "/gate" => {
             gate.pass();
-            request.respond(Response::from_string("through"))
+            text(reply, "through".into())
         }
-        "/empty" => request.respond(Response::empty(204)),
-        "/same" => request.respond(Response::empty(304)),
+        "/stall" => {
+            let body = Source(number, End::Regular).chain(Waiting(gate));
+            reply.send(200.into(), vec![], body, None)
+        }
+        "/empty" => reply.send(204.into(), vec![], io::empty(), Some(0)),
+        "/same" => reply.send(304.into(), vec![], io::empty(), None),
+        "/silent" => Ok(0),
+        "/cut" => {
+            reply.cut();
+            Ok(0)
+        }
+        "/late-panic" => {
+            text(reply, "sent".into()).unwrap();
+            panic!("the handler was told to, afterwards")
+        }
         "/fields" => {
-            let fields: Vec<String> = request.headers().iter().map(ToString::to_string).collect();
-            request.respond(Response::from_string(fields.join("\n")))
+            let fields: Vec<String> = request.fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            text(reply, format!("{}\n{}", request.peer, fields.join("\n")))
         }
-        "/sized" => {
-            let response = Response::new(200.into(), vec![], Source(number, End::Regular), Some(number), None);
-            request.respond(response.with_chunked_threshold(usize::MAX))
-        }
-        "/stream" | "/fail" | "/burst" => {
+        "/sized" => reply.send(200.into(), vec![], Source(number, End::Regular), Some(number)),
+        "/short" => reply.send(200.into(), vec![], Source(number, End::Regular), Some(number + 1)),
+        "/long" => reply.send(200.into(), vec![], Source(number + 1, End::Regular), Some(number)),
+        "/stream" | "/fail" | "/burst" | "/break" => {
             let end = match path {
                 "/stream" => End::Regular,
-                "/fail" => End::Error,
+                "/fail" => End::Error(io::ErrorKind::Other),
+                "/break" => End::Error(io::ErrorKind::ConnectionAborted),
                 _ => End::Panic,
             };
             let kind = Header::from_bytes("Content-Type", "text/plain").unwrap();
-            request.respond(Response::new(200.into(), vec![kind], Source(number, end), None, None))
+            reply.send(200.into(), vec![kind], Source(number, end), None)
         }
         _ => {
-            let mut body = String::new();
-            request.as_reader().read_to_string(&mut body)?;
-            let echo = format!("[{} {url} {body}]", request.method());
-            request.respond(Response::from_string(echo))
+            let body = String::from_utf8_lossy(&request.body);
+            text(reply, format!("[{} {} {body}]", request.method, request.target))
         }
+    };
+}
+
+/// A source that waits at the gate, and has nothing then.
+struct Waiting<'a>(&'a Gate);
+
+impl Read for Waiting<'_> {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.pass();
+        Ok(0)
     }
 }
 
-pub(super) fn open_door(limits: Limits, workers: usize) -> (Door, Arc<Gate>) {
-    open_door_on(TcpListener::bind("127.0.0.1:0").unwrap(), limits, workers)
+pub(super) fn open_server(limits: Limits) -> (Server, Arc<Gate>) {
+    open_server_on(TcpListener::bind("127.0.0.1:0").unwrap(), limits)
 }
 
-pub(super) fn open_door_on(listener: TcpListener, limits: Limits, workers: usize) -> (Door, Arc<Gate>) {
+pub(super) fn open_server_on(listener: TcpListener, limits: Limits) -> (Server, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let for_workers = Arc::clone(&gate);
-    let door = Door::open(listener, limits, workers, move |_| {
-        let gate = Arc::clone(&for_workers);
-        move |request: Request| handle(request, &gate)
-    });
-    (door.unwrap(), gate)
+    let for_handler = Arc::clone(&gate);
+    let server = Server::open(listener, limits, move |request, reply| handle(&request, reply, &for_handler));
+    (server.unwrap(), gate)
 }
 
-pub(super) fn connect(door: &Door) -> TcpStream {
-    let stream = TcpStream::connect(door.local_addr()).unwrap();
+pub(super) fn connect(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.local_addr()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
@@ -162,8 +181,8 @@ pub(super) fn last_get(path: &str) -> String {
 }
 
 /// Sends a request on a connection of its own and returns the whole answer.
-pub(super) fn ask(door: &Door, path: &str) -> String {
-    let stream = connect(door);
+pub(super) fn ask(server: &Server, path: &str) -> String {
+    let stream = connect(server);
     send(&stream, last_get(path));
     read_all(&stream)
 }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::door::limits::LINGER_BYTES_MAX;
+use crate::http::limits::LINGER_BYTES_MAX;
 
 /// Why a client's socket is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

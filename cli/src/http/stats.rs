@@ -1,9 +1,9 @@
-//! What the door has done, counted.
+//! What the server has done, counted.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::door::refusal::{Refusal, STATUSES};
+use crate::http::refusal::{Refusal, STATUSES};
 
 /// A counter that only grows. Relaxed: the numbers are for looking at, nothing is decided by them.
 #[derive(Debug, Default)]
@@ -27,7 +27,6 @@ pub(super) struct Counters {
     pub(super) accept_errors: Counter,
     pub(super) requests: Counter,
     pub(super) cut: Counter,
-    pub(super) upstreams_opened: Counter,
     pub(super) panics: Counter,
     refusals: [Counter; STATUSES.len()],
 }
@@ -41,21 +40,19 @@ impl Counters {
         }
     }
 
-    pub(super) fn snapshot(&self, connections_open: usize, upstreams_open: usize) -> Stats {
+    pub(super) fn snapshot(&self, connections_open: usize) -> Stats {
         let mut refusals = [(0, 0); STATUSES.len()];
         for ((slot, status), counter) in refusals.iter_mut().zip(STATUSES).zip(&self.refusals) {
             *slot = (status, counter.get());
         }
         Stats {
             connections_open,
-            upstreams_open,
             accepted: self.accepted.get(),
             refused: self.refused.get(),
             evicted: self.evicted.get(),
             accept_errors: self.accept_errors.get(),
             requests: self.requests.get(),
             cut: self.cut.get(),
-            upstreams_opened: self.upstreams_opened.get(),
             panics: self.panics.get(),
             refusals,
         }
@@ -67,9 +64,7 @@ impl Counters {
 pub struct Stats {
     /// Client connections open now.
     pub connections_open: usize,
-    /// Connections to tiny_http open now; those missing are opened again when they are needed. None: not ready.
-    pub upstreams_open: usize,
-    /// Client connections let in.
+    /// Client connections accepted.
     pub accepted: u64,
     /// Client connections turned away with 503: no room, no files, no thread.
     pub refused: u64,
@@ -77,15 +72,13 @@ pub struct Stats {
     pub evicted: u64,
     /// Accept errors waited out (EMFILE and the like).
     pub accept_errors: u64,
-    /// Requests passed on to the handlers.
+    /// Requests passed on to the handler.
     pub requests: u64,
-    /// Answers that could not be sent to their end: the client left or was too slow, or the handler failed.
+    /// Responses that were not sent to their end: the client left or was too slow, or the handler failed.
     pub cut: u64,
-    /// Connections to tiny_http ever opened.
-    pub upstreams_opened: u64,
     /// Handlers that panicked.
     pub panics: u64,
-    /// Requests that the door answered by itself: (status, how many), ascending.
+    /// Requests that the server answered by itself: (status, how many), ascending.
     pub refusals: [(u16, u64); STATUSES.len()],
 }
 
@@ -98,7 +91,7 @@ impl fmt::Display for Stats {
             (self.refused, "refused"),
             (self.evicted, "closed to make room"),
             (self.accept_errors, "accept errors"),
-            (self.cut, "answers cut"),
+            (self.cut, "responses cut"),
             (self.panics, "panics"),
         ];
         for (count, what) in rare.into_iter().filter(|(count, _)| *count > 0) {
@@ -107,6 +100,6 @@ impl fmt::Display for Stats {
         for (status, count) in self.refusals.into_iter().filter(|(_, count)| *count > 0) {
             write!(f, ", {count} times {status}")?;
         }
-        write!(f, ", {} of {} inner connections open", self.upstreams_open, self.upstreams_opened)
+        Ok(())
     }
 }

@@ -1,43 +1,46 @@
-//! One client's connection from its first byte to its last: read a request, have it answered, again.
+//! One connection from its first byte to its last: read a request, have it answered, again.
 
-use std::io::Write;
+use std::cell::Cell;
+use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use crate::door::Shared;
-use crate::door::chunked::{Chunked, Fault, Progress};
-use crate::door::head::{self, Expect, Framing, Head, PEER_FIELD, Parsed, Persist, Verb};
-use crate::door::limits::{CHUNK_EXTRA_BYTES_MAX, Limits};
-use crate::door::links::{Enlisted, Link, Phase};
-use crate::door::refusal::Refusal;
-use crate::door::relay::{Buffers, Failure, relay};
-use crate::door::wire::{Cut, Wire};
+use crate::http::Shared;
+use crate::http::chunked::{Chunked, Fault, Progress as Coded};
+use crate::http::head::{self, Expect, Framing, Head, Parsed, Persist, Verb};
+use crate::http::limits::{BUFFER_KEPT_BYTES, CHUNK_EXTRA_BYTES_MAX, Limits};
+use crate::http::links::{Enlisted, Link, Phase};
+use crate::http::outlet::{Exchange, Progress, Reply};
+use crate::http::refusal::Refusal;
+use crate::http::request::Request;
+use crate::http::wire::{Cut, Wire};
 
 /// The input buffer's first size: most heads fit, and most connections never need more.
 const INPUT_BYTES: usize = 4 * 1024;
 
-/// Why a conversation ends.
+/// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// With an answer of the door's own.
+    /// With a response of the server's own.
     Refused(Refusal, Verb),
-    /// Without a further word, and nothing is lost: the client is gone, idle, or has had its last answer.
+    /// Without a further word, and nothing is lost: the client is gone, idle, or has had its last response.
     Done,
-    /// In the middle of an answer.
+    /// In the middle of a response.
     Cut,
 }
 
 /// Serves one connection until it ends.
-pub(super) fn serve(shared: &Shared, enlisted: &Enlisted, peer: &str) {
-    let mut conversation = Conversation::new(shared, &enlisted.link, peer);
+pub(super) fn serve(shared: &Shared, enlisted: &Enlisted, peer: SocketAddr) {
+    let mut connection = Connection::new(shared, &enlisted.link, peer);
     let end = loop {
-        match conversation.exchange() {
-            Ok(Persist::Keep) if conversation.is_asked_again() => {}
+        match connection.exchange() {
+            Ok(Persist::Keep) if connection.is_asked_again() => {}
             Ok(Persist::Keep | Persist::Close) => break End::Done,
             Err(end) => break end,
         }
     };
-    conversation.end(end);
+    connection.end(end);
 }
 
 /// Tells a connection that there is no room for it, and waits a moment so that it can read this.
@@ -48,47 +51,40 @@ pub(super) fn turn_away(shared: &Shared, stream: &TcpStream) {
     }
 }
 
-struct Conversation<'a> {
+struct Connection<'a> {
     shared: &'a Shared,
     limits: &'a Limits,
     link: &'a Link,
     wire: Wire<'a>,
     input: Input,
-    /// The line that tells the handler who asks.
-    peer: String,
-    /// The request for tiny_http.
-    request: Vec<u8>,
-    body: Vec<u8>,
-    buffers: Buffers,
+    peer: SocketAddr,
+    /// A response on its way out.
+    output: Vec<u8>,
 }
 
-impl<'a> Conversation<'a> {
-    fn new(shared: &'a Shared, link: &'a Link, peer: &str) -> Self {
+impl<'a> Connection<'a> {
+    fn new(shared: &'a Shared, link: &'a Link, peer: SocketAddr) -> Self {
         Self {
             shared,
             limits: &shared.limits,
             link,
             wire: Wire::new(&link.stream, shared.limits.write_max),
             input: Input::new(),
-            peer: format!("{PEER_FIELD}: {peer}\r\n"),
-            request: Vec::new(),
-            body: Vec::new(),
-            buffers: Buffers::new(),
+            peer,
+            output: Vec::new(),
         }
     }
 
     fn exchange(&mut self) -> Result<Persist, End> {
-        let head = self.read_head()?;
-        self.read_body(&head).map_err(|end| match end {
+        let (head, mut request) = self.read_head()?;
+        self.read_body(&head, &mut request.body).map_err(|end| match end {
             End::Refused(refusal, _) => End::Refused(refusal, head.verb),
             End::Done | End::Cut => end,
         })?;
+        self.link.set_verb(head.verb);
         self.shared.links.enter(self.link, Phase::Busy);
         let wish = if self.shared.links.is_draining() { Persist::Close } else { head.persist };
-        self.answer(&head, wish).map_err(|failure| match failure {
-            Failure::Unanswered(refusal) => End::Refused(refusal, head.verb),
-            Failure::Cut => End::Cut,
-        })
+        self.answer(&head, request, wish)
     }
 
     /// Waits between two requests. Returns whether another one begins.
@@ -106,18 +102,18 @@ impl<'a> Conversation<'a> {
         self.input.fill(|space| self.wire.read_within(space, limit)).map(drop).map_err(|_| End::Done)
     }
 
-    fn read_head(&mut self) -> Result<Head, End> {
+    fn read_head(&mut self) -> Result<(Head, Request), End> {
         if self.input.is_empty() {
             self.listen()?;
         }
         self.shared.links.enter(self.link, Phase::Asking);
         let mut deadline = None;
         loop {
-            let parsed = head::parse(self.input.bytes(), self.limits, &mut self.request);
+            let parsed = head::parse(self.input.bytes(), self.limits, self.peer);
             match parsed.map_err(|refusal| End::Refused(refusal, Verb::sniff(self.input.bytes())))? {
-                Parsed::Complete { len, head } => {
+                Parsed::Complete { len, head, request } => {
                     self.input.consume(len);
-                    return Ok(head);
+                    return Ok((head, request));
                 }
                 Parsed::Partial => {}
             }
@@ -132,8 +128,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn read_body(&mut self, head: &Head) -> Result<(), End> {
-        self.body.clear();
+    fn read_body(&mut self, head: &Head, body: &mut Vec<u8>) -> Result<(), End> {
         if matches!(head.framing, Framing::None | Framing::Length(0)) {
             return Ok(());
         }
@@ -144,17 +139,17 @@ impl<'a> Conversation<'a> {
         }
         match head.framing {
             Framing::None => Ok(()),
-            Framing::Length(length) => self.read_sized(length),
-            Framing::Chunked => self.read_chunks(),
+            Framing::Length(length) => self.read_sized(length, body),
+            Framing::Chunked => self.read_chunks(body),
         }
     }
 
-    fn read_sized(&mut self, length: usize) -> Result<(), End> {
+    fn read_sized(&mut self, length: usize, body: &mut Vec<u8>) -> Result<(), End> {
         let mut deadline = None;
         loop {
-            let wanted = length - self.body.len();
+            let wanted = length - body.len();
             let count = wanted.min(self.input.len());
-            self.body.extend_from_slice(self.input.bytes().get(..count).unwrap_or_default());
+            body.extend_from_slice(self.input.bytes().get(..count).unwrap_or_default());
             self.input.consume(count);
             if count == wanted {
                 return Ok(());
@@ -163,18 +158,17 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn read_chunks(&mut self) -> Result<(), End> {
+    fn read_chunks(&mut self, body: &mut Vec<u8>) -> Result<(), End> {
         let mut decoder = Chunked::new(self.limits.body_bytes_max as u64, CHUNK_EXTRA_BYTES_MAX);
         let mut deadline = None;
         loop {
-            let body = &mut self.body;
             let progress = decoder.feed(self.input.bytes(), |run| body.extend_from_slice(run));
             match progress.map_err(|fault| End::Refused(refusal_of(fault), Verb::Other))? {
-                Progress::Done(taken) => {
+                Coded::Done(taken) => {
                     self.input.consume(taken);
                     return Ok(());
                 }
-                Progress::More => self.input.consume(self.input.len()),
+                Coded::More => self.input.consume(self.input.len()),
             }
             self.fill_until(*deadline.get_or_insert_with(|| Instant::now() + self.limits.body_max))?;
         }
@@ -185,28 +179,46 @@ impl<'a> Conversation<'a> {
         self.input.fill(|space| wire.read_until(space, deadline)).map(drop).map_err(end_of)
     }
 
-    /// Has the request answered by a handler.
-    fn answer(&mut self, head: &Head, wish: Persist) -> Result<Persist, Failure> {
-        let lease = self.shared.upstreams.lease().ok_or(Failure::Unanswered(Refusal::Busy))?;
-        self.request.extend_from_slice(self.peer.as_bytes());
-        // Writing to a Vec cannot fail, but its signature does not say so.
-        let framed = match head.framing {
-            Framing::None => Ok(()),
-            Framing::Length(_) | Framing::Chunked => write!(self.request, "Content-Length: {}\r\n", self.body.len()),
-        };
-        let ready = framed.and_then(|()| lease.push_ticket(&mut self.request));
-        self.request.extend_from_slice(b"\r\n");
-        self.request.extend_from_slice(&self.body);
+    /// Has the request answered by the handler.
+    fn answer(&mut self, head: &Head, request: Request, wish: Persist) -> Result<Persist, End> {
         self.shared.counters.requests.add();
-        ready.and_then(|()| lease.send(&self.request)).map_err(|_| Failure::Unanswered(Refusal::NoAnswer))?;
-        relay(lease, &mut self.wire, head, wish, &mut self.buffers)
+        let (wire, progress) = (&mut self.wire, Cell::new(Progress::Nothing));
+        let mut send = |piece: &[u8]| wire.write_all(piece);
+        let reply = Reply::new(Exchange {
+            send: &mut send,
+            links: &self.shared.links,
+            link: self.link,
+            buffer: &mut self.output,
+            verb: head.verb,
+            version: head.version,
+            wish,
+            progress: &progress,
+        });
+        // What a handler may leave half done is behind locks, which a panic poisons.
+        let handled = catch_unwind(AssertUnwindSafe(|| (self.shared.handler)(request, reply)));
+        if self.output.capacity() > BUFFER_KEPT_BYTES {
+            self.output = Vec::new();
+        }
+        if handled.is_err() {
+            self.shared.counters.panics.add();
+        }
+        match (handled, progress.get()) {
+            // The handler has done its part, whatever happened to it afterwards.
+            (Ok(()), Progress::Done(persist)) => Ok(persist),
+            (Err(_), Progress::Done(_)) => Ok(Persist::Close),
+            (Ok(()) | Err(_), Progress::Nothing) => Err(End::Refused(Refusal::Failed, head.verb)),
+            (Ok(()) | Err(_), Progress::Cut) => Err(End::Cut),
+        }
     }
 
     fn end(&mut self, end: End) {
         match end {
             End::Refused(refusal, verb) => {
+                // Unless the watchdog has just answered.
+                if !self.shared.links.begin_piece(self.link) {
+                    return;
+                }
                 self.shared.counters.refuse(refusal);
-                self.shared.links.enter(self.link, Phase::Busy);
                 if self.wire.write_all(&refusal.render(verb)).is_ok() {
                     self.linger();
                 }

@@ -1,4 +1,4 @@
-//! Lets clients in: one thread that accepts, and survives what makes `accept()` fail.
+//! Accepts connections: one thread, which survives what makes `accept()` fail.
 
 use std::fs::File;
 use std::io;
@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
-use crate::door::Shared;
-use crate::door::conversation::{serve, turn_away};
-use crate::door::head::Verb;
-use crate::door::limits::{ACCEPT_PAUSE, CLIENT_STACK_BYTES};
-use crate::door::links::Room;
-use crate::door::refusal::Refusal;
+use crate::http::Shared;
+use crate::http::connection::{serve, turn_away};
+use crate::http::head::Verb;
+use crate::http::limits::{ACCEPT_PAUSE, STACK_BYTES};
+use crate::http::links::Room;
+use crate::http::refusal::Refusal;
 
 /// Accepts until the drain.
 pub(super) fn run(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -97,12 +97,12 @@ fn welcome(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     let enlisted = shared.links.enlist(stream);
     let link = Arc::clone(&enlisted.link);
     // An IPv4 client of a dual-stack listener is still an IPv4 client.
-    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string();
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let for_thread = Arc::clone(shared);
     let thread = thread::Builder::new()
         .name("client".into())
-        .stack_size(CLIENT_STACK_BYTES)
-        .spawn(move || serve(&for_thread, &enlisted, &peer));
+        .stack_size(STACK_BYTES)
+        .spawn(move || serve(&for_thread, &enlisted, peer));
     match thread {
         Ok(_) => shared.counters.accepted.add(),
         Err(error) => {
@@ -126,7 +126,7 @@ fn refuse(stream: TcpStream, shared: &Arc<Shared>) {
         drop(place);
     };
     // Without a thread the closure is dropped, and the connection with it.
-    let _ = thread::Builder::new().name("refusal".into()).stack_size(CLIENT_STACK_BYTES).spawn(refusal);
+    let _ = thread::Builder::new().name("refusal".into()).stack_size(STACK_BYTES).spawn(refusal);
 }
 
 /// Refuses without waiting for the client to read it.

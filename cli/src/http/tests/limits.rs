@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{ask, connect, get, last_get, open_door, read_all, read_until, send, statuses, wait_for};
-use crate::door::Limits;
+use super::{ask, connect, get, last_get, open_server, read_all, read_until, send, statuses, wait_for};
+use crate::http::Limits;
 
 const SHORT: Duration = Duration::from_millis(100);
 
 #[test]
 fn what_comes_too_late_is_refused() {
     let limits = Limits { idle_max: SHORT, head_max: SHORT, body_max: SHORT, ..Limits::default() };
-    let (door, _gate) = open_door(limits, 1);
+    let (server, _gate) = open_server(limits);
     for (request, expected) in [
         ("", &[][..]),
         ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", &[200]),
@@ -23,7 +23,7 @@ fn what_comes_too_late_is_refused() {
         ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell", &[408]),
         ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", &[408]),
     ] {
-        let stream = connect(&door);
+        let stream = connect(&server);
         send(&stream, request);
         let text = read_all(&stream);
         assert_eq!(statuses(&text), expected, "{request:?}");
@@ -33,8 +33,8 @@ fn what_comes_too_late_is_refused() {
 #[test]
 fn a_deadline_is_not_put_off_by_a_byte_now_and_then() {
     let limits = Limits { head_max: SHORT, linger_max: SHORT, ..Limits::default() };
-    let (door, _gate) = open_door(limits, 1);
-    let mut stream = connect(&door);
+    let (server, _gate) = open_server(limits);
+    let mut stream = connect(&server);
     send(&stream, "GET / HTTP/1.1\r\nHost: x\r\nA: ");
     // The read time-out is the drip's pace.
     stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
@@ -53,10 +53,10 @@ fn a_deadline_is_not_put_off_by_a_byte_now_and_then() {
 #[test]
 fn a_hundred_slow_clients_do_not_keep_others_out() {
     let limits = Limits { connections_max: 40, ..Limits::default() };
-    let (door, _gate) = open_door(limits, 2);
+    let (server, _gate) = open_server(limits);
     let slow: Vec<_> = (0..200)
         .map(|number| {
-            let stream = connect(&door);
+            let stream = connect(&server);
             let start =
                 ["", "G", "GET / HTTP/1.1\r\nHost: x\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"];
             send(&stream, start[number % 4]);
@@ -67,19 +67,19 @@ fn a_hundred_slow_clients_do_not_keep_others_out() {
         for _ in 0..10 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    assert_eq!(statuses(&ask(&door, "/a")), [200]);
+                    assert_eq!(statuses(&ask(&server, "/a")), [200]);
                 }
             });
         }
     });
-    assert!(door.stats().evicted > 0);
+    assert!(server.stats().evicted > 0);
     drop(slow);
 }
 
 #[test]
 fn a_burst_is_answered_to_the_last() {
-    let (door, _gate) = open_door(Limits::default(), 2);
-    let streams: Vec<_> = (0..64).map(|_| connect(&door)).collect();
+    let (server, _gate) = open_server(Limits::default());
+    let streams: Vec<_> = (0..64).map(|_| connect(&server)).collect();
     for round in 0..3 {
         for stream in &streams {
             send(stream, get("/a"));
@@ -87,78 +87,81 @@ fn a_burst_is_answered_to_the_last() {
         for stream in &streams {
             read_until(stream, "[GET /a ]");
         }
-        assert_eq!(door.stats().requests, 64 * (round + 1));
+        assert_eq!(server.stats().requests, 64 * (round + 1));
     }
 }
 
 #[test]
 fn beyond_the_cap_the_busy_stay_and_the_newcomer_goes() {
     let limits = Limits { connections_max: 2, room_max: SHORT, evict_age_min: Duration::ZERO, ..Limits::default() };
-    let (door, gate) = open_door(limits, 2);
-    let busy: Vec<_> = (0..2).map(|_| connect(&door)).collect();
+    let (server, gate) = open_server(limits);
+    let busy: Vec<_> = (0..2).map(|_| connect(&server)).collect();
     for stream in &busy {
         send(stream, last_get("/gate"));
     }
     gate.await_waiting(2);
-    let refused = connect(&door);
+    let refused = connect(&server);
     let text = read_all(&refused);
     assert_eq!(statuses(&text), [503], "{text}");
     assert!(text.contains("Retry-After: 1\r\n") && text.contains("Connection: close\r\n"), "{text}");
-    assert_eq!((door.stats().refused, door.stats().evicted, door.stats().connections_open), (1, 0, 2));
+    assert_eq!((server.stats().refused, server.stats().evicted, server.stats().connections_open), (1, 0, 2));
     gate.open();
     for stream in &busy {
         assert!(read_all(stream).ends_with("through"));
     }
-    wait_for("room", || door.stats().connections_open == 0);
-    assert_eq!(statuses(&ask(&door, "/a")), [200]);
-}
-
-#[test]
-fn when_all_workers_are_busy_the_wait_is_bounded() {
-    let limits = Limits { queue_max: SHORT, upstreams_per_worker: 1, ..Limits::default() };
-    let (door, gate) = open_door(limits, 1);
-    let busy = connect(&door);
-    send(&busy, last_get("/gate"));
-    gate.await_waiting(1);
-    let text = ask(&door, "/a");
-    assert_eq!(statuses(&text), [503]);
-    assert!(text.contains("Retry-After: 1\r\n"), "{text}");
-    gate.open();
-    assert!(read_all(&busy).ends_with("through"));
-    assert_eq!(statuses(&ask(&door, "/a")), [200]);
+    wait_for("room", || server.stats().connections_open == 0);
+    assert_eq!(statuses(&ask(&server, "/a")), [200]);
 }
 
 #[test]
 fn a_handler_that_takes_too_long_is_not_waited_for() {
-    let limits = Limits { answer_max: SHORT, upstreams_per_worker: 1, ..Limits::default() };
-    let (door, gate) = open_door(limits, 1);
-    assert_eq!(statuses(&ask(&door, "/gate")), [504]);
+    let limits = Limits { answer_max: SHORT, ..Limits::default() };
+    let (server, gate) = open_server(limits);
+    let text = ask(&server, "/gate");
+    assert_eq!(statuses(&text), [504]);
+    assert!(text.contains("may have been made") && !text.contains("Retry-After"), "{text}");
+    let head = connect(&server);
+    send(&head, "HEAD /gate HTTP/1.1\r\nHost: x\r\n\r\n");
+    let text = read_all(&head);
+    assert!(statuses(&text) == [504] && text.ends_with("\r\n\r\n"), "{text}");
     gate.open();
-    // The connection is opened again, once the worker is back to prove it.
-    assert_eq!(statuses(&ask(&door, "/a")), [200]);
-    assert_eq!(door.stats().upstreams_opened, 2);
+    // What the handler says in the end goes nowhere.
+    wait_for("the handlers to come back", || server.stats().connections_open == 0);
+    assert_eq!(statuses(&ask(&server, "/a")), [200]);
+    assert!(server.stats().refusals.contains(&(504, 2)));
+}
+
+#[test]
+fn a_response_that_stops_half_way_is_cut_and_does_not_look_whole() {
+    let limits = Limits { answer_max: SHORT, write_max: SHORT, ..Limits::default() };
+    let (server, gate) = open_server(limits);
+    let text = ask(&server, "/stall?100000");
+    assert!(text.len() > 40_000 && !text.ends_with("0\r\n\r\n"), "{} bytes", text.len());
+    gate.open();
+    wait_for("the handler to come back", || server.stats().connections_open == 0);
+    assert_eq!(server.stats().cut, 1);
 }
 
 #[test]
 fn a_client_that_does_not_read_is_cut_off() {
     let limits = Limits { write_max: SHORT, ..Limits::default() };
-    let (door, _gate) = open_door(limits, 1);
-    let deaf = connect(&door);
+    let (server, _gate) = open_server(limits);
+    let deaf = connect(&server);
     // More than the sockets' buffers take.
     send(&deaf, get("/stream?100000000"));
-    wait_for("the cut", || door.stats().cut == 1);
-    assert_eq!(statuses(&ask(&door, "/a")), [200]);
+    wait_for("the cut", || server.stats().cut == 1);
+    assert_eq!(statuses(&ask(&server, "/a")), [200]);
 }
 
 #[test]
 fn a_client_that_leaves_costs_nothing() {
-    let (door, _gate) = open_door(Limits::default(), 1);
-    let door = Arc::new(door);
+    let (server, _gate) = open_server(Limits::default());
+    let server = Arc::new(server);
     for _ in 0..20 {
-        let mut stream = connect(&door);
+        let mut stream = connect(&server);
         send(&stream, get("/stream?100000000"));
         stream.read_exact(&mut [0; 10_000]).unwrap();
     }
-    assert_eq!(statuses(&ask(&door, "/a")), [200]);
-    wait_for("them to be gone", || door.stats().connections_open == 0);
+    assert_eq!(statuses(&ask(&server, "/a")), [200]);
+    wait_for("them to be gone", || server.stats().connections_open == 0);
 }

@@ -1,15 +1,14 @@
-//! A request's head: judged, and written anew for tiny_http. No IO.
+//! A request's head: judged, and taken apart. No IO.
 //!
 //! In scope: everything by which two parties could disagree on where a request ends (request smuggling, RFC 9112
-//! §11.2), and what tiny_http would choke on. Out of scope: what a field means to the API.
+//! §11.2). Out of scope: what a field means to the API.
 
-use crate::door::limits::{FIELDS_MAX, Limits};
-use crate::door::refusal::Refusal;
+use std::borrow::Cow;
+use std::net::SocketAddr;
 
-/// Tells the handler who asks: `X-News-Peer: ip:port`. A client's own is dropped.
-pub const PEER_FIELD: &str = "X-News-Peer";
-/// Ties a request to the upstream it travels on: `X-News-Ticket: slot-number`. A client's own is dropped.
-pub(super) const TICKET_FIELD: &str = "X-News-Ticket";
+use crate::http::limits::{FIELDS_MAX, Limits};
+use crate::http::refusal::Refusal;
+use crate::http::request::{Fields, Request};
 
 /// Whether the answer has a body (RFC 9110 §9.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub(super) enum Expect {
     Continue,
 }
 
-/// What the door needs to know of a request.
+/// What the server needs to know of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) verb: Verb,
@@ -63,20 +62,19 @@ pub(super) struct Head {
     pub(super) expect: Expect,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
     Partial,
-    /// The head ends after `len` bytes.
+    /// The head ends after `len` bytes. The request has no body yet.
     Complete {
         len: usize,
         head: Head,
+        request: Request,
     },
 }
 
-/// Judges the head at the start of `input`. When it is whole and good, `out` gets its request line and fields for
-/// tiny_http, without the fields of the hop (RFC 9110 §7.6.1), of the framing, and without the final empty line.
-pub(super) fn parse(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<Parsed, Refusal> {
-    out.clear();
+/// Judges the head at the start of `input`, which came from `peer`.
+pub(super) fn parse(input: &[u8], limits: &Limits, peer: SocketAddr) -> Result<Parsed, Refusal> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     let parsed = request.parse(input).map_err(|error| refusal_of(error, input))?;
@@ -98,48 +96,35 @@ pub(super) fn parse(input: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result<
         return Err(Refusal::Malformed("no request line"));
     };
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-    let head = rewrite(method, target, version, request.headers, limits, out)?;
-    Ok(Parsed::Complete { len, head })
+    let (head, request) = take_apart(method, target, version, request.headers, limits, peer)?;
+    Ok(Parsed::Complete { len, head, request })
 }
 
-fn rewrite(
+fn take_apart(
     method: &str,
     target: &str,
     version: Version,
-    fields: &[httparse::Header<'_>],
+    found: &[httparse::Header<'_>],
     limits: &Limits,
-    out: &mut Vec<u8>,
-) -> Result<Head, Refusal> {
+    peer: SocketAddr,
+) -> Result<(Head, Request), Refusal> {
     let (authority, path) = split_target(method, target)?;
-    for part in [method, " ", if path.starts_with('?') { "/" } else { "" }, path, " HTTP/1.1\r\n"] {
-        out.extend_from_slice(part.as_bytes());
-    }
     let mut seen = Seen::new(version);
-    for field in fields {
-        let passed = match Field::of(field.name) {
-            Field::Passed => true,
-            Field::Host => {
-                seen.host(field.value)?;
-                // An authority in the target outranks the field (RFC 9112 §3.2.2).
-                authority.is_none()
-            }
-            Field::Dropped => false,
-            Field::Framing(take) => {
-                take(&mut seen, field.value)?;
-                false
-            }
-        };
-        if passed {
-            push_field(out, field.name, field.value);
+    let bytes = found.iter().map(|field| field.name.len() + field.value.len()).sum();
+    let mut fields = Fields::with_capacity(found.len(), bytes);
+    for field in found {
+        // An authority in the target outranks the field (RFC 9112 §3.2.2).
+        if seen.take(field)? == IsHost::No || authority.is_none() {
+            fields.add(field.name, &ascii(field.value));
         }
     }
     if seen.hosts == 0 && version == Version::Http11 {
         return Err(Refusal::Malformed("no Host field"));
     }
     if let Some(authority) = authority {
-        push_field(out, "Host", authority.as_bytes());
+        fields.add("Host", authority);
     }
-    Ok(Head {
+    let head = Head {
         verb: if method == "HEAD" { Verb::Head } else { Verb::Other },
         version,
         persist: match version {
@@ -150,12 +135,16 @@ fn rewrite(
         },
         framing: seen.framing(limits)?,
         expect: seen.expects,
-    })
+    };
+    // httparse lets tokens through only, and those are ASCII.
+    let method = method.parse().map_err(|()| Refusal::Malformed("bad method"))?;
+    let target = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
+    Ok((head, Request { method, target, fields, body: Vec::new(), peer }))
 }
 
 /// Returns the authority, if the target has one, and the path with its query (RFC 9112 §3.2).
 fn split_target<'a>(method: &str, target: &'a str) -> Result<(Option<&'a str>, &'a str), Refusal> {
-    // tiny_http reads ASCII only, and everything else must come percent-encoded anyway (RFC 3986 §2).
+    // RFC 3986 §2.
     if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Refusal::Malformed("characters in the target that must be percent-encoded"));
     }
@@ -174,49 +163,18 @@ fn split_target<'a>(method: &str, target: &'a str) -> Result<(Option<&'a str>, &
     Ok((Some(authority), if path.is_empty() { "/" } else { path }))
 }
 
-/// Appends `name: value`, with `?` for what is not ASCII: tiny_http would close the connection without a word.
-fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    if value.is_ascii() {
-        out.extend_from_slice(value);
-    } else {
-        out.extend(value.iter().map(|&byte| if byte.is_ascii() { byte } else { b'?' }));
+/// Returns a value with `?` for each byte that is not ASCII: its charset is anybody's guess (RFC 9110 §5.5).
+fn ascii(value: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(value) {
+        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+        Ok(_) | Err(_) => value.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect(),
     }
-    out.extend_from_slice(b"\r\n");
 }
 
-/// What is done with a field, by its name.
-#[derive(Clone, Copy)]
-enum Field {
-    Passed,
-    Host,
-    /// Read at the door, and not passed on.
-    Framing(fn(&mut Seen, &[u8]) -> Result<(), Refusal>),
-    Dropped,
-}
-
-impl Field {
-    fn of(name: &str) -> Self {
-        const NAMES: [(&str, Field); 13] = [
-            ("Host", Field::Host),
-            ("Content-Length", Field::Framing(Seen::length)),
-            ("Transfer-Encoding", Field::Framing(Seen::coding)),
-            ("Connection", Field::Framing(Seen::connection)),
-            ("Expect", Field::Framing(Seen::expect)),
-            ("Keep-Alive", Field::Dropped),
-            ("Proxy-Connection", Field::Dropped),
-            // tiny_http takes `TE: identity` for leave to hold a whole streamed answer in memory.
-            ("TE", Field::Dropped),
-            ("Trailer", Field::Dropped),
-            // With `Connection: upgrade` tiny_http would give the rest of the connection away.
-            ("Upgrade", Field::Dropped),
-            ("HTTP2-Settings", Field::Dropped),
-            (PEER_FIELD, Field::Dropped),
-            (TICKET_FIELD, Field::Dropped),
-        ];
-        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or(Self::Passed, |&(_, field)| field)
-    }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IsHost {
+    Yes,
+    No,
 }
 
 /// The fields that frame a message, as found so far.
@@ -241,6 +199,21 @@ impl Seen {
             keep_alive: false,
             expects: Expect::Nothing,
         }
+    }
+
+    /// Looks at a field by its name.
+    fn take(&mut self, field: &httparse::Header<'_>) -> Result<IsHost, Refusal> {
+        let named = |name: &str| field.name.eq_ignore_ascii_case(name);
+        // By their lengths most fields are none of these.
+        match field.name.len() {
+            4 if named("Host") => return self.host(field.value).map(|()| IsHost::Yes),
+            14 if named("Content-Length") => self.length(field.value)?,
+            17 if named("Transfer-Encoding") => self.coding(field.value)?,
+            10 if named("Connection") => self.connection(field.value),
+            6 if named("Expect") => self.expect(field.value)?,
+            _ => {}
+        }
+        Ok(IsHost::No)
     }
 
     /// RFC 9112 §3.2: exactly one, and a valid one.
@@ -275,13 +248,11 @@ impl Seen {
         Ok(())
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "one of a kind with the other fields")]
-    fn connection(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn connection(&mut self, value: &[u8]) {
         for token in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             self.close |= token.eq_ignore_ascii_case(b"close");
             self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
         }
-        Ok(())
     }
 
     /// RFC 9110 §10.1.1: an HTTP/1.0 client cannot mean it.
@@ -355,9 +326,11 @@ mod tests {
     const SPLICES: [&str; 12] =
         ["\r\n", "\n", "\r", "\0", " ", "\t", ":", "Content-Length: 7\r\n", "Host: y\r\n", ",", "\u{ff}", "HTTP/1.1"];
 
-    /// Whatever is let through, tiny_http must read it as exactly one head with one meaning.
+    /// What is let through has one end and one meaning: no field that frames it is doubled, and nothing in it could be
+    /// taken for the end of a line.
     #[test]
-    fn what_is_passed_on_is_beyond_doubt() {
+    fn what_is_let_through_is_beyond_doubt() {
+        let peer = SocketAddr::from(([1, 1, 1, 1], 1));
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut random = |below: usize| {
             state ^= state << 13;
@@ -376,19 +349,25 @@ mod tests {
                     _ => drop(input.splice(at..at, SPLICES[random(SPLICES.len())].bytes())),
                 }
             }
-            let mut out = Vec::new();
-            let Ok(Parsed::Complete { len, .. }) = parse(&input, &Limits::default(), &mut out) else { continue };
+            let Ok(Parsed::Complete { len, head, request }) = parse(&input, &Limits::default(), peer) else { continue };
             passed += 1;
             assert!(input[..len].ends_with(b"\r\n\r\n"), "{input:?}");
-            let lines = out.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count();
-            out.extend_from_slice(b"\r\n");
-            assert!(out.is_ascii() && !bare_line_feed(&out), "{out:?}");
-            let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-            let mut request = httparse::Request::new(&mut fields);
-            assert_eq!(request.parse(&out), Ok(httparse::Status::Complete(out.len())), "{out:?}");
-            assert_eq!(request.headers.len() + 1, lines, "{out:?}");
-            assert!(request.headers.iter().all(|field| matches!(Field::of(field.name), Field::Passed | Field::Host)));
-            assert!(request.headers.iter().filter(|field| matches!(Field::of(field.name), Field::Host)).count() <= 1);
+            let plain = |text: &str| text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+            assert!(request.target.bytes().all(|byte| byte.is_ascii_graphic()), "{request:?}");
+            assert!(request.fields.iter().all(|(name, value)| plain(name) && plain(value)), "{request:?}");
+            let text = String::from_utf8_lossy(&input[..len]).to_ascii_lowercase();
+            assert!(text.lines().filter(|line| line.starts_with("host:")).count() <= 1, "{text}");
+            let (length, coding) = (request.fields.get("content-length"), request.fields.get("transfer-encoding"));
+            match head.framing {
+                Framing::None => assert_eq!((length, coding), (None, None)),
+                Framing::Length(length) => {
+                    let told = request.fields.get("content-length").map(str::trim);
+                    assert_eq!((told.and_then(|told| told.parse().ok()), coding), (Some(length), None));
+                }
+                Framing::Chunked => {
+                    assert!(length.is_none() && coding.is_some_and(|c| c.eq_ignore_ascii_case("chunked")));
+                }
+            }
         }
         assert!(passed > 5_000, "only {passed} were let through: the test shows little");
     }
