@@ -92,7 +92,9 @@ struct TextPairs<'a>(&'a mut String);
 
 impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        let _ = write!(self.0, " {key}={}", printable(&value.to_string()));
+        // A text is borrowed; anything else is written first.
+        let text = value.to_borrowed_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+        let _ = write!(self.0, " {key}={}", shown(&text));
         Ok(())
     }
 }
@@ -119,8 +121,10 @@ fn text(record: &Record<'_>) -> String {
         Level::Info => String::new(),
         Level::Debug | Level::Trace => String::from("debug: "),
     };
-    let message = record.args().to_string();
-    line.push_str(&printable(&message));
+    match record.args().as_str() {
+        Some(message) => line.push_str(&shown(message)),
+        None => line.push_str(&shown(&record.args().to_string())),
+    }
     let _ = record.key_values().visit(&mut TextPairs(&mut line));
     line
 }
@@ -138,5 +142,21 @@ fn json(record: &Record<'_>) -> String {
 /// Returns `text` with an escape for each character that misleads, so that what a stranger sent
 /// stays one line, and is what it seems to be.
 pub fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if misleads(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    shown(text).into_owned()
+}
+
+/// The same, without a copy where there is nothing to escape.
+fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(misleads) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if misleads(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
 }

@@ -275,7 +275,9 @@ pub fn output_failure(error: io::Error) -> Failure {
 
 /// Prints one line on stderr, bars out of the way. A closed stderr is nobody's loss.
 pub fn line(text: &str) {
-    let print = || drop(writeln!(io::stderr().lock(), "{text}"));
+    // In one write: stderr is not buffered, and another process's line may come between two.
+    let whole = format!("{text}\n");
+    let print = || drop(io::stderr().lock().write_all(whole.as_bytes()));
     match BARS.get() {
         Some(bars) => bars.suspend(print),
         None => print(),

@@ -1,9 +1,12 @@
-//! JSON Web Tokens: HS256 with our key and nothing else, no leeway, the claims that
-//! simplejwt makes and its words about bad ones.
+//! JSON Web Tokens: HS256 with our key and nothing else, the claims that simplejwt makes and its words about bad ones.
+//!
+//! A token that one of our keys signed is remembered, so that its signature is not computed for each request; its times
+//! are judged each time.
 
 mod hs256;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,6 +14,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::verified::Verified;
 use super::response::Denied;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::settings::Secret;
@@ -23,6 +27,9 @@ pub const REFRESH_LIFE_S: i64 = 24 * 60 * 60;
 pub const SECRET_BYTES_MIN: usize = 32;
 /// Ours have some 300 bytes; a longer one is not even read, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// Another machine's clock may be ahead of ours by so much, in seconds: what it has just issued is good here, too.
+const CLOCKS_DIFFER_S: i64 = 60;
 
 /// What simplejwt says of a token that is forged, garbled, expired or not valid yet.
 const INVALID: &str = "Token is invalid or expired";
@@ -64,6 +71,18 @@ pub enum Subject {
 }
 
 impl Subject {
+    fn read(claims: &Map<String, Value>) -> Self {
+        match claims.get("user_id") {
+            None => Subject::Unnamed,
+            Some(Value::Number(number)) => number.as_i64().map_or(Subject::Nobody, Subject::User),
+            // Newer versions of simplejwt write the id as text.
+            Some(Value::String(text)) if text.bytes().all(|b| b.is_ascii_digit()) => {
+                text.parse().map_or(Subject::Nobody, Subject::User)
+            }
+            Some(_) => Subject::Nobody,
+        }
+    }
+
     /// Returns the user's id. No user has id 0.
     pub fn user_id(self) -> std::result::Result<i64, Denied> {
         match self {
@@ -79,15 +98,43 @@ impl Subject {
 pub struct Tokens {
     signing: EncodingKey,
     verifying: Vec<DecodingKey>,
+    verified: Verified,
 }
 
+/// What we write into a token.
 #[derive(Serialize)]
-struct Claims {
+struct Issued {
     token_type: &'static str,
     exp: i64,
     iat: i64,
     jti: String,
     user_id: i64,
+}
+
+/// What is read of a token, whoever wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Claims {
+    /// The later of `iat` and `nbf`, in seconds since 1970; nothing where one of them is not a time.
+    begins_s: Option<i64>,
+    exp: Claim<i64>,
+    jti: Claim<()>,
+    token_type: Claim<TokenType>,
+    subject: Subject,
+}
+
+/// A claim of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim<T> {
+    Absent,
+    /// It is there, and is not what it should be.
+    Odd,
+    Is(T),
+}
+
+impl<T> Claim<T> {
+    fn read(claims: &Map<String, Value>, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Self {
+        claims.get(name).map_or(Claim::Absent, |claim| read(claim).map_or(Claim::Odd, Claim::Is))
+    }
 }
 
 impl Tokens {
@@ -109,6 +156,7 @@ impl Tokens {
         Ok(Self {
             signing: EncodingKey::from_secret(secret.expose().as_bytes()),
             verifying: verifying.map(|secret| DecodingKey::from_secret(secret.expose().as_bytes())).collect(),
+            verified: Verified::default(),
         })
     }
 
@@ -118,7 +166,7 @@ impl Tokens {
         getrandom::fill(&mut jti).or_fail(Kind::Bug, "no random numbers")?;
         let now = now_s();
         let jti = format!("{:032x}", u128::from_be_bytes(jti));
-        let claims = Claims { token_type: kind.claim(), exp: now + kind.life_s(), iat: now, jti, user_id };
+        let claims = Issued { token_type: kind.claim(), exp: now + kind.life_s(), iat: now, jti, user_id };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .or_fail(Kind::Bug, "cannot sign a token")
     }
@@ -129,18 +177,17 @@ impl Tokens {
     }
 
     fn check_at(&self, token: &str, kind: Option<TokenType>, now: i64) -> std::result::Result<Subject, &'static str> {
-        let claims = self.verified(token).ok_or(INVALID)?;
-        judge(&claims, kind, now)
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(INVALID);
+        }
+        self.verified.get_or_verify(token, || self.verify(token)).ok_or(INVALID)?.judge(kind, now)
     }
 
     /// Returns the claims of a token that one of our keys signed.
-    fn verified(&self, token: &str) -> Option<Map<String, Value>> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return None;
-        }
+    fn verify(&self, token: &str) -> Option<Claims> {
         let mut validation = Validation::new(Algorithm::HS256);
-        // Times are judged by `judge`, without leeway and in the order that the messages need;
-        // an audience that we did not ask for does no harm.
+        // Times are judged by `judge`, in the order that the messages need; an audience that we did not ask for does no
+        // harm.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
@@ -148,7 +195,7 @@ impl Tokens {
             .verifying
             .iter()
             .find_map(|key| jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation).ok())?;
-        is_plain(&data.header).then_some(data.claims)
+        is_plain(&data.header).then(|| Claims::read(&data.claims))
     }
 }
 
@@ -166,37 +213,41 @@ fn is_plain(header: &Header) -> bool {
         && header.zip.is_none()
 }
 
-fn judge(claims: &Map<String, Value>, kind: Option<TokenType>, now: i64) -> std::result::Result<Subject, &'static str> {
-    for claim in ["iat", "nbf"] {
-        if let Some(time) = claims.get(claim)
-            && seconds(time).is_none_or(|time| time > now)
-        {
+impl Claims {
+    fn read(claims: &Map<String, Value>) -> Self {
+        let mut begins = ["iat", "nbf"].into_iter().filter_map(|name| claims.get(name)).map(seconds);
+        Self {
+            begins_s: begins.try_fold(i64::MIN, |latest, time| Some(latest.max(time?))),
+            exp: Claim::read(claims, "exp", seconds),
+            jti: Claim::read(claims, "jti", |_| Some(())),
+            token_type: Claim::read(claims, "token_type", |claim| {
+                [TokenType::Access, TokenType::Refresh].into_iter().find(|kind| claim == kind.claim())
+            }),
+            subject: Subject::read(claims),
+        }
+    }
+
+    /// Judges the claims at the time `now`, in seconds since 1970, for a token of `kind`, or of any.
+    fn judge(self, kind: Option<TokenType>, now: i64) -> std::result::Result<Subject, &'static str> {
+        if self.begins_s.is_none_or(|begins| begins > now.saturating_add(CLOCKS_DIFFER_S)) {
             return Err(INVALID);
         }
-    }
-    let Some(exp) = claims.get("exp") else { return Err("Token has no 'exp' claim") };
-    if seconds(exp).is_none_or(|exp| exp <= now) {
-        return Err(INVALID);
-    }
-    if !claims.contains_key("jti") {
-        return Err("Token has no id");
-    }
-    if let Some(kind) = kind {
-        match claims.get("token_type") {
-            None => return Err("Token has no type"),
-            Some(Value::String(claim)) if claim == kind.claim() => {}
-            Some(_) => return Err("Token has wrong type"),
+        match self.exp {
+            Claim::Absent => return Err("Token has no 'exp' claim"),
+            Claim::Is(exp) if exp > now => {}
+            Claim::Is(_) | Claim::Odd => return Err(INVALID),
         }
-    }
-    Ok(match claims.get("user_id") {
-        None => Subject::Unnamed,
-        Some(Value::Number(number)) => number.as_i64().map_or(Subject::Nobody, Subject::User),
-        // Newer versions of simplejwt write the id as text.
-        Some(Value::String(text)) if text.bytes().all(|b| b.is_ascii_digit()) => {
-            text.parse().map_or(Subject::Nobody, Subject::User)
+        if self.jti == Claim::Absent {
+            return Err("Token has no id");
         }
-        Some(_) => Subject::Nobody,
-    })
+        match (kind, self.token_type) {
+            (None, _) => {}
+            (Some(_), Claim::Absent) => return Err("Token has no type"),
+            (Some(kind), Claim::Is(found)) if found == kind => {}
+            (Some(_), Claim::Is(_) | Claim::Odd) => return Err("Token has wrong type"),
+        }
+        Ok(self.subject)
+    }
 }
 
 /// Reads a NumericDate (RFC 7519, section 2), which may have a fraction.
