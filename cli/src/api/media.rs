@@ -1,5 +1,8 @@
 //! Headers with parameters: `text/plain; charset=utf-8`, `form-data; name="title"`.
 
+use super::charset::Charset;
+use super::percent;
+
 /// A header's first part, in lower case, and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Media {
@@ -16,7 +19,11 @@ impl Media {
         let kind = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
         let params = parts.filter_map(|part| {
             let (name, value) = part.split_once('=')?;
-            Some((name.trim().to_ascii_lowercase(), unquote(value.trim())))
+            let (name, value) = (name.trim().to_ascii_lowercase(), unquote(value.trim()));
+            Some(match name.strip_suffix('*') {
+                Some(plain) => (plain.to_owned(), extended(value)),
+                None => (name, value),
+            })
         });
         Self { kind, params: params.collect() }
     }
@@ -52,6 +59,17 @@ fn split(line: &str) -> Vec<&str> {
     parts
 }
 
+/// Decodes `charset'language'value` (RFC 8187): the value's percent-encoded bytes are of that charset.
+fn extended(value: String) -> String {
+    let mut parts = value.split('\'');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(charset), Some(_language), Some(text), None) => {
+            percent::decode(text, Charset::named(charset).unwrap_or(Charset::Utf8))
+        }
+        _ => value,
+    }
+}
+
 fn unquote(value: &str) -> String {
     match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inner) => inner.replace("\\\\", "\\").replace("\\\"", "\""),
@@ -71,6 +89,10 @@ mod tests {
             [("name", Some("a;b\"c")), ("filename", Some("x.txt")), ("flag", None), ("name2", Some("y"))]
         {
             assert_eq!(media.param(name), value);
+        }
+        let media = Media::parse("x; a*=UTF-8''%c3%a9%20; b*=latin-1'en'%E9; c*=plain; d*=a'b; e*=klingon''%41");
+        for (name, value) in [("a", "é "), ("b", "é"), ("c", "plain"), ("d", "a'b"), ("e", "A"), ("a*", "")] {
+            assert_eq!(media.param(name).unwrap_or_default(), value, "{name}");
         }
         assert_eq!(Media::parse("").kind, "");
         assert!(Media::parse("a/b; q=1; indent=2").is_refined() && !Media::parse("a/b; q=1").is_refined());

@@ -10,6 +10,7 @@
 //! framing (`crate::http`), SQL (`store`), what is printed (`ui`).
 
 mod auth;
+mod charset;
 mod conditions;
 mod cors;
 mod forms;
@@ -60,6 +61,9 @@ pub enum Proxy {
     /// They do not: anybody may have sent them.
     None,
 }
+
+/// The page that shows the API, for whoever wants a page.
+const DOCS: &str = "/news/docs/";
 
 /// Large pages that are made and sent at the same time. One has a few hundred KiB, 8 MiB at most: so the memory for
 /// them is bounded, however slowly they are read.
@@ -118,14 +122,29 @@ pub fn answer(service: &Service, request: &Request, found: &Found<'_>) -> Respon
         Found::SlashMissing => redirect(request),
         Found::Nothing => Problem::NotFound("Not found.").into_response(Layout::default()),
     };
-    service.origins.mark(request, response)
+    let response = service.origins.mark(request, response);
+    SAFE.iter().fold(response, |response, (name, value)| response.header(name, *value))
 }
+
+/// What a browser may make of an answer: what its type says and nothing else, in no frame, without telling other sites
+/// where it came from. The service we take the place of sends these, too.
+const SAFE: [(&str, &str); 4] = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+];
 
 fn routed(service: &Service, request: &Request, route: &Route, segment: &str) -> Response {
     match route.manners {
         Manners::Plain => plain(service, request, route),
         Manners::Rest => {
-            let Some(layout) = negotiate::negotiate(request.header("accept")) else {
+            let accept = request.header("accept");
+            let Some(layout) = negotiate::negotiate(accept) else {
+                // Somebody typed the address into a browser, or a tool pretends to be one.
+                if request.reads() && negotiate::wants_page(accept) {
+                    return rest_headers(Response::empty(303).header("Location", DOCS), route);
+                }
                 return rest_headers(Problem::NotAcceptable.into_response(Layout::default()), route);
             };
             let mut context = Context { service, request, layout, segment, user: 0 };

@@ -24,6 +24,13 @@ pub fn negotiate(accept: Option<&str>) -> Option<Layout> {
     Some(Layout { indent })
 }
 
+/// Says whether an Accept header that leaves no room for JSON asks for a page.
+pub fn wants_page(accept: Option<&str>) -> bool {
+    let is_page =
+        |media: &str| matches!(Media::parse(media.trim()).kind.as_str(), "text/html" | "application/xhtml+xml");
+    accept.is_some_and(|accept| accept.split(',').any(is_page))
+}
+
 fn fits(media: &Media) -> bool {
     let (main, sub) = media.kind.split_once('/').unwrap_or((&media.kind, ""));
     matches!(main, "*" | "application") && matches!(sub, "*" | "json")

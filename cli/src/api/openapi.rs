@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use news_core::model::{self, Field};
 use serde_json::{Map, Value, json};
+use tiny_http::Method;
 
 use super::BODY_BYTES_MAX;
 use super::routes::{Access, Manners, Operation, ROUTES, Route, Shape};
@@ -116,6 +117,9 @@ fn answers(route: &Route, operation: &Operation) -> Value {
     let mut statuses: Vec<u16> = ALWAYS.iter().chain(operation.refusals).copied().collect();
     if route.manners == Manners::Rest {
         statuses.push(406);
+        if operation.method == Method::Get {
+            statuses.push(303);
+        }
     }
     if route.access == Access::Bearer {
         statuses.push(401);
@@ -246,8 +250,8 @@ fn responses() -> Value {
         (415, "The body's media type is none of those that are read."),
         (431, "The request's head is too large."),
         (500, "An error of the service."),
-        (503, "The database is away, or all are busy: try again after Retry-After seconds."),
-        (504, "The answer took too long."),
+        (503, "The database is unavailable or busy, and nothing was changed: try again after Retry-After seconds."),
+        (504, "The answer took too long, or the database's answer was lost: a change may have been made."),
     ];
     let mut responses = Map::new();
     for (status, description) in plain {
@@ -259,6 +263,11 @@ fn responses() -> Value {
         }
         responses.insert(format!("Status{status}"), response);
     }
+    let location = json!({ "Location": { "schema": { "type": "string" } } });
+    responses.insert(
+        "Status303".to_owned(),
+        json!({ "description": "To a page, for an Accept header that wants one.", "headers": location }),
+    );
     responses.insert(
         "Status304".to_owned(),
         json!({ "description": "The client has this version.", "headers": { "ETag": reference("headers", "ETag") } }),

@@ -1,6 +1,9 @@
 //! Percent-encoding, as Python's `urllib.parse` does it: the links that clients get are made of it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use super::charset::Charset;
 
 /// Returns the bytes that `text` stands for. A `%` without two hexadecimal digits stands for itself.
 fn unquote_to_bytes(text: &[u8]) -> Vec<u8> {
@@ -30,17 +33,40 @@ pub fn decode_path(path: &str) -> String {
     String::from_utf8_lossy(&unquote_to_bytes(path.as_bytes())).into_owned()
 }
 
-/// Decodes a query's name or value (`unquote_plus`).
-fn decode_plus(text: &[u8]) -> String {
-    let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-    String::from_utf8_lossy(&unquote_to_bytes(&spaced)).into_owned()
+/// Decodes percent-encoded text whose bytes are of a charset (`unquote`): each run of ASCII by itself, the rest as it is.
+pub fn decode(text: &str, charset: Charset) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.bytes().next() {
+        let end = rest.bytes().position(|byte| byte.is_ascii() != first.is_ascii()).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        if first.is_ascii() {
+            decoded.push_str(&charset.decode_lossy(&unquote_to_bytes(run.as_bytes())));
+        } else {
+            decoded.push_str(run);
+        }
+        rest = behind;
+    }
+    decoded
 }
 
-/// Reads a query or a form: names and values in their order (`parse_qsl`, blank values kept).
+/// Reads a query: names and values in their order (`parse_qsl`, blank values kept).
 pub fn pairs(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+    pairs_in(text, Charset::Utf8)
+}
+
+/// Reads a form whose percent-encoded bytes are of a charset.
+pub fn pairs_in(text: &str, charset: Charset) -> impl Iterator<Item = (String, String)> + '_ {
+    let part = move |part: &str| {
+        let spaced = if part.contains('+') { Cow::Owned(part.replace('+', " ")) } else { Cow::Borrowed(part) };
+        decode(&spaced, charset)
+    };
+    text.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode_plus(name.as_bytes()), decode_plus(value.as_bytes()))
+        (part(name), part(value))
     })
 }
 

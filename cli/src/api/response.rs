@@ -187,27 +187,51 @@ impl Problem {
     }
 }
 
+/// A refusal's JSON; its keys are in the order of the service we take the place of.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    messages: &'a [TokenMessage],
+}
+
+/// What is wrong with an access token.
+#[derive(Serialize)]
+struct TokenMessage {
+    token_class: &'static str,
+    token_type: &'static str,
+    message: &'static str,
+}
+
 impl Denied {
     fn into_response(self, layout: Layout) -> Response {
-        let coded = |detail: &str, code: &str| serde_json::json!({ "detail": detail, "code": code });
-        let body = match self {
-            Denied::Missing => serde_json::json!({ "detail": "Authentication credentials were not provided." }),
-            Denied::BadHeader => {
-                coded("Authorization header must contain two space-delimited values", "bad_authorization_header")
+        let message = match self {
+            Denied::BadAccess(message) => {
+                Some(TokenMessage { token_class: "AccessToken", token_type: "access", message })
             }
-            Denied::BadAccess(message) => serde_json::json!({
-                "detail": "Given token not valid for any token type",
-                "code": "token_not_valid",
-                "messages": [{ "token_class": "AccessToken", "token_type": "access", "message": message }],
-            }),
-            Denied::BadToken(message) => coded(message, "token_not_valid"),
-            Denied::NoUserClaim => coded("Token contained no recognizable user identification", "token_not_valid"),
-            Denied::UnknownUser => coded("User not found", "user_not_found"),
-            Denied::InactiveUser => coded("User is inactive", "user_inactive"),
-            Denied::BadLogin => {
-                serde_json::json!({ "detail": "No active account found with the given credentials" })
-            }
+            Denied::Missing
+            | Denied::BadHeader
+            | Denied::BadToken(_)
+            | Denied::NoUserClaim
+            | Denied::UnknownUser
+            | Denied::InactiveUser
+            | Denied::BadLogin => None,
         };
+        let (detail, code) = match self {
+            Denied::Missing => ("Authentication credentials were not provided.", None),
+            Denied::BadHeader => {
+                ("Authorization header must contain two space-delimited values", Some("bad_authorization_header"))
+            }
+            Denied::BadAccess(_) => ("Given token not valid for any token type", Some("token_not_valid")),
+            Denied::BadToken(message) => (message, Some("token_not_valid")),
+            Denied::NoUserClaim => ("Token contained no recognizable user identification", Some("token_not_valid")),
+            Denied::UnknownUser => ("User not found", Some("user_not_found")),
+            Denied::InactiveUser => ("User is inactive", Some("user_inactive")),
+            Denied::BadLogin => ("No active account found with the given credentials", None),
+        };
+        let body = Refusal { detail, code, messages: message.as_slice() };
         Response::json(401, &body, layout).header("WWW-Authenticate", CHALLENGE)
     }
 }
@@ -223,6 +247,21 @@ mod tests {
         };
         assert_eq!(json(Layout::default()), r#"{"a":"\u2028é\u2029","b":[]}"#);
         assert_eq!(json(Layout { indent: Some(2) }), "{\n  \"a\": \"\\u2028é\\u2029\",\n  \"b\": []\n}");
+    }
+
+    #[test]
+    fn the_keys_of_refusals_are_in_the_originals_order() {
+        for (denied, expected) in [
+            (Denied::Missing, r#"{"detail":"Authentication credentials were not provided."}"#),
+            (Denied::UnknownUser, r#"{"detail":"User not found","code":"user_not_found"}"#),
+            (
+                Denied::BadAccess("Token has no id"),
+                r#"{"detail":"Given token not valid for any token type","code":"token_not_valid","messages":[{"token_class":"AccessToken","token_type":"access","message":"Token has no id"}]}"#,
+            ),
+        ] {
+            let Body::Bytes(body) = Problem::Denied(denied).into_response(Layout::default()).body else { panic!() };
+            assert_eq!(String::from_utf8(body).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -41,7 +41,8 @@ fn text(response: &Response) -> &str {
 #[test]
 fn the_order_of_the_checks() {
     let xml = ("Accept", "application/xml");
-    let table: [(&str, &str, Headers<'_>, u16); 16] = [
+    let html = ("Accept", "text/html");
+    let table: [(&str, &str, Headers<'_>, u16); 21] = [
         ("GET", "/nothing/", &[xml], 404),
         ("GET", "/news/posts", &[xml], 301),
         ("PATCH", "/news/posts", &[], 301),
@@ -58,6 +59,11 @@ fn the_order_of_the_checks() {
         ("POST", "/healthz", &[xml], 405),
         ("GET", "/healthz", &[xml], 200),
         ("HEAD", "/api-auth/token/", &[], 405),
+        ("GET", "/news/posts/", &[html], 303),
+        ("HEAD", "/news/", &[html], 303),
+        ("POST", "/news/posts/", &[html], 406),
+        ("GET", "/news/posts/", &[("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")], 401),
+        ("GET", "/nothing/", &[html], 404),
     ];
     for (method, target, headers, status) in table {
         assert_eq!(ask(&request(method, target, headers)).status, status, "{method} {target} {headers:?}");
@@ -123,6 +129,18 @@ fn links_name_the_host_the_client_used() {
             None => assert_eq!(response.status, 400, "{headers:?}"),
         }
     }
+}
+
+#[test]
+fn every_answer_tells_browsers_what_not_to_make_of_it() {
+    for (method, target) in [("GET", "/news/"), ("GET", "/nothing"), ("GET", "/news/posts"), ("GET", "/news/docs/")] {
+        let response = ask(&request(method, target, &[]));
+        let found = ["X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy"]
+            .map(|name| response.headers.iter().filter(|(has, _)| *has == name).count());
+        assert_eq!(found, [1; 4], "{method} {target}");
+    }
+    let moved = ask(&request("GET", "/news/posts/1/", &[("Accept", "text/html")]));
+    assert_eq!(header(&moved, "Location"), Some("/news/docs/"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::value::{Text, Value};
 use super::{json, multipart};
+use crate::api::charset::{Charset, latin1};
 use crate::api::media::Media;
 use crate::api::percent;
 
@@ -26,38 +27,33 @@ pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Value, BadBody> 
     }
     let header = content_type.unwrap_or_default();
     let media = Media::parse(header);
+    let unsupported = || BadBody::Unsupported(header.to_owned());
+    let charset = media.param("charset").map_or(Some(Charset::Utf8), Charset::named);
     match media.kind.as_str() {
         "application/json" => {
-            let text = decode(body, media.param("charset")).ok_or("not UTF-8".to_owned());
+            let text = charset.ok_or_else(unsupported)?.decode(body).ok_or("not in its charset".to_owned());
             let value = text.and_then(|text| json::parse(&text).map_err(|error| error.to_string()));
             value.map_err(|why| BadBody::Malformed(format!("JSON parse error - {why}")))
         }
-        "application/x-www-form-urlencoded" => urlencoded(body),
-        "multipart/form-data" => multipart::parse(media.param("boundary").unwrap_or_default(), body)
-            .map_err(|why| BadBody::Malformed(format!("Multipart form parse error - {why}"))),
-        _ => Err(BadBody::Unsupported(header.to_owned())),
+        "application/x-www-form-urlencoded" => urlencoded(body, charset.ok_or_else(unsupported)?),
+        "multipart/form-data" => {
+            let boundary = media.param("boundary").unwrap_or_default();
+            multipart::parse(boundary, charset.ok_or_else(unsupported)?, body)
+                .map_err(|why| BadBody::Malformed(format!("Multipart form parse error - {why}")))
+        }
+        _ => Err(unsupported()),
     }
 }
 
-fn decode(body: &[u8], charset: Option<&str>) -> Option<String> {
-    match charset.map(str::to_ascii_lowercase).as_deref() {
-        Some("iso-8859-1" | "latin-1" | "latin1") => Some(latin1(body)),
-        Some(_) | None => str::from_utf8(body).ok().map(str::to_owned),
-    }
-}
-
-fn latin1(body: &[u8]) -> String {
-    body.iter().copied().map(char::from).collect()
-}
-
-fn urlencoded(body: &[u8]) -> Result<Value, BadBody> {
-    // As Django's QueryDict: what is no UTF-8 is Latin-1.
-    let text = str::from_utf8(body).map_or_else(|_| latin1(body), str::to_owned);
+fn urlencoded(body: &[u8], charset: Charset) -> Result<Value, BadBody> {
+    // As Django's QueryDict: what is not in its charset is Latin-1.
+    let text = charset.decode(body).unwrap_or_else(|| latin1(body));
     if text.split('&').filter(|pair| !pair.is_empty()).count() > FIELDS_MAX {
         return Err(BadBody::Malformed(format!("Form parse error - more than {FIELDS_MAX} fields")));
     }
+    let pairs = percent::pairs_in(&text, charset);
     // The last of duplicate names wins.
-    Ok(Value::Object(percent::pairs(&text).map(|(name, value)| (name, Value::Text(Text::from(value)))).collect()))
+    Ok(Value::Object(pairs.map(|(name, value)| (name, Value::Text(Text::from(value)))).collect()))
 }
 
 #[cfg(test)]
@@ -70,10 +66,12 @@ mod tests {
         Some(text.as_str())
     }
 
+    const MULTIPART: &[u8] = b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\xe9\r\n--x--";
+
     #[test]
     fn media_types() {
         let form = "application/x-www-form-urlencoded";
-        let table: [(&str, &[u8], &str); 7] = [
+        let table: [(&str, &[u8], &str); 14] = [
             ("application/json", br#"{"a": "1"}"#, "1"),
             ("Application/JSON; charset=utf-8", "{\"a\": \"é\"}".as_bytes(), "é"),
             ("application/json; charset=latin-1", b"{\"a\": \"\xe9\"}", "é"),
@@ -81,14 +79,28 @@ mod tests {
             (form, b"a=1&a=2", "2"),
             (form, b"a=%C3%A9%ff", "é\u{fffd}"),
             (form, b"a=\xe9", "é"),
+            ("application/json; charset=utf-16", b"\xff\xfe{\0\"\0a\0\"\0:\0\"\0\xe9\0\"\0}\0", "é"),
+            ("application/json; charset=windows-1251", b"{\"a\": \"\xe9\"}", "й"),
+            ("application/x-www-form-urlencoded; charset=ISO-8859-1", b"a=Jos%E9", "José"),
+            ("application/x-www-form-urlencoded; charset=windows-1252", b"a=%80+\x80", "€ €"),
+            ("application/x-www-form-urlencoded; charset=shift_jis", b"a=%93%fa", "日"),
+            ("application/x-www-form-urlencoded; charset=us-ascii", b"a=%E9\xe9", "\u{fffd}é"),
+            ("multipart/form-data; boundary=x; charset=latin-1", MULTIPART, "é"),
         ];
         for (content_type, body, expected) in table {
             let parsed = parse(Some(content_type), body).unwrap();
             assert_eq!(text(&parsed, "a"), Some(expected), "{content_type}");
         }
-        for content_type in
-            [None, Some("text/plain; charset=utf-8"), Some("*/*"), Some("application/jsonp"), Some("json")]
-        {
+        for content_type in [
+            None,
+            Some("text/plain; charset=utf-8"),
+            Some("*/*"),
+            Some("application/jsonp"),
+            Some("json"),
+            Some("application/json; charset=utf-32"),
+            Some("application/x-www-form-urlencoded; charset=klingon"),
+            Some("multipart/form-data; boundary=x; charset=klingon"),
+        ] {
             let expected = BadBody::Unsupported(content_type.unwrap_or_default().to_owned());
             assert_eq!(parse(content_type, b"x"), Err(expected));
             assert_eq!(parse(content_type, b""), Ok(Value::Object(BTreeMap::new())));

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::body::FIELDS_MAX;
 use super::value::{Text, Value};
+use crate::api::charset::Charset;
 use crate::api::media::Media;
 
 /// RFC 2046, section 5.1.1, allows 70; Django takes this many, in bytes.
 const BOUNDARY_BYTES_MAX: usize = 200;
 
 /// Reads the fields of `body`; the last of duplicate names wins.
-pub fn parse(boundary: &str, body: &[u8]) -> Result<Value, String> {
+pub fn parse(boundary: &str, charset: Charset, body: &[u8]) -> Result<Value, String> {
     let is_plain = boundary.bytes().all(|b| matches!(b, b' '..=b'~'));
     if boundary.is_empty() || boundary.len() > BOUNDARY_BYTES_MAX || boundary.ends_with(' ') || !is_plain {
         return Err(format!("Invalid boundary in multipart: {boundary}"));
@@ -24,7 +25,7 @@ pub fn parse(boundary: &str, body: &[u8]) -> Result<Value, String> {
         if i >= FIELDS_MAX {
             return Err(format!("more than {FIELDS_MAX} fields"));
         }
-        if let Some((name, value)) = field(part) {
+        if let Some((name, value)) = field(part, charset) {
             fields.insert(name, value);
         }
     }
@@ -66,30 +67,67 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     text.windows(what.len()).position(|window| window == what)
 }
 
-/// Reads a part: headers, an empty line, the value. What has no name is no field.
-fn field(part: &[u8]) -> Option<(String, Value)> {
+/// Reads a part: headers, an empty line, the value. What has no name is no field, nor is a file whose name is none.
+fn field(part: &[u8], charset: Charset) -> Option<(String, Value)> {
     let part = part.strip_prefix(b"\r\n").or_else(|| part.strip_prefix(b"\n")).unwrap_or(part);
     let windows_end = find(part, b"\r\n\r\n").map(|at| (at, at + 4));
     let (end, begin) = windows_end.or_else(|| find(part, b"\n\n").map(|at| (at, at + 2)))?;
     let (head, value) = (part.get(..end)?, part.get(begin..)?);
-    let head = String::from_utf8_lossy(head);
+    // A line that is not UTF-8 is no header.
+    let lines = || head.split(|&byte| byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+    // The last of duplicate headers wins.
     let header = |wanted: &str| {
-        head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.trim().eq_ignore_ascii_case(wanted).then(|| Media::parse(value))
-        })
+        let mut fields = lines().rev().filter_map(|line| line.split_once(':'));
+        fields.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| Media::parse(value))
     };
-    let disposition = header("Content-Disposition").filter(|disposition| disposition.kind == "form-data")?;
+    let disposition = header("Content-Disposition")?;
     let name = disposition.param("name")?.trim().to_owned();
     match disposition.param("filename") {
-        Some("") => return None,
-        Some(_) => return Some((name, Value::File)),
-        None => {}
+        None | Some("") => {}
+        Some(file) => return is_file_name(file).then_some((name, Value::File)),
     }
     let is_base64 = header("Content-Transfer-Encoding").is_some_and(|encoding| encoding.kind == "base64");
-    let decoded = if is_base64 { STANDARD.decode(value).ok() } else { None };
-    let text = String::from_utf8_lossy(decoded.as_deref().unwrap_or(value)).into_owned();
+    let decoded = if is_base64 { base64(value) } else { None };
+    let text = charset.decode_lossy(decoded.as_deref().unwrap_or(value));
     Some((name, Value::Text(Text::from(text))))
+}
+
+/// Decodes base64 as Python's `b64decode`: foreign bytes are passed over, and the first padding is the end. Returns
+/// nothing where the value is cut off; then it stands for itself.
+fn base64(value: &[u8]) -> Option<Vec<u8>> {
+    let mut digits = Vec::with_capacity(value.len());
+    let mut padding = 0;
+    for &byte in value {
+        let in_group = digits.len() % GROUP_DIGITS;
+        match byte {
+            b'=' if in_group >= 2 && in_group + padding + 1 >= GROUP_DIGITS => return FORGIVING.decode(digits).ok(),
+            b'=' if in_group >= 2 => padding += 1,
+            b'+' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                padding = 0;
+                digits.push(byte);
+            }
+            _ => {}
+        }
+    }
+    if digits.len().is_multiple_of(GROUP_DIGITS) { FORGIVING.decode(digits).ok() } else { None }
+}
+
+/// Four digits are three bytes.
+const GROUP_DIGITS: usize = 4;
+
+/// Takes what remains when foreign bytes and padding are gone; bits beyond the last byte do not matter.
+const FORGIVING: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Says whether a file has a name, once its folders are taken off.
+fn is_file_name(name: &str) -> bool {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let printable: String = last.chars().filter(|c| !c.is_control()).collect();
+    !matches!(printable.as_str(), "" | "." | "..")
 }
 
 #[cfg(test)]
@@ -101,7 +139,7 @@ mod tests {
     }
 
     fn read(body: &str) -> Vec<(String, String)> {
-        match parse("xyz", body.as_bytes()) {
+        match parse("xyz", Charset::Utf8, body.as_bytes()) {
             Ok(Value::Object(fields)) => fields.into_iter().map(|(name, value)| (name, shown(value))).collect(),
             other => panic!("{other:?}"),
         }
@@ -117,7 +155,18 @@ mod tests {
             (part("name=\"a\"", "line\r\n\r\nline --xyz no"), vec![("a", "line\r\n\r\nline --xyz no\r\n")]),
             (format!("preamble\r\n{}--xyz--\r\nepilogue", part("name=a", "")), vec![("a", "")]),
             (part("name=a; filename=f.txt", "1") + "--xyz--", vec![("a", "File")]),
-            (part("name=a; filename=\"\"", "1") + "--xyz--", vec![]),
+            (part("name=a; filename=\"\"", "1") + "--xyz--", vec![("a", "1")]),
+            (part("name=a; filename*=UTF-8''f.txt", "1") + "--xyz--", vec![("a", "File")]),
+            (part("name*=UTF-8''%c3%a9", "1") + "--xyz--", vec![("é", "1")]),
+            (part("name=a; filename=\"/\"", "1") + "--xyz--", vec![]),
+            (part("name=a; filename=\"x/..\"", "1") + "--xyz--", vec![]),
+            (part("name=a\r\nContent-Transfer-Encoding: BASE64", "w6\r\nk=") + "--xyz--", vec![("a", "é")]),
+            (part("name=a\r\nContent-Transfer-Encoding: base64", "w6k") + "--xyz--", vec![("a", "w6k")]),
+            (part("name=a\r\nContent-Transfer-Encoding: base64", "w!6l===") + "--xyz--", vec![("a", "é")]),
+            (part("name=a\r\nContent-Transfer-Encoding: base64", "QQ==QQ==") + "--xyz--", vec![("a", "A")]),
+            (part("name=a\r\nContent-Disposition: attachment; name=b", "1") + "--xyz--", vec![("b", "1")]),
+            (part("name=a; filename=\" \"", "1") + "--xyz--", vec![("a", "File")]),
+            (part("name=a\r\nContent-Transfer-Encoding: quoted-printable", "=41") + "--xyz--", vec![("a", "=41")]),
             (part("nothing=a", "1") + "--xyz--", vec![]),
             (part("name=a\r\nContent-Transfer-Encoding: base64", "w6k=") + "--xyz--", vec![("a", "é")]),
             ("--xyz\nContent-Disposition: form-data; name=a\n\n1\n--xyz--\n".to_owned(), vec![("a", "1")]),
@@ -133,15 +182,15 @@ mod tests {
     #[test]
     fn boundaries_and_limits() {
         for boundary in ["", "a ", "a\u{7f}", &"x".repeat(201)] {
-            assert!(parse(boundary, b"--x").is_err(), "{boundary:?}");
+            assert!(parse(boundary, Charset::Utf8, b"--x").is_err(), "{boundary:?}");
         }
-        assert!(parse("a", "--a\n".repeat(FIELDS_MAX + 2).as_bytes()).is_err());
+        assert!(parse("a", Charset::Utf8, "--a\n".repeat(FIELDS_MAX + 2).as_bytes()).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn never_panics(body in proptest::collection::vec(proptest::sample::select(&b"-a\r\n:;=\"x"[..]), 0..80)) {
-            let _ = parse("a", &body);
+            let _ = parse("a", Charset::Utf8, &body);
         }
 
         #[test]

@@ -69,6 +69,5 @@ pub fn docs(page: Page) -> Response {
     };
     Response::bytes(200, media_type, text.into())
         .header("Content-Security-Policy", POLICY)
-        .header("X-Content-Type-Options", "nosniff")
         .header("Cache-Control", "no-cache")
 }

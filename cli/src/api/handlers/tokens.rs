@@ -1,5 +1,6 @@
 //! Tokens: credentials in, JSON Web Tokens out. An Authorization header is ignored here.
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Context, require_active};
@@ -9,6 +10,13 @@ use crate::api::passwords::{self, Verdict};
 use crate::api::response::{Denied, Problem, Response};
 use crate::error::Failure;
 use crate::store::users::{self, Credentials};
+
+/// What a login gives.
+#[derive(Serialize)]
+struct Pair {
+    refresh: String,
+    access: String,
+}
 
 const BAD_LOGIN: Problem = Problem::Denied(Denied::BadLogin);
 /// Hashing is slow on purpose, and only so many may wait for it.
@@ -31,7 +39,7 @@ pub fn obtain(context: &Context<'_>) -> Result<Response, Problem> {
     let tokens = &context.service.tokens;
     let pair = tokens.issue(TokenType::Refresh, user.id).and_then(|refresh| {
         let access = tokens.issue(TokenType::Access, user.id)?;
-        Ok(json!({ "refresh": refresh, "access": access }))
+        Ok(Pair { refresh, access })
     });
     Ok(Response::json(200, &pair.map_err(|failure| unsigned(&failure))?, context.layout))
 }
