@@ -34,6 +34,8 @@ pub(super) const CHUNK_EXTRA_BYTES_MAX: usize = 4 * 1024;
 pub(super) const LINGER_BYTES_MAX: usize = 1024 * 1024;
 /// A response is sent in pieces of this size; a smaller one leaves in one write.
 pub(super) const PIECE_BYTES: usize = 40 * 1024;
+/// A source that takes its time is not waited for until a piece is full: what there is leaves with its next bytes.
+pub(super) const PIECE_AGE_MAX: Duration = Duration::from_millis(100);
 /// A connection keeps a buffer up to this size for its next response: most responses fit.
 pub(super) const BUFFER_KEPT_BYTES: usize = 8 * 1024;
 /// The stack of a connection's thread, on which handlers run. A TLS handshake with the database in an unoptimised

@@ -1,17 +1,18 @@
 //! A response on its way out: tiny_http writes it, this adds what it does not know and keeps it honest.
 //!
 //! - The head is completed: `Connection`, and no length where there is no content.
-//! - It leaves in pieces of [`PIECE_BYTES`], a small one in a single write.
+//! - It leaves in pieces of [`PIECE_BYTES`], a small one in a single write, and sooner where its source is slow.
 //! - If its source fails or panics, nothing more is written: tiny_http would end the chunks as if all were there.
 //! - If nothing has left by then, the server can still answer 500.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
+use std::time::Instant;
 
 use tiny_http::{HTTPVersion, Header, Response, StatusCode};
 
 use crate::http::head::{Persist, Verb, Version};
-use crate::http::limits::PIECE_BYTES;
+use crate::http::limits::{PIECE_AGE_MAX, PIECE_BYTES};
 use crate::http::links::{Link, Links};
 use crate::http::wire::Cut;
 
@@ -78,7 +79,14 @@ impl<'a> Reply<'a> {
         let persist = if ending == Ending::Close { Persist::Close } else { exchange.wish };
         let (source, count) = (Cell::new(Source::Good), Cell::new(0));
         let mut body = Watched { inner: body, state: &source, count: &count, left: length };
-        let mut outlet = Outlet { exchange: &mut exchange, source: &source, part: Part::Head, persist, is_bare };
+        let mut outlet = Outlet {
+            exchange: &mut exchange,
+            source: &source,
+            part: Part::Head,
+            began: Instant::now(),
+            persist,
+            is_bare,
+        };
         let sent = match ending {
             Ending::Told => {
                 // Where the length is known, it is told: chunks would only cost.
@@ -164,6 +172,8 @@ struct Outlet<'o, 'a> {
     exchange: &'o mut Exchange<'a>,
     source: &'o Cell<Source>,
     part: Part,
+    /// When the piece in the buffer was begun.
+    began: Instant,
     persist: Persist,
     /// Without content, whatever the length fields say (RFC 9112 §6.3).
     is_bare: bool,
@@ -180,7 +190,10 @@ impl Write for Outlet<'_, '_> {
                 self.part = Part::Body;
                 self.complete_head();
             }
-            Part::Body if self.exchange.buffer.len() >= PIECE_BYTES => self.send_piece()?,
+            Part::Body if self.exchange.buffer.len() >= PIECE_BYTES || self.began.elapsed() >= PIECE_AGE_MAX => {
+                self.send_piece()?;
+                self.began = Instant::now();
+            }
             Part::Head | Part::Body => {}
         }
         Ok(bytes.len())

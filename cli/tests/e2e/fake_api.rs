@@ -1,5 +1,7 @@
 //! `news fake-api` as a process: how it starts, serves many at once, breaks connections, and stops.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -115,9 +117,18 @@ fn latency_is_not_a_queue() {
 }
 
 #[test]
-fn a_slow_list_arrives_whole() {
-    let fake = Fake::start(["--slow-listing", "500ms"]);
+fn a_slow_list_arrives_whole_and_bit_by_bit() {
+    let fake = Fake::start(["--slow-listing", "1s"]);
     let begun = Instant::now();
     assert_eq!(fake.http().get("/comments").json(), fixtures()["comments"]);
-    assert!(begun.elapsed() >= Duration::from_millis(400), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_millis(800), "{:?}", begun.elapsed());
+    // A list that would fit one piece does not wait for its end.
+    let mut stream = TcpStream::connect(fake.url().trim_start_matches("http://")).unwrap();
+    let begun = Instant::now();
+    stream.write_all(b"GET /posts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = vec![0; 1];
+    stream.read_exact(&mut text).unwrap();
+    let first = begun.elapsed();
+    stream.read_to_end(&mut text).unwrap();
+    assert!(text.ends_with(b"]") && first < begun.elapsed() / 2, "{first:?} of {:?}", begun.elapsed());
 }
