@@ -18,6 +18,7 @@
 extern crate alloc;
 
 pub mod chars;
+pub mod coverage;
 pub mod diff;
 pub mod fingerprint;
 pub mod identity;
