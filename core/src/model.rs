@@ -138,6 +138,13 @@ impl fmt::Display for Key {
     }
 }
 
+/// Reads a number as it is written in an id: digits alone, without a leading zero. `007` is another text than `7`, and
+/// at a target with text ids another object.
+pub fn whole_number(text: &str) -> Option<i64> {
+    let is_canonical = text == "0" || !text.starts_with('0');
+    text.parse().ok().filter(|_| is_canonical && text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// A text that names no object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} names no object; write posts/5 or comments/7")]
@@ -150,10 +157,7 @@ impl FromStr for Key {
         let bad = || BadKey(text.chars().take(80).collect());
         let (plural, digits) = text.split_once('/').ok_or_else(bad)?;
         let entity = Entity::ALL.into_iter().find(|entity| entity.plural() == plural).ok_or_else(bad)?;
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(bad());
-        }
-        let id = digits.parse().map_err(|_| bad())?;
+        let id = whole_number(digits).ok_or_else(bad)?;
         entity.key(id).map_err(|_| bad())
     }
 }

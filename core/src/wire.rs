@@ -72,6 +72,9 @@ fn text_fields(entity: Entity) -> &'static [&'static str] {
     }
 }
 
+/// The byte order mark of UTF-8: some programs put it in front of their JSON.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// No entity has more text fields.
 const TEXTS_MAX: usize = 3;
 /// A faulty element says at most so much: it may be anything.
@@ -105,7 +108,10 @@ impl<'a> Element<'a> {
     }
 
     /// Reads one element from JSON text. Text that is no Unicode is a fault of its field.
+    ///
+    /// A byte order mark in front of it is passed over, as RFC 8259 section 8.1 allows.
     pub fn from_json(entity: Entity, json: &'a [u8]) -> Result<Self, serde_json::Error> {
+        let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
         let error = match read::strictly(entity, json) {
             Ok(element) => return Ok(element),
             Err(error) => error,

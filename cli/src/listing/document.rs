@@ -6,7 +6,7 @@ use std::io::Read;
 use news_core::Entity;
 use news_core::wire::Element;
 
-use super::texts::{Broken, Shape, Texts};
+use super::texts::{Broken, Shape, Texts, begins_utf16};
 use super::{Progress, elements, not_whole};
 use crate::error::{Failure, Kind, Result};
 
@@ -36,8 +36,10 @@ pub fn read(what: &str, reader: impl Read, mut each: impl FnMut(Piece<'_>) -> Re
     let mut texts = Texts::new(reader);
     let broken = |broken: Broken| not_whole(what, &broken);
     let refused = |why: String| Failure::new(Kind::Refused, format!("{what}: {why}"));
+    texts.skip_mark().map_err(broken)?;
     if !texts.skip_if(b'{').map_err(broken)? {
         return Err(match texts.peek() {
+            Ok(Some(first)) if begins_utf16(first) => refused(String::from("expected UTF-8, found UTF-16")),
             Ok(Some(first)) => refused(format!("no document: it begins with '{}'", char::from(first).escape_default()))
                 .hint("what is read is {\"posts\": […], \"comments\": […]}"),
             Ok(None) => not_whole(what, &"it is empty"),

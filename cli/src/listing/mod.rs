@@ -130,6 +130,7 @@ pub fn read(
     each: impl FnMut(Element<'_>, Progress) -> Result<()>,
 ) -> Result<u64> {
     let mut texts = Texts::new(reader);
+    texts.skip_mark().map_err(|broken| not_whole(what, &broken))?;
     if !texts.skip_if(b'[').map_err(|broken| not_whole(what, &broken))? {
         return Err(match texts.peek() {
             Ok(None) => not_whole(what, &"it is empty"),
@@ -146,6 +147,9 @@ pub fn read(
 }
 
 fn none_at_all(what: &str, entity: Entity, first: u8) -> Failure {
+    if texts::begins_utf16(first) {
+        return Failure::new(Kind::Refused, format!("{what}: not a listing of {entity}: expected UTF-8, found UTF-16"));
+    }
     let first = char::from(first).escape_default();
     Failure::new(Kind::Refused, format!("{what}: not a listing of {entity}: it begins with '{first}' and not with '['"))
         .hint("is this the API's base URL?")

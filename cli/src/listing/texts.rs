@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 
+use news_core::wire::BYTE_ORDER_MARK;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -73,6 +74,18 @@ impl<R: Read> Texts<R> {
                 }
             }
         }
+    }
+
+    /// Takes the byte order mark of UTF-8, if the stream begins with one (RFC 8259 section 8.1).
+    pub fn skip_mark(&mut self) -> Result<(), Broken> {
+        self.fill(1)?;
+        if self.window[..self.to].first() == BYTE_ORDER_MARK.first() {
+            self.fill(BYTE_ORDER_MARK.len())?;
+            if self.window[..self.to].starts_with(BYTE_ORDER_MARK) {
+                self.from = BYTE_ORDER_MARK.len();
+            }
+        }
+        Ok(())
     }
 
     /// Takes the byte that [`Texts::peek`] returned.
@@ -215,6 +228,11 @@ impl<R: Read> Texts<R> {
         }
         Ok(())
     }
+}
+
+/// Says whether this is the first byte of a byte order mark of UTF-16 or UTF-32, which no JSON of ours begins with.
+pub fn begins_utf16(byte: u8) -> bool {
+    matches!(byte, 0xfe | 0xff)
 }
 
 /// What texts are read as: a type that may borrow from them.

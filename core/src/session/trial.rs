@@ -17,7 +17,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::merge::Presence;
-use crate::model::{Key, Object};
+use crate::model::{Key, Object, whole_number};
 use crate::object::{Conversation, Flight, Step};
 use crate::reply::{self, Answer, Method, Named, Reply, Told};
 use crate::session::types::{Removed, Stop, Warning};
@@ -178,7 +178,7 @@ impl Errand {
             }
             (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Gone) => Verdict::Pretends,
             (Errand::LookStray { named }, Answer::Equal) => {
-                match named.parse().ok().and_then(|id| key.entity().key(id).ok()) {
+                match whole_number(named).and_then(|id| key.entity().key(id).ok()) {
                     Some(stray) => Verdict::AskMaster(stray),
                     // No id of ours looks like that.
                     None => Verdict::Next(Errand::DropStray { named: named.clone(), ours: false }),

@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{Element, TEXTS_MAX, number_field, text_fields};
-use crate::model::Entity;
+use crate::model::{Entity, whole_number};
 
 /// Reads an [`Element`] wherever serde stands, in one pass. What is no object, or lacks
 /// fields, is read too, and says so in its faults; only broken JSON is an error.
@@ -121,13 +121,13 @@ impl<'de> Visitor<'de> for ElementSeed {
 }
 
 impl<'a> Element<'a> {
-    /// Takes a number, or a text of digits: some targets answer ids as texts (TARGETS 7).
+    /// Takes a number, or a text of digits: some targets answer ids as texts.
     fn whole(&mut self, field: &'static str, value: Scalar<'_>) -> Option<i64> {
         let why = match value {
             Scalar::Whole(number) => return Some(number),
-            Scalar::Text(text) => match text.parse() {
-                Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => return Some(number),
-                Ok(_) | Err(_) => alloc::format!("{:?} instead of a number", text.chars().take(40).collect::<String>()),
+            Scalar::Text(text) => match whole_number(&text) {
+                Some(number) => return Some(number),
+                None => alloc::format!("{:?} instead of a number", text.chars().take(40).collect::<String>()),
             },
             Scalar::Missing => "missing".to_owned(),
             Scalar::Other(what) => alloc::format!("{what} instead of a number"),

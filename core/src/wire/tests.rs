@@ -32,6 +32,24 @@ fn ids_may_be_texts_and_unknown_fields_are_passed_over() {
 }
 
 #[test]
+fn an_id_with_a_leading_zero_is_another_text_than_the_number() {
+    for (id, read) in [(r#""7""#, Some(7)), (r#""007""#, None), (r#""0""#, Some(0)), (r#""-7""#, None), (r#""""#, None)]
+    {
+        let json = alloc::format!(r#"{{"id":{id},"userId":1,"title":"t","body":"b"}}"#);
+        assert_eq!(Element::from_json(Entity::Post, json.as_bytes()).unwrap().id(), read, "{id}");
+    }
+    assert!("posts/7".parse::<Key>().is_ok());
+    assert!("posts/007".parse::<Key>().is_err());
+}
+
+#[test]
+fn a_byte_order_mark_in_front_of_json_is_passed_over() {
+    let element =
+        Element::from_json(Entity::Post, b"\xef\xbb\xbf{\"id\":7,\"userId\":1,\"title\":\"\",\"body\":\"\"}").unwrap();
+    assert_eq!((element.id(), element.is_readable()), (Some(7), true));
+}
+
+#[test]
 fn every_fault_is_named() {
     let faults = |json| {
         let element = read(Entity::Post, json);
