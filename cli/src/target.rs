@@ -4,14 +4,17 @@
 //! sent", and reading a listing as a stream. Out of scope: what an answer means
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
+mod base;
 mod bearer;
+mod connections;
 mod lease;
 mod listing;
 mod probe;
+mod proxy;
 mod resolver;
+mod trouble;
 
-use std::fmt::Write as _;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,11 +24,17 @@ use news_core::session::{Listing, Request};
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::Result;
 use crate::settings::Secret;
 use bearer::Bearer;
 
+pub use base::{base_url, is_same_base};
 pub use lease::Lease;
+pub use proxy::Proxy;
+
+use base::escape;
+use connections::{Connections, Departure, observed};
+use trouble::describe;
 
 /// JSONPlaceholder itself: the default of `import` alone. A forgotten variable must not
 /// send a company's posts there and mark them synced.
@@ -37,7 +46,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A listing that stands still for so long is cut.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// Targets cut idle connections after about 5 s (TARGETS 14); ours are younger.
+/// A whole listing takes no longer, however steadily it comes: whoever lists may hold the lock.
+const LISTING_TIMEOUT: Duration = Duration::from_hours(1);
+/// Targets cut idle connections after about 5 s; ours are younger.
 const IDLE_AGE_MAX: Duration = Duration::from_millis(3500);
 /// In front of a listing; more is none.
 const BLANKS_MAX: u64 = 64 * 1024;
@@ -53,14 +64,18 @@ pub struct Target {
     lease: Arc<Lease>,
     /// A single request takes no longer.
     request_timeout: Duration,
+    proxy: Option<Proxy>,
+    listing_timeout: Duration,
 }
 
 impl Target {
     /// Makes a client for `url`, good for `jobs` requests at the same time, each answered within `timeout`.
     ///
-    /// Fails with [`Kind::Usage`] where `url` is no plain http(s) base URL.
+    /// Fails with [`Kind::Usage`] where `url` is not a plain http(s) base URL, or where a proxy is configured that
+    /// cannot be used.
     pub fn new(url: &str, token: Option<&Secret>, jobs: usize, timeout: Duration) -> Result<Self> {
         let base = base_url(url)?;
+        let proxy = Proxy::of(&base)?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A redirected write would be sent again, to who knows where.
@@ -75,11 +90,28 @@ impl Target {
             .max_idle_connections_per_host(jobs + 1)
             .user_agent(concat!("news/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
+            .proxy(proxy.as_ref().map(Proxy::client))
             .build();
         let bearer = token.map(Bearer::new).transpose()?;
         let lease = Arc::new(Lease::default());
-        let agent = Agent::with_parts(config, lease::connector(&lease), resolver::Remembering::default());
-        Ok(Self { base, agent, bearer, lease, request_timeout: timeout + BODY_TIMEOUT })
+        let connections = Arc::new(Connections::default());
+        let connector = connections::connector(&lease, &connections, proxy.as_ref().and_then(Proxy::authority));
+        let agent = Agent::with_parts(config, connector, resolver::Remembering::default());
+        let request_timeout = timeout + BODY_TIMEOUT;
+        Ok(Self { base, agent, bearer, lease, request_timeout, proxy, listing_timeout: LISTING_TIMEOUT })
+    }
+
+    /// Returns the proxy that requests go through, if one does.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// Describes an error of the client, and names the proxy that is in the way.
+    fn describe(&self, error: &ureq::Error) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{} (through {proxy})", describe(error)),
+            None => describe(error),
+        }
     }
 
     /// Returns the base URL, as it is remembered and shown.
@@ -118,22 +150,27 @@ impl Target {
             Method::Get | Method::Put | Method::Delete => format!("{}/{entity}/{}", self.base, escape(&request.id)),
         };
         let json = json.unwrap_or_default();
-        let result = match request.method {
-            Method::Get => self.with_headers(self.agent.get(&url)).call(),
+        let (result, departure) = observed(|| match request.method {
+            Method::Get => self.with_headers(self.get(&url)).call(),
             Method::Delete => self.with_headers(self.agent.delete(&url)).call(),
             Method::Post => self.with_headers(self.agent.post(&url)).content_type("application/json").send(json),
             Method::Put => self.with_headers(self.agent.put(&url)).content_type("application/json").send(json),
-        };
-        let reply = match result {
-            Ok(response) => read_reply(response),
-            Err(error) if is_unsent(&error) => Reply::NotSent { why: describe(&error) },
-            Err(error) => Reply::Lost { why: describe(&error) },
+        });
+        let reply = match (result, departure) {
+            (Ok(response), _) => self.read_reply(response),
+            (Err(error), Departure::NotSent) => Reply::NotSent { why: self.describe(&error) },
+            (Err(error), Departure::Sent) => Reply::Lost { why: self.describe(&error) },
         };
         match &reply {
             Reply::Http { status, .. } => log::debug!("{} {url}: {status}", request.method.name()),
             Reply::NotSent { why } | Reply::Lost { why } => log::debug!("{} {url}: {why}", request.method.name()),
         }
         reply
+    }
+
+    /// Asks for the target's own answer: one from a cache may be older than what was sent (RFC 9111 section 5.2.1.4).
+    fn get(&self, url: &str) -> ureq::RequestBuilder<ureq::typestate::WithoutBody> {
+        self.agent.get(url).header("Cache-Control", "no-cache")
     }
 
     fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
@@ -148,12 +185,23 @@ impl Target {
         }
     }
 
+    fn read_reply(&self, response: Response<Body>) -> Reply {
+        let status = response.status().as_u16();
+        let retry_after = told_to_wait(response.headers());
+        let location = header(response.headers(), "location").map(str::to_owned);
+        // A connection is used again only when the body was read to its end.
+        match response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string() {
+            Ok(body) => Reply::Http { status, retry_after, location, body },
+            Err(error) => Reply::Lost { why: format!("status {status}, then {}", self.describe(&error)) },
+        }
+    }
+
     /// Looks whether `GET /posts` begins to answer with a list.
     pub fn look_at_listing(&self) -> Listing {
         let url = format!("{}/{}", self.base, Entity::Post);
-        let response = match self.with_headers(self.agent.get(&url)).call() {
+        let response = match self.with_headers(self.get(&url)).call() {
             Ok(response) => response,
-            Err(error) => return Listing::None(describe(&error)),
+            Err(error) => return Listing::None(self.describe(&error)),
         };
         let status = response.status().as_u16();
         match status {
@@ -176,79 +224,14 @@ impl Target {
     }
 }
 
-/// Checks and trims a base URL: what is remembered, compared and shown.
-///
-/// Fails with [`Kind::Usage`]; the failure does not repeat the URL, which may hold credentials.
-pub fn base_url(url: &str) -> Result<String> {
-    let usage = |why: &str, hint: &str| Failure::new(Kind::Usage, format!("target URL: {why}")).hint(hint);
-    let example = "write http://HOST:PORT or https://HOST/PATH";
-    let uri: ureq::http::Uri = url.parse().map_err(|_| usage("not a URL", example))?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(usage("neither http:// nor https://", example));
-    }
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(usage(
-            "credentials in the URL would be remembered and shown",
-            "put a bearer token into NEWS_TARGET_TOKEN",
-        ));
-    }
-    // The http crate takes any text for a port, and passes over what is none: the default's would be asked.
-    let authority = uri.authority().map(ureq::http::uri::Authority::as_str).unwrap_or_default();
-    let (host, behind) = match authority.split_once(']') {
-        Some((host, behind)) => (host.trim_start_matches('['), behind),
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    if host.is_empty() {
-        return Err(usage("it names no host", example));
-    }
-    let digits = behind.strip_prefix(':').unwrap_or_default();
-    let is_port = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port > 0);
-    if !behind.is_empty() && !is_port {
-        return Err(usage("what stands behind the host is no colon and port", example));
-    }
-    if url.contains(['?', '#']) {
-        return Err(usage("a base URL has no query", example));
-    }
-    // Below an object json-server answers `[]` to anything, which looks like an empty target.
-    let mut parts = uri.path().trim_end_matches('/').rsplit('/');
-    let is_id = parts.next().is_some_and(|last| last.parse::<u64>().is_ok());
-    if is_id && parts.next().is_some_and(|part| Entity::ALL.iter().any(|entity| entity.to_string() == part)) {
-        return Err(usage("it names an object, not the API", example));
-    }
-    Ok(url.trim_end_matches('/').to_owned())
-}
-
-/// Escapes what a target made up as an id, so that it stays one segment of a path (RFC 3986 §3.3).
-fn escape(id: &str) -> String {
-    id.bytes().fold(String::with_capacity(id.len()), |mut path, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
-            path.push(char::from(byte));
-        } else {
-            // Writing to a String has no way to fail.
-            let _ = write!(path, "%{byte:02X}");
-        }
-        path
-    })
-}
-
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
-fn read_reply(response: Response<Body>) -> Reply {
-    let status = response.status().as_u16();
-    let retry_after = told_to_wait(response.headers());
-    let location = header(response.headers(), "location").map(str::to_owned);
-    // A connection is used again only when the body was read to its end.
-    match response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string() {
-        Ok(body) => Reply::Http { status, retry_after, location, body },
-        Err(error) => Reply::Lost { why: format!("status {status}, then {}", describe(&error)) },
-    }
-}
-
-/// Returns how long the target asks us to wait.
+/// Returns how long the target asks us to wait. A date is meant by the target's own clock.
 fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
-    header(headers, "retry-after").and_then(|text| retry_after(text, SystemTime::now()))
+    let date = header(headers, "date").and_then(|text| httpdate::parse_http_date(text).ok());
+    header(headers, "retry-after").and_then(|text| retry_after(text, date.unwrap_or_else(SystemTime::now)))
 }
 
 /// Reads Retry-After: seconds, or an HTTP date (RFC 9110 §10.2.3).
@@ -260,55 +243,9 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// Says whether no byte of the request can have reached the target.
-fn is_unsent(error: &ureq::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    if let ureq::Error::Io(error) = error {
-        return matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable);
-    }
-    matches!(
-        error,
-        ureq::Error::HostNotFound
-            | ureq::Error::ConnectionFailed
-            | ureq::Error::BadUri(_)
-            | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve)
-    )
-}
-
-fn describe(error: &ureq::Error) -> String {
-    let text = error.to_string();
-    if text.contains("InvalidContentType") {
-        // rustls's word for an answer that is no TLS.
-        return String::from("it does not speak TLS there: is it http:// and not https://?");
-    }
-    text.trim_start_matches("io: ").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base_urls() {
-        assert_eq!(base_url("http://127.0.0.1:3000/").unwrap(), "http://127.0.0.1:3000");
-        assert_eq!(base_url("https://host/api/v1").unwrap(), "https://host/api/v1");
-        assert_eq!(base_url("http://[::1]/api").unwrap(), "http://[::1]/api");
-        assert_eq!(base_url("http://[::1]:65535/api").unwrap(), "http://[::1]:65535/api");
-        assert_eq!(base_url("http://host/posts.example").unwrap(), "http://host/posts.example");
-        let urls = ["", "host:80", "ftp://host", "http://u:p@host", "http://host/?a=1", "http://host/#x", "http://"];
-        let ports = ["http://host:85836", "http://host:abc/api", "http://host:0", "http://host:", "http://[::1]:x"];
-        let hosts = ["http://[::1]18778", "http://[]:80", "http://:80", "http://host:+80", "http://host:80:80"];
-        for url in
-            urls.into_iter().chain(ports).chain(hosts).chain(["http://host/api/comments/7/", "http://host/posts/2"])
-        {
-            assert_eq!(base_url(url).unwrap_err().kind(), Kind::Usage, "{url}");
-        }
-    }
-
-    #[test]
-    fn ids_stay_one_segment() {
-        assert_eq!(escape("../a b?é"), "%2E%2E%2Fa%20b%3F%C3%A9");
-    }
 
     #[test]
     fn retry_after_in_seconds_and_as_a_date() {
@@ -325,5 +262,10 @@ mod tests {
         ] {
             assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
         }
+        // The target's clock is years behind, and still it means ten seconds.
+        let mut headers = HeaderMap::new();
+        headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        headers.insert("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT".parse().unwrap());
+        assert_eq!(told_to_wait(&headers), Some(Duration::from_secs(10)));
     }
 }

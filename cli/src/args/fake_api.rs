@@ -114,6 +114,9 @@ pub struct FakeApi {
     /// List in another order each time
     #[arg(long, help_heading = "Faults")]
     pub shuffle: bool,
+    /// List at most N records at a time, with a Link to the next page; 0 lists all
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Faults")]
+    pub page: usize,
 }
 
 impl FakeApi {

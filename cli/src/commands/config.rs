@@ -12,6 +12,7 @@ use crate::settings::keys::{KEYS, Key, Place};
 use crate::settings::{self, Found, Layers, Origin, Secret, keys};
 use crate::store::remembered::{self, Remembered};
 use crate::store::{self, Purpose};
+use crate::target::Proxy;
 
 /// In a secret's place.
 const STARS: &str = "***";
@@ -19,7 +20,15 @@ const STARS: &str = "***";
 /// Runs the command. It starts nothing; a database that does not answer is only not asked.
 pub fn run(global: &Global, layers: &Layers) -> Result<Outcome> {
     let database = settings::database(global, layers)?;
-    let settings = KEYS.iter().map(|key| setting(key, global, layers, database.as_ref())).collect::<Result<_>>()?;
+    let mut settings: Vec<Setting> = Vec::with_capacity(KEYS.len() + 1);
+    for key in &KEYS {
+        let setting = setting(key, global, layers, database.as_ref())?;
+        let target = if key == keys::TARGET_URL { setting.value.clone() } else { None };
+        settings.push(setting);
+        if let Some(target) = target {
+            settings.push(proxy(&target)?);
+        }
+    }
     let file = layers.path().map(|path| path.display().to_string());
     Ok(Outcome::done(Report::Config(Config { file, settings })))
 }
@@ -53,6 +62,18 @@ fn setting(key: &Key, global: &Global, layers: &Layers, database: Option<&Found<
         Origin::Default => "default",
     };
     Ok(Setting { name: key.name, value, origin: kind, from: origin.to_string(), variable: key.variable() })
+}
+
+/// Returns the proxy for a target with this base URL. It has no place in the file: it is the machine's setting.
+fn proxy(target: &str) -> Result<Setting> {
+    let proxy = Proxy::of(target)?;
+    let by_scheme = if target.starts_with("https:") { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+    let variable = proxy.as_ref().map_or(by_scheme, Proxy::variable).to_owned();
+    let (origin, from) = match &proxy {
+        Some(_) => ("environment", Origin::Environment(variable.clone()).to_string()),
+        None => ("default", Origin::Default.to_string()),
+    };
+    Ok(Setting { name: "proxy", value: proxy.map(|proxy| proxy.url().to_owned()), origin, from, variable })
 }
 
 /// Returns a flag's value: from this command line, from environment or file, or clap's own default.

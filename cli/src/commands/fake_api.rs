@@ -117,5 +117,6 @@ fn faults(args: &Args) -> Faults {
         forbid: args.forbid,
         total: args.total(),
         order: if args.shuffle { Order::Shuffled } else { Order::Insertion },
+        page: args.page,
     }
 }

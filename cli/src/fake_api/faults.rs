@@ -56,6 +56,8 @@ pub struct Faults {
     pub total: Total,
     /// The order of lists.
     pub order: Order,
+    /// Lists hold at most so many records, with a link to the next page; 0: all of them.
+    pub page: usize,
 }
 
 /// What a 429 says of when to come again (RFC 9110 §10.2.3).

@@ -77,6 +77,16 @@ pub fn select(stock: &Stock, entity: Entity, query: &Parameters, mode: Mode) -> 
     Listing { records, total, part }
 }
 
+impl Listing {
+    /// Makes a whole list the first page of so many records, as most APIs list.
+    pub fn cap(&mut self, size: usize) {
+        if size > 0 && self.part == Part::Whole && self.records.len() > size {
+            self.records.truncate(size);
+            self.part = Part::Page(1, size);
+        }
+    }
+}
+
 /// Returns the `Link` header of a page, for the URL that was asked for; `None` where all fits one page.
 pub fn links(listing: &Listing, url: &str) -> Option<String> {
     let Part::Page(page, size) = listing.part else { return None };
@@ -85,7 +95,13 @@ pub fn links(listing: &Listing, url: &str) -> Option<String> {
     }
     let last = listing.total.div_ceil(size);
     let link = |number: usize, rel: &str| {
-        format!("<{}>; rel=\"{rel}\"", url.replacen(&format!("page={page}"), &format!("page={number}"), 1))
+        let url = if url.contains("page=") {
+            url.replacen(&format!("page={page}"), &format!("page={number}"), 1)
+        } else {
+            // A list that was capped: nobody asked for a page.
+            format!("{url}{}_page={number}&_limit={size}", if url.contains('?') { '&' } else { '?' })
+        };
+        format!("<{url}>; rel=\"{rel}\"")
     };
     let mut links = vec![link(1, "first")];
     if page > 1 {
@@ -223,6 +239,18 @@ mod tests {
         }
         assert_eq!(ids("_page=2&_limit=3", Mode::OwnIds).0, "");
         assert_eq!(ids("_page=2&_limit=3", Mode::Duplicates).0, "1 2 3");
+    }
+
+    #[test]
+    fn a_capped_list_links_to_the_next_page() {
+        let query = crate::fake_api::route::parameters("");
+        let mut listing = select(&stock(), Entity::Comment, &query, Mode::Strict);
+        listing.cap(25);
+        assert_eq!((listing.part, links(&listing, "http://h/comments")), (Part::Whole, None));
+        listing.cap(10);
+        assert_eq!(listing.records.len(), 10);
+        let links = links(&listing, "http://h/comments").unwrap();
+        assert!(links.contains("<http://h/comments?_page=2&_limit=10>; rel=\"next\""), "{links}");
     }
 
     #[test]

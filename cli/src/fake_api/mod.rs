@@ -339,6 +339,7 @@ impl FakeApi {
 
     fn list(&self, ask: &Ask, entity: Entity, query: &Parameters, turn: &Turn) -> Answer {
         let mut listing = listing::select(&self.stock(), entity, query, self.setup.rules.mode);
+        listing.cap(turn.faults.page);
         let mut answer = Answer { status: 200, headers: Vec::new(), body: Body::Empty };
         let told = match turn.faults.total {
             Total::Parts => listing.part != Part::Whole || turn.faults.cut_listing == Some(CutListing::Items),

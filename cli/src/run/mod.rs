@@ -15,7 +15,7 @@ use crate::signals::Signals;
 use crate::store;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind};
-use crate::target::base_url;
+use crate::target::{base_url, is_same_base};
 
 /// A run under way: it has a row that says so.
 pub struct Run<'l> {
@@ -95,7 +95,7 @@ pub fn followed(settings: &Settings, client: &mut Client) -> Result<Option<Follo
     // Checked before it is shown: a URL with credentials is refused, and not repeated.
     let named = settings.target_url.as_deref().map(base_url).transpose()?;
     let warning = match (&named, &remembered) {
-        (Some(named), Some(remembered)) if *named != remembered.url => Some(format!(
+        (Some(named), Some(remembered)) if !is_same_base(named, &remembered.url) => Some(format!(
             "the target is {named} now, but this database followed {}: \
              what was synced is there, not here (`news sync --full` brings the new one in step)",
             remembered.url

@@ -45,10 +45,18 @@ impl Lease {
         let until_ms = self.until_ms.load(Ordering::Relaxed);
         until_ms == ENDLESS || self.begun.elapsed() < Duration::from_millis(until_ms)
     }
+
+    /// Fails where no request may go out now.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.is_valid() {
+            return Ok(());
+        }
+        Err(Error::Io(io::Error::other("not sent: the lock may be another run's by now")))
+    }
 }
 
 /// Returns ureq's connectors with a gate between TCP and TLS: a handshake takes its time, too.
-pub(super) fn connector(lease: &Arc<Lease>) -> impl Connector {
+pub(super) fn connector(lease: &Arc<Lease>) -> impl Connector + use<> {
     ().chain(ConnectProxyConnector::default())
         .chain(TcpConnector::default())
         .chain(Gatekeeper(Arc::clone(lease)))
@@ -78,9 +86,7 @@ impl<T: Transport> Transport for Gate<T> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        if !self.lease.is_valid() {
-            return Err(Error::Io(io::Error::other("not sent: the lock may be another run's by now")));
-        }
+        self.lease.check()?;
         self.inner.transmit_output(amount, timeout)
     }
 

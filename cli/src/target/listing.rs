@@ -4,12 +4,14 @@ use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 use news_core::Entity;
+use news_core::coverage::Coverage;
 use news_core::session::pace;
 use news_core::wire::Element;
 use ureq::Body;
 use ureq::http::Response;
 
-use super::{Target, describe, header, told_to_wait};
+use super::trouble::Plain;
+use super::{Target, header, told_to_wait};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::{self, Extent, Progress};
 use crate::run;
@@ -55,15 +57,12 @@ impl Target {
     ) -> Result<u64> {
         let what = self.what(entity);
         let response = self.wait_for_listing(entity, signals)?;
-        let total: Option<u64> = header(response.headers(), "x-total-count").and_then(|text| text.parse().ok());
-        begun(extent(total, &response))?;
-        let read = listing::read(&what, entity, response.into_body().into_reader(), each)?;
-        match total {
-            Some(total) if total != read => Err(Failure::new(
-                Kind::Target,
-                format!("{what}: the listing is not whole: {read} elements, but X-Total-Count says {total}"),
-            )),
-            Some(_) | None => Ok(read),
+        let coverage = coverage(&response);
+        begun(extent(coverage.total(), &response))?;
+        let read = listing::read(&what, entity, Plain(response.into_body().into_reader()), each)?;
+        match coverage.contradicts(read) {
+            Some(why) => Err(part(&what, &why)),
+            None => Ok(read),
         }
     }
 
@@ -108,8 +107,10 @@ impl Target {
 
     /// Plain, with no query: pages mean something else on every target (TARGETS 7).
     pub(super) fn ask_for_listing(&self, entity: Entity) -> Result<Response<Body>> {
-        self.authorised(self.agent.get(format!("{}/{entity}", self.base))).call().map_err(|error| {
-            Failure::new(Kind::Target, format!("{}: {}", self.what(entity), describe(&error)))
+        let request = self.get(&format!("{}/{entity}", self.base));
+        let request = request.config().timeout_global(Some(self.listing_timeout)).build();
+        self.authorised(request).call().map_err(|error| {
+            Failure::new(Kind::Target, format!("{}: {}", self.what(entity), self.describe(&error)))
                 .hint("is the target running, and is the URL right?")
         })
     }
@@ -120,7 +121,10 @@ impl Target {
         let failure = |kind, hint: &str| Failure::new(kind, format!("{what}: status {status}")).hint(hint);
         let never = |kind, hint: &str| Err(Away { failure: failure(kind, hint), again: Again::Never });
         match status {
-            200 => Ok(response),
+            200 | 206 => match coverage(&response).is_part() {
+                None => Ok(response),
+                Some(why) => Err(Away { failure: part(what, why), again: Again::Never }),
+            },
             401 | 403 if self.bearer.is_some() => {
                 never(Kind::Credentials, &format!("it refuses NEWS_TARGET_TOKEN: {}", self.credentials_hint()))
             }
@@ -149,6 +153,19 @@ impl Target {
     }
 }
 
+fn coverage(response: &Response<Body>) -> Coverage {
+    let fields = response.headers().iter();
+    // What is not text is none of the fields that count.
+    let fields = fields.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    Coverage::read(response.status().as_u16(), fields)
+}
+
+/// A part of a listing looks like a target from which the rest was deleted.
+fn part(what: &str, why: &str) -> Failure {
+    Failure::new(Kind::Target, format!("{what}: the listing is not whole: {why}"))
+        .hint("Let the target answer with all of them at once: a part of a listing is never compared or imported.")
+}
+
 /// Returns how a body begins, as much of it as comes soon.
 fn beginning(body: impl Read) -> String {
     let (begun, mut bytes) = (Instant::now(), Vec::new());
@@ -173,5 +190,36 @@ fn extent(total: Option<u64>, response: &Response<Body>) -> Extent {
     match header(response.headers(), "content-length").and_then(|text| text.parse().ok()) {
         Some(bytes) if !is_packed => Extent::Bytes(bytes),
         Some(_) | None => Extent::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_listing_that_never_ends_ends_at_its_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        // It flows all the time: no pause is long enough to be a time-out of its own.
+        let dripping = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n[").unwrap();
+            while stream.write_all(b" ").is_ok() {
+                thread::park_timeout(Duration::from_millis(5));
+            }
+        });
+        let mut target = Target::new(&url, None, 1, Duration::from_secs(30)).unwrap();
+        target.listing_timeout = Duration::from_millis(300);
+        let signals = Signals::install().unwrap();
+        let failure = target.list(Entity::Post, &signals, |_| Ok(()), |_, _| Ok(())).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Target);
+        assert!(failure.to_string().ends_with("not whole: no complete answer in time"), "{failure}");
+        drop(target);
+        dripping.join().unwrap();
     }
 }

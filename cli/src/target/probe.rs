@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use news_core::Entity;
 
+use super::trouble::Plain;
 use super::{Target, header};
 use crate::error::{Failure, Kind, Result};
 use crate::listing;
@@ -27,7 +28,7 @@ impl Target {
         };
         let date = header(response.headers(), "date").and_then(|text| httpdate::parse_http_date(text).ok());
         let listing = match self.judge(&what, response) {
-            Ok(response) => first_element(&what, entity, response.into_body().into_reader()),
+            Ok(response) => first_element(&what, entity, Plain(response.into_body().into_reader())),
             Err(away) => Err(away.failure),
         };
         Probe { date, listing }

@@ -128,7 +128,7 @@ fn the_target() {
         found.into_iter().filter(|line| !line.contains("but this database followed")).collect()
     };
     only(&other(complaints(&news("http://127.0.0.1:1"), 5)), &["fail target", "refused", "is the target running"]);
-    only(&complaints(&news("127.0.0.1:3000"), 2), &["fail target", "write http://HOST:PORT"]);
+    only(&complaints(&news("127.0.0.1:3000"), 2), &["fail target", "Write http://HOST:PORT"]);
     let wrong_path = format!("{}/elsewhere", sound.pair.fake.url());
     only(&other(complaints(&news(&wrong_path), 5)), &["fail target", "status 404", "base URL"]);
     let closed = Fake::start_by(News::bare().env("NEWS_FAKE_TOKEN", "s3cret"), ["--require-token"]);

@@ -1,5 +1,7 @@
 //! What targets send as their listing, down to the bytes: whole, and in every way not.
 
+mod parts;
+
 use std::fmt::Write as _;
 use std::io::Write;
 use std::net::TcpStream;
@@ -98,6 +100,18 @@ fn whole_listings_are_read_however_they_come() {
         }),
     );
     equal(
+        "with a byte order mark, and all totals",
+        &sides.served(|text, stream| {
+            let total = if text.contains("postId") { 500 } else { 100 };
+            let last = total - 1;
+            let headers = format!(
+                "X-WP-Total: {total}\r\nX-WP-TotalPages: 1\r\nX-Total: {total}\r\nX-Pagination-Total: {total}\r\n\
+                 Content-Range: items 0-{last}/{total}\r\nLink: </posts?page=1>; rel=\"last\"\r\n"
+            );
+            respond(stream, &headers, &[b"\xef\xbb\xbf", text.as_bytes()].concat());
+        }),
+    );
+    equal(
         "with blanks, ids as texts, further fields, and what is nested",
         &sides.served(|text, stream| {
             let list: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -152,6 +166,7 @@ fn listings_that_are_cut_or_none_are_never_repaired_from() {
             }),
         ),
         ("fewer than it says", 5, Box::new(|text, stream| respond(stream, "X-Total-Count: 501\r\n", text.as_bytes()))),
+        ("UTF-16", 4, Box::new(|_, stream| respond(stream, "", b"\xff\xfe[\0]\0"))),
         ("two documents", 5, Box::new(|text, stream| respond(stream, "", format!("{text}{text}").as_bytes()))),
         ("a bomb", 5, Box::new(move |_, stream| respond(stream, "", bomb().as_bytes()))),
         ("a text without end", 5, Box::new(move |_, stream| respond(stream, "", endless_text().as_bytes()))),

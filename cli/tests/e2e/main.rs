@@ -43,6 +43,8 @@ mod private_pg;
 #[cfg(test)]
 mod prune;
 #[cfg(test)]
+mod remote;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod servers;

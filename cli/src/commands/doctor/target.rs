@@ -9,7 +9,7 @@ use super::database::{Remembers, SKEW_MAX, apart};
 use crate::args::Global;
 use crate::error::{Failure, Kind, Result};
 use crate::settings::{self, Layers, keys};
-use crate::target::{Target, base_url};
+use crate::target::{Target, base_url, is_same_base};
 
 /// Looks at both listings.
 pub fn check(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) {
@@ -31,7 +31,8 @@ pub fn check(global: &Global, layers: &Layers, remembered: &Remembers, findings:
             return clock(date, findings);
         }
     }
-    findings.ok("target", format!("{} lists posts and comments", target.url()));
+    let through = target.proxy().map_or_else(String::new, |proxy| format!(", through {proxy}"));
+    findings.ok("target", format!("{} lists posts and comments{through}", target.url()));
     clock(date, findings);
 }
 
@@ -52,7 +53,7 @@ fn clock(date: Option<SystemTime>, findings: &mut Findings) {
 fn find(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) -> Result<Option<Target>> {
     let named = settings::target_url(global, layers)?.map(|found| base_url(&found.value)).transpose()?;
     let url = match (named, remembered) {
-        (Some(named), Remembers::Target(remembered)) if named != remembered.url => {
+        (Some(named), Remembers::Target(remembered)) if !is_same_base(&named, &remembered.url) => {
             findings.warn(
                 "target",
                 format!("{named} is named, but this database followed {}", remembered.url),

@@ -22,6 +22,7 @@ mod pg;
 mod psql;
 mod reaper;
 mod server;
+pub mod told;
 
 pub use fake::Fake;
 pub use http::{Answer, Http};
