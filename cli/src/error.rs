@@ -84,6 +84,17 @@ pub struct Failure {
     kind: Kind,
     source: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
+    cause: Cause,
+}
+
+/// What a loop of runs makes of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cause {
+    /// Its kind says it.
+    #[default]
+    Kind,
+    /// The target refuses everything: that may pass, and until then it is asked seldom, so that no account gets locked.
+    Refusals,
 }
 
 /// What almost everything in this crate returns.
@@ -92,7 +103,19 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// Makes a failure of `kind`; `source` is a lowercase fragment with the values in it.
     pub fn new(kind: Kind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, source: source.into(), hints: Vec::new() }
+        Self { kind, source: source.into(), hints: Vec::new(), cause: Cause::Kind }
+    }
+
+    /// Says that it is one of a target that refuses everything.
+    #[must_use]
+    pub fn of_refusals(mut self) -> Self {
+        self.cause = Cause::Refusals;
+        self
+    }
+
+    /// Returns what a loop of runs makes of it.
+    pub fn cause(&self) -> Cause {
+        self.cause
     }
 
     /// Adds a line of advice: what to do now.

@@ -9,18 +9,17 @@ mod bearer;
 mod connections;
 mod lease;
 mod listing;
+mod look;
 mod probe;
 mod proxy;
 mod resolver;
 mod trouble;
 
-use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use news_core::Entity;
 use news_core::reply::{Method, Reply};
-use news_core::session::{Listing, Request};
+use news_core::session::Request;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
@@ -50,8 +49,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const LISTING_TIMEOUT: Duration = Duration::from_hours(1);
 /// Targets cut idle connections after about 5 s; ours are younger.
 const IDLE_AGE_MAX: Duration = Duration::from_millis(3500);
-/// In front of a listing; more is none.
-const BLANKS_MAX: u64 = 64 * 1024;
+/// A quota that is spent, without word of when it is renewed.
+const QUOTA_WAIT: Duration = Duration::from_mins(1);
+/// A larger number of seconds is a Unix time: nobody waits for thirty years.
+const UNIX_TIMES_FROM: Duration = Duration::from_secs(1_000_000_000);
 /// An answer about one object is read up to here.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -195,43 +196,35 @@ impl Target {
             Err(error) => Reply::Lost { why: format!("status {status}, then {}", self.describe(&error)) },
         }
     }
-
-    /// Looks whether `GET /posts` begins to answer with a list.
-    pub fn look_at_listing(&self) -> Listing {
-        let url = format!("{}/{}", self.base, Entity::Post);
-        let response = match self.with_headers(self.get(&url)).call() {
-            Ok(response) => response,
-            Err(error) => return Listing::None(self.describe(&error)),
-        };
-        let status = response.status().as_u16();
-        match status {
-            200 => {}
-            401 | 403 => return Listing::Forbidden(format!("GET /posts: status {status}")),
-            408 | 425 | 429 | 500.. => return Listing::None(format!("GET /posts: status {status}")),
-            _ => return Listing::Other(format!("status {status}")),
-        }
-        // Read no further than to the first character that counts, and drop the rest.
-        let start = response.into_body().into_reader().take(BLANKS_MAX);
-        for byte in BufReader::with_capacity(64, start).bytes() {
-            match byte {
-                Ok(b' ' | b'\t' | b'\r' | b'\n') => {}
-                Ok(b'[') => return Listing::Good,
-                Ok(other) => return Listing::Other(format!("a body that begins with {:?}", char::from(other))),
-                Err(error) => return Listing::None(format!("GET /posts: {error}")),
-            }
-        }
-        Listing::Other(String::from("a body with nothing in it"))
-    }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
-/// Returns how long the target asks us to wait. A date is meant by the target's own clock.
+/// Returns how long the target asks us to wait: Retry-After, or the time until a spent quota is renewed. A date is meant
+/// by the target's own clock.
 fn told_to_wait(headers: &HeaderMap) -> Option<Duration> {
     let date = header(headers, "date").and_then(|text| httpdate::parse_http_date(text).ok());
-    header(headers, "retry-after").and_then(|text| retry_after(text, date.unwrap_or_else(SystemTime::now)))
+    let now = date.unwrap_or_else(SystemTime::now);
+    header(headers, "retry-after").and_then(|text| retry_after(text, now)).or_else(|| quota_renewed_in(headers, now))
+}
+
+/// Reads `X-RateLimit-Remaining` and `X-RateLimit-Reset`, with or without `X-`: the reset is a number of seconds, or, as
+/// at GitHub, a Unix time.
+fn quota_renewed_in(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let number = |name: &str| -> Option<u64> { header(headers, name)?.parse().ok() };
+    let remaining = number("x-ratelimit-remaining").or_else(|| number("ratelimit-remaining"))?;
+    if remaining > 0 {
+        return None;
+    }
+    let reset = number("x-ratelimit-reset").or_else(|| number("ratelimit-reset")).map(Duration::from_secs);
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Some(match reset {
+        None => QUOTA_WAIT,
+        Some(time) if time >= UNIX_TIMES_FROM => time.saturating_sub(now),
+        Some(time) => time,
+    })
 }
 
 /// Reads Retry-After: seconds, or an HTTP date (RFC 9110 §10.2.3).
@@ -267,5 +260,26 @@ mod tests {
         headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
         headers.insert("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT".parse().unwrap());
         assert_eq!(told_to_wait(&headers), Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_spent_quota_is_waited_for() {
+        for (fields, seconds) in [
+            (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")][..], Some(30)),
+            (&[("ratelimit-remaining", "0"), ("ratelimit-reset", "30")], Some(30)),
+            (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1000000007")], Some(7)),
+            (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1000000000")], Some(0)),
+            (&[("x-ratelimit-remaining", "0")], Some(60)),
+            (&[("x-ratelimit-remaining", "0"), ("retry-after", "5")], Some(5)),
+            (&[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "30")], None),
+            (&[("x-ratelimit-reset", "30")], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("date", "Sun, 09 Sep 2001 01:46:40 GMT".parse().unwrap());
+            for (name, value) in fields {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            assert_eq!(told_to_wait(&headers), seconds.map(Duration::from_secs), "{fields:?}");
+        }
     }
 }

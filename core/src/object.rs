@@ -58,14 +58,9 @@ pub enum Reaction {
     Later,
     /// Trouble: again later from this presence, and the attempt counts.
     Again(Presence),
-    /// The object will not do: it waits for an operator or for a newer event.
-    Park,
-    /// 403: the object's fault, or our credentials' if everything is forbidden.
-    Forbidden,
-    /// 401: nothing else will do, either.
-    Unauthorized,
-    /// The base URL is wrong.
-    Redirected,
+    /// It ends here: the answer is a refusal, of the object or of everything, or it cannot be understood. What is known
+    /// of its presence now.
+    Refused(Presence),
 }
 
 /// The conversation's rules, one line an answer. `presence` is what was known when the
@@ -73,10 +68,12 @@ pub enum Reaction {
 #[expect(clippy::match_same_arms, reason = "one line a rule, in the rules' order")]
 pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
     match (method, answer) {
-        (_, Answer::Unauthorized) => Reaction::Unauthorized,
-        (_, Answer::Forbidden) => Reaction::Forbidden,
-        (_, Answer::Redirected) => Reaction::Redirected,
-        (_, Answer::Refused) => Reaction::Park,
+        (_, Answer::Unauthorized | Answer::Forbidden | Answer::Redirected | Answer::Refused) => {
+            Reaction::Refused(presence)
+        }
+        (Method::Get, Answer::Unreadable) => Reaction::Refused(presence),
+        (_, Answer::Unreadable) if presence == Presence::Doubled => Reaction::Refused(Presence::Doubled),
+        (_, Answer::Unreadable) => Reaction::Refused(Presence::Unknown),
         (_, Answer::Throttled) => Reaction::Later,
         (_, Answer::NotSent) => Reaction::Again(presence),
         (_, Answer::Broken | Answer::Lost) if presence == Presence::Doubled => Reaction::Again(Presence::Doubled),
@@ -96,7 +93,7 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
         (Method::Post | Method::Put | Method::Delete, Answer::Accepted) => Reaction::Done,
         (Method::Post, Answer::Exists) => Reaction::Now(Presence::Unknown),
         // A path that takes no POST: nothing about the object can mend that.
-        (Method::Post, Answer::Gone) => Reaction::Park,
+        (Method::Post, Answer::Gone) => Reaction::Refused(presence),
         (Method::Put, Answer::Gone) => Reaction::Now(Presence::Absent),
         (Method::Delete, Answer::Gone) => Reaction::Done,
 
@@ -109,7 +106,7 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
 
 /// Returns the write that has taken effect, or may have where the answer was lost.
 fn wrote(method: Method, answer: Answer) -> Option<Action> {
-    let has_effect = matches!(answer, Answer::Accepted | Answer::Broken | Answer::Lost);
+    let has_effect = matches!(answer, Answer::Accepted | Answer::Broken | Answer::Lost | Answer::Unreadable);
     match method {
         Method::Get => None,
         Method::Post => has_effect.then_some(Action::Create),
@@ -174,14 +171,8 @@ pub enum Step {
     Later,
     /// Enough attempts for this run; the next one goes on.
     GiveUp,
-    /// The object waits for an operator or for a newer event.
-    Park,
-    /// 403.
-    Forbidden,
-    /// 401.
-    Unauthorized,
-    /// 3xx.
-    Redirected,
+    /// It ends here: refused, or answered in a way that cannot be understood, or as it was asked for in vain.
+    Refused,
 }
 
 impl Conversation {
@@ -279,7 +270,7 @@ impl Conversation {
         let settle = effects.settle;
         let mut reaction = react(method, self.presence, answer);
         let takes = if self.is_unanswered { effects.late } else { settle };
-        if matches!(answer, Answer::Broken | Answer::Lost) && method != Method::Get {
+        if matches!(answer, Answer::Broken | Answer::Lost | Answer::Unreadable) && method != Method::Get {
             // It may take effect until then; a GET before that, or another write, could be overtaken by it.
             self.own_settled_at = self.own_settled_at.max(flight.back_at + takes);
             self.settled_at = self.settled_at.max(self.own_settled_at);
@@ -303,10 +294,10 @@ impl Conversation {
         }
         match reaction {
             Reaction::Done => return Step::Done,
-            Reaction::Park => return Step::Park,
-            Reaction::Forbidden => return Step::Forbidden,
-            Reaction::Unauthorized => return Step::Unauthorized,
-            Reaction::Redirected => return Step::Redirected,
+            Reaction::Refused(presence) => {
+                self.presence = presence;
+                return Step::Refused;
+            }
             // The pace bounds how long a target may put us off.
             Reaction::Later => {
                 self.requests -= 1;
@@ -318,7 +309,7 @@ impl Conversation {
                 self.presence = presence;
                 self.exists += u32::from(answer == Answer::Exists);
                 if self.exists > EXISTS_MAX || (remains && self.clearing.is_in_vain()) {
-                    return Step::Park;
+                    return Step::Refused;
                 }
             }
             Reaction::Again(presence) => {

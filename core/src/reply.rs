@@ -1,7 +1,11 @@
 //! What came back from the target -> what it means. One place for every status code.
 //!
-//! In scope: telling answers apart (TARGETS.md). Out of scope: what to do about them
-//! (`object`), and waiting (`session`).
+//! In scope: telling answers apart. Out of scope: what to do about them (`object`), and
+//! waiting (`session`).
+
+mod echo;
+#[cfg(test)]
+mod tests;
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -10,7 +14,8 @@ use core::time::Duration;
 
 use crate::chars::misleads;
 use crate::model::{Key, Object};
-use crate::wire::Element;
+use crate::wire::{BYTE_ORDER_MARK, Element};
+pub use echo::Echo;
 
 /// The methods we use. Never HEAD, which deletes at one target (TARGETS 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +49,8 @@ pub enum Reply {
     Http {
         /// The status code.
         status: u16,
-        /// Retry-After, seconds or date, as a time from now (RFC 9110 §10.2.3).
+        /// How long the target asks us to wait: Retry-After (RFC 9110 section 10.2.3), or the time until a spent quota
+        /// is renewed.
         retry_after: Option<Duration>,
         /// Location, of a redirect.
         location: Option<String>,
@@ -76,10 +82,12 @@ pub enum Answer {
     Gone,
     /// A POST found that it exists already.
     Exists,
-    /// 429, 425: later, and no fault of the object.
+    /// 429, 425, and a 403 that says when to come again: later, and no fault of the object.
     Throttled,
-    /// 5xx, an unreadable answer: a write may have been applied.
+    /// 5xx: a write may have been applied.
     Broken,
+    /// A 2xx that cannot be understood: a page of HTML, or another object than was asked for. A write may have been applied.
+    Unreadable,
     /// No answer, or a gateway's (408, 502, 504): a write may have been applied, and may still be on its way.
     Lost,
     /// No connection: surely not applied.
@@ -107,6 +115,8 @@ pub struct Told {
     pub why: String,
     /// Of an accepted POST: the id the answer names.
     pub named: Named,
+    /// What the body of an accepted write says about it.
+    pub echo: Echo,
 }
 
 /// The id in the answer to a POST.
@@ -132,13 +142,17 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
         Reply::Lost { why } => return told(Answer::Lost, why.clone()),
         Reply::Http { status, retry_after, location, body } => (*status, *retry_after, location, body),
     };
+    let body = without_mark(body);
     let answer = match (status, method) {
+        (200..=299, Method::Get) if is_nothing(body) => Answer::Gone,
         (200..=299, Method::Get) => found(key, sent, body),
-        // A proxy's page, or a guest network's: whoever wrote it, it was not the API.
-        (200..=299, Method::Post | Method::Put | Method::Delete) if is_page(body) => Answer::Broken,
+        // A page of a proxy or a guest network: whatever wrote it, it was not the API.
+        (200..=299, Method::Post | Method::Put | Method::Delete) if is_page(body) => Answer::Unreadable,
         (200..=299, Method::Post | Method::Put | Method::Delete) => Answer::Accepted,
         (300..=399, _) => Answer::Redirected,
         (401, _) => Answer::Unauthorized,
+        // A limit in other words, as GitHub has it.
+        (403, _) if retry_after.is_some() => Answer::Throttled,
         (403, _) => Answer::Forbidden,
         (404 | 410, _) => Answer::Gone,
         (409, Method::Post) => Answer::Exists,
@@ -151,14 +165,13 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
     };
     let why = match (answer, location) {
         (Answer::Redirected, Some(to)) => format!("status {status} to {}", excerpt(to)),
-        (_, _) if answer == Answer::Broken && (200..=299).contains(&status) => {
-            format!("status {status} with an unreadable body: {}", excerpt(body))
-        }
+        (Answer::Unreadable, _) => format!("status {status} with an unreadable body: {}", excerpt(body)),
         (_, _) if body.trim().is_empty() => format!("status {status}"),
         (_, _) => format!("status {status}: {}", excerpt(body)),
     };
     let named = if answer == Answer::Accepted && method == Method::Post { named(key, body) } else { Named::AsSent };
-    Told { answer, status: Some(status), retry_after, why, named }
+    let echo = if answer == Answer::Accepted { echo::read(method, key, sent, body) } else { Echo::Plain };
+    Told { answer, status: Some(status), retry_after, why, named, echo }
 }
 
 /// Reads the reply to a GET of an id that the target made up for `key`: [`Answer::Equal`]
@@ -167,6 +180,7 @@ pub fn read_stray(key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
     let mut told = read(Method::Get, key, sent, reply);
     if let Reply::Http { status: 200..=299, body, .. } = reply {
         told.answer = match Element::from_json(key.entity(), body.as_bytes()) {
+            _ if is_nothing(without_mark(body)) => Answer::Gone,
             Ok(element) if sent.is_some_and(|object| element.same_fields(object)) => Answer::Equal,
             Ok(_) => Answer::Different,
             // Cut on its way: that the stray is another's would be a guess.
@@ -177,19 +191,30 @@ pub fn read_stray(key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
 }
 
 fn told(answer: Answer, why: String) -> Told {
-    Told { answer, status: None, retry_after: None, why, named: Named::AsSent }
+    Told { answer, status: None, retry_after: None, why, named: Named::AsSent, echo: Echo::Plain }
 }
 
 fn found(key: Key, sent: Option<&Object>, body: &str) -> Answer {
     match Element::from_json(key.entity(), body.as_bytes()) {
         // Something else than what was asked for is no answer to the question.
-        Ok(element) if element.id() != Some(key.id()) => Answer::Broken,
+        Ok(element) if element.id() != Some(key.id()) => Answer::Unreadable,
         Ok(element) => match sent {
             Some(object) if element.same_fields(object) => Answer::Equal,
             Some(_) | None => Answer::Different,
         },
-        Err(_) => Answer::Broken,
+        Err(_) => Answer::Unreadable,
     }
+}
+
+/// Some programs put a byte order mark in front of their JSON.
+fn without_mark(body: &str) -> &str {
+    body.as_bytes().strip_prefix(BYTE_ORDER_MARK).and_then(|rest| core::str::from_utf8(rest).ok()).unwrap_or(body)
+}
+
+/// Says whether a 2xx to GET means that there is no such object: PostgREST answers `[]`, others `null` or `{}`.
+fn is_nothing(body: &str) -> bool {
+    let marks: String = body.chars().filter(|c| !c.is_ascii_whitespace()).take(5).collect();
+    matches!(marks.as_str(), "null" | "{}" | "[]")
 }
 
 /// Says whether a body is HTML: an API says nothing, or JSON, or a word.
@@ -236,89 +261,4 @@ pub fn excerpt(body: &str) -> String {
         }
     }
     line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString;
-
-    fn http(status: u16, body: &str) -> Reply {
-        Reply::Http { status, retry_after: None, location: None, body: body.to_string() }
-    }
-
-    #[test]
-    fn statuses() {
-        let key: Key = "posts/5".parse().unwrap();
-        let json = r#"{"id":"5","userId":1,"title":"t","body":"b"}"#;
-        let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
-        let rows = [
-            (Method::Get, 200, json, Answer::Equal),
-            (Method::Get, 200, r#"{"id":5,"title":"x"}"#, Answer::Different),
-            (Method::Get, 200, r#"{"id":6,"title":"x"}"#, Answer::Broken),
-            (Method::Get, 200, "<html>", Answer::Broken),
-            (Method::Get, 200, "[]", Answer::Broken),
-            (Method::Get, 404, "{}", Answer::Gone),
-            (Method::Post, 201, json, Answer::Accepted),
-            (Method::Post, 500, "Error: Insert failed, duplicate id", Answer::Broken),
-            (Method::Post, 422, "id has already been taken", Answer::Exists),
-            (Method::Post, 422, "title is too short", Answer::Refused),
-            (Method::Post, 409, "", Answer::Exists),
-            (Method::Put, 409, "", Answer::Refused),
-            (Method::Put, 204, "", Answer::Accepted),
-            (Method::Put, 200, "OK", Answer::Accepted),
-            (Method::Put, 200, "\n<!DOCTYPE html><p>Welcome to our network", Answer::Broken),
-            (Method::Put, 302, "", Answer::Redirected),
-            (Method::Delete, 200, "{}", Answer::Accepted),
-            (Method::Delete, 200, "<html>", Answer::Broken),
-            (Method::Delete, 410, "", Answer::Gone),
-            (Method::Delete, 408, "", Answer::Lost),
-            (Method::Put, 502, "", Answer::Lost),
-            (Method::Post, 504, "", Answer::Lost),
-            (Method::Post, 503, "", Answer::Broken),
-            (Method::Delete, 425, "", Answer::Throttled),
-            (Method::Delete, 999, "", Answer::Broken),
-        ];
-        for (method, status, body, answer) in rows {
-            let told = read(method, key, Some(&object), &http(status, body));
-            assert_eq!(told.answer, answer, "{method:?} {status} {body}");
-        }
-    }
-
-    #[test]
-    fn the_id_a_post_is_answered_with() {
-        let key: Key = "posts/101".parse().unwrap();
-        for (body, named) in [
-            (r#"{"id":101}"#, Named::AsSent),
-            (r#"{"id":"101"}"#, Named::AsSent),
-            (r#"{"id":7}"#, Named::Other("7".into())),
-            (r#"{"id":"af3c"}"#, Named::Other("af3c".into())),
-            (r#"{"id":null}"#, Named::AsSent),
-            ("", Named::AsSent),
-        ] {
-            assert_eq!(read(Method::Post, key, None, &http(201, body)).named, named, "{body}");
-        }
-    }
-
-    #[test]
-    fn a_stray_is_told_by_its_fields() {
-        let key: Key = "posts/5".parse().unwrap();
-        let json = r#"{"id":5,"userId":1,"title":"t","body":"b"}"#;
-        let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
-        for (status, body, answer) in [
-            (200, r#"{"id":"af3c","userId":1,"title":"t","body":"b"}"#, Answer::Equal),
-            (200, r#"{"id":"af3c","userId":1,"title":"x","body":"b"}"#, Answer::Different),
-            (200, r#"{"id":"af3c","use"#, Answer::Broken),
-            (404, "{}", Answer::Gone),
-        ] {
-            assert_eq!(read_stray(key, Some(&object), &http(status, body)).answer, answer, "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn excerpts_are_one_short_line() {
-        assert_eq!(excerpt("<p>\n  no\u{1b}[31m\tway</p>"), "<p> no [31m way</p>");
-        assert_eq!(excerpt("a\u{202e}b\u{2028}c"), "a b c");
-        assert_eq!(excerpt(&"é".repeat(300)).chars().count(), 201);
-    }
 }

@@ -204,10 +204,11 @@ impl Sending<'_> {
 
     fn end(&self, run: Run<'_>, task: &Task, summary: &Summary, met: &[String]) -> Result<Outcome> {
         let id = run.id();
+        let is_targets = |stop: &Stop| {
+            refuses_everything(stop) || matches!(stop, Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))
+        };
         // What stopped the run says nothing of any object.
-        if let Some(Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_) | Stop::Credentials(_)) =
-            &summary.stop
-        {
+        if summary.stop.as_ref().is_some_and(is_targets) {
             run.lock.run(|client| ledger::forgive(client, id))?;
         }
         // Not before: a URL with a slip in it must not be what the next run follows.
@@ -281,8 +282,26 @@ fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failure {
             "nothing was written. Are this database and this target a pair? `news diff` shows how they differ; --force \
              overwrites what is there",
         ),
-        Stop::Refusing { .. } => (Kind::Partly, "`news parked` shows what it says; `news retry --all` tries again"),
+        Stop::Refusing { .. } => (Kind::Target, "nothing was parked; see to the target, and run `news sync` again"),
+        Stop::Contradicts(_) => {
+            (Kind::Target, "check --target-url: objects have to be found at URL/posts/ID and URL/comments/ID")
+        }
         Stop::Asked => return signals.stop().unwrap_or_else(|| Failure::new(Kind::Bug, "the run got stuck")),
     };
-    Failure::new(kind, stop.to_string()).hint(hint)
+    let failure = Failure::new(kind, stop.to_string()).hint(hint);
+    if refuses_everything(stop) { failure.of_refusals() } else { failure }
+}
+
+/// Says whether nothing was accepted, so that nothing is known against the objects.
+fn refuses_everything(stop: &Stop) -> bool {
+    match stop {
+        Stop::Credentials(_) | Stop::Redirected(_) | Stop::Refusing { .. } | Stop::Contradicts(_) => true,
+        Stop::Unavailable(..)
+        | Stop::NoListing(_)
+        | Stop::WrongBase(_)
+        | Stop::OwnIds { .. }
+        | Stop::Doubted(_)
+        | Stop::Strangers { .. }
+        | Stop::Asked => false,
+    }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use news_core::reply::Method;
-use news_core::session::{Fact, LEASE, Loaded, Next, Session, Summary};
+use news_core::session::{Fact, LEASE, Loaded, Memory, Next, Request, Session, Summary};
 use news_core::{Key, Object, wire};
 
 use crate::clock::Tick;
@@ -116,12 +116,20 @@ impl<'a> Crew<'a> {
                     state = self.come_back();
                     state.session.answered(request.key, &reply, object.as_deref(), self.now(), random);
                 }
-                Next::CheckListing => {
+                Next::CheckListing(look) => {
                     self.leave(state);
-                    let listing = self.target.look_at_listing();
+                    let listing = self.target.look(&look);
                     let random = random().unwrap_or_default();
                     state = self.come_back();
                     state.session.listed(listing, self.now(), random);
+                }
+                Next::Probe(key) => {
+                    self.leave(state);
+                    let request = Request { key, method: Method::Get, id: key.id().to_string() };
+                    let reply = self.target.send(&request, None);
+                    let random = random().unwrap_or_default();
+                    state = self.come_back();
+                    state.session.probed(key, &reply, self.now(), random);
                 }
                 Next::Prepare(keys) => self.ask(Errand::Prepare(keys)),
                 Next::Load(keys) => self.ask(Errand::Load(keys)),
@@ -177,10 +185,11 @@ impl<'a> Crew<'a> {
         self.changed.notify_all();
     }
 
-    /// Returns what it came to.
-    pub fn outcome(self) -> (Summary, Vec<String>) {
+    /// Returns what the run came to, its warnings, and what later runs of this process are to know.
+    pub fn outcome(self) -> (Summary, Vec<String>, Memory) {
+        let now = self.now();
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.session.summary().clone(), state.warnings)
+        (state.session.summary().clone(), state.warnings, state.session.memory(now))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

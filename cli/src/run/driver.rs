@@ -24,6 +24,7 @@ use news_core::session::{Config, Fact, Loaded, Session, Stop, Summary};
 use crate::clock::Tick;
 use crate::error::{Kind, OrFail, Result};
 use crate::run::crew::{Alarm, Crew, Errand, STACK_BYTES};
+use crate::run::memory;
 use crate::signals::Signals;
 use crate::store::ledger;
 use crate::store::lock::Lock;
@@ -72,7 +73,9 @@ impl Driver<'_> {
         let run = self.run;
         let mut signed = Tick::now();
         self.lock.run(|client| runs::sign_of_life(client, run))?;
-        let session = Session::new(config, plan, Duration::ZERO);
+        let mut session = Session::new(config, plan, Duration::ZERO);
+        session.recall(memory::recall(self.target.url()), Duration::ZERO);
+        let target = self.target;
         let crew = Crew::new(session, self.target, config.jobs, sender);
         let mut clerk = Clerk { driver: self, crew: &crew, works, marks };
         thread::scope(|scope| {
@@ -115,7 +118,8 @@ impl Driver<'_> {
                 }
             }
         })?;
-        let (summary, warnings) = crew.outcome();
+        let (summary, warnings, learnt) = crew.outcome();
+        memory::keep(target.url(), learnt);
         Ok(Outcome { summary, warnings })
     }
 }

@@ -2,6 +2,7 @@
 
 mod crew;
 pub mod driver;
+mod memory;
 pub mod periodic;
 pub mod watchdog;
 

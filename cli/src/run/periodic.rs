@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Cause, Failure, Kind, Result};
 use crate::signals::{NOTICED_WITHIN, Signals};
 use crate::store::watch::Watch;
 
@@ -23,8 +23,8 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(30);
 /// After a failed run the next one waits so long, doubling.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const AGAIN_AFTER_MAX: Duration = Duration::from_mins(1);
-/// After a run whose credentials the target refused it waits up to here: a target may lock an account that is refused
-/// again and again.
+/// After a run whose credentials the target refused, or everything, it waits up to here: a target may lock an account
+/// that is refused again and again.
 const REFUSED_AFTER_MAX: Duration = Duration::from_mins(5);
 
 /// What came of a run.
@@ -57,10 +57,9 @@ pub fn every(period: Duration, signals: &Signals, mut turn: impl FnMut() -> Resu
         }
         match turn() {
             Ok(()) => refused = Duration::ZERO,
-            Err(failure) if ends(failure.kind()) => return failure,
+            Err(failure) if ends(&failure) => return failure,
             Err(failure) => {
-                let is_refused = failure.kind() == Kind::Credentials;
-                refused = if is_refused { longer(refused, REFUSED_AFTER_MAX) } else { Duration::ZERO };
+                refused = if is_refused(&failure) { longer(refused, REFUSED_AFTER_MAX) } else { Duration::ZERO };
                 tell(&failure, "the next run tries again");
             }
         }
@@ -95,10 +94,10 @@ pub fn follow(
         });
         match result {
             Ok(()) => again_after = Duration::ZERO,
-            Err(failure) if ends(failure.kind()) => return failure,
+            Err(failure) if ends(&failure) => return failure,
             Err(failure) => {
-                let is_refused = failure.kind() == Kind::Credentials;
-                again_after = longer(again_after, if is_refused { REFUSED_AFTER_MAX } else { AGAIN_AFTER_MAX });
+                let most = if is_refused(&failure) { REFUSED_AFTER_MAX } else { AGAIN_AFTER_MAX };
+                again_after = longer(again_after, most);
                 tell(&failure, &format!("trying again in {} s", again_after.as_secs()));
                 (before, delay) = (None, again_after);
             }
@@ -122,9 +121,18 @@ fn longer(last: Duration, max: Duration) -> Duration {
     (last * 2).clamp(AGAIN_AFTER, max)
 }
 
+/// Says whether the target refuses our credentials, or everything.
+fn is_refused(failure: &Failure) -> bool {
+    failure.cause() == Cause::Refusals || failure.kind() == Kind::Credentials
+}
+
 /// Says whether a failure is one that the next run would meet again, or a wish to stop.
-fn ends(kind: Kind) -> bool {
-    match kind {
+fn ends(failure: &Failure) -> bool {
+    // A gateway is repaired without anybody starting this again.
+    if failure.cause() == Cause::Refusals {
+        return false;
+    }
+    match failure.kind() {
         Kind::Usage | Kind::Bug | Kind::Output | Kind::ClosedPipe | Kind::Interrupted | Kind::Terminated => true,
         // A limit is lifted, an outage is over, and a token is renewed in its file, without anybody starting this again.
         Kind::Partly | Kind::Refused | Kind::Target | Kind::Credentials | Kind::Database | Kind::Locked => false,

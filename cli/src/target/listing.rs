@@ -153,7 +153,7 @@ impl Target {
     }
 }
 
-fn coverage(response: &Response<Body>) -> Coverage {
+pub(super) fn coverage(response: &Response<Body>) -> Coverage {
     let fields = response.headers().iter();
     // What is not text is none of the fields that count.
     let fields = fields.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));

@@ -2,6 +2,7 @@
 
 mod limits;
 mod parked;
+mod refusals;
 mod stops;
 mod trouble;
 

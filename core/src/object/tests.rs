@@ -39,7 +39,7 @@ fn conversations() {
         (Absent, Wish::Present, &[Broken, Equal], &[Post, Get], Step::Done, Create),
         (Absent, Wish::Present, &[NotSent, Accepted], &[Post, Post], Step::Done, Create),
         (Absent, Wish::Present, &[Throttled, Accepted], &[Post, Post], Step::Done, Create),
-        (Absent, Wish::Present, &[Gone], &[Post], Step::Park, Ask),
+        (Absent, Wish::Present, &[Gone], &[Post], Step::Refused, Ask),
         // TARGETS 4: JSONPlaceholder and an object made here.
         (Present, Wish::Present, &[Broken, Gone, Accepted], &[Put, Get, Post], Step::Done, Create),
         (Present, Wish::Present, &[Gone, Accepted], &[Put, Post], Step::Done, Create),
@@ -66,8 +66,15 @@ fn conversations() {
         ),
         (Doubled, Wish::Present, &[Gone, Accepted], &[Delete, Post], Step::Done, Create),
         (Doubled, Wish::Absent, &[Accepted, Gone, Gone], &[Delete, Get, Get], Step::Done, Remove),
-        (Doubled, Wish::Absent, &[Refused], &[Delete], Step::Park, Ask),
-        (Absent, Wish::Present, &[Exists, Gone, Exists, Gone, Exists], &[Post, Get, Post, Get, Post], Step::Park, Ask),
+        (Doubled, Wish::Absent, &[Refused], &[Delete], Step::Refused, Ask),
+        (
+            Absent,
+            Wish::Present,
+            &[Exists, Gone, Exists, Gone, Exists],
+            &[Post, Get, Post, Get, Post],
+            Step::Refused,
+            Ask,
+        ),
     ];
     for (presence, wish, answers, requests, end, did) in rows {
         let played = play(presence, wish, answers);
@@ -132,6 +139,7 @@ fn every_conversation_ends() {
         Answer::Exists,
         Answer::Broken,
         Answer::Lost,
+        Answer::Unreadable,
         Answer::NotSent,
     ];
     let begins = [Presence::Unknown, Presence::Doubled];
@@ -146,12 +154,7 @@ fn every_conversation_ends() {
                     Step::Send | Step::Retry(_) | Step::Later => {
                         assert!(requests < REQUESTS_MAX + 2 * COPIES_MAX, "{presence:?} {first:?} {second:?}");
                     }
-                    Step::Done
-                    | Step::GiveUp
-                    | Step::Park
-                    | Step::Forbidden
-                    | Step::Unauthorized
-                    | Step::Redirected => break,
+                    Step::Done | Step::GiveUp | Step::Refused => break,
                 }
             }
         }

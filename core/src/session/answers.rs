@@ -1,20 +1,22 @@
 //! What an answer leads to: for its object, for the pace of all, and for the run.
 
 use alloc::format;
+use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::merge::Presence;
 use crate::model::{Key, Object};
 use crate::object::{Flight, Step};
 use crate::reply::{Answer, Method, Reply, Told};
-use crate::session::base::Base;
-use crate::session::order::Fate;
 use crate::session::pace::Exhausted;
 use crate::session::trial::{Errand, Trial};
-use crate::session::types::{Left, Stop};
+use crate::session::types::Stop;
 use crate::session::{Phase, Session, pace};
 
-/// So many first answers, all 403, and it is the credentials.
-const FORBIDDEN_FIRST_MAX: usize = 5;
+/// An object that waits for longer than this while others go on is left to a later run.
+const ALONE_MAX: Duration = Duration::from_secs(10);
+/// So is one that is put off so often while others go on.
+const PUT_OFFS_MAX: u32 = 5;
 
 impl Session {
     /// Takes the reply to the object's request. `sent` is the master's object as it was
@@ -31,8 +33,10 @@ impl Session {
         if !has_told && (told.answer != Answer::Gone || method == Method::Post) {
             item.why.clone_from(&told.why);
         }
-        if told.answer == Answer::Gone && self.base != Base::Good && item.errand != Errand::AskFirst {
-            item.phase = Phase::Suspended;
+        // A create that is answered so is refused; what is asked for first is proved by the create itself.
+        let is_missing = told.answer == Answer::Gone && method != Method::Post && item.errand != Errand::AskFirst;
+        if is_missing && !self.believes(place, now) {
+            self.items[place].phase = Phase::Suspended;
             self.suspended.push((place, told, sent_at));
             return;
         }
@@ -41,9 +45,12 @@ impl Session {
 
     pub(super) fn take(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
         self.judge_pace(place, told, now, random);
-        // That something may be read says nothing about writing.
-        if self.items[place].errand != Errand::AskFirst {
-            self.judge_credentials(told, now);
+        let is_its_own = match self.items[place].errand {
+            Errand::Talk | Errand::AskFirst | Errand::ReadBack { .. } | Errand::Confirm { .. } => true,
+            Errand::LookStray { .. } | Errand::DropStray { .. } => false,
+        };
+        if is_its_own && matches!(told.answer, Answer::Equal | Answer::Different) {
+            self.found(self.items[place].work.key.entity(), now, random);
         }
         let item = &mut self.items[place];
         if item.errand == Errand::AskFirst {
@@ -55,10 +62,17 @@ impl Session {
         let entity = item.work.key.entity();
         let Some(method) = item.talk.next() else { return };
         let flight = Flight { sent_at, back_at: now };
+        let was_doubled = item.talk.presence() == Presence::Doubled;
         let step = item.talk.answered(method, told.answer, flight, &self.config.effects);
+        if told.answer == Answer::Accepted {
+            self.accept(place, sent_at, now);
+            if !was_doubled && method != Method::Post && self.wants_confirmation(place, method, told, now) {
+                return;
+            }
+        }
         let trial = self.trials.entry(entity).or_default();
         if method == Method::Post && step == Step::Done {
-            if trial.wants_proof(place, &told.named) {
+            if trial.wants_proof(place, told) {
                 *trial = Trial::Running(place);
                 let item = &mut self.items[place];
                 item.talk.doubt();
@@ -77,43 +91,54 @@ impl Session {
     pub(super) fn follow(&mut self, place: usize, step: Step, told: &Told, now: Duration, random: u64) {
         match step {
             Step::Done => self.done(place, now),
-            // When later: everybody waits, and the pace sees to it.
-            Step::Send | Step::Later => self.go_on(place, now),
+            Step::Send => self.go_on(place, now),
+            Step::Later => self.postpone(place, now),
             Step::Retry(attempt) => {
                 let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
                 let at = self.items[place].talk.not_before().max(now.saturating_add(delay));
+                if told.retry_after.is_some() {
+                    self.put_off.insert(place);
+                }
                 self.wait(place, at);
             }
             Step::GiveUp => self.fail(place, now),
-            Step::Park => self.park(place, told, now),
-            Step::Forbidden => {
-                if self.anything_allowed {
-                    return self.park(place, told, now);
-                }
-                self.items[place].phase = Phase::Forbidden;
-                self.forbidden.push(place);
-                if self.forbidden.len() >= FORBIDDEN_FIRST_MAX {
-                    self.stop(Stop::Credentials(told.why.clone()));
-                }
-            }
-            Step::Unauthorized => {
-                self.items[place].phase = Phase::Suspended;
-                self.stop(Stop::Credentials(told.why.clone()));
-            }
-            Step::Redirected => {
-                self.items[place].phase = Phase::Suspended;
-                self.stop(Stop::Redirected(told.why.clone()));
-            }
+            Step::Refused => self.refuse(place, told, now),
         }
+    }
+
+    /// An object was put off: it waits for its time, or is left to a later run.
+    pub(super) fn postpone(&mut self, place: usize, now: Duration) {
+        if self.is_put_off_too_often(place) {
+            return self.fail(place, now);
+        }
+        // If it is to show that creates are kept, another one shows it meanwhile.
+        let item = &self.items[place];
+        if item.errand == Errand::Talk {
+            self.trials.entry(item.work.key.entity()).or_default().failed(place);
+        }
+        self.put_off.insert(place);
+        self.wait(place, self.items[place].put_off_until);
+    }
+
+    pub(super) fn is_put_off_too_often(&self, place: usize) -> bool {
+        self.items[place].put_offs >= PUT_OFFS_MAX
     }
 
     fn judge_pace(&mut self, place: usize, told: &Told, now: Duration, random: u64) {
         match told.answer {
-            Answer::Throttled => self.pace.throttle(now, told.retry_after, random),
+            Answer::Throttled => {
+                let until = self.pace.throttle(place, now, told.retry_after, random);
+                let others = self.pace.told_count();
+                let item = &mut self.items[place];
+                if item.put_offs == 0 || item.told_at_put_off < others {
+                    item.put_offs += 1;
+                }
+                (item.put_off_until, item.told_at_put_off) = (until, others);
+            }
             Answer::Broken | Answer::Lost | Answer::NotSent => {
                 self.pace.trouble();
                 if let Some(wait) = told.retry_after {
-                    self.pace.pause(now, wait);
+                    self.pace.hold(place, now, wait);
                 }
             }
             Answer::Equal
@@ -121,46 +146,68 @@ impl Session {
             | Answer::Accepted
             | Answer::Gone
             | Answer::Exists
+            | Answer::Unreadable
             | Answer::Unauthorized
             | Answer::Forbidden
             | Answer::Redirected
-            | Answer::Refused => self.pace.told(),
+            | Answer::Refused => {
+                self.pace.told();
+                self.items[place].put_offs = 0;
+                self.leave_those_put_off(place, now);
+            }
         }
-        if matches!(told.answer, Answer::Broken | Answer::Lost | Answer::NotSent | Answer::Refused | Answer::Forbidden)
-        {
+        if matches!(
+            told.answer,
+            Answer::Broken | Answer::Lost | Answer::NotSent | Answer::Unreadable | Answer::Refused | Answer::Forbidden
+        ) {
             let line = format!("{}: {}", self.items[place].work.key, told.why);
             self.summary.first_error.get_or_insert_with(|| line.clone());
             self.last_trouble = line;
         }
         self.summary.retries = self.pace.retries();
-        self.summary.throttled = self.pace.throttled();
+        self.stop_if_exhausted(&told.why);
+    }
+
+    pub(super) fn stop_if_exhausted(&mut self, why: &str) {
         if let Some(exhausted) = self.pace.exhausted() {
-            let why = if matches!(exhausted, Exhausted::Throttled(_)) { &told.why } else { &self.last_trouble };
-            self.stop(Stop::Unavailable(exhausted, why.clone()));
+            let why = if matches!(exhausted, Exhausted::Throttled(_)) { why } else { &self.last_trouble };
+            self.stop(Stop::Unavailable(exhausted, why.into()));
         }
     }
 
-    /// A 403 is the object's fault only where something else is allowed.
-    fn judge_credentials(&mut self, told: &Told, now: Duration) {
-        let allowed = match told.answer {
-            Answer::Equal | Answer::Different | Answer::Accepted | Answer::Gone | Answer::Exists | Answer::Refused => {
-                true
-            }
-            Answer::Throttled
-            | Answer::Broken
-            | Answer::Lost
-            | Answer::NotSent
-            | Answer::Unauthorized
-            | Answer::Forbidden
-            | Answer::Redirected => false,
+    /// The object at `place` was answered: the target does not put off everybody. Objects that would have to wait long
+    /// are left to a later run.
+    fn leave_those_put_off(&mut self, place: usize, now: Duration) {
+        let is_long = |(at, other): &(Duration, usize)| {
+            *other != place && *at > now.saturating_add(ALONE_MAX) && self.put_off.contains(other)
         };
-        if allowed && !self.anything_allowed {
-            self.anything_allowed = true;
-            for place in core::mem::take(&mut self.forbidden) {
-                self.leave(place, Left::Parked, now);
-                self.summary.parked += 1;
-                self.end(place, Fate::Bad, now);
-            }
+        let left: Vec<(Duration, usize)> = self.timers.iter().filter(|timer| is_long(timer)).copied().collect();
+        for timer in left {
+            self.timers.remove(&timer);
+            self.put_off.remove(&timer.1);
+            self.give_up(timer.1, now);
+        }
+    }
+
+    /// Everybody is put off by an answer that is about no object of the plan.
+    pub(super) fn throttled_all(&mut self, told: &Told, now: Duration, random: u64) {
+        let wait = told.retry_after.unwrap_or_else(|| pace::delay(1, random)).max(pace::THROTTLE_MIN);
+        self.pace.pause(now, wait);
+        self.stop_if_exhausted(&told.why);
+    }
+
+    /// Where nothing is left but objects that were put off, everybody waits for them. Says whether that is too long.
+    pub(super) fn wait_for_those_put_off(&mut self, now: Duration) {
+        let only = self.is_idle()
+            && self.ready.is_empty()
+            && self.suspended.is_empty()
+            && !self.may_prepare()
+            && !self.timers.is_empty()
+            && self.only_put_off_wait();
+        if let (true, Some((until, place))) = (only, self.timers.first().copied()) {
+            self.pace.pause(now, until.saturating_sub(now));
+            let why = self.items[place].why.clone();
+            self.stop_if_exhausted(&why);
         }
     }
 }

@@ -169,30 +169,28 @@ impl Session {
                         let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
                         self.wait(place, now.saturating_add(delay));
                     }
-                    Step::Later | Step::Send => {
+                    Step::Later if !self.is_put_off_too_often(place) => self.postpone(place, now),
+                    Step::Send => {
                         self.items[place].phase = Phase::Ready;
                         self.ready.push_front(place);
                     }
-                    Step::Done
-                    | Step::Retry(_)
-                    | Step::GiveUp
-                    | Step::Park
-                    | Step::Forbidden
-                    | Step::Unauthorized
-                    | Step::Redirected => self.leave_unasked(place),
+                    Step::Later | Step::Done | Step::Retry(_) | Step::GiveUp | Step::Refused => {
+                        self.leave_unasked(place);
+                    }
                 }
             }
-            Answer::Unauthorized | Answer::Redirected => {
-                let step = if told.answer == Answer::Redirected { Step::Redirected } else { Step::Unauthorized };
-                self.end_asking(place);
-                self.follow(place, step, told, flight.back_at, random);
-            }
-            Answer::Forbidden | Answer::Refused | Answer::Accepted | Answer::Exists => self.leave_unasked(place),
+            Answer::Unauthorized
+            | Answer::Forbidden
+            | Answer::Redirected
+            | Answer::Refused
+            | Answer::Unreadable
+            | Answer::Accepted
+            | Answer::Exists => self.leave_unasked(place),
         }
     }
 
     /// It could not be asked for: that is the first thing that it does by itself, with the attempts that it has left.
-    fn leave_unasked(&mut self, place: usize) {
+    pub(super) fn leave_unasked(&mut self, place: usize) {
         self.end_asking(place);
         self.items[place].talk.doubt();
     }

@@ -8,15 +8,11 @@ use crate::merge::Presence;
 use crate::model::Key;
 use crate::object::ATTEMPTS_MAX;
 use crate::plan::Stage;
-use crate::reply::{Answer, Told};
 use crate::session::order::Fate;
 use crate::session::pace::Exhausted;
 use crate::session::trial::Errand;
 use crate::session::types::{Fact, Left, Next, Stop};
 use crate::session::{BATCH_MAX, Item, Phase, Session};
-
-/// The same refusal so often in a row is no matter of single objects (DESIGN).
-const PARKED_IN_A_ROW_MAX: u32 = 20;
 
 impl Session {
     pub(super) fn done(&mut self, place: usize, now: Duration) {
@@ -24,32 +20,25 @@ impl Session {
         *errand = Errand::Talk;
         let key = work.key;
         self.summary.count_done(key.entity(), talk.did());
-        self.parked_in_a_row = (0, 0);
         self.fact(Fact::Done(key), now);
         self.end(place, Fate::Good, now);
     }
 
     pub(super) fn fail(&mut self, place: usize, now: Duration) {
         self.summary.failed += 1;
+        // If it was the first create, the next one is.
+        self.trials.entry(self.items[place].work.key.entity()).or_default().failed(place);
         let unanswered = self.items[place].talk.is_unanswered();
         self.leave(place, if unanswered { Left::Unanswered } else { Left::Waiting }, now);
         self.end(place, Fate::Bad, now);
     }
 
-    pub(super) fn park(&mut self, place: usize, told: &Told, now: Duration) {
-        if matches!(told.answer, Answer::Equal | Answer::Different) {
-            self.items[place].why = format!("it is still there, however often it is deleted ({})", told.why);
+    /// Leaves an object to a later run, whatever it waits for.
+    pub(super) fn give_up(&mut self, place: usize, now: Duration) {
+        if self.items[place].errand == Errand::AskFirst {
+            return self.leave_unasked(place);
         }
-        self.summary.parked += 1;
-        self.leave(place, Left::Parked, now);
-        self.end(place, Fate::Bad, now);
-        let status = told.status.unwrap_or(0);
-        let (last, count) = self.parked_in_a_row;
-        let count = if last == status { count + 1 } else { 1 };
-        self.parked_in_a_row = (status, count);
-        if count >= PARKED_IN_A_ROW_MAX {
-            self.stop(Stop::Refusing { status, count });
-        }
+        self.fail(place, now);
     }
 
     pub(super) fn leave(&mut self, place: usize, end: Left, now: Duration) {
@@ -106,7 +95,10 @@ impl Session {
         if !self.is_idle() {
             return Next::Wait(None);
         }
+        self.summary.throttled = self.pace.throttled(now);
         self.tell_of_strays();
+        self.tell_of_unproven();
+        self.leave_kept(now);
         self.ready.clear();
         self.timers.clear();
         self.suspended.clear();
@@ -132,9 +124,21 @@ impl Session {
     }
 
     pub(super) fn finish(&mut self, now: Duration) -> Next {
-        if let Some(&place) = self.forbidden.first() {
-            self.stop(Stop::Credentials(self.items[place].why.clone()));
+        // What waits for those that were refused may be accepted.
+        if self.release_kept(now) {
+            return self.next(now);
+        }
+        if let Some(why) = self.unjudged() {
+            self.stop(Stop::Credentials(why));
             return self.wind_up(now);
+        }
+        self.summary.throttled = self.pace.throttled(now);
+        self.tell_of_unproven();
+        if let Some(warning) = self.warnings.pop_front() {
+            return Next::Warn(warning);
+        }
+        if !self.facts.is_empty() {
+            return self.record();
         }
         // Objects that nobody will ever release would be a bug in `order`; they are left
         // pending, never lost.

@@ -21,18 +21,22 @@
 mod answers;
 mod asking;
 mod base;
+mod confirming;
 mod ends;
+mod memory;
 mod order;
 pub mod pace;
+mod refusals;
 mod sending;
 #[cfg(test)]
 mod tests;
 mod trial;
 mod types;
 
+pub use memory::Memory;
 pub use types::{
-    Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Next, Removed, Request, SETTLE, Stop, Strangers, Summary,
-    Untried, Warning,
+    Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, Removed, Request, SETTLE, Sample, Stop,
+    Strangers, Summary, Untried, Warning,
 };
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -47,8 +51,10 @@ use crate::plan::{Plan, Standing, Work};
 use crate::reply::Told;
 use asking::Asking;
 use base::Base;
+use confirming::Confirmations;
 use order::{Fate, Order};
 use pace::Pace;
+use refusals::Refusals;
 use trial::{Errand, Trial};
 
 /// Objects prepared, or facts recorded, in one transaction: enough to pay for it, few
@@ -72,8 +78,8 @@ enum Phase {
     Waiting,
     /// Its answer waits for the listing, or for the master.
     Suspended,
-    /// Forbidden like everything so far: its own fault, or the credentials'.
-    Forbidden,
+    /// It was refused, and it is not known yet whose fault that is.
+    Refused,
     /// It is through.
     Ended,
 }
@@ -90,6 +96,11 @@ struct Item {
     begun: bool,
     status: Option<u16>,
     why: String,
+    /// How often it was put off while others were answered, in a row.
+    put_offs: u32,
+    put_off_until: Duration,
+    /// How many answers had told something by then.
+    told_at_put_off: u64,
 }
 
 /// A run. See the module.
@@ -103,7 +114,7 @@ pub struct Session {
     asking: Asking,
     trials: BTreeMap<Entity, Trial>,
     base: Base,
-    /// Answers of 404 that wait for the base URL to be believed.
+    /// Answers of 404 that are not believed yet.
     suspended: Vec<(usize, Told, Duration)>,
     /// The master is asked about strays, one after the other.
     questions: VecDeque<(usize, Key)>,
@@ -118,10 +129,10 @@ pub struct Session {
     facts: Vec<Fact>,
     facts_since: Duration,
     warnings: VecDeque<Warning>,
-    forbidden: Vec<usize>,
-    anything_allowed: bool,
-    parked_in_a_row: (u16, u32),
-    listing_attempts: u32,
+    refusals: Refusals,
+    /// Places that wait since the target put them off.
+    put_off: BTreeSet<usize>,
+    confirmations: Confirmations,
     last_trouble: String,
     summary: Summary,
 }
@@ -141,6 +152,9 @@ impl Session {
                 begun: false,
                 status: None,
                 why: String::new(),
+                put_offs: 0,
+                put_off_until: Duration::ZERO,
+                told_at_put_off: 0,
             })
             .collect();
         let mut session = Self {
@@ -150,7 +164,7 @@ impl Session {
             pace: Pace::new(config.rate_per_s, config.jobs, works.len() as u64),
             asking: Asking::new(works, config.asks),
             trials: BTreeMap::new(),
-            base: Base::Untried,
+            base: Base::default(),
             suspended: Vec::new(),
             questions: VecDeque::new(),
             removes_strays: false,
@@ -162,10 +176,9 @@ impl Session {
             facts: Vec::new(),
             facts_since: now,
             warnings: VecDeque::new(),
-            forbidden: Vec::new(),
-            anything_allowed: false,
-            parked_in_a_row: (0, 0),
-            listing_attempts: 0,
+            refusals: Refusals::default(),
+            put_off: BTreeSet::new(),
+            confirmations: Confirmations::default(),
             last_trouble: String::new(),
             summary: Summary::default(),
             items,
@@ -251,8 +264,10 @@ impl Session {
             return self.next(now);
         }
         self.wake(now);
-        if self.listing_at().is_some_and(|at| at <= now) {
-            return self.ask_listing(now);
+        if self.base_at().is_some_and(|at| at <= now)
+            && let Some(next) = self.ask_base(now)
+        {
+            return next;
         }
         // First: it takes a transaction, and until then those who are ready are sent.
         if !is_stopped && self.may_prepare() {
@@ -264,10 +279,24 @@ impl Session {
         if !self.facts.is_empty() && (now >= self.facts_since + RECORD_WITHIN || self.is_idle()) {
             return self.record();
         }
-        if self.is_idle() && self.timers.is_empty() && self.ready.is_empty() && self.suspended.is_empty() {
+        let has_nothing = self.timers.is_empty() && self.ready.is_empty() && self.suspended.is_empty();
+        if self.is_idle() && has_nothing && self.base_at().is_none() {
             return if is_stopped { self.wind_up(now) } else { self.finish(now) };
         }
+        self.wait_for_those_put_off(now);
+        if !is_stopped && self.summary.stop.is_some() {
+            return self.next(now);
+        }
         Next::Wait(self.next_time(now))
+    }
+
+    /// Nothing can be done any more but to judge what was refused.
+    fn is_at_rest(&self) -> bool {
+        self.is_idle()
+            && self.timers.is_empty()
+            && self.ready.is_empty()
+            && self.suspended.is_empty()
+            && !self.may_prepare()
     }
 
     /// Nothing is under way whose end would be told.
@@ -277,14 +306,14 @@ impl Session {
 
     /// Returns how many jobs are taken.
     fn under_way(&self) -> usize {
-        self.flying + usize::from(self.base == Base::Asking)
+        self.flying + usize::from(self.base.is_asking())
     }
 
     fn next_time(&self, now: Duration) -> Option<Duration> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let slot = (!self.ready.is_empty() && self.under_way() < self.config.jobs && self.pace.free_at() > now)
+        let slot = (!self.ready.is_empty() && self.under_way() < self.pace.jobs() && self.pace.free_at() > now)
             .then(|| self.pace.free_at());
         let facts = (!self.facts.is_empty()).then(|| self.facts_since + RECORD_WITHIN);
-        [timer, slot, facts, self.listing_at()].into_iter().flatten().min()
+        [timer, slot, facts, self.base_at()].into_iter().flatten().min()
     }
 }

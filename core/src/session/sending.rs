@@ -27,13 +27,14 @@ impl Session {
                 break;
             }
             self.timers.pop_first();
+            self.put_off.remove(&place);
             self.items[place].phase = Phase::Ready;
             self.ready.push_front(place);
         }
     }
 
     pub(super) fn send(&mut self, now: Duration) -> Option<Request> {
-        if self.under_way() >= self.config.jobs || self.pace.free_at() > now {
+        if self.under_way() >= self.pace.jobs() || self.pace.free_at() > now || self.base.is_alone() {
             return None;
         }
         let at = self.ready.iter().position(|&place| self.may_send(place))?;
@@ -64,7 +65,12 @@ impl Session {
             return false;
         }
         // In trouble, those who have begun find out whether it is over.
-        item.begun || !self.pace.is_cautious() || (self.under_way() == 0 && self.timers.is_empty())
+        item.begun || !self.pace.is_cautious() || (self.under_way() == 0 && self.only_put_off_wait())
+    }
+
+    /// Says whether no object waits but those that were put off.
+    pub(super) fn only_put_off_wait(&self) -> bool {
+        self.timers.iter().all(|(_, place)| self.put_off.contains(place))
     }
 
     pub(super) fn may_prepare(&self) -> bool {

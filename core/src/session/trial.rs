@@ -19,7 +19,7 @@ use core::time::Duration;
 use crate::merge::Presence;
 use crate::model::{Key, Object, whole_number};
 use crate::object::{Conversation, Flight, Step};
-use crate::reply::{self, Answer, Method, Named, Reply, Told};
+use crate::reply::{self, Answer, Echo, Method, Named, Reply, Told};
 use crate::session::types::{Removed, Stop, Warning};
 use crate::session::{Phase, Session, pace};
 
@@ -57,9 +57,11 @@ impl Trial {
     }
 
     /// Says whether a create that was accepted is to be read back.
-    pub fn wants_proof(self, place: usize, named: &Named) -> bool {
+    pub fn wants_proof(self, place: usize, told: &Told) -> bool {
         match self {
-            Trial::Running(_) | Trial::Kept => self.is_of(place) || *named != Named::AsSent,
+            Trial::Running(_) | Trial::Kept => {
+                self.is_of(place) || told.named != Named::AsSent || told.echo == Echo::Denial
+            }
             Trial::Open | Trial::Pretending => false,
         }
     }
@@ -77,6 +79,15 @@ pub enum Errand {
         /// The id in the answer.
         named: Named,
         /// A 404 to a request sent before this may be too early.
+        settled_at: Duration,
+    },
+    /// GET what was just changed or deleted, as the answer says (`confirming`).
+    Confirm {
+        /// How it was.
+        method: Method,
+        /// What the answer says.
+        echo: Echo,
+        /// What was there before may still be seen in an answer to a request sent before this.
         settled_at: Duration,
     },
     /// GET what the answer named instead.
@@ -124,7 +135,7 @@ impl Errand {
     pub fn request(&self, talk: &Conversation) -> Option<(Method, Option<String>)> {
         match self {
             Errand::Talk => talk.next().map(|method| (method, None)),
-            Errand::AskFirst | Errand::ReadBack { .. } => Some((Method::Get, None)),
+            Errand::AskFirst | Errand::ReadBack { .. } | Errand::Confirm { .. } => Some((Method::Get, None)),
             // What is the master's own stays: that request changes nothing.
             Errand::LookStray { named } | Errand::DropStray { named, ours: true } => {
                 Some((Method::Get, Some(named.clone())))
@@ -141,6 +152,7 @@ impl Errand {
             | Errand::DropStray { named, ours: false } => Some(named),
             Errand::Talk
             | Errand::AskFirst
+            | Errand::Confirm { .. }
             | Errand::ReadBack { named: Named::AsSent, .. }
             | Errand::DropStray { ours: true, .. } => None,
         }
@@ -149,9 +161,11 @@ impl Errand {
     /// Reads the reply to the request.
     pub fn read(&self, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
         match self {
-            Errand::Talk | Errand::AskFirst | Errand::ReadBack { .. } | Errand::DropStray { .. } => {
-                reply::read(method, key, sent, reply)
-            }
+            Errand::Talk
+            | Errand::AskFirst
+            | Errand::ReadBack { .. }
+            | Errand::Confirm { .. }
+            | Errand::DropStray { .. } => reply::read(method, key, sent, reply),
             Errand::LookStray { .. } => reply::read_stray(key, sent, reply),
         }
     }
@@ -194,9 +208,14 @@ impl Errand {
                 let removed = if gone { Removed::Yes } else { Removed::No };
                 Verdict::OwnIds { named: named.clone(), removed }
             }
-            (Errand::Talk | Errand::AskFirst | Errand::ReadBack { .. } | Errand::LookStray { .. }, _) => {
-                Verdict::Trouble
-            }
+            (
+                Errand::Talk
+                | Errand::AskFirst
+                | Errand::ReadBack { .. }
+                | Errand::Confirm { .. }
+                | Errand::LookStray { .. },
+                _,
+            ) => Verdict::Trouble,
         }
     }
 
@@ -223,6 +242,9 @@ impl Session {
 
     /// Takes the answer to an errand's request, which was sent at `sent_at`.
     pub(super) fn run_errand(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
+        if matches!(self.items[place].errand, Errand::Confirm { .. }) {
+            return self.confirm(place, told, sent_at, now, random);
+        }
         let item = &mut self.items[place];
         let key = item.work.key;
         match item.errand.follow(key, told, sent_at) {
@@ -270,17 +292,8 @@ impl Session {
                         let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
                         self.wait(place, now.saturating_add(delay));
                     }
-                    Step::Later => {
-                        item.phase = Phase::Ready;
-                        self.ready.push_front(place);
-                    }
-                    Step::Done
-                    | Step::Send
-                    | Step::GiveUp
-                    | Step::Park
-                    | Step::Forbidden
-                    | Step::Unauthorized
-                    | Step::Redirected => {
+                    Step::Later => self.postpone(place, now),
+                    Step::Done | Step::Send | Step::GiveUp | Step::Refused => {
                         self.trials.entry(key.entity()).or_default().failed(place);
                         self.follow(place, step, told, now, random);
                     }
@@ -292,7 +305,9 @@ impl Session {
     /// Once a target was found to assign its own ids, creates that were under way by then have left
     /// strays, too, which are to be removed; nothing else is sent any more.
     pub(super) fn keep_errands(&mut self) {
-        let has_errand = |place: usize| !matches!(self.items[place].errand, Errand::Talk | Errand::AskFirst);
+        let has_errand = |place: usize| {
+            !matches!(self.items[place].errand, Errand::Talk | Errand::AskFirst | Errand::Confirm { .. })
+        };
         self.ready.retain(|place| has_errand(*place));
         self.timers.retain(|(_, place)| has_errand(*place));
         self.suspended.retain(|(place, ..)| has_errand(*place));

@@ -68,8 +68,10 @@ pub enum Next {
     Load(Vec<Key>),
     /// Send this, and say [`answered`](super::Session::answered).
     Send(Request),
-    /// Ask for the listing of posts, and say [`listed`](super::Session::listed).
-    CheckListing,
+    /// Read an entity's listing as far as it is needed, and say [`listed`](super::Session::listed).
+    CheckListing(Look),
+    /// Ask for this object, which the target lists, by its own address, and say [`probed`](super::Session::probed).
+    Probe(Key),
     /// Tell whether the master has this object: say [`owned`](super::Session::owned).
     AskMaster(Key),
     /// Commit these facts in one transaction.
@@ -107,16 +109,57 @@ pub enum Loaded {
     Unreadable(String),
 }
 
-/// What the listing of posts looks like.
+/// What a listing is read for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Whose.
+    pub entity: Entity,
+    /// Objects that say nothing about the addresses of others.
+    pub silent: BTreeSet<Key>,
+}
+
+/// So many listed objects are asked for by their own addresses.
+const SPEAKING_MAX: usize = 3;
+
+/// What was found in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sample {
+    /// Elements that were read.
+    pub elements: u64,
+    /// Listed objects that can speak for others, a few.
+    pub speaking: Vec<Key>,
+    /// Listed objects that cannot.
+    pub silent: BTreeSet<Key>,
+}
+
+impl Sample {
+    /// Takes the next element's key, if it has one that could be ours. Returns whether the rest is of no use.
+    pub fn take(&mut self, look: &Look, key: Option<Key>) -> bool {
+        self.elements += 1;
+        match key {
+            Some(key) if look.silent.contains(&key) => drop(self.silent.insert(key)),
+            // What is listed twice is asked for once.
+            Some(key) if !self.speaking.contains(&key) => self.speaking.push(key),
+            Some(_) | None => {}
+        }
+        self.speaking.len() >= SPEAKING_MAX
+    }
+}
+
+/// What a listing looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// 200, and it begins with `[`.
-    Good,
+    /// 200, and an array: all of it, or as much as has three objects that can speak for others.
+    Read(Sample),
     /// 401 or 403.
     Forbidden(String),
-    /// Anything else that is an answer.
+    /// 3xx.
+    Redirected(String),
+    /// Any other 4xx.
+    Refused(String),
+    /// 200, and something else than an array, or only a part of one in which nothing speaks.
     Other(String),
-    /// No answer.
+    /// No answer, or trouble.
     None(String),
 }
 
@@ -173,6 +216,14 @@ pub enum Warning {
     /// TARGETS 5.
     #[error("the target keeps {0} with other content than it was sent")]
     StoredDifferently(Key),
+    /// 2xx to updates and deletes whose body says otherwise. One of each entity is read back.
+    #[error("{count} more writes were accepted with a body that says otherwise, the first of {key}: `news diff` tells")]
+    Unproven {
+        /// How many, besides those that were read back.
+        count: u64,
+        /// One of them.
+        key: Key,
+    },
     /// TARGETS 5, and the run ended before that could be looked into.
     #[error("the target may have created {key} as {named}: look at that object there")]
     Stray {
@@ -195,9 +246,12 @@ pub enum Stop {
     /// No use any more.
     #[error("the target is unavailable: {}", describe(.0, .1))]
     Unavailable(Exhausted, String),
-    /// 404 from something that lists no posts.
-    #[error("the target does not look like our API: GET /posts gives {0}")]
+    /// 404 from something that lists nothing of ours.
+    #[error("the target does not look like our API: {0}")]
     WrongBase(String),
+    /// Its listing and the objects' own addresses do not agree.
+    #[error("the target lists {0}, and has none of them at their own addresses")]
+    Contradicts(String),
     /// The listing could not be had.
     #[error("the target is unavailable: {0}")]
     NoListing(String),
@@ -223,13 +277,13 @@ pub enum Stop {
     /// ask for each ([`Asks::Each`]).
     #[error("{0} is at the target already, though the log says that it was created since")]
     Doubted(Key),
-    /// The same refusal again and again.
-    #[error("the target refused {count} objects in a row with status {status}")]
+    /// It refuses everything.
+    #[error("the target refuses {what}: {why}")]
     Refusing {
-        /// The status.
-        status: u16,
-        /// How many.
-        count: u32,
+        /// What it refuses.
+        what: String,
+        /// What it says.
+        why: String,
     },
     /// The operator or the driver said so.
     #[error("stopped")]

@@ -29,8 +29,16 @@ const RUN_MAX: Duration = Duration::from_hours(1);
 /// What comes back to a run.
 #[derive(Debug, Clone)]
 pub enum Arrival {
-    Answer { flight: usize, reply: Reply },
+    Answer {
+        flight: usize,
+        reply: Reply,
+    },
     Listing(Listing),
+    /// The reply to a request for a listed object by its own address.
+    Probe {
+        key: Key,
+        reply: Reply,
+    },
 }
 
 /// A transaction of a run.
@@ -296,9 +304,13 @@ impl World {
                     self.runs[run].watch.sent(&request, self.now)?;
                     self.send(run, request)?;
                 }
-                Next::CheckListing => {
-                    self.runs[run].watch.listing_sent(self.now)?;
-                    self.send_listing(run);
+                Next::CheckListing(look) => {
+                    self.runs[run].watch.question_sent(self.now)?;
+                    self.send_listing(run, look);
+                }
+                Next::Probe(key) => {
+                    self.runs[run].watch.question_sent(self.now)?;
+                    self.send_probe(run, key);
                 }
                 Next::Warn(warning) => {
                     self.note(|| format!("run {run} warns: {warning}"));
@@ -327,7 +339,7 @@ impl World {
             self.at(at, Event::Wake { run, token });
         } else {
             let flying = self.flights.iter().any(|flight| flight.run == run && !flight.back);
-            hold!(flying || self.listings.contains(&run), "run {run} waits for nothing, for ever");
+            hold!(flying || self.questions.contains(&run), "run {run} waits for nothing, for ever");
         }
         Ok(())
     }
@@ -355,8 +367,12 @@ impl World {
         let run = &mut self.runs[number];
         match arrival {
             Arrival::Listing(listing) => {
-                run.watch.listing_answered();
+                run.watch.question_answered();
                 run.session.listed(listing, self.now, random);
+            }
+            Arrival::Probe { key, reply } => {
+                run.watch.question_answered();
+                run.session.probed(key, &reply, self.now, random);
             }
             Arrival::Answer { flight, mut reply } => {
                 let flight = &mut self.flights[flight];

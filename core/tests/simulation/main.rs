@@ -14,6 +14,7 @@ mod calm;
 mod driver;
 mod edits;
 mod full;
+mod manners;
 mod master;
 mod net;
 mod rng;

@@ -85,12 +85,12 @@ impl Watch {
         self.overtaken.insert(key);
     }
 
-    /// A request for the listing counts for jobs and rate like any other.
-    pub fn listing_sent(&mut self, now: Duration) -> Checked {
+    /// A request about the target, not about an object of the plan, counts for jobs and rate like any other.
+    pub fn question_sent(&mut self, now: Duration) -> Checked {
         self.one_more(now)
     }
 
-    pub fn listing_answered(&mut self) {
+    pub fn question_answered(&mut self) {
         self.flying -= 1;
     }
 
@@ -184,8 +184,7 @@ impl Watch {
             }
             Reply::Http { status: 404 | 410, .. } => (false, false, wish == Some(Wish::Absent)),
             Reply::Http { status: 200..=299, body, .. } if method == Method::Get => {
-                let unreadable = body.starts_with('<');
-                (false, unreadable, !unreadable && wish == Some(Wish::Present))
+                (false, false, !body.starts_with('<') && wish == Some(Wish::Present))
             }
             Reply::Http { status, .. } => (false, false, (200..=299).contains(status)),
         };

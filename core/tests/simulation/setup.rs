@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use news_core::session::SETTLE;
 
+use crate::manners::Manner;
 use crate::rng::Rng;
 use crate::target::Column;
 
@@ -36,6 +37,10 @@ pub struct Setup {
     /// A transaction takes up to so long.
     pub commit_ms: u64,
     pub flaw: Option<Flaw>,
+    /// What the target does besides storing, until all is calm.
+    pub manner: Manner,
+    /// The status with which one object is refused.
+    pub refusal: u16,
     /// How long an unanswered request may take to have its effect.
     pub late: Duration,
     /// Shards of the division; 1: there are none.
@@ -72,6 +77,8 @@ impl Setup {
             rate_per_s: rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2))),
             commit_ms: rng.pick(&[2, 20, 300]).unwrap_or(2),
             flaw,
+            manner: if flaw.is_none() { Manner::any(rng) } else { Manner::Plain },
+            refusal: if flaw.is_none() { rng.pick(&[422, 422, 400, 302, 403, 401]).unwrap_or(422) } else { 422 },
             late: rng.pick(&[SETTLE, Duration::from_secs(30)]).unwrap_or(SETTLE),
             shards: if flaw.is_none() && column.keeps() { rng.pick(&[1, 1, 1, 1, 2, 3]).unwrap_or(1) } else { 1 },
             loops_permille: rng.pick(&[0, 0, 300, 900]).unwrap_or(0),

@@ -58,8 +58,8 @@ struct Record {
 pub struct Target {
     column: Column,
     records: Vec<Record>,
-    /// Writes of this one are refused with 422.
-    pub refuses: Option<Key>,
+    /// Writes of this one are refused, with this status.
+    pub refuses: Option<(Key, u16)>,
     /// The last id of its own.
     pub made: i64,
 }
@@ -101,6 +101,12 @@ impl Target {
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    /// Returns what its listing of an entity shows, in its order; `None` where an id could not be ours.
+    pub fn listed(&self, entity: Entity) -> Vec<Option<Key>> {
+        let records = self.records.iter().filter(|record| record.entity == entity);
+        records.map(|record| record.id.parse().ok().and_then(|id| entity.key(id).ok())).collect()
     }
 
     /// Somebody else removes every record of an object.
@@ -150,8 +156,11 @@ impl Target {
         rng: &mut Rng,
     ) -> (u16, String) {
         let at = self.find(key.entity(), id);
-        if matches!(method, Method::Post | Method::Put) && self.refuses == Some(key) {
-            return (422, "title is too long".to_string());
+        if let Some((refused, status)) = self.refuses
+            && refused == key
+            && matches!(method, Method::Post | Method::Put)
+        {
+            return (status, "title is too long".to_string());
         }
         match (method, object, at) {
             (Method::Get, _, Some(at)) => (200, self.json(&self.records[at])),

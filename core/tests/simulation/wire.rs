@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use news_core::Object;
 use news_core::reply::{Method, Reply};
-use news_core::session::{Listing, Request, SETTLE};
+use news_core::session::{Request, SETTLE};
 
 use crate::driver::{Arrival, Over};
+use crate::manners::Asked;
 use crate::net::Back;
 use crate::rules::{Broken, Checked, hold};
 use crate::setup::Flaw;
@@ -86,6 +87,13 @@ impl World {
         if method != Method::Get && own {
             self.uncertain.insert(key, (number, Duration::MAX));
         }
+        let number_of_run = flight.run;
+        if let Some(back) = self.manners(number_of_run, Asked::Object(method, key)) {
+            let at = self.now + self.rng.ms(1, 60);
+            self.flights[number].comes = back;
+            self.at(at, Event::Back { flight: number });
+            return Ok(());
+        }
         let (fate, trouble) = self.weather.fate(method, self.setup.column, self.now, self.setup.late, &mut self.rng);
         if let Some(trouble) = trouble {
             self.note(|| format!("            {} {key}: {trouble:?}", method.name()));
@@ -97,17 +105,6 @@ impl World {
         self.flights[number].comes = fate.back;
         self.flights[number].effects = fate.effects;
         Ok(())
-    }
-
-    pub fn send_listing(&mut self, run: usize) {
-        self.listings.push(run);
-        let (fate, _) = self.weather.fate(Method::Get, self.setup.column, self.now, self.setup.late, &mut self.rng);
-        let listing = match fate.back {
-            Back::Answer => Listing::Good,
-            Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => Listing::None("trouble".to_string()),
-        };
-        self.note(|| format!("run {run} asks for the listing: {listing:?}"));
-        self.at(fate.at, Event::ListingBack { run, listing });
     }
 
     /// The run of these requests is gone, and with it its connections: they are lost now.
@@ -154,7 +151,7 @@ impl World {
         let Request { key, method, .. } = &self.flights[number].request;
         let (key, method) = (*key, *method);
         let status = answer.0;
-        if status == 422 && self.target.refuses == Some(key) {
+        if self.target.refuses == Some((key, status)) {
             self.refused.insert(key);
         }
         let flight = &mut self.flights[number];

@@ -8,14 +8,14 @@ use std::time::Duration;
 use news_core::ledger::Outstanding;
 use news_core::merge::{EventType, Presence};
 use news_core::portion::Patience;
-use news_core::session::{Fact, Left, Listing};
+use news_core::session::{Fact, Left, Look};
 use news_core::{Entity, Key, PostId};
 
-use crate::driver::{Arrival, Job, Order, Run};
+use crate::driver::{Job, Order, Run};
 use crate::edits::Editor;
 use crate::full::{Looked, STRANGE_IDS};
 use crate::master::Master;
-use crate::net::Weather;
+use crate::net::{Back, Weather};
 use crate::rng::Rng;
 use crate::rules::{Broken, Checked, hold};
 use crate::setup::{Flaw, Setup};
@@ -67,7 +67,13 @@ pub enum Event {
     },
     ListingBack {
         run: usize,
-        listing: Listing,
+        look: Look,
+        back: Back,
+    },
+    ProbeBack {
+        run: usize,
+        key: Key,
+        back: Back,
     },
 }
 
@@ -105,15 +111,17 @@ pub struct World {
     pub target: Target,
     pub runs: Vec<Run>,
     pub flights: Vec<Flight>,
-    /// Runs whose listing is on its way.
-    pub listings: Vec<usize>,
+    /// Runs whose question about the target is on its way.
+    pub questions: Vec<usize>,
+    /// Runs that have met a target that refuses: it does so to their end.
+    pub met: BTreeSet<usize>,
     /// What runs so far have sent has had its effect then.
     pub settled_at: Duration,
     pub kill_permille: u64,
     pub stats: Stats,
     pub trace: Option<Vec<String>>,
     pub weather: Weather,
-    active: bool,
+    pub active: bool,
     heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
     events: Vec<Option<Event>>,
     /// Per object: the last write whose effect is not known for sure, and when it is past.
@@ -170,7 +178,8 @@ impl World {
             target,
             runs: Vec::new(),
             flights: Vec::new(),
-            listings: Vec::new(),
+            questions: Vec::new(),
+            met: BTreeSet::new(),
             settled_at: Duration::ZERO,
             kill_permille,
             stats: Stats::default(),
@@ -205,7 +214,7 @@ impl World {
     fn first_events(&mut self, until: Duration) {
         if self.rng.permille(250) {
             let key = if self.rng.permille(500) { Entity::Post.key(2) } else { Entity::Comment.key(3) };
-            self.target.refuses = key.ok();
+            self.target.refuses = key.ok().map(|key| (key, self.setup.refusal));
         }
         // Edits come in bursts: what matters happens close together.
         let bursts: Vec<Duration> = (0..self.rng.between(1, 4)).map(|_| self.rng.within(until)).collect();
@@ -322,10 +331,8 @@ impl World {
             Event::Effect { flight } => self.effect(flight)?,
             Event::LateEffect { flight } => self.take_effect(flight).map(drop)?,
             Event::Back { flight } => self.come_back(flight)?,
-            Event::ListingBack { run, listing } => {
-                self.listings.retain(|other| *other != run);
-                self.arrive(run, Arrival::Listing(listing))?;
-            }
+            Event::ListingBack { run, look, back } => self.listing_back(run, &look, back)?,
+            Event::ProbeBack { run, key, back } => self.probe_back(run, key, back)?,
         }
         Ok(true)
     }

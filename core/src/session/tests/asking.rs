@@ -1,7 +1,6 @@
 //! Asking before the first write: is what is to be created there already?
 
 use super::*;
-use crate::reply::Method;
 use Presence::{Absent, Present};
 
 /// Creates of posts with these ids, asked for as in a real run.

@@ -1,9 +1,13 @@
 //! Scenarios: a plan, a target in a closure, and what came of it. Everything takes 10 ms.
 
+mod addresses;
 mod asking;
+mod confirming;
 mod doubled;
 mod firsts;
+mod limits;
 mod order;
+mod refusals;
 mod trouble;
 
 use alloc::collections::{BTreeSet, VecDeque};
@@ -13,12 +17,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::merge::{Presence, Wish};
-use crate::model::{Comment, Key, Object, Post, PostId};
+use crate::model::{Comment, Entity, Key, Object, Post, PostId};
 use crate::object::{Effects, Wait};
 use crate::plan::{Plan, Standing, Work};
-use crate::reply::Reply;
+use crate::reply::{Method, Reply};
 use crate::session::{
-    Asks, Config, Fact, Left, Listing, Loaded, Next, Request, SETTLE, Session, Stop, Strangers, Summary, Warning,
+    Asks, Config, Fact, Left, Listing, Loaded, Memory, Next, Request, SETTLE, Sample, Session, Stop, Strangers,
+    Summary, Warning,
 };
 use crate::wire;
 
@@ -29,7 +34,10 @@ const LATENCY: Duration = Duration::from_millis(10);
 struct Scene {
     works: Vec<Work>,
     config: Config,
+    /// What each listing gives; of posts/900 and the like, the target is asked for by their own addresses.
     listing: Listing,
+    /// What earlier runs have learnt.
+    memory: Memory,
     /// What loading these gives, where it is not [`Loaded::Ready`].
     loaded: Vec<(Key, Loaded)>,
     /// What is asked for before the first write is the target's to answer; else it is not there, and that is not told of.
@@ -41,7 +49,7 @@ struct Scene {
 /// What came of it.
 #[derive(Debug, Default)]
 struct Played {
-    /// `POST posts/1`, in the order of sending; `LIST` for the listing.
+    /// `POST posts/1`, in the order of sending; `LIST` for a listing of posts, `LIST comments` for the other.
     requests: Vec<String>,
     sent_at: Vec<Duration>,
     /// Under way at the same time, at most.
@@ -50,6 +58,7 @@ struct Played {
     facts: Vec<Fact>,
     warnings: Vec<Warning>,
     summary: Summary,
+    memory: Memory,
     took: Duration,
 }
 
@@ -99,12 +108,27 @@ fn scene(works: Vec<Work>) -> Scene {
     let effects = Effects { settle: SETTLE, late: SETTLE, wait: Wait::Once };
     let strangers = Strangers::Refused;
     let config = Config { jobs: 1, rate_per_s: None, effects, settled_in: Duration::ZERO, strangers, asks: Asks::Some };
-    Scene { works, config, listing: Listing::Good, loaded: Vec::new(), asks_first: false, interrupt_after: None }
+    Scene {
+        works,
+        config,
+        listing: Listing::Read(Sample::default()),
+        memory: Memory::default(),
+        loaded: Vec::new(),
+        asks_first: false,
+        interrupt_after: None,
+    }
 }
 
 enum Flying {
     Request(Request),
     Listing,
+    Probe(Key),
+}
+
+/// A listing of these objects, that can speak for others.
+fn listing(keys: &[&str]) -> Listing {
+    let speaking: Vec<Key> = keys.iter().map(|key| key.parse().unwrap()).collect();
+    Listing::Read(Sample { elements: speaking.len() as u64, speaking, silent: BTreeSet::new() })
 }
 
 impl Scene {
@@ -117,6 +141,7 @@ impl Scene {
     fn play(self, mut target: impl FnMut(&Request, usize, Duration) -> Reply) -> Played {
         let plan = Plan::new(self.works);
         let mut session = Session::new(self.config, &plan, Duration::ZERO);
+        session.recall(self.memory, Duration::ZERO);
         let (mut played, mut now) = (Played::default(), Duration::ZERO);
         let mut flying: VecDeque<(Duration, Flying)> = VecDeque::new();
         let mut asked_first = BTreeSet::new();
@@ -144,10 +169,16 @@ impl Scene {
                     played.sent_at.push(now);
                     flying.push_back((now + LATENCY, Flying::Request(request)));
                 }
-                Next::CheckListing => {
-                    played.requests.push("LIST".to_string());
+                Next::CheckListing(look) => {
+                    let whose = if look.entity == Entity::Post { "LIST" } else { "LIST comments" };
+                    played.requests.push(whose.to_string());
                     played.sent_at.push(now);
                     flying.push_back((now + LATENCY, Flying::Listing));
+                }
+                Next::Probe(key) => {
+                    played.requests.push(format!("PROBE {key}"));
+                    played.sent_at.push(now);
+                    flying.push_back((now + LATENCY, Flying::Probe(key)));
                 }
                 // The master has every object below 1000.
                 Next::AskMaster(key) => session.owned(key, key.id() < 1000),
@@ -173,11 +204,16 @@ impl Scene {
                         session.answered(request.key, &reply, Some(&sent), now, 100);
                     }
                     Some((_, Flying::Listing)) => session.listed(self.listing.clone(), now, 100),
+                    Some((_, Flying::Probe(key))) => {
+                        let request = Request { key, method: Method::Get, id: key.id().to_string() };
+                        session.probed(key, &target(&request, 1, now), now, 100);
+                    }
                     None => {}
                 }
             }
         }
         played.summary = session.summary().clone();
+        played.memory = session.memory(now);
         played.took = now;
         played
     }

@@ -1,0 +1,125 @@
+//! What the body of an accepted write says about it. A 2xx is not proof: some targets answer 200 and say in the body
+//! that nothing was done, and some answer with what they made of it.
+
+use alloc::string::String;
+
+use serde_json::{Map, Value};
+
+use super::Method;
+use crate::model::{Entity, Key, Object, Value as Field, whole_number};
+
+/// What an accepted write's body says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Echo {
+    /// Nothing that contradicts what was sent.
+    #[default]
+    Plain,
+    /// It is this object, with other content.
+    OtherContent,
+    /// It is another object.
+    OtherObject,
+    /// It has none of our fields, and says that something is wrong.
+    Denial,
+}
+
+/// Reads the body of a 2xx to a write. `sent` is the object that a POST or PUT carried.
+pub(super) fn read(method: Method, key: Key, sent: Option<&Object>, body: &str) -> Echo {
+    let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return Echo::Plain };
+    if !names(key.entity()).iter().any(|name| fields.contains_key(*name)) {
+        return if is_denial(&fields) { Echo::Denial } else { Echo::Plain };
+    }
+    match (method, fields.get("id")) {
+        // The id in the answer to a POST is told apart elsewhere: the target may assign its own.
+        (Method::Post, _) | (_, None) => {}
+        (Method::Get | Method::Put | Method::Delete, Some(id)) => {
+            if number(id) != Some(key.id()) {
+                return Echo::OtherObject;
+            }
+        }
+    }
+    let is_same = |object: &Object| {
+        object.fields().into_iter().all(|(name, value)| fields.get(name).is_none_or(|there| same(value, there)))
+    };
+    match (method, sent) {
+        // What was deleted may be shown as it was.
+        (Method::Delete, _) | (_, None) => Echo::Plain,
+        (Method::Get | Method::Post | Method::Put, Some(object)) if is_same(object) => Echo::Plain,
+        (Method::Get | Method::Post | Method::Put, Some(_)) => Echo::OtherContent,
+    }
+}
+
+fn names(entity: Entity) -> &'static [&'static str] {
+    match entity {
+        Entity::Post => &["id", "userId", "title", "body"],
+        Entity::Comment => &["id", "postId", "name", "email", "body"],
+    }
+}
+
+fn is_denial(fields: &Map<String, Value>) -> bool {
+    let is_something = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(values) => !values.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    };
+    ["error", "errors"].iter().any(|name| fields.get(*name).is_some_and(is_something))
+        || ["success", "ok"].iter().any(|name| fields.get(*name) == Some(&Value::Bool(false)))
+}
+
+fn same(here: Field<'_>, there: &Value) -> bool {
+    match here {
+        Field::Number(here) => number(there) == Some(here),
+        Field::Text(here) => there.as_str() == Some(here),
+    }
+}
+
+/// Some targets show numbers as texts.
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => whole_number(text),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Element;
+
+    #[test]
+    fn echoes() {
+        use Method::{Delete, Post, Put};
+        let key: Key = "posts/5".parse().unwrap();
+        let json = r#"{"id":5,"userId":1,"title":"t","body":"b"}"#;
+        let sent = Element::from_json(Entity::Post, json.as_bytes()).unwrap().into_object().unwrap();
+        for (method, body, echo) in [
+            (Put, json, Echo::Plain),
+            (Put, "", Echo::Plain),
+            (Put, "OK", Echo::Plain),
+            (Put, "{}", Echo::Plain),
+            (Put, "[1]", Echo::Plain),
+            (Put, r#"{"id":"5","userId":"1"}"#, Echo::Plain),
+            (Put, r#"{"title":"t","updatedAt":7,"error":"none of ours"}"#, Echo::Plain),
+            (Put, r#"{"id":5,"title":"T"}"#, Echo::OtherContent),
+            (Put, r#"{"id":5,"userId":null}"#, Echo::OtherContent),
+            (Put, r#"{"id":6,"userId":1,"title":"t","body":"b"}"#, Echo::OtherObject),
+            (Put, r#"{"id":"005"}"#, Echo::OtherObject),
+            (Put, r#"{"success":false}"#, Echo::Denial),
+            (Put, r#"{"ok":false,"message":"no"}"#, Echo::Denial),
+            (Put, r#"{"errors":["no"]}"#, Echo::Denial),
+            (Put, r#"{"error":""}"#, Echo::Plain),
+            (Put, r#"{"error":null,"success":true}"#, Echo::Plain),
+            (Put, r#"{"success":"false"}"#, Echo::Plain),
+            (Delete, r#"{"id":5,"title":"as it was"}"#, Echo::Plain),
+            (Delete, r#"{"id":6}"#, Echo::OtherObject),
+            (Delete, r#"{"error":"not found"}"#, Echo::Denial),
+            (Post, r#"{"id":101,"userId":1,"title":"t","body":"b"}"#, Echo::Plain),
+            (Post, r#"{"id":5,"title":"T"}"#, Echo::OtherContent),
+            (Post, r#"{"success":false}"#, Echo::Denial),
+        ] {
+            assert_eq!(read(method, key, Some(&sent), body), echo, "{method:?} {body}");
+        }
+    }
+}

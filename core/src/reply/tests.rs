@@ -1,0 +1,90 @@
+//! Replies, as rows: method, status, body and what they mean.
+
+use super::*;
+use alloc::string::ToString;
+
+fn http(status: u16, body: &str) -> Reply {
+    Reply::Http { status, retry_after: None, location: None, body: body.to_string() }
+}
+
+#[test]
+fn statuses() {
+    let key: Key = "posts/5".parse().unwrap();
+    let json = r#"{"id":"5","userId":1,"title":"t","body":"b"}"#;
+    let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
+    let rows = [
+        (Method::Get, 200, json, Answer::Equal),
+        (Method::Get, 200, r#"{"id":5,"title":"x"}"#, Answer::Different),
+        (Method::Get, 200, r#"{"id":6,"title":"x"}"#, Answer::Unreadable),
+        (Method::Get, 200, r#"{"id":"005","title":"x"}"#, Answer::Unreadable),
+        (Method::Get, 200, r#"{"error":"no"}"#, Answer::Unreadable),
+        (Method::Get, 200, "", Answer::Unreadable),
+        (Method::Get, 200, "<html>", Answer::Unreadable),
+        (Method::Get, 200, " [ ] ", Answer::Gone),
+        (Method::Get, 200, "{}", Answer::Gone),
+        (Method::Get, 200, "null", Answer::Gone),
+        (Method::Get, 200, "\u{feff}{}", Answer::Gone),
+        (Method::Get, 200, "nullify", Answer::Unreadable),
+        (Method::Get, 404, "{}", Answer::Gone),
+        (Method::Post, 201, json, Answer::Accepted),
+        (Method::Post, 500, "Error: Insert failed, duplicate id", Answer::Broken),
+        (Method::Post, 422, "id has already been taken", Answer::Exists),
+        (Method::Post, 422, "title is too short", Answer::Refused),
+        (Method::Post, 409, "", Answer::Exists),
+        (Method::Put, 409, "", Answer::Refused),
+        (Method::Put, 204, "", Answer::Accepted),
+        (Method::Put, 200, "OK", Answer::Accepted),
+        (Method::Put, 200, "\n<!DOCTYPE html><p>Welcome to our network", Answer::Unreadable),
+        (Method::Put, 302, "", Answer::Redirected),
+        (Method::Delete, 200, "{}", Answer::Accepted),
+        (Method::Delete, 200, "<html>", Answer::Unreadable),
+        (Method::Delete, 410, "", Answer::Gone),
+        (Method::Delete, 408, "", Answer::Lost),
+        (Method::Put, 502, "", Answer::Lost),
+        (Method::Post, 504, "", Answer::Lost),
+        (Method::Post, 503, "", Answer::Broken),
+        (Method::Delete, 425, "", Answer::Throttled),
+        (Method::Delete, 999, "", Answer::Broken),
+    ];
+    for (method, status, body, answer) in rows {
+        let told = read(method, key, Some(&object), &http(status, body));
+        assert_eq!(told.answer, answer, "{method:?} {status} {body}");
+    }
+}
+
+#[test]
+fn the_id_a_post_is_answered_with() {
+    let key: Key = "posts/101".parse().unwrap();
+    for (body, named) in [
+        (r#"{"id":101}"#, Named::AsSent),
+        (r#"{"id":"101"}"#, Named::AsSent),
+        (r#"{"id":7}"#, Named::Other("7".into())),
+        (r#"{"id":"af3c"}"#, Named::Other("af3c".into())),
+        (r#"{"id":null}"#, Named::AsSent),
+        ("", Named::AsSent),
+    ] {
+        assert_eq!(read(Method::Post, key, None, &http(201, body)).named, named, "{body}");
+    }
+}
+
+#[test]
+fn a_stray_is_told_by_its_fields() {
+    let key: Key = "posts/5".parse().unwrap();
+    let json = r#"{"id":5,"userId":1,"title":"t","body":"b"}"#;
+    let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
+    for (status, body, answer) in [
+        (200, r#"{"id":"af3c","userId":1,"title":"t","body":"b"}"#, Answer::Equal),
+        (200, r#"{"id":"af3c","userId":1,"title":"x","body":"b"}"#, Answer::Different),
+        (200, r#"{"id":"af3c","use"#, Answer::Broken),
+        (404, "{}", Answer::Gone),
+    ] {
+        assert_eq!(read_stray(key, Some(&object), &http(status, body)).answer, answer, "{status} {body}");
+    }
+}
+
+#[test]
+fn excerpts_are_one_short_line() {
+    assert_eq!(excerpt("<p>\n  no\u{1b}[31m\tway</p>"), "<p> no [31m way</p>");
+    assert_eq!(excerpt("a\u{202e}b\u{2028}c"), "a b c");
+    assert_eq!(excerpt(&"é".repeat(300)).chars().count(), 201);
+}
