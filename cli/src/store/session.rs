@@ -376,7 +376,8 @@ pub fn try_to_write(live: &mut Live) -> Result<(), postgres::Error> {
     let mut transaction = live.client.transaction()?;
     transaction.batch_execute("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'")?;
     transaction.batch_execute(
-        "INSERT INTO news_post (user_id, title, body) VALUES (1, 'a test of writing', repeat('x', 1024))",
+        "INSERT INTO news_post (user_id, title, body) VALUES (1, 'a test of writing', repeat('x', 1024))
+         ON CONFLICT DO NOTHING",
     )?;
     transaction.rollback()
 }

@@ -187,8 +187,7 @@ fn a_drain_does_not_wait_for_ever() {
 }
 
 #[test]
-fn a_door_that_is_dropped_is_closed() {
-    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+fn a_server_that_is_dropped_is_closed() {
     let (server, _gate) = open_server(Limits::default());
     let address = server.local_addr();
     let stream = connect(&server);
@@ -196,6 +195,4 @@ fn a_door_that_is_dropped_is_closed() {
     assert_eq!(statuses(&read_all(&stream)), [200]);
     drop(server);
     assert!(TcpStream::connect(address).is_err());
-    // Other tests run at the same time, so only that it can be asked is certain.
-    let _ = threads();
 }

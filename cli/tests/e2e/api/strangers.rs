@@ -46,6 +46,28 @@ fn five_hundred_slow_clients_are_in_nobodys_way() {
 }
 
 #[test]
+fn clients_that_do_not_read_their_lists_leave_sessions_to_the_others() {
+    let service = Service::start();
+    // More than the sockets' buffers take.
+    service.posts(20_000, 1000);
+    let bearer = bearer();
+    let mut deaf: Vec<Wire> = (0..20).map(|_| service.wire()).collect();
+    for wire in &mut deaf {
+        let request = format!("GET /news/posts/?all=true HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\n\r\n");
+        wire.push(request.as_bytes()).unwrap();
+    }
+    // The first of them has its list begun: the others are behind it, or wait.
+    deaf[0].head().unwrap();
+    let change = json!({ "title": "t", "body": "b" });
+    for _ in 0..20 {
+        let began = Instant::now();
+        service.ask("GET", "/news/posts/1/", None).expect(200);
+        service.ask("PUT", "/news/posts/1/", Some(&change)).expect(200);
+        assert!(began.elapsed() < IN_TIME, "{:?}", began.elapsed());
+    }
+}
+
+#[test]
 fn with_few_files_and_many_clients_it_still_answers_afterwards() {
     let db = Db::new();
     super::add_user(&db, "admin", "true");
