@@ -111,7 +111,7 @@ struct Issued {
     user_id: i64,
 }
 
-/// What is read of a token, whoever wrote it.
+/// What is read of a token, by any issuer that has our key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Claims {
     /// The later of `iat` and `nbf`, in seconds since 1970; nothing where one of them is not a time.
@@ -171,7 +171,7 @@ impl Tokens {
             .or_fail(Kind::Bug, "cannot sign a token")
     }
 
-    /// Checks a token: of `kind`, or of any. Returns whom it names, or what is wrong with it.
+    /// Checks a token: of `kind`, or of any. Returns its user, or what is wrong with it.
     pub fn check(&self, token: &str, kind: Option<TokenType>) -> std::result::Result<Subject, &'static str> {
         self.check_at(token, kind, now_s())
     }

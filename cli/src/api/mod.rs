@@ -58,11 +58,11 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub enum Proxy {
     /// X-Forwarded-Proto and X-Forwarded-Host count.
     Trusted,
-    /// They do not: anybody may have sent them.
+    /// They do not: any client may have sent them.
     None,
 }
 
-/// The page that shows the API, for whoever wants a page.
+/// The page that shows the API; a request for HTML is redirected there.
 const DOCS: &str = "/news/docs/";
 
 /// Large pages that are made and sent at the same time. One has a few hundred KiB, 8 MiB at most: so the memory for
@@ -141,7 +141,7 @@ fn routed(service: &Service, request: &Request, route: &Route, segment: &str) ->
         Manners::Rest => {
             let accept = request.header("accept");
             let Some(layout) = negotiate::negotiate(accept) else {
-                // Somebody typed the address into a browser, or a tool pretends to be one.
+                // The address was opened in a browser, or by a tool that pretends to be one.
                 if request.reads() && negotiate::wants_page(accept) {
                     return rest_headers(Response::empty(303).header("Location", DOCS), route);
                 }

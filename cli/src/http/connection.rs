@@ -43,7 +43,7 @@ pub(super) fn serve(shared: &Shared, enlisted: &Enlisted, peer: SocketAddr) {
     connection.end(end);
 }
 
-/// Tells a connection that there is no room for it, and waits a moment so that it can read this.
+/// Refuses a connection for want of room, and waits a moment so that the client can read it.
 pub(super) fn turn_away(shared: &Shared, stream: &TcpStream) {
     let mut wire = Wire::new(stream, shared.limits.linger_max);
     if wire.write_all(&Refusal::Full.render(Verb::Other)).is_ok() {
@@ -96,7 +96,7 @@ impl<'a> Connection<'a> {
         !self.shared.links.is_draining() && self.listen().is_ok()
     }
 
-    /// Waits for the first bytes of a request. Whoever says nothing is told nothing.
+    /// Waits for the first bytes of a request. A client that sends nothing gets no response.
     fn listen(&mut self) -> Result<(), End> {
         let limit = self.limits.idle_max;
         self.input.fill(|space| self.wire.read_within(space, limit)).map(drop).map_err(|_| End::Done)

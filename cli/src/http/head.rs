@@ -155,7 +155,7 @@ fn split_target<'a>(method: &str, target: &'a str) -> Result<(Option<&'a str>, &
         .into_iter()
         .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
         .and_then(|scheme| target.get(scheme.len()..))
-        .ok_or(Refusal::Malformed("the target is no path"))?;
+        .ok_or(Refusal::Malformed("the target is not a path"))?;
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if !host_is_valid(authority.as_bytes()) {
         return Err(Refusal::Malformed("bad host in the target"));
@@ -163,7 +163,7 @@ fn split_target<'a>(method: &str, target: &'a str) -> Result<(Option<&'a str>, &
     Ok((Some(authority), if path.is_empty() { "/" } else { path }))
 }
 
-/// Returns a value with `?` for each byte that is not ASCII: its charset is anybody's guess (RFC 9110 §5.5).
+/// Returns a value with `?` for each byte that is not ASCII: its charset is unknown (RFC 9110 §5.5).
 fn ascii(value: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(value) {
         Ok(text) if text.is_ascii() => Cow::Borrowed(text),

@@ -28,7 +28,7 @@ pub const ROOM_MAX: Duration = Duration::from_millis(250);
 
 /// Fields of a head. Browsers send some 20; nginx and Apache stop at 100, too.
 pub(super) const FIELDS_MAX: usize = 100;
-/// Chunk extensions and trailer of one body, which nobody reads (RFC 9112 §7.1.1 asks for a limit).
+/// Chunk extensions and trailer of one body, which are not used (RFC 9112 §7.1.1 asks for a limit).
 pub(super) const CHUNK_EXTRA_BYTES_MAX: usize = 4 * 1024;
 /// Bytes read and thrown away in a lingering close: what a client may still send of a body that was refused.
 pub(super) const LINGER_BYTES_MAX: usize = 1024 * 1024;

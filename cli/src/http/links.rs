@@ -21,7 +21,7 @@ use crate::http::limits::{ASKING_MAX, Limits, REFUSALS_MAX};
 use crate::http::refusal::Refusal;
 use crate::http::stats::Counters;
 
-/// What a connection is doing. The order is no accident: those below `Busy` wait for the client.
+/// What a connection is doing. The order matters: those below `Busy` wait for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Between requests, or lingering: a drain closes it at once.

@@ -379,7 +379,7 @@ port = {PORT}
 unix_socket_directories = '\"{folder}\"'
 unix_socket_permissions = 0700
 fsync = on
-# One for each worker of the API, and some for runs and operators.
+# One for each database session of the API, and some for runs and operators.
 max_connections = 300
 shared_buffers = 128MB
 jit = off

@@ -1,7 +1,7 @@
 //! The database: every SQL statement there is, and nothing else.
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
-//! `comments` (the API's, one round trip a request, on a worker's `session`), `users`, `log`
+//! `comments` (the API's, one round trip a request, on a leased `session`), `users`, `log`
 //! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `remembered` (the target), `rows` (bulk: import,
 //! diff), `counts` (of posts), `sequences` (of ids), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.

@@ -1,5 +1,5 @@
 //! Tokens whose signature was found good: some hundred of them, by their SHA-256. What a token says never changes, so it is
-//! enough to verify it once; whether its time has come or gone is judged by whoever asks.
+//! enough to verify it once; the caller judges whether its time has come or gone.
 
 use std::collections::HashMap;
 use std::fmt;
