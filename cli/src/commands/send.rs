@@ -191,7 +191,7 @@ impl Sending<'_> {
         let (jobs, rate_per_s, effects) = (usize::from(args.jobs), args.rate, *effects);
         let config = Config { jobs, rate_per_s, effects, settled_in, strangers, asks };
         let bar = ui.bar("sync", Some(task.plan.works().len() as u64), "objects");
-        let driver = Driver { run: run.id(), lock: &mut *run.lock, target, signals, bar: &bar };
+        let driver = Driver { run: run.id(), signed: run.begun, lock: &mut *run.lock, target, signals, bar: &bar };
         let done = driver.run(config, &task.plan, &task.marks);
         bar.finish();
         let done = done?;

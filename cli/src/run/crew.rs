@@ -67,8 +67,8 @@ struct State {
 }
 
 impl<'a> Crew<'a> {
-    /// Makes one for `jobs` requests at the same time.
-    pub fn new(session: Session, target: &'a Target, jobs: usize, errands: Sender<Errand>) -> Self {
+    /// Makes one for `jobs` requests at the same time. The lock's session was `known` to be there.
+    pub fn new(session: Session, target: &'a Target, jobs: usize, errands: Sender<Errand>, known: Tick) -> Self {
         let state = State {
             session,
             objects: BTreeMap::new(),
@@ -80,7 +80,7 @@ impl<'a> Crew<'a> {
             over: false,
         };
         let (state, changed, started) = (Mutex::new(state), Condvar::new(), Tick::now());
-        target.lease().renew(started + LEASE);
+        target.lease().renew(known + LEASE);
         Self { state, changed, target, jobs, errands, started }
     }
 
@@ -281,7 +281,7 @@ mod tests {
         let (before, after, standing) = (Presence::Present, Wish::Present, Standing::Ready);
         let plan = Plan::new(vec![Work { key, parent: None, before, after, standing, settles_in: Duration::ZERO }]);
         let (sender, errands) = channel();
-        let crew = Crew::new(Session::new(config, &plan, Duration::ZERO), &target, 2, sender);
+        let crew = Crew::new(Session::new(config, &plan, Duration::ZERO), &target, 2, sender, Tick::now());
         let ended = catch_unwind(AssertUnwindSafe(|| {
             thread::scope(|scope| {
                 let _alarm = Alarm(&crew);

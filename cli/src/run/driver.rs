@@ -39,6 +39,9 @@ const LOOK_AROUND_EVERY: Duration = Duration::from_millis(200);
 /// counted on after a crash.
 const SIGN_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
+/// At the start of the requests the lock's session was known to be there no longer ago than this: half of the lease.
+const KNOWN_FOR: Duration = Duration::from_millis(500);
+
 /// What a run came to, and what was said on the way.
 #[derive(Debug)]
 pub struct Outcome {
@@ -52,6 +55,8 @@ pub struct Outcome {
 pub struct Driver<'a> {
     /// The run's id in the history.
     pub run: i64,
+    /// When it last wrote a sign of life.
+    pub signed: Tick,
     /// The lock, for transactions.
     pub lock: &'a mut Lock,
     /// The target.
@@ -70,13 +75,15 @@ impl Driver<'_> {
         let works: BTreeMap<Key, Work> = plan.works().iter().map(|work| (work.key, *work)).collect();
         let (sender, errands) = channel();
         // Reading the plan may have taken longer than the lease, and longer than signs of life may be apart.
-        let run = self.run;
-        let mut signed = Tick::now();
-        self.lock.run(|client| runs::sign_of_life(client, run))?;
+        let (run, mut signed) = (self.run, self.signed);
+        if signed.elapsed() >= KNOWN_FOR {
+            signed = Tick::now();
+            self.lock.run(|client| runs::sign_of_life(client, run))?;
+        }
         let mut session = Session::new(config, plan, Duration::ZERO);
         session.recall(memory::recall(self.target.url()), Duration::ZERO);
         let target = self.target;
-        let crew = Crew::new(session, self.target, config.jobs, sender);
+        let crew = Crew::new(session, self.target, config.jobs, sender, signed);
         let mut clerk = Clerk { driver: self, crew: &crew, works, marks };
         thread::scope(|scope| {
             let _alarm = Alarm(&crew);

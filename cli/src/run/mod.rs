@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use postgres::Client;
 
+use crate::clock::Tick;
 use crate::error::{Failure, Kind, Result};
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -21,6 +22,8 @@ use crate::target::{base_url, is_same_base};
 /// A run under way: it has a row that says so.
 pub struct Run<'l> {
     id: i64,
+    /// Its row was written then, or a little later.
+    pub begun: Tick,
     /// The lock, and the connection that the run's transactions go through.
     pub lock: &'l mut Lock,
     /// Objects that it lets wait: the plan has them among the parked ones.
@@ -34,8 +37,9 @@ pub struct Run<'l> {
 impl<'l> Run<'l> {
     /// Begins one against `target_url`.
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
+        let begun = Tick::now();
         let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, lock, waiting: 0, held: 0, warnings: Vec::new() })
+        Ok(Self { id, begun, lock, waiting: 0, held: 0, warnings: Vec::new() })
     }
 
     /// Returns its id.

@@ -49,7 +49,8 @@ pub const READ_ONLY_HINT: &str = "The database is read-only: it is a standby, or
 
 /// Fails with [`Kind::Database`] where nobody may write.
 pub fn require_writable(client: &mut Client) -> Result<()> {
-    let row = client.query_one("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean", &[])?;
+    let row =
+        client.query_typed_one("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean", &[])?;
     let what = match (row.get(0), row.get(1)) {
         (true, _) => "the server is a standby",
         (false, true) => "the database is read-only",

@@ -12,7 +12,7 @@ use news_core::plan::Work;
 use news_core::session::{Fact, Loaded};
 use news_core::{Entity, Key, Object, PostId};
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::types::ToSql;
+use postgres::types::{ToSql, Type};
 use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
@@ -105,7 +105,7 @@ pub(super) fn read(client: &mut impl GenericClient, keys: &[Key]) -> Result<(Mom
                     JOIN LATERAL (SELECT * FROM news_sync_object WHERE entity_table = t AND entity_pk = pk OFFSET 0) AS o ON true)
              ON true"
     );
-    let rows = client.query(&sql, &[&tables, &pks])?;
+    let rows = client.query_typed(&sql, &[(&tables, Type::TEXT_ARRAY), (&pks, Type::INT8_ARRAY)])?;
     let now = rows.first().map_or(Moment(0), |row| moment(row.get(0)));
     let known = rows.iter().filter(|row| row.get::<_, Option<&str>>(1).is_some());
     let entries = known.map(|row| Ok((key(row, 1, 2)?, entry(row, 3)?)));
@@ -114,9 +114,9 @@ pub(super) fn read(client: &mut impl GenericClient, keys: &[Key]) -> Result<(Mom
 
 /// Calls `each` with every entry, in the table's order.
 pub(super) fn each(client: &mut impl GenericClient, mut each: impl FnMut(Key, Entry)) -> Result<()> {
-    let none: [&str; 0] = [];
+    let none: [(&str, Type); 0] = [];
     let sql = format!("SELECT o.entity_table, o.entity_pk, {COLUMNS} FROM news_sync_object o");
-    let mut rows = client.query_raw(&sql, none)?;
+    let mut rows = client.query_typed_raw(&sql, none)?;
     while let Some(row) = rows.next()? {
         each(key(&row, 0, 1)?, entry(&row, 2)?);
     }
@@ -138,11 +138,11 @@ fn write<'e>(
     }
     if !gone.is_empty() {
         let (tables, pks) = columns(&gone);
-        transaction.execute(
+        transaction.execute_typed(
             "DELETE FROM news_sync_object WHERE ctid = ANY (ARRAY(
                  SELECT o.ctid FROM unnest($1::text[], $2::bigint[]) AS u (t, pk),
                      LATERAL (SELECT ctid FROM news_sync_object WHERE entity_table = t AND entity_pk = pk OFFSET 0) AS o))",
-            &[&tables, &pks],
+            &[(&tables, Type::TEXT_ARRAY), (&pks, Type::INT8_ARRAY)],
         )?;
     }
     if kept.is_empty() {
@@ -158,23 +158,24 @@ fn write<'e>(
     let reasons: Vec<String> = kept.iter().map(|(_, entry)| entry.reason.replace('\0', " ")).collect();
     let status: Vec<Option<i32>> = kept.iter().map(|(_, entry)| entry.status.map(i32::from)).collect();
     let failures: Vec<i32> = kept.iter().map(|(_, entry)| i32::try_from(entry.failures).unwrap_or(i32::MAX)).collect();
-    let values: [&(dyn ToSql + Sync); 14] = [
-        &tables,
-        &pks,
-        &texts(|entry| presence_word(entry.presence)),
-        &texts(|entry| entry.state.word()),
-        &of(|entry| Some(entry.event_id)),
-        &of(|entry| entry.parent.map(PostId::get)),
-        &of(|entry| entry.home.map(PostId::get)),
-        &status,
-        &reasons,
-        &failures,
-        &times(|entry| entry.next_try_at),
-        &times(|entry| entry.settled_at),
-        &times(|entry| Some(entry.since)),
-        &times(|entry| Some(entry.updated_at)),
+    let values: [(&(dyn ToSql + Sync), Type); 14] = [
+        (&tables, Type::TEXT_ARRAY),
+        (&pks, Type::INT8_ARRAY),
+        (&texts(|entry| presence_word(entry.presence)), Type::TEXT_ARRAY),
+        (&texts(|entry| entry.state.word()), Type::TEXT_ARRAY),
+        (&of(|entry| Some(entry.event_id)), Type::INT8_ARRAY),
+        (&of(|entry| entry.parent.map(PostId::get)), Type::INT8_ARRAY),
+        (&of(|entry| entry.home.map(PostId::get)), Type::INT8_ARRAY),
+        (&status, Type::INT4_ARRAY),
+        (&reasons, Type::TEXT_ARRAY),
+        (&failures, Type::INT4_ARRAY),
+        (&times(|entry| entry.next_try_at), Type::TIMESTAMPTZ_ARRAY),
+        (&times(|entry| entry.settled_at), Type::TIMESTAMPTZ_ARRAY),
+        (&times(|entry| Some(entry.since)), Type::TIMESTAMPTZ_ARRAY),
+        (&times(|entry| Some(entry.updated_at)), Type::TIMESTAMPTZ_ARRAY),
     ];
-    transaction.execute(
+    // Sent whole, as all statements of a run are: preparing one would be another round trip.
+    transaction.execute_typed(
         "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, status, reason,
              failures, next_try_at, settled_at, since, updated_at)
          SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
@@ -260,11 +261,16 @@ fn newer(client: &mut impl GenericClient, marks: &[(Key, Mark)]) -> Result<Vec<K
     }
     let (tables, pks) = columns(marks.iter().map(|(key, _)| key));
     let (firsts, lasts) = ids(marks.iter().map(|(_, mark)| mark));
-    let rows = client.query(
+    let rows = client.query_typed(
         "SELECT t, pk FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, first_id, last_id)
          WHERE EXISTS (SELECT FROM news_modelevent
                        WHERE entity_table = t AND entity_pk = pk AND id NOT BETWEEN first_id AND last_id AND synced_at IS NULL)",
-        &[&tables, &pks, &firsts, &lasts],
+        &[
+            (&tables, Type::TEXT_ARRAY),
+            (&pks, Type::INT8_ARRAY),
+            (&firsts, Type::INT8_ARRAY),
+            (&lasts, Type::INT8_ARRAY),
+        ],
     )?;
     rows.iter().map(|row| key(row, 0, 1)).collect()
 }
@@ -304,13 +310,18 @@ fn synced(transaction: &mut Transaction<'_>, marks: impl Iterator<Item = (Key, M
     }
     let (tables, pks) = columns(&keys);
     let (firsts, lasts) = ids(marks.iter());
-    transaction.execute(
+    transaction.execute_typed(
         "UPDATE news_modelevent SET synced_at = clock_timestamp() WHERE id = ANY (ARRAY(
              SELECT e.id FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, first_id, last_id),
                  LATERAL (SELECT id FROM news_modelevent
                           WHERE entity_table = t AND entity_pk = pk AND id BETWEEN first_id AND last_id
                               AND synced_at IS NULL OFFSET 0) AS e))",
-        &[&tables, &pks, &firsts, &lasts],
+        &[
+            (&tables, Type::TEXT_ARRAY),
+            (&pks, Type::INT8_ARRAY),
+            (&firsts, Type::INT8_ARRAY),
+            (&lasts, Type::INT8_ARRAY),
+        ],
     )?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use news_core::merge::{Event, EventType, Merged};
 use news_core::portion::{Gathering, Patience, Portion};
 use news_core::shard::Shard;
 use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::Type;
 use postgres::{GenericClient, Row};
 
 use crate::error::Result;
@@ -53,8 +54,8 @@ pub fn each_pending(client: &mut impl GenericClient, clock: &Clock, each: impl F
         known.insert(key, entry);
     })?;
     transaction.batch_execute(BY_INDEX)?;
-    let none: [&str; 0] = [];
-    let mut rows = transaction.query_raw(&format!("{UNSYNCED} {IN_ORDER}"), none)?;
+    let none: [(&str, Type); 0] = [];
+    let mut rows = transaction.query_typed_raw(&format!("{UNSYNCED} {IN_ORDER}"), none)?;
     let mut reading = Reading { known: &known, clock, open: None, each };
     while let Some(row) = rows.next()? {
         reading.take(&row)?;
@@ -133,7 +134,7 @@ fn unfinished_sql() -> String {
 /// Reads objects without unsynced events whose conversation has not come to its end.
 pub fn unfinished(client: &mut impl GenericClient, clock: &Clock) -> Result<Vec<Pending>> {
     let mut all = Vec::new();
-    for row in &client.query(&unfinished_sql(), &[])? {
+    for row in &client.query_typed(&unfinished_sql(), &[])? {
         let key = entries::key(row, 0, 1)?;
         let here = row.get::<_, bool>("here").then(|| ledger::Row { parent: post(row, "post_id") });
         all.extend(ledger::pending(key, None, here, Some(&entries::entry(row, 4)?), clock));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use news_core::{Comment, CommentId, Entity, Key, Object, Post, PostId};
 use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::Type;
 use postgres::{GenericClient, Row};
 
 use crate::error::Result;
@@ -22,7 +23,7 @@ pub fn load(client: &mut impl GenericClient, keys: &[Key]) -> Result<BTreeMap<Ke
         if ids.is_empty() {
             continue;
         }
-        for row in client.query(&format!("{} WHERE id = ANY($1)", select(entity)), &[&ids])? {
+        for row in client.query_typed(&format!("{} WHERE id = ANY($1)", select(entity)), &[(&ids, Type::INT8_ARRAY)])? {
             // An id outside of the model's range has no key: nobody can have asked for it.
             if let Ok(key) = entity.key(row.get(0)) {
                 objects.insert(key, object(entity, &row));

@@ -39,7 +39,8 @@ impl Remembered {
 
 /// Returns the target that is remembered, if one is.
 pub fn remembered(client: &mut Client) -> Result<Option<Remembered>> {
-    let row = client.query_one("SELECT target_url, target_identity, news_identity() FROM news_sync_state", &[])?;
+    let row =
+        client.query_typed_one("SELECT target_url, target_identity, news_identity() FROM news_sync_state", &[])?;
     let (url, then, now): (Option<String>, Option<&str>, &str) = (row.get(0), row.get(1), row.get(2));
     let Some(url) = url else { return Ok(None) };
     let odd = |text: &str| Failure::new(Kind::Database, format!("expected an identity SYSTEM/OID, got {text:?}"));

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use news_core::ledger::{Clock, Moment, Process};
 use news_core::session::SETTLE;
 use news_core::shard::Shard;
+use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
 use crate::error::Result;
@@ -67,10 +68,18 @@ pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
     let (epoch, pid) = (lock.epoch(), i32::try_from(std::process::id()).unwrap_or(i32::MAX));
     let shard = lock.shard().map(|shard| shard.to_string());
     lock.once(|client| {
-        let row = client.query_one(
+        let row = client.query_typed_one(
             "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch, shard)
              VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
-            &[&kind.word(), &host(), &pid, &env!("CARGO_PKG_VERSION"), &target_url, &epoch, &shard],
+            &[
+                (&kind.word(), Type::TEXT),
+                (&host(), Type::TEXT),
+                (&pid, Type::INT4),
+                (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+                (&target_url, Type::TEXT),
+                (&epoch, Type::INT8),
+                (&shard, Type::TEXT),
+            ],
         )?;
         let id = row.get(0);
         recognise(client, target_url)?;
@@ -82,11 +91,11 @@ pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
 /// Marks the runs that lost the lock without a word, of those that a run of `shard` excludes: they are still called running.
 /// `timeout` is how long they waited for an answer.
 pub(super) fn end_lost(client: &mut Client, shard: Option<Shard>, timeout: Duration) -> Result<()> {
-    let rows = client.query(
+    let rows = client.query_typed(
         "SELECT id, host, pid, alive_at, clock_timestamp() FROM news_sync_run
          WHERE status = 'running'
            AND ($1::text IS NULL OR shard IS NULL OR shard = $1 OR split_part(shard, '/', 2) <> split_part($1, '/', 2))",
-        &[&shard.map(|shard| shard.to_string())],
+        &[(&shard.map(|shard| shard.to_string()), Type::TEXT)],
     )?;
     for row in &rows {
         let (id, gave_up_at) = (row.get::<_, i64>(0), stamp(gave_up_at(row, 1, timeout)));
@@ -108,42 +117,60 @@ fn gave_up_at(row: &postgres::Row, at: usize, timeout: Duration) -> Moment {
 
 /// Reads the database's clock, and until when requests of runs that ended without a word may take effect.
 pub fn clock(client: &mut impl GenericClient, times: Times) -> Result<Clock> {
-    let row = client.query_one("SELECT clock_timestamp()", &[])?;
-    let now = moment(row.get(0));
-    let until = lost(client, times)?.into_iter().map(|gave_up_at| gave_up_at + times.late);
+    let History { now, gave_up_at, .. } = History::read(client, times)?;
+    let until = gave_up_at.into_iter().map(|gave_up_at| gave_up_at + times.late);
     Ok(Clock { now, lost_until: until.max().unwrap_or(now), late: times.late })
 }
 
-/// Returns when the last runs that ended without a word gave up their last request, as far as it may still take effect.
-fn lost(client: &mut impl GenericClient, times: Times) -> Result<Vec<Moment>> {
-    let marked = client.query(
-        "SELECT alive_at FROM news_sync_run
-         WHERE kind <> 'import' AND status = 'lost' AND alive_at > clock_timestamp() - $1::float8 * interval '1 second'",
-        &[&times.late.as_secs_f64()],
-    )?;
-    // Those whose lock is free, and that no run has found yet.
-    let sql = format!(
-        "SELECT host, pid, alive_at, clock_timestamp() FROM news_sync_run r
-         WHERE kind <> 'import' AND finished_at IS NULL AND NOT {IS_LOCKED}"
-    );
-    let unmarked = client.query(&sql, &[&i64::from(LOCK_CLASS)])?;
-    let marked = marked.iter().map(|row| moment(row.get(0)));
-    Ok(marked.chain(unmarked.iter().map(|row| gave_up_at(row, 0, times.timeout))).collect())
+/// What the history tells of requests that may still take effect.
+struct History {
+    /// The database's clock.
+    now: Moment,
+    /// When the last runs that ended without a word gave up their last request, as far as it may still take effect.
+    gave_up_at: Vec<Moment>,
+    /// When the last run ended that said so.
+    ended_at: Option<Moment>,
+}
+
+impl History {
+    /// Reads it, in one round trip.
+    fn read(client: &mut impl GenericClient, times: Times) -> Result<Self> {
+        // Runs whose lock is free, and that no run has found yet, are still called running.
+        let sql = format!(
+            "SELECT '', 0, clock_timestamp(), clock_timestamp(), 'now' UNION ALL
+             SELECT '', 0, max(finished_at), clock_timestamp(), 'ended' FROM news_sync_run
+             WHERE kind <> 'import' AND status <> 'lost' AND finished_at > clock_timestamp() - $2 * interval '1 second' UNION ALL
+             SELECT '', 0, alive_at, clock_timestamp(), 'lost' FROM news_sync_run
+             WHERE kind <> 'import' AND status = 'lost' AND alive_at > clock_timestamp() - $3 * interval '1 second' UNION ALL
+             SELECT host, pid, alive_at, clock_timestamp(), 'running' FROM news_sync_run r
+             WHERE kind <> 'import' AND finished_at IS NULL AND NOT {IS_LOCKED}"
+        );
+        let (settle_s, late_s) = (SETTLE.as_secs_f64(), times.late.as_secs_f64());
+        let rows = client.query_typed(
+            &sql,
+            &[(&i64::from(LOCK_CLASS), Type::INT8), (&settle_s, Type::FLOAT8), (&late_s, Type::FLOAT8)],
+        )?;
+        let mut history = Self { now: Moment(0), gave_up_at: Vec::new(), ended_at: None };
+        for row in &rows {
+            let at = row.get::<_, Option<SystemTime>>(2).map(moment);
+            match row.get(4) {
+                "now" => history.now = at.unwrap_or(history.now),
+                "ended" => history.ended_at = at,
+                "lost" => history.gave_up_at.extend(at),
+                _ => history.gave_up_at.push(gave_up_at(row, 0, times.timeout)),
+            }
+        }
+        Ok(history)
+    }
 }
 
 /// Returns how long it takes until acknowledged requests of earlier runs have had their effect: [`SETTLE`] after the end of
 /// the last one, or after the last that a run that was lost can have sent.
 pub fn settled_in(client: &mut impl GenericClient, times: Times) -> Result<Duration> {
-    let row = client.query_one(
-        "SELECT clock_timestamp(), max(finished_at) FROM news_sync_run
-         WHERE kind <> 'import' AND status <> 'lost' AND finished_at > clock_timestamp() - $1::float8 * interval '1 second'",
-        &[&SETTLE.as_secs_f64()],
-    )?;
-    let now = moment(row.get(0));
-    let ended = row.get::<_, Option<SystemTime>>(1).map(|ended| moment(ended) + SETTLE);
-    let lost = lost(client, times)?.into_iter().map(|gave_up_at| gave_up_at + SETTLE);
+    let History { now, gave_up_at, ended_at } = History::read(client, times)?;
     let clock = Clock { now, lost_until: now, late: times.late };
-    Ok(lost.chain(ended).max().map_or(Duration::ZERO, |until| clock.until(until)))
+    let last = gave_up_at.into_iter().chain(ended_at).max();
+    Ok(last.map_or(Duration::ZERO, |last| clock.until(last + SETTLE)))
 }
 
 /// Returns how long it takes until nothing of earlier runs can take effect any more, answered or not: what a listing that is
@@ -155,7 +182,8 @@ pub fn all_settled_in(client: &mut impl GenericClient, times: Times) -> Result<D
 
 /// Writes a sign of life of the run, on disk whatever the session's default is.
 pub fn sign_of_life(client: &mut impl GenericClient, id: i64) -> Result<()> {
-    client.execute("UPDATE news_sync_run SET alive_at = clock_timestamp() WHERE id = $1", &[&id])?;
+    client
+        .execute_typed("UPDATE news_sync_run SET alive_at = clock_timestamp() WHERE id = $1", &[(&id, Type::INT8)])?;
     Ok(())
 }
 
@@ -175,10 +203,16 @@ pub struct RunEnd {
 /// Writes how a run ended.
 pub fn finish(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<()> {
     let first_error = end.first_error.as_ref().map(|text| text.replace('\0', " "));
-    client.execute(
+    client.execute_typed(
         "UPDATE news_sync_run SET status = $2, exit_code = $3, counts = $4::text::jsonb, first_error = $5,
              finished_at = clock_timestamp() WHERE id = $1 AND status = 'running'",
-        &[&id, &end.status.word(), &i32::from(end.exit_code), &end.counts, &first_error],
+        &[
+            (&id, Type::INT8),
+            (&end.status.word(), Type::TEXT),
+            (&i32::from(end.exit_code), Type::INT4),
+            (&end.counts, Type::TEXT),
+            (&first_error, Type::TEXT),
+        ],
     )?;
     Ok(())
 }
@@ -352,17 +386,20 @@ fn thin(client: &mut impl GenericClient, newest: i64) -> Result<()> {
 
 /// Remembers the target from now on, and which database does.
 pub fn remember_target(client: &mut impl GenericClient, url: &str) -> Result<()> {
-    client.execute("UPDATE news_sync_state SET target_url = $1, target_identity = news_identity()", &[&url])?;
+    client.execute_typed(
+        "UPDATE news_sync_state SET target_url = $1, target_identity = news_identity()",
+        &[(&url, Type::TEXT)],
+    )?;
     Ok(())
 }
 
 /// Records that it is this database that follows `url`, if that is remembered already: whoever named it said so, or it was
 /// followed by this database before.
 fn recognise(client: &mut impl GenericClient, url: &str) -> Result<()> {
-    client.execute(
+    client.execute_typed(
         "UPDATE news_sync_state SET target_identity = news_identity()
          WHERE target_url = $1 AND target_identity IS DISTINCT FROM news_identity()",
-        &[&url],
+        &[(&url, Type::TEXT)],
     )?;
     Ok(())
 }

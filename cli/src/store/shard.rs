@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use news_core::shard::{SHARDS_MAX, Shard};
+use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
 use crate::error::Result;
@@ -26,7 +27,9 @@ const LOCK_GATE: i32 = -1;
 /// Takes the locks of a run, or none of them.
 pub(super) fn try_lock(client: &mut Client, class: i32, shard: Option<Shard>) -> Result<bool> {
     let Some(shard) = shard else {
-        return Ok(client.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&class, &LOCK_WHOLE])?.get(0));
+        return Ok(client
+            .query_typed_one("SELECT pg_try_advisory_lock($1, $2)", &[(&class, Type::INT4), (&LOCK_WHOLE, Type::INT4)])?
+            .get(0));
     };
     let mut gate = client.transaction()?;
     gate.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&class, &LOCK_GATE])?;
@@ -62,7 +65,8 @@ fn is_division_free(client: &mut impl GenericClient, class: i32, shard: Shard) -
 /// Gives them back.
 pub(super) fn unlock(client: &mut Client, class: i32, shard: Option<Shard>) -> Result<()> {
     match shard {
-        None => client.execute("SELECT pg_advisory_unlock($1, $2)", &[&class, &LOCK_WHOLE])?,
+        None => client
+            .execute_typed("SELECT pg_advisory_unlock($1, $2)", &[(&class, Type::INT4), (&LOCK_WHOLE, Type::INT4)])?,
         Some(shard) => client.execute(
             "SELECT pg_advisory_unlock($1, $2), pg_advisory_unlock_shared($1, $3)",
             &[&class, &lock_key(shard), &LOCK_WHOLE],
@@ -85,7 +89,7 @@ pub struct Epoch {
 pub(super) fn begin(client: &mut Client, shard: Option<Shard>, timeout: Duration) -> Result<Epoch> {
     let of = shard.map(Shard::parts).map(|(number, of)| (i32::from(number), i32::from(of)));
     match of {
-        None => client.execute("UPDATE news_sync_state SET epoch = epoch + 1", &[])?,
+        None => client.execute_typed("UPDATE news_sync_state SET epoch = epoch + 1", &[])?,
         Some((number, of)) => client.execute(
             "INSERT INTO news_sync_shard AS s (shards, shard, epoch) VALUES ($1, $2, 1)
              ON CONFLICT (shards, shard) DO UPDATE SET epoch = s.epoch + 1",
@@ -99,11 +103,11 @@ pub(super) fn begin(client: &mut Client, shard: Option<Shard>, timeout: Duration
 /// Reads the epoch as it is now.
 pub(super) fn epoch(client: &mut Client, shard: Option<Shard>) -> Result<Epoch> {
     let (number, of) = shard.map(Shard::parts).map(|(number, of)| (i32::from(number), i32::from(of))).unzip();
-    let row = client.query_one(
+    let row = client.query_typed_one(
         "SELECT (SELECT epoch FROM news_sync_state),
                 (SELECT coalesce(sum(epoch), 0)::bigint FROM news_sync_shard
                  WHERE $1::int IS NULL OR shards <> $1 OR shard = $2)",
-        &[&of, &number],
+        &[(&of, Type::INT4), (&number, Type::INT4)],
     )?;
     Ok(Epoch { whole: row.get(0), shards: row.get(1) })
 }

@@ -57,14 +57,15 @@ fn every_get_asks_for_fresh_data() {
 fn a_cache_between_hides_nothing_that_was_sent() {
     let mut scene = Scene::new(Threads::Many);
     scene.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (101, 1, 'new', 'b')");
-    // The answer to the POST gets lost. A cache remembers from before that posts/101 is not there.
-    let lost = Arc::new(Mutex::new(true));
+    // The post is there once it was posted, and the answer to that gets lost. A cache remembers that it was not there.
+    let is_posted = Arc::new(Mutex::new(false));
     scene.told.tell(move |asked| {
+        let mut is_posted = is_posted.lock().unwrap();
         let is_fresh = asked.headers.get("cache-control").is_some_and(|value| value == "no-cache");
-        if asked.line == "GET /posts/101" && !is_fresh {
+        if asked.line == "GET /posts/101" && !(is_fresh && *is_posted) {
             return Some(answer(404, "", "{}"));
         }
-        None.or_else(|| (asked.line == "POST /posts" && std::mem::take(&mut *lost.lock().unwrap())).then(Vec::new))
+        (asked.line == "POST /posts" && !std::mem::replace(&mut *is_posted, true)).then(Vec::new)
     });
     scene.told.change(|records| {
         records.insert(("posts".into(), 101), json!({"id": 101, "userId": 1, "title": "new", "body": "b"}));

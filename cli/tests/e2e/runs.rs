@@ -31,8 +31,8 @@ fn the_history_tells_of_every_run() {
         [
             ("sync", "failed", 4, 0),
             ("sync", "failed", 7, 1),
-            ("full", "partly", 3, 1),
-            ("sync", "partly", 3, 2),
+            ("full", "partly", 3, 2),
+            ("sync", "partly", 3, 3),
             ("import", "done", 0, 0)
         ]
     );

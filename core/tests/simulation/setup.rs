@@ -79,7 +79,11 @@ impl Setup {
             flaw,
             manner: if flaw.is_none() { Manner::any(rng) } else { Manner::Plain },
             refusal: if flaw.is_none() { rng.pick(&[422, 422, 400, 302, 403, 401]).unwrap_or(422) } else { 422 },
-            late: rng.pick(&[SETTLE, Duration::from_secs(30)]).unwrap_or(SETTLE),
+            late: match (flaw, rng.pick(&[SETTLE, Duration::from_secs(30)])) {
+                // A sign of life says nothing in the time that is waited for an answer anyhow.
+                (Some(Flaw::NoSignOfLife), _) | (_, None) => SETTLE,
+                (_, Some(late)) => late,
+            },
             shards: if flaw.is_none() && column.keeps() { rng.pick(&[1, 1, 1, 1, 2, 3]).unwrap_or(1) } else { 1 },
             loops_permille: rng.pick(&[0, 0, 300, 900]).unwrap_or(0),
             is_odd: flaw.is_none() && rng.permille(300),
