@@ -6,7 +6,7 @@ use postgres::types::Type;
 use serde::Serialize;
 
 use super::cursor::Cursor;
-use super::posts::{Changed, Page, changed, version_of};
+use super::posts::{Changed, Page, changed, or_empty, version_of};
 use super::sequences;
 use super::session::{Live, Sql};
 use super::users::{Caller, Seen};
@@ -114,8 +114,8 @@ const DELETE: Sql = Sql::new(
 /// Reads the comment whose first column is `at`; nothing where the join found none.
 fn comment(row: &Row, at: usize) -> Result<Option<CommentRow>, postgres::Error> {
     let Some(id) = row.try_get::<_, Option<i64>>(at)? else { return Ok(None) };
-    let (name, email, body) = (row.try_get(at + 2)?, row.try_get(at + 3)?, row.try_get(at + 4)?);
-    Ok(Some(CommentRow { id, post_id: row.try_get(at + 1)?, name, email, body }))
+    let (name, email, body) = (or_empty(row, at + 2)?, or_empty(row, at + 3)?, or_empty(row, at + 4)?);
+    Ok(Some(CommentRow { id, post_id: or_empty(row, at + 1)?, name, email, body }))
 }
 
 /// Returns the comment with this id.

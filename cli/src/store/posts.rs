@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use postgres::Row;
-use postgres::types::Type;
+use postgres::types::{FromSql, Type};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -158,7 +158,17 @@ const DELETE: Sql = Sql::new(
 /// Reads the post whose first column is `at`; nothing where the join found none.
 fn post(row: &Row, at: usize) -> Result<Option<PostRow>, postgres::Error> {
     let Some(id) = row.try_get::<_, Option<i64>>(at)? else { return Ok(None) };
-    Ok(Some(PostRow { id, user_id: row.try_get(at + 1)?, title: row.try_get(at + 2)?, body: row.try_get(at + 3)? }))
+    Ok(Some(PostRow {
+        id,
+        user_id: or_empty(row, at + 1)?,
+        title: or_empty(row, at + 2)?,
+        body: or_empty(row, at + 3)?,
+    }))
+}
+
+/// Reads a value; 0 or an empty text where the owner has let the column be NULL: one such row must not hide a whole list.
+pub(super) fn or_empty<'a, T: FromSql<'a> + Default>(row: &'a Row, at: usize) -> Result<T, postgres::Error> {
+    Ok(row.try_get::<_, Option<T>>(at)?.unwrap_or_default())
 }
 
 /// Tells a change that was not made for want of the object from one that was not made for its version.

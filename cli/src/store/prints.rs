@@ -15,6 +15,9 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// Flags and the length of the extension.
 const HEAD_BYTES: usize = SIGNATURE.len() + 8;
 
+/// Stands for NULL in the form that fingerprints take: shorter than a number, and than the length of a text.
+const NULL: &[u8] = b"NULL";
+
 /// A stream of rows.
 pub struct Prints<'a> {
     entity: Entity,
@@ -128,7 +131,11 @@ fn parse(entity: Entity, bytes: &[u8], written: &mut Vec<u8>) -> Result<Parsed> 
     let mut key = None;
     for field in 0..fields {
         let Some(length) = take(bytes, &mut at).map(i32::from_be_bytes) else { return Ok(Parsed::Incomplete) };
-        // No column may be NULL.
+        if length == -1 && field > 0 {
+            // The owner has let a column be NULL: this row is equal to no object, and the others are compared.
+            written.extend_from_slice(NULL);
+            continue;
+        }
         let length = usize::try_from(length).map_err(|_| odd())?;
         let Some(value) = bytes.get(at..at + length) else { return Ok(Parsed::Incomplete) };
         at += length;
@@ -174,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn a_row_with_null_is_equal_to_no_object() {
+        let mut null = row();
+        let empty_body = null.len() - 4;
+        null[empty_body..].copy_from_slice(&(-1i32).to_be_bytes());
+        let (mut fields, mut others) = (Vec::new(), Vec::new());
+        assert!(matches!(parse(Entity::Post, &null, &mut fields).unwrap(), Parsed::Row(_, used) if used == null.len()));
+        parse(Entity::Post, &row(), &mut others).unwrap();
+        assert_ne!(fields, others);
+    }
+
+    #[test]
     fn a_row_in_pieces_waits_for_its_rest_and_nonsense_is_refused() {
         let row = row();
         let parse = |bytes: &[u8]| parse(Entity::Post, bytes, &mut Vec::new());
@@ -181,9 +199,9 @@ mod tests {
             assert!(matches!(parse(&row[..end]), Ok(Parsed::Incomplete)), "{end}");
         }
         assert!(matches!(parse(&(-1i16).to_be_bytes()), Ok(Parsed::End)));
-        let mut null = row.clone();
-        null[2..6].copy_from_slice(&(-1i32).to_be_bytes());
-        assert_eq!(parse(&null).map(|_| ()).unwrap_err().kind(), Kind::Database);
+        let mut null_id = row.clone();
+        null_id[2..6].copy_from_slice(&(-1i32).to_be_bytes());
+        assert_eq!(parse(&null_id).map(|_| ()).unwrap_err().kind(), Kind::Database);
         assert!(head(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0").unwrap().is_none());
         assert_eq!(head(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0").unwrap(), Some(19));
         assert!(head(&[0; 30]).is_err());

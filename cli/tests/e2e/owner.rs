@@ -4,6 +4,7 @@
 mod copies;
 mod ids;
 mod policies;
+mod rows;
 mod settings;
 mod untracked;
 
