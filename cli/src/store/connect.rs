@@ -144,10 +144,7 @@ fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, P
     let hosts = hosts::each(&config);
     match hosts::first(&hosts, &connector) {
         Ok(mut client) => {
-            let pooling = pooling(&mut client)?;
-            if purpose == Purpose::Run {
-                client.simple_query(COMMITS_ON_DISK)?;
-            }
+            let pooling = pooling(&mut client, purpose)?;
             Ok((client, pooling))
         }
         Err(tried) if tried.iter().any(hosts::Tried::is_pooler) => {
@@ -171,8 +168,8 @@ const ANY_OWNER: &str = "-c default_transaction_isolation=read\\ committed -c de
 
 /// What a run has committed is on disk, whatever somebody has made the default: "a request may have been sent" must survive
 /// a crash of the server. remote_apply is more than that, and stays.
-const COMMITS_ON_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false)
-    WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
+const COMMITS_ON_DISK: &str = ", CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
+    THEN set_config('synchronous_commit', 'on', false) END";
 
 /// A setting that the server keeps for us: where it is gone, the session is not the one that we opened.
 const MARK: &str = "-c news.session=own";
@@ -184,8 +181,12 @@ const LOOK: &str = "
              THEN set_config('transaction_timeout', '0', false) END";
 
 /// Returns whether the session is ours. A pooler may drop what it cannot keep (`ignore_startup_parameters = options`).
-fn pooling(client: &mut Client) -> Result<Pooling> {
-    let answer = client.simple_query(LOOK)?;
+fn pooling(client: &mut Client, purpose: Purpose) -> Result<Pooling> {
+    // One round trip for all of it.
+    let answer = match purpose {
+        Purpose::Run => client.simple_query(&format!("{LOOK}{COMMITS_ON_DISK}"))?,
+        Purpose::Api | Purpose::Bulk | Purpose::Admin => client.simple_query(LOOK)?,
+    };
     let kept =
         answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("own")));
     Ok(if kept { Pooling::None } else { Pooling::Transaction })

@@ -102,16 +102,18 @@ fn follow_is_as_quick_with_a_database_ten_milliseconds_away() {
     add_post(&db, "bad words");
     let sync = news.spawn(["--target-url", &url, "sync", "--follow"]);
     let mut took = Vec::new();
-    for n in 0..6 {
+    for n in 0..8 {
+        let asked = network.messages();
         add_post(&db, &format!("post {n}"));
         let begun = Instant::now();
         wait_until("the change is at the target", || count(&url, "posts") == n + 1);
-        took.push(begun.elapsed());
+        took.push((begun.elapsed(), network.messages() - asked));
     }
-    took.sort();
-    // As above; the first one, and one more on a loaded machine, may take longer.
-    assert!(took[4] < Duration::from_secs(1), "{took:?}");
     stop(sync);
+    took.sort();
+    // A loaded machine delays some of them; what they ask for takes less than a second in round trips of 10 ms.
+    let (quickest, fewest) = (took[0].0, took.iter().map(|(_, messages)| *messages).min().unwrap());
+    assert!(quickest < Duration::from_secs(1) && fewest < 75, "{took:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use super::support::{News, Output, Reaper, Running, server_user};
+use super::support::{Db, Fake, Http, News, Output, Reaper, Running, server_user};
 
 /// A binary with no database named, and the server it starts: gone when the test is.
 struct Private {
@@ -281,6 +281,27 @@ fn who_only_looks_makes_no_database() {
         assert!(failed.stderr.contains("no database is named"), "{}", failed.stderr);
     }
     assert!(!news.home().join("news").exists() && !news.home().join("pg").exists());
+}
+
+/// Nothing of ours depends on a folder for temporary files.
+#[test]
+fn a_long_or_unusable_tmpdir_stops_nobody() {
+    let long = format!("/tmp/{}", "x".repeat(200));
+    for folder in ["/nonexistent", "/dev/null", &long] {
+        let db = Db::new();
+        let news = News::on(&db).env("TMPDIR", folder).env("NEWS_JWT_SECRET", &"s".repeat(32));
+        let file = news.home().join("m.prom");
+        let fake = Fake::start([""; 0]);
+        news.run(["--target-url", fake.url(), "import"]).ok();
+        news.run(["sync", "--metrics-file", file.to_str().unwrap()]).ok();
+        news.run(["diff", "--output", news.home().join("diff").to_str().unwrap()]).ok();
+        let mut server = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(Http::new(&format!("http://{}", server.address())).get("/readyz").status, 200);
+    }
+    let private = Private::new();
+    let mut command = private.news.command(["db", "url"]);
+    command.env("TMPDIR", "/nonexistent");
+    Output::of(command, "").ok();
 }
 
 /// A hardened root has such a umask, and a fresh image has none of the folders.
