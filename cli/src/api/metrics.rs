@@ -94,7 +94,9 @@ impl Metrics {
         text.sample("news_database_sessions_leased", "", sessions.leased());
         text.family("news_database_up", "gauge", "Whether the database answered when it was last asked.");
         text.sample("news_database_up", "", u8::from(vitals.is_some()));
-        if let Some(Vitals { events_pending, last_sync_s }) = vitals {
+        if let Some(Vitals { events_pending, last_sync_s, is_tracking }) = vitals {
+            text.family("news_tracking_up", "gauge", "Whether each change comes into the change log.");
+            text.sample("news_tracking_up", "", u8::from(is_tracking));
             text.family("news_events_pending", "gauge", "Events of the change log that are not synced yet.");
             text.sample("news_events_pending", "", events_pending);
             if let Some(at) = last_sync_s {
@@ -211,8 +213,11 @@ mod tests {
         metrics.count(Some("/healthz"), 503, Duration::from_mins(1));
         metrics.count(None, 404, Duration::from_millis(3));
         metrics.count(Some("/healthz"), 418, Duration::ZERO);
-        let text =
-            metrics.render(None, &sessions, Some(Vitals { events_pending: 7, last_sync_s: Some(1_700_000_000.25) }));
+        let text = metrics.render(
+            None,
+            &sessions,
+            Some(Vitals { events_pending: 7, last_sync_s: Some(1_700_000_000.25), is_tracking: true }),
+        );
         for line in [
             "# TYPE news_http_requests_total counter",
             "news_http_requests_total{route=\"/healthz\",status=\"200\"} 2",
@@ -224,6 +229,7 @@ mod tests {
             "news_http_request_duration_seconds_bucket{route=\"/healthz\",le=\"+Inf\"} 4",
             "news_http_request_duration_seconds_sum{route=\"/healthz\"} 60.000501",
             "news_events_pending 7",
+            "news_tracking_up 1",
             "news_last_sync_success_timestamp_seconds 1700000000.25",
             "news_database_up 1",
         ] {
@@ -235,7 +241,7 @@ mod tests {
     #[test]
     fn the_database_is_not_asked_each_time() {
         let metrics = Metrics::new();
-        let vitals = Some(Vitals { events_pending: 1, last_sync_s: None });
+        let vitals = Some(Vitals { events_pending: 1, last_sync_s: None, is_tracking: false });
         assert_eq!(metrics.vitals(|| vitals), vitals);
         assert_eq!(metrics.vitals(|| None), vitals);
     }

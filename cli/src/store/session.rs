@@ -10,6 +10,7 @@ use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Statement};
 
+use super::tracking;
 use super::{Pooling, connect_api};
 use crate::error::Failure;
 use crate::settings::Secret;
@@ -389,6 +390,8 @@ pub struct Vitals {
     pub events_pending: i64,
     /// When a sync last did all it was to do, in seconds since 1970.
     pub last_sync_s: Option<f64>,
+    /// Whether each change comes into the change log.
+    pub is_tracking: bool,
 }
 
 /// Returns what `/metrics` tells of the database.
@@ -399,7 +402,8 @@ pub fn vitals(live: &mut Live) -> Result<Vitals, postgres::Error> {
                  WHERE kind IN ('sync', 'full') AND status = 'done')",
         &[],
     )?;
-    Ok(Vitals { events_pending: row.try_get(0)?, last_sync_s: row.try_get(1)? })
+    let is_tracking = tracking::is_whole(&mut live.client)?;
+    Ok(Vitals { events_pending: row.try_get(0)?, last_sync_s: row.try_get(1)?, is_tracking })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use postgres::Client;
 use postgres::types::Type;
+use postgres::{Client, Row};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::POLICY_HINT;
@@ -160,10 +160,19 @@ const FAULTS: &str = "
     UNION ALL
     SELECT 'hidden', o.name, current_user::text FROM ours o WHERE row_security_active(o.rel)";
 
+/// Says whether each change is tracked, whatever rows a policy hides from the role that asks.
+pub(super) fn is_whole(client: &mut Client) -> Result<bool, postgres::Error> {
+    Ok(ask(client)?.iter().all(|row| row.get::<_, &str>(0) == FaultKind::Hidden.word()))
+}
+
+fn ask(client: &mut Client) -> Result<Vec<Row>, postgres::Error> {
+    // One round trip: each run asks, and under --follow there are many.
+    client.query_typed(FAULTS, &[(&TRACKING.as_slice(), Type::TEXT_ARRAY)])
+}
+
 /// Lists why changes are not tracked; nothing where all are.
 pub fn faults(client: &mut Client) -> Result<Vec<Fault>> {
-    // One round trip: each run asks, and under --follow there are many.
-    let rows = client.query_typed(FAULTS, &[(&TRACKING.as_slice(), Type::TEXT_ARRAY)])?;
+    let rows = ask(client)?;
     rows.iter()
         .map(|row| {
             let word: &str = row.get(0);

@@ -1,6 +1,6 @@
 //! Changes that do not come into the log: each command that relies on it says so.
 
-use crate::support::Pair;
+use crate::support::{Db, Http, News, Pair, psql};
 
 /// How to break tracking, how to repair it, and what is said.
 const BREAKS: [(&str, &str, &str); 8] = [
@@ -90,6 +90,23 @@ fn tracking_that_does_not_work_is_said_by_each_command_that_relies_on_it() {
         assert_eq!(pair.news.run(["--json", "status", "--check"]).ok().json()["tracking"], serde_json::json!([]));
     }
     pair.sent();
+}
+
+/// The service goes on without a run: what it serves is not tracked, either.
+#[test]
+fn the_metrics_of_the_service_tell_of_tracking() {
+    let db = Db::new();
+    let news = News::on(&db).env("NEWS_JWT_SECRET", &"s".repeat(32));
+    for (statement, expected) in [
+        ("ALTER TABLE news_post DISABLE TRIGGER news_track_update", "news_tracking_up 0"),
+        ("ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_track_update", "news_tracking_up 1"),
+    ] {
+        psql(&db, statement);
+        // What a service has read is good for some seconds: one for each.
+        let mut server = news.spawn(["serve", "--listen", "127.0.0.1:0"]);
+        let metrics = Http::new(&format!("http://{}", server.address())).get("/metrics").text;
+        assert!(metrics.lines().any(|line| line == expected), "{expected}: {metrics}");
+    }
 }
 
 #[test]
