@@ -234,10 +234,57 @@ pub enum OverLimit {
     },
 }
 
-/// A full sync may delete, or update, so many of an entity's objects at the target.
+/// What is pending of an entity, in all shards, whether it is sent now or not: what a sync is about to make of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pressure {
+    /// Objects that are deleted, those included that are created anew.
+    pub deletes: u64,
+    /// Objects that were not there and will be.
+    pub coming: u64,
+    /// Objects that may have been there and will not be.
+    pub going: u64,
+}
+
+impl Pressure {
+    /// Counts an object.
+    pub fn add(&mut self, before: Presence, after: Wish) {
+        match (before, after) {
+            (Presence::Absent, Wish::Present) => self.coming += 1,
+            (Presence::Absent, Wish::Absent) | (Presence::Present | Presence::Unknown, Wish::Present) => {}
+            (Presence::Present | Presence::Unknown | Presence::Doubled, Wish::Absent) => {
+                self.going += 1;
+                self.deletes += 1;
+            }
+            (Presence::Doubled, Wish::Present) => self.deletes += 1,
+        }
+    }
+
+    /// Says whether the share is to be looked at, for which the master's rows have to be counted.
+    pub fn is_high(&self) -> bool {
+        self.deletes > DELETES_FREE
+    }
+
+    /// Checks the share of an entity's objects at the target that would be deleted; the master has so many `rows`.
+    pub fn check(&self, entity: Entity, rows: u64) -> Result<(), OverLimit> {
+        share(entity, "deleted", self.deletes, rows.saturating_sub(self.coming) + self.going, DELETES_FREE)
+    }
+}
+
+/// A sync may delete such a share of an entity's objects at the target; a full one may also update no more.
 pub const SHARE_PERCENT_MAX: u64 = 30;
-/// Below so many objects a share says little.
+/// So few deletes are no disaster, whatever their share.
+const DELETES_FREE: u64 = 30;
+/// Of so few objects a share of updates says little.
 const SHARE_OBJECTS_MIN: u64 = 10;
+
+/// Checks a share, unless `count` is no more than `free`.
+fn share(entity: Entity, verb: &'static str, count: u64, target: u64, free: u64) -> Result<(), OverLimit> {
+    if count <= free || count * 100 <= target * SHARE_PERCENT_MAX {
+        return Ok(());
+    }
+    let percent = (count * 100).div_ceil(target.max(1));
+    Err(OverLimit::Share { entity, verb, percent, count, target })
+}
 
 impl Plan {
     /// Checks the limit that holds for any sync.
@@ -250,8 +297,9 @@ impl Plan {
         }
     }
 
-    /// Checks the limits of a full sync, on the whole plan.
-    pub fn check_full(&self, sides: &[Sides]) -> Result<(), OverLimit> {
+    /// Checks the limits of a full sync, on the whole plan. A number of deletes that is allowed takes the place of their
+    /// share.
+    pub fn check_full(&self, sides: &[Sides], limits: Limits) -> Result<(), OverLimit> {
         for &Sides { entity, local, target } in sides {
             if local == 0 && target > 0 {
                 return Err(OverLimit::EmptyMaster { entity, target });
@@ -259,11 +307,11 @@ impl Plan {
             let of_entity = || self.works.iter().filter(move |work| work.key.entity() == entity);
             let deletes = of_entity().filter(|work| work.deletes()).count() as u64;
             let updates = of_entity().filter(|work| work.action() == Action::Update).count() as u64;
-            for (verb, count) in [("deleted", deletes), ("updated", updates)] {
-                if target >= SHARE_OBJECTS_MIN && count * 100 > target * SHARE_PERCENT_MAX {
-                    let percent = (count * 100).div_ceil(target);
-                    return Err(OverLimit::Share { entity, verb, percent, count, target });
-                }
+            if limits.deletes_max.is_none() {
+                share(entity, "deleted", deletes, target, DELETES_FREE)?;
+            }
+            if target >= SHARE_OBJECTS_MIN {
+                share(entity, "updated", updates, target, 0)?;
             }
         }
         Ok(())
@@ -327,11 +375,44 @@ mod tests {
         let doubled: Vec<Work> =
             (1..=31).map(|id| work(&format!("posts/{id}"), Presence::Doubled, Wish::Present)).collect();
         assert!(Plan::new(doubled.clone()).check(Limits { deletes_max: Some(30) }).is_err());
-        assert!(Plan::new(doubled).check_full(&sides(100, 100)).is_err());
-        assert_eq!(deletes(30).check_full(&sides(70, 100)), Ok(()));
-        let over = deletes(31).check_full(&sides(69, 100)).unwrap_err();
+        assert!(Plan::new(doubled).check_full(&sides(100, 100), Limits::default()).is_err());
+        assert_eq!(deletes(30).check_full(&sides(70, 100), Limits::default()), Ok(()));
+        let over = deletes(31).check_full(&sides(69, 100), Limits::default()).unwrap_err();
         assert_eq!(over.to_string(), "31 % of the target's posts would be deleted (31 of 100), more than 30 %");
-        assert_eq!(deletes(9).check_full(&sides(1, 9)), Ok(()));
-        assert!(deletes(9).check_full(&sides(0, 9)).is_err());
+        assert_eq!(deletes(9).check_full(&sides(1, 9), Limits::default()), Ok(()));
+        assert!(deletes(9).check_full(&sides(0, 9), Limits::default()).is_err());
+        // A number that is allowed takes the place of the share.
+        assert_eq!(deletes(60).check_full(&sides(40, 100), Limits { deletes_max: Some(60) }), Ok(()));
+    }
+
+    #[test]
+    fn a_plain_sync_deletes_no_more_than_a_share_either() {
+        use Presence::{Absent, Doubled, Present, Unknown};
+        let pressure = |counts: &[(Presence, Wish, u64)]| {
+            let mut pressure = Pressure::default();
+            for (before, after, count) in counts {
+                (0..*count).for_each(|_| pressure.add(*before, *after));
+            }
+            pressure
+        };
+        let gone = |count| pressure(&[(Present, Wish::Absent, count)]);
+        for (pressure, rows, refused) in [
+            (gone(30), 0, false),
+            (gone(31), 0, true),
+            // 31 of 103 are still a share that is meant; of 104 the rest is at the master.
+            (gone(31), 72, true),
+            (gone(31), 73, false),
+            (pressure(&[(Unknown, Wish::Absent, 31)]), 0, true),
+            (pressure(&[(Doubled, Wish::Present, 31)]), 100, true),
+            (pressure(&[(Doubled, Wish::Present, 31)]), 104, false),
+            // What is not there yet is no part of the target.
+            (pressure(&[(Present, Wish::Absent, 31), (Absent, Wish::Present, 1000)]), 1000, true),
+            (pressure(&[(Absent, Wish::Absent, 1000)]), 0, false),
+        ] {
+            assert_eq!(pressure.check(Entity::Post, rows).is_err(), refused, "{pressure:?} {rows}");
+            assert!(pressure.is_high() || !refused, "{pressure:?}");
+        }
+        let over = gone(600).check(Entity::Comment, 0).unwrap_err();
+        assert_eq!(over.to_string(), "100 % of the target's comments would be deleted (600 of 600), more than 30 %");
     }
 }

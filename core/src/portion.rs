@@ -3,13 +3,13 @@
 //! In scope: whose work is whose, and whose turn it is. Out of scope: what is pending (`ledger`), in which order it is
 //! sent (`plan`).
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::ledger::{Mark, Pending};
 use crate::merge::{Presence, Wish};
 use crate::model::{Entity, Key, PostId};
-use crate::plan::{Plan, Standing};
+use crate::plan::{Plan, Pressure, Standing};
 use crate::session::Session;
 use crate::shard::Shard;
 
@@ -32,6 +32,8 @@ pub struct Portion {
     /// Objects whose events cancel each other: they need a record, no request. They are not in the plan, so that they
     /// cost next to nothing.
     pub nothing: Vec<(Key, Mark)>,
+    /// What all pending objects are about to make of the target, those of other shards and those that wait included.
+    pub pressure: BTreeMap<Entity, Pressure>,
     /// Objects that wait for their time.
     pub waiting: u64,
     /// Comments held until another shard has created their post.
@@ -60,16 +62,19 @@ pub struct Gathering {
     nothing: Vec<(Key, Mark)>,
     /// Posts that other shards have yet to create.
     coming: BTreeSet<PostId>,
+    pressure: BTreeMap<Entity, Pressure>,
 }
 
 impl Gathering {
     /// Begins one for a run of `shard`, or of everything.
     pub fn new(shard: Option<Shard>, patience: Patience) -> Self {
-        Self { shard, patience, pending: Vec::new(), nothing: Vec::new(), coming: BTreeSet::new() }
+        let (coming, pressure) = (BTreeSet::new(), BTreeMap::new());
+        Self { shard, patience, pending: Vec::new(), nothing: Vec::new(), coming, pressure }
     }
 
     /// Takes an object.
     pub fn take(&mut self, one: Pending) {
+        self.pressure.entry(one.key.entity()).or_default().add(one.before, one.after);
         if self.shard.is_none_or(|shard| shard.has(one.key, one.home)) {
             if one.is_nothing() {
                 self.nothing.push((one.key, one.mark()));
@@ -101,7 +106,7 @@ impl Gathering {
             work
         });
         let plan = Plan::new(works.collect());
-        Portion { marks, plan, nothing: self.nothing, waiting, held }
+        Portion { marks, plan, nothing: self.nothing, pressure: self.pressure, waiting, held }
     }
 }
 
@@ -156,6 +161,16 @@ mod tests {
         let single = portion(Patience::Tries, all());
         assert_eq!((single.held, single.waiting, single.is_idle()), (1, 0, false));
         assert!(portion(Patience::Leaves, all().split_off(1)).is_idle());
+    }
+
+    #[test]
+    fn what_other_shards_delete_and_what_waits_counts_for_the_limits() {
+        let gone = |one: Pending| Pending { after: Wish::Absent, ..one };
+        // posts/2 is the other shard's.
+        let all = vec![gone(comment(1, 1, false)), gone(comment(2, 2, false)), gone(comment(3, 1, true))];
+        let portion = portion(Patience::Leaves, all);
+        assert_eq!(portion.pressure[&Entity::Comment].deletes, 3);
+        assert_eq!(portion.plan.works().len(), 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use news_core::Entity;
 use news_core::object::{Effects, Wait};
-use news_core::plan::Sides;
+use news_core::plan::{Limits, Sides};
 use news_core::repair::{self, Repair, Sighting};
 use news_core::session::SETTLE;
 use postgres::Client;
@@ -95,7 +95,8 @@ impl Looked {
         let sides = self.comparison.counts.iter();
         let sides =
             sides.map(|(entity, counts)| Sides { entity: *entity, local: counts.local, target: counts.objects() });
-        self.repair.plan.check_full(&sides.collect::<Vec<Sides>>()).map_err(|over| {
+        let limits = Limits { deletes_max: args.max_deletes };
+        self.repair.plan.check_full(&sides.collect::<Vec<Sides>>(), limits).map_err(|over| {
             Failure::new(Kind::Refused, over)
                 .hint("nothing was sent; look with --dry-run or `news diff`, then lift the limits with --force")
         })

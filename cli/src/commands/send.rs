@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use news_core::ledger::Mark;
 use news_core::object::Effects;
-use news_core::plan::{Limits, Plan};
+use news_core::plan::{Limits, OverLimit, Plan};
 use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary};
 use news_core::{Entity, Key};
 
@@ -55,14 +55,7 @@ pub(super) type Nothing = BTreeMap<Entity, u64>;
 /// Fails with [`Kind::Refused`] where a limit, or the checksum, says no.
 pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
     if !args.force {
-        let over = plan.check(Limits { deletes_max: args.max_deletes });
-        over.map_err(|over| {
-            Failure::new(Kind::Refused, over).hint(if args.dry_run {
-                "this is what a run would say; --force lifts the limit"
-            } else {
-                "nothing was sent; --force lifts the limit, --dry-run shows the plan"
-            })
-        })?;
+        plan.check(Limits { deletes_max: args.max_deletes }).map_err(|over| over_limit(args, over))?;
     }
     match &args.checksum {
         Some(wanted) if *wanted != plan.checksum() => Err(Failure::new(
@@ -74,6 +67,24 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
         )),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Fails with [`Kind::Refused`] where what is pending deletes too large a share of the target.
+pub(super) fn check_share(args: &Sync, over: Option<OverLimit>) -> Result<()> {
+    match over {
+        Some(over) if !args.force && args.max_deletes.is_none() => {
+            Err(over_limit(args, over).hint("If so many deletes are meant, allow that number with --max-deletes."))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn over_limit(args: &Sync, over: OverLimit) -> Failure {
+    Failure::new(Kind::Refused, over).hint(if args.dry_run {
+        "this is what a run would say; --force lifts the limit"
+    } else {
+        "nothing was sent; --force lifts the limit, --dry-run shows the plan"
+    })
 }
 
 /// Ends a dry run: shows the plan, and then how a run would end that sends nothing, or is refused.

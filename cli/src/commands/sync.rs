@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use news_core::Entity;
 use news_core::object::{Effects, Wait};
+use news_core::plan::OverLimit;
 use news_core::portion::{Patience, Portion};
 use news_core::session::SETTLE;
 
 use crate::args::Sync;
-use crate::commands::send::{self, Nothing, Sending, Task, check, target};
+use crate::commands::send::{self, Nothing, Sending, Task, check, check_share, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
@@ -82,7 +83,7 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
 fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
     let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard, settings.times)?;
     let (target, warnings) = target(args, settings, &mut lock)?;
-    let portion = read(lock.client(), settings, args, patience)?;
+    let Reading { portion, over } = read(lock.client(), settings, args, patience)?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
         let exit = if portion.plan.works().is_empty() { Exit::Done } else { Exit::Partly };
@@ -90,7 +91,7 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     }
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
     (run.waiting, run.held, run.warnings) = (portion.waiting, portion.held, warnings);
-    if let Err(failure) = check(args, &portion.plan) {
+    if let Err(failure) = check(args, &portion.plan).and_then(|()| check_share(args, over)) {
         return Err(commands::end_failed(run, failure));
     }
     let wait = match patience {
@@ -99,8 +100,9 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     };
     let effects = Effects { settle: SETTLE, late: settings.times.late, wait };
     let replan = |lock: &mut Lock| {
-        let portion = read(lock.client(), settings, args, patience)?;
+        let Reading { portion, over } = read(lock.client(), settings, args, patience)?;
         check(args, &portion.plan)?;
+        check_share(args, over)?;
         Ok(task(portion))
     };
     let sending = Sending { args, target: &target, effects, times: settings.times, replan: Some(&replan), signals, ui };
@@ -112,11 +114,24 @@ fn task(portion: Portion) -> Task {
     Task { plan, marks: marks.into_iter().collect(), nothing }
 }
 
+/// What was read of one moment.
+struct Reading {
+    portion: Portion,
+    /// All that is pending deletes too large a share of the target.
+    over: Option<OverLimit>,
+}
+
 /// Reads the run's part of what is pending: log, rows and ledger of one moment.
-fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patience) -> Result<Portion> {
+fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patience) -> Result<Reading> {
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
-    change_log::portion(&mut moment, &clock, args.shard, patience)
+    let portion = change_log::portion(&mut moment, &clock, args.shard, patience)?;
+    let mut over = None;
+    // Counting rows takes its time: only where it decides something.
+    for (entity, pressure) in portion.pressure.iter().filter(|(_, pressure)| pressure.is_high()) {
+        over = over.or(pressure.check(*entity, rows::count(&mut moment, *entity)?).err());
+    }
+    Ok(Reading { portion, over })
 }
 
 fn nothing(portion: &Portion) -> Nothing {
@@ -128,8 +143,8 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     schema::require_current(&mut client)?;
     let followed = run::followed(settings, &mut client)?.inspect(Followed::warn);
     let warnings = followed.and_then(|followed| followed.warning).into_iter().collect();
-    let portion = read(&mut client, settings, args, Patience::Tries)?;
-    let checked = check(args, &portion.plan);
+    let Reading { portion, over } = read(&mut client, settings, args, Patience::Tries)?;
+    let checked = check(args, &portion.plan).and_then(|()| check_share(args, over));
     send::show(args, &portion.plan, (portion.held, &nothing(&portion)), warnings, checked, ui)
 }
 

@@ -29,6 +29,30 @@ fn too_many_deletes_are_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn a_delete_without_a_condition_is_refused_by_a_plain_sync_too() {
+    let mut pair = Pair::new([]);
+    pair.edit("DELETE FROM news_post");
+    for flags in [&["sync"][..], &["sync", "--dry-run"], &["sync", "--shard", "1/4"]] {
+        let refused = pair.news.run(flags).expect_code(4);
+        assert!(refused.stderr.contains("would be deleted (100 of 100), more than 30 %"), "{}", refused.stderr);
+    }
+    assert_eq!((pair.sent(), pair.unsynced()), (vec![], 600));
+    // What waits in shards that are not at work counts; what is meant is allowed by its number.
+    pair.sync(["--max-deletes", "599"]).expect_code(4);
+    assert_eq!(pair.sync(["--max-deletes", "600"]).ok().json()["done"]["comments"]["delete"], json!(500));
+    assert_eq!(pair.unsynced(), 0);
+
+    let mut pair = Pair::new([]);
+    // Few are no disaster, and neither is a small share of many.
+    pair.edit("DELETE FROM news_comment WHERE id <= 150");
+    pair.sync([]).ok();
+    pair.edit("DELETE FROM news_comment WHERE id <= 300");
+    pair.sync([]).expect_code(4);
+    pair.sync(["--force"]).ok();
+    pair.diff(0);
+}
+
+#[test]
 fn a_dry_run_tells_the_plan_and_its_checksum_binds() {
     let mut pair = Pair::new([]);
     assert_eq!(pair.sync(["--dry-run"]).ok().json()["actions"], json!([]));
