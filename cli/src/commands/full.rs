@@ -1,12 +1,13 @@
 //! `news sync --full`: compares both sides whole and repairs what differs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use news_core::Entity;
 use news_core::object::{Effects, Wait};
 use news_core::plan::{Limits, Sides};
 use news_core::repair::{self, Repair, Sighting};
 use news_core::session::SETTLE;
+use news_core::{Entity, Key};
 use postgres::Client;
 
 use crate::args::Sync;
@@ -21,7 +22,7 @@ use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunKind};
-use crate::store::{Purpose, connect, log as change_log, objects};
+use crate::store::{Purpose, connect, log as change_log, objects, rows};
 use crate::ui::Ui;
 
 /// Runs the command.
@@ -39,18 +40,23 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         let entities = &Entity::ALL;
         let sides = compare::Sides { source: &source, entities, beside: Beside::Nobody, times, ui, signals };
         let comparison = compare::compare(&mut client, &sides)?;
-        let repair = plan(&mut client, &comparison, times)?;
-        Ok(Looked { comparison, repair })
+        let (repair, spared) = plan(&mut client, &comparison, times)?;
+        Ok(Looked { comparison, repair, spared })
     };
     if args.dry_run {
         let looked = compare_both()?;
         let checked = looked.check(args);
+        let warnings = warnings.into_iter().chain(looked.spared.inspect(|spared| log::warn!("{spared}"))).collect();
         return send::show(args, &looked.repair.plan, (0, &Nothing::new()), warnings, checked, ui);
     }
     let mut run = Run::begin(&mut lock, RunKind::Full, target.url())?;
     run.warnings = warnings;
     let repair = compare_both().and_then(|looked| {
         looked.check(args)?;
+        if let Some(spared) = looked.spared {
+            log::warn!("{spared}");
+            run.warnings.push(spared);
+        }
         run.lock.once(|client| runs::remember_target(client, target.url()))?;
         // The differences, with their texts, have done their part.
         let repair = looked.repair;
@@ -72,6 +78,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
 struct Looked {
     comparison: Comparison,
     repair: Repair,
+    /// Objects that are left alone, in words.
+    spared: Option<String>,
 }
 
 impl Looked {
@@ -103,13 +111,15 @@ impl Looked {
     }
 }
 
-/// Reads what the core needs to know besides the comparison, and lets it plan.
-fn plan(client: &mut Client, comparison: &Comparison, times: Times) -> Result<Repair> {
+/// Reads what the core needs to know besides the comparison, and lets it plan. Returns with the plan what is left alone.
+fn plan(client: &mut Client, comparison: &Comparison, times: Times) -> Result<(Repair, Option<String>)> {
     let sightings: Vec<Sighting> = comparison
         .differences
         .iter()
         .map(|seen| Sighting { key: seen.key, kind: seen.kind, parent: seen.parent, is_local: seen.local })
         .collect();
+    let left_out = rows::left_out(client)?;
+    let (sightings, spared) = repair::split_spared(sightings, &left_out.keys().copied().collect());
     let posts: Vec<_> = repair::uprooting(&sightings).into_iter().collect();
     let mut uprooted = Vec::new();
     objects::each_comment_of(client, &posts, |key, post| {
@@ -123,5 +133,16 @@ fn plan(client: &mut Client, comparison: &Comparison, times: Times) -> Result<Re
     let clock = runs::clock(client, times)?;
     let mut pending = comparison.pending.clone();
     pending.extend(change_log::unfinished(client, &clock)?);
-    Ok(Repair::new(&sightings, uprooted, &pending, &comparison.settled))
+    let repair = Repair::new(&sightings, uprooted, &pending, &comparison.settled).without(&spared);
+    Ok((repair, told(&spared, &left_out)))
+}
+
+/// Says which objects are left alone.
+fn told(spared: &BTreeSet<Key>, left_out: &BTreeMap<Key, String>) -> Option<String> {
+    let first = spared.first()?;
+    let why = left_out.get(first).map_or("it cannot be read, or its post was left out", String::as_str);
+    let objects = if spared.len() == 1 { "1 object".to_owned() } else { format!("{} objects", spared.len()) };
+    Some(format!(
+        "{objects} at the target that the master cannot hold: neither deleted nor overwritten; the first is {first} ({why})"
+    ))
 }

@@ -108,6 +108,16 @@ pub fn remember_left_out(transaction: &mut Transaction<'_>, objects: &BTreeMap<K
     Ok(())
 }
 
+/// Returns the objects that imports have left out, with the reason.
+pub fn left_out(client: &mut impl GenericClient) -> Result<BTreeMap<Key, String>> {
+    let rows = client.query("SELECT entity_table, entity_pk, reason FROM news_sync_left_out", &[])?;
+    let object = |row: &postgres::Row| {
+        let entity = Entity::of_table(row.get(0))?;
+        Some((entity.key(row.get(1)).ok()?, row.get(2)))
+    };
+    Ok(rows.iter().filter_map(object).collect())
+}
+
 fn switch(transaction: &mut Transaction<'_>, how: &str) -> Result<()> {
     for (table, trigger) in tracking::triggers() {
         transaction.batch_execute(&format!("ALTER TABLE {table} {how} {trigger}"))?;
