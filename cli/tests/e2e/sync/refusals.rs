@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::told::{Asked, Threads, Told, answer};
-use crate::support::{Db, News, wait_until};
+use crate::support::{Db, News, Node, fixtures, wait_until};
 
 /// A master in step with a target that can be told what to do.
 struct Scene {
@@ -157,7 +157,7 @@ fn routes_that_disagree_delete_nothing() {
     scene.told.tell(move |asked| {
         let path = asked.line.strip_prefix("GET ")?.to_owned();
         let entity = path.strip_prefix("/api/v1/").filter(|rest| !rest.contains('/'))?;
-        let records = crate::support::fixtures()[entity].to_string();
+        let records = fixtures()[entity].to_string();
         Some(answer(200, "", &records))
     });
     scene.edit("DELETE FROM news_comment WHERE id <= 5");
@@ -168,6 +168,20 @@ fn routes_that_disagree_delete_nothing() {
     assert!(scene.told.record("comments", 1).is_some());
     scene.news().run(["sync"]).ok();
     assert!(scene.told.record("comments", 1).is_none());
+}
+
+#[test]
+fn json_server_below_a_path_that_it_does_not_have_deletes_nothing() {
+    let Some(real) = Node::json_server(&fixtures()) else { return };
+    let db = Db::new();
+    News::on(&db).env("NEWS_TARGET_URL", real.url()).run(["import"]).ok();
+    db.client().batch_execute("DELETE FROM news_comment WHERE id <= 5").unwrap();
+    let url = format!("{}/api/v1", real.url());
+    let refused = News::on(&db).env("NEWS_TARGET_URL", &url).run(["sync"]);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    let unsynced: i64 =
+        db.client().query_one("SELECT count(*) FROM news_modelevent WHERE synced_at IS NULL", &[]).unwrap().get(0);
+    assert_eq!(unsynced, 5);
 }
 
 #[test]
