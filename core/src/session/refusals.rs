@@ -179,8 +179,7 @@ impl Session {
         // What is accepted is no longer refused; what others were told is about them.
         refusals.remembered.remove(&key);
         let all = core::mem::take(&mut refusals.kept);
-        let (own, kept): (Vec<Kept>, Vec<Kept>) =
-            all.into_iter().partition(|kept| kept.place != place && kept.at <= sent_at);
+        let (own, kept): (Vec<Kept>, Vec<Kept>) = all.into_iter().partition(|kept| kept.at <= sent_at);
         let is_open = |key: &Key| kept.iter().any(|kept| self.items[kept.place].work.key == *key);
         for (_, blame) in refusals.remembered.iter_mut().filter(|(key, _)| !is_open(key)) {
             *blame = Blame::Own;
