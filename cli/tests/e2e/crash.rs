@@ -16,6 +16,9 @@ use crate::support::{Fake, News, OwnPg, Pair, wait_until};
 /// Kills where nobody says otherwise: a few seconds.
 const KILLS: u64 = 12;
 
+/// Edits delete posts with their comments: a share of the target that no limit is to refuse here.
+const MANY: &str = "100000";
+
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
@@ -95,7 +98,7 @@ fn killed(faults: &str) {
         });
         for kill in 0..kills {
             let jobs = (1 + random.below(8)).to_string();
-            let sync = pair.news.spawn(["sync", "--jobs", &jobs]);
+            let sync = pair.news.spawn(["sync", "--jobs", &jobs, "--max-deletes", MANY]);
             // Some are long enough for what an earlier one left to be asked for.
             let longest_ms = if kill % 5 == 4 { 3000 } else { 600 };
             std::thread::sleep(Duration::from_millis(random.below(longest_ms)));
@@ -107,7 +110,7 @@ fn killed(faults: &str) {
         enough.store(true, Ordering::Relaxed);
     });
     println!("ends: {ends:?}, {} requests", pair.arrived());
-    wait_until("a sync is done", || pair.sync(["--jobs", "8"]).code == 0);
+    wait_until("a sync is done", || pair.sync(["--jobs", "8", "--max-deletes", MANY]).code == 0);
     pair.fake.set_faults("{}");
     wait_until("no write is on its way", || pair.fake.counts()["late"] == 0);
     let report = pair.diff(0);
