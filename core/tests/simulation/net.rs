@@ -87,9 +87,9 @@ pub enum Back {
 }
 
 impl Weather {
-    /// `late` is how long an unanswered request may take to have its effect: no answer is waited for longer.
-    pub fn any(rng: &mut Rng, until: Duration, late: Duration) -> Self {
-        let timeout_ms_max = u64::try_from(late.as_millis()).unwrap_or(30_000);
+    /// No answer is waited for longer than some time below `timeout_max`.
+    pub fn any(rng: &mut Rng, until: Duration, timeout_max: Duration) -> Self {
+        let timeout_ms_max = u64::try_from(timeout_max.as_millis()).unwrap_or(30_000);
         let mut permille = [0; TROUBLES.len()];
         let often = rng.pick(&[0, 30, 100, 250]).unwrap_or(0);
         for chance in &mut permille {

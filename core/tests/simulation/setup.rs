@@ -64,6 +64,8 @@ pub struct Setup {
     pub lock_losses_permille: u64,
     pub early_edits_permille: u64,
     pub interrupts_permille: u64,
+    /// An answer is waited for no longer than some time below this.
+    pub timeout_max: Duration,
 }
 
 impl Setup {
@@ -80,9 +82,9 @@ impl Setup {
             manner: if flaw.is_none() { Manner::any(rng) } else { Manner::Plain },
             refusal: if flaw.is_none() { rng.pick(&[422, 422, 400, 302, 403, 401]).unwrap_or(422) } else { 422 },
             late: match (flaw, rng.pick(&[SETTLE, Duration::from_secs(30)])) {
-                // A sign of life says nothing in the time that is waited for an answer anyhow.
-                (Some(Flaw::NoSignOfLife), _) | (_, None) => SETTLE,
-                (_, Some(late)) => late,
+                // Long enough for runs that outlive their first sign of life, and short enough for a schedule.
+                (Some(Flaw::NoSignOfLife), _) => Duration::from_secs(10),
+                (_, late) => late.unwrap_or(SETTLE),
             },
             shards: if flaw.is_none() && column.keeps() { rng.pick(&[1, 1, 1, 1, 2, 3]).unwrap_or(1) } else { 1 },
             loops_permille: rng.pick(&[0, 0, 300, 900]).unwrap_or(0),
@@ -95,12 +97,15 @@ impl Setup {
             early_edits_permille: rng.pick(&[0, 200, 800]).unwrap_or(0),
             interrupts_permille: rng.pick(&[0, 0, 200]).unwrap_or(0),
             damaged: flaw.is_none() && column.keeps() && rng.permille(300),
+            timeout_max: Duration::ZERO,
         }
-        .restored(rng)
+        .with_timeout(rng)
     }
 
-    /// Where a full sync ends the schedule, the data may have come from a dump.
-    fn restored(self, rng: &mut Rng) -> Self {
-        Self { restored: self.damaged && rng.permille(300), ..self }
+    /// Where a full sync ends the schedule, the data may have come from a dump. No answer is waited for longer than what is
+    /// not answered may take; and a sign of life says nothing of a time that is waited for an answer anyhow.
+    fn with_timeout(self, rng: &mut Rng) -> Self {
+        let timeout_max = if self.flaw == Some(Flaw::NoSignOfLife) { Duration::from_secs(1) } else { self.late };
+        Self { restored: self.damaged && rng.permille(300), timeout_max, ..self }
     }
 }

@@ -169,7 +169,7 @@ impl World {
         editor.import();
         let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
         let target = Target::equal_to(&master, setup.column, made);
-        let weather = Weather::any(&mut rng, until, setup.late);
+        let weather = Weather::any(&mut rng, until, setup.timeout_max);
         let kill_permille = rng.pick(&[0, 0, 3, 20, 60]).unwrap_or(0);
         let mut world = Self {
             now: Duration::ZERO,
