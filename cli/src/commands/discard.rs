@@ -9,7 +9,7 @@ use crate::master;
 use crate::report::Report;
 use crate::report::status::KeysReport;
 use crate::settings::Settings;
-use crate::store::ledger;
+use crate::store::left;
 use crate::store::lock::Lock;
 use crate::ui::Ui;
 
@@ -17,7 +17,7 @@ use crate::ui::Ui;
 pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // A run under way has read the events already.
     let mut lock = Lock::take(&master::existing(settings)?, "discard", settings.times)?;
-    let discarded = lock.once(|client| ledger::discard(client, &args.keys, settings.times))?;
+    let discarded = lock.once(|client| left::discard(client, &args.keys, settings.times))?;
     if discarded.named.is_empty() {
         return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", listed(&args.keys).join(", "))));
     }

@@ -8,7 +8,7 @@ use crate::master;
 use crate::report::Report;
 use crate::report::status::{ParkedReport, ParkedRow};
 use crate::settings::Settings;
-use crate::store::ledger::{self, Left};
+use crate::store::left::{self, Left};
 use crate::store::{Purpose, connect, runs, schema};
 
 /// Rows shown; more are no reading matter.
@@ -21,7 +21,7 @@ pub fn run(settings: &Settings) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let clock = runs::clock(&mut client, settings.times)?;
-    let left = ledger::left(&mut client, LEFT_MAX)?.into_iter();
+    let left = left::list(&mut client, LEFT_MAX)?.into_iter();
     // The next run sends what a stop left untouched: there is nothing to do about it.
     let told = left.filter(|one| !matches!(one.stands, State::Waiting | State::Sent) || !one.entry.reason.is_empty());
     let objects = told.take(ROWS_MAX).map(|Left { key, entry, stands }| ParkedRow {

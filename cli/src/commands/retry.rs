@@ -7,14 +7,14 @@ use crate::master;
 use crate::report::Report;
 use crate::report::status::KeysReport;
 use crate::settings::Settings;
-use crate::store::{Purpose, connect, ledger, schema};
+use crate::store::{Purpose, connect, left, schema};
 use crate::ui::Ui;
 
 /// Runs the command.
 pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let keys = ledger::unpark(&mut client, (!args.all).then_some(&args.keys[..]))?;
+    let keys = left::unpark(&mut client, (!args.all).then_some(&args.keys[..]))?;
     let missed: Vec<String> = args.keys.iter().filter(|key| !keys.contains(key)).map(ToString::to_string).collect();
     if !missed.is_empty() {
         return Err(Failure::new(Kind::Refused, format!("not parked: {}", missed.join(", ")))

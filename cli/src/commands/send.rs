@@ -72,18 +72,16 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
 /// Fails with [`Kind::Refused`] where what is pending deletes too large a share of the target.
 pub(super) fn check_share(args: &Sync, over: Option<OverLimit>) -> Result<()> {
     match over {
-        Some(over) if !args.force && args.max_deletes.is_none() => {
-            Err(over_limit(args, over).hint("If so many deletes are meant, allow that number with --max-deletes."))
-        }
+        Some(over) if !args.force && args.max_deletes.is_none() => Err(over_limit(args, over)),
         Some(_) | None => Ok(()),
     }
 }
 
 fn over_limit(args: &Sync, over: OverLimit) -> Failure {
     Failure::new(Kind::Refused, over).hint(if args.dry_run {
-        "this is what a run would say; --force lifts the limit"
+        "this is what a run would say; --max-deletes N allows so many, --force any number"
     } else {
-        "nothing was sent; --force lifts the limit, --dry-run shows the plan"
+        "nothing was sent; --dry-run shows the plan, --max-deletes N allows so many, --force any number"
     })
 }
 

@@ -18,7 +18,7 @@ use crate::report::sync::by_entity;
 use crate::run;
 use crate::settings::Settings;
 use crate::store::tracking::{self, Fault};
-use crate::store::{Purpose, connect, ledger, lock, log as change_log, rows, runs, schema};
+use crate::store::{Purpose, connect, left, lock, log as change_log, rows, runs, schema};
 use crate::ui::Ui;
 
 /// Objects that earlier runs left are counted up to here.
@@ -83,7 +83,7 @@ pub(super) fn collect(client: &mut Client, settings: &Settings, faults: &[Fault]
     // Nothing holds an object whose post has arrived meanwhile.
     let free = held.into_iter().filter(|(parent, _)| parent.is_some_and(|post| !posts.contains(&post)));
     oldest = free.map(|(_, age)| Some(age)).fold(oldest, Option::max);
-    let left = ledger::left(&mut moment, LEFT_MAX)?;
+    let left = left::list(&mut moment, LEFT_MAX)?;
     moment.commit()?;
     let count = |states: &[State]| left.iter().filter(|one| states.contains(&one.stands)).count() as u64;
     let holders: Vec<String> =

@@ -16,7 +16,6 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
-use crate::settings::Times;
 use crate::store::objects;
 
 /// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
@@ -124,7 +123,7 @@ pub(super) fn each(client: &mut impl GenericClient, mut each: impl FnMut(Key, En
 }
 
 /// Writes entries, and removes those that are `None`.
-fn write<'e>(
+pub(super) fn write<'e>(
     transaction: &mut Transaction<'_>,
     entries: impl IntoIterator<Item = (Key, Option<&'e Entry>)>,
 ) -> Result<()> {
@@ -349,125 +348,6 @@ pub fn forgive(client: &mut Client, run: i64) -> Result<()> {
     write(&mut transaction, entries.iter().map(|(key, entry)| (*key, Some(entry))))?;
     transaction.commit()?;
     Ok(())
-}
-
-/// Lets parked objects be tried again: all, or these, and then none of them if one is not parked. Returns those that are.
-pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
-    let mut transaction = client.transaction()?;
-    let mut parked = Vec::new();
-    match keys {
-        None => each(&mut transaction, |key, entry| {
-            parked.extend(ledger::unparked(&entry).map(|entry| (key, entry)));
-        })?,
-        Some(keys) => {
-            let (_, entries) = read(&mut transaction, keys)?;
-            parked.extend(entries.iter().filter_map(|(key, entry)| Some((*key, ledger::unparked(entry)?))));
-        }
-    }
-    parked.sort_unstable_by_key(|(key, _)| *key);
-    let unparked: Vec<Key> = parked.iter().map(|(key, _)| *key).collect();
-    if keys.is_none_or(|keys| keys.iter().all(|key| unparked.contains(key))) {
-        write(&mut transaction, parked.iter().map(|(key, entry)| (*key, Some(entry))))?;
-        transaction.commit()?;
-    }
-    Ok(unparked)
-}
-
-/// Changes that were given up.
-#[derive(Debug, Default)]
-pub struct Discarded {
-    /// Of the objects that were named, those that had something to give up.
-    pub named: Vec<Key>,
-    /// Comments of posts whose creation was given up: they would be sent to a post that is not there.
-    pub along: Vec<Key>,
-    /// Events that are marked as synced now.
-    pub events: u64,
-}
-
-/// Gives up the pending changes of these objects: their events are marked as synced, and what is parked is no longer.
-pub fn discard(client: &mut Client, keys: &[Key], times: Times) -> Result<Discarded> {
-    let mut transaction = client.transaction()?;
-    let clock = super::runs::clock(&mut transaction, times)?;
-    let mut discarded = Discarded::default();
-    for key in keys {
-        let along = match key {
-            Key::Post(post) => comments_along(&mut transaction, *post, &clock)?,
-            Key::Comment(_) => Vec::new(),
-        };
-        if let Some(events) = discard_one(&mut transaction, *key, &clock)? {
-            discarded.named.push(*key);
-            discarded.events += events;
-        }
-        for key in along {
-            if let Some(events) = discard_one(&mut transaction, key, &clock)? {
-                discarded.along.push(key);
-                discarded.events += events;
-            }
-        }
-    }
-    transaction.commit()?;
-    Ok(discarded)
-}
-
-/// Returns the comments that go with a post.
-fn comments_along(transaction: &mut Transaction<'_>, post: PostId, clock: &Clock) -> Result<Vec<Key>> {
-    let mut comments = Vec::new();
-    objects::each_comment_of(transaction, &[post], |key, _| {
-        comments.push(key);
-        Ok(())
-    })?;
-    let post = super::log::pending_of(transaction, &[Key::Post(post)], clock)?;
-    let comments = super::log::pending_of(transaction, &comments, clock)?;
-    Ok(comments.iter().filter(|one| ledger::goes_along(post.first(), one)).map(|one| one.key).collect())
-}
-
-/// Returns how many events that were; `None` where there was nothing to give up.
-fn discard_one(transaction: &mut Transaction<'_>, key: Key, clock: &Clock) -> Result<Option<u64>> {
-    let events = transaction.execute(
-        "UPDATE news_modelevent SET synced_at = clock_timestamp()
-         WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
-        &[&key.entity().table(), &key.id()],
-    )?;
-    let (_, old) = read(transaction, &[key])?;
-    let old = old.get(&key);
-    if events == 0 && old.is_none_or(|old| old.state == State::Discarded) {
-        return Ok(None);
-    }
-    write(transaction, [(key, Some(&ledger::discarded(old, clock)))])?;
-    Ok(Some(events))
-}
-
-/// An object that a run left.
-#[derive(Debug)]
-pub struct Left {
-    /// Which.
-    pub key: Key,
-    /// What is remembered of it.
-    pub entry: Entry,
-    /// The state that holds by now: a newer event has un-parked its object already.
-    pub stands: State,
-}
-
-/// Reads what earlier runs left, parked objects first; at most `limit`. Among it is what a stop left untouched, of which there
-/// is nothing to tell: it has no reason.
-pub fn left(client: &mut impl GenericClient, limit: usize) -> Result<Vec<Left>> {
-    let sql = format!(
-        "SELECT o.entity_table, o.entity_pk,
-                (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
-                 AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL), {COLUMNS}
-         FROM news_sync_object o WHERE state <> 'discarded'
-         ORDER BY state <> 'parked', state, entity_table DESC, entity_pk LIMIT $1"
-    );
-    let rows = client.query(&sql, &[&i64::try_from(limit).unwrap_or(i64::MAX)])?;
-    let mut left: Vec<Left> = rows
-        .iter()
-        .map(|row| {
-            let entry = entry(row, 3)?;
-            Ok(Left { key: key(row, 0, 1)?, stands: entry.stands(row.get(2)), entry })
-        })
-        .collect::<Result<_>>()?;
-    left.sort_by_key(|one| one.stands != State::Parked);
-    Ok(left)
 }
 
 /// Returns how long it takes until every unanswered request of earlier runs has had its effect.

@@ -14,6 +14,7 @@ pub mod health;
 mod hosts;
 pub mod inspect;
 pub mod ledger;
+pub mod left;
 pub mod lock;
 pub mod log;
 pub mod objects;

@@ -109,7 +109,10 @@ fn psql_changes_cascades_and_truncate_are_tracked() {
          DELETE FROM news_post WHERE id = 2;
          TRUNCATE news_comment",
     );
-    pair.sync(["--jobs", "8"]).ok();
+    // Nobody empties a table by mistake unnoticed.
+    pair.sync(["--jobs", "8"]).expect_code(4);
+    assert_eq!(pair.sent(), [""; 0]);
+    pair.sync(["--jobs", "8", "--force"]).ok();
     let sent = pair.sent();
     assert_eq!(sent.iter().filter(|line| line.starts_with("DELETE /comments/")).count(), 500);
     assert!(sent.contains(&"PUT /posts/1 200".to_owned()) && sent.contains(&"DELETE /posts/2 200".to_owned()));

@@ -196,10 +196,13 @@ impl Weather {
         for (trouble, chance) in TROUBLES.into_iter().zip(self.permille) {
             if roll < chance {
                 // Where a POST makes a record each time it comes, twice is not our doing;
-                // where the answer tells the id, it has to be readable.
+                // where the answer's body tells the id, or that the object is there, it has to be readable.
                 let ours = match (trouble, column) {
                     (Trouble::Twice, Column::Strict { .. } | Column::Pretends) => true,
-                    (Trouble::Twice, _) | (Trouble::Unreadable, Column::OwnIds { .. }) => method != Method::Post,
+                    (Trouble::Twice, _)
+                    | (Trouble::Unreadable, Column::OwnIds { .. } | Column::Strict { duplicate: 422 }) => {
+                        method != Method::Post
+                    }
                     (_, _) => true,
                 };
                 return ours.then_some(trouble);

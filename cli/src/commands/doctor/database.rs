@@ -11,7 +11,7 @@ use crate::private_pg;
 use crate::settings::{self, Layers};
 use crate::store::remembered::Remembered;
 use crate::store::schema::{self, Version};
-use crate::store::{self, Purpose, health, inspect, ledger, lock, remembered, sequences, tracking};
+use crate::store::{self, Purpose, health, inspect, left, lock, remembered, sequences, tracking};
 use news_core::ledger::State;
 
 /// What the database knows of the target.
@@ -214,7 +214,7 @@ fn holders(client: &mut Client, findings: &mut Findings) -> Result<()> {
 
 fn pending(client: &mut Client, findings: &mut Findings) -> Result<()> {
     let events = inspect::pending_events(client)?;
-    let left = ledger::left(client, LEFT_MAX)?;
+    let left = left::list(client, LEFT_MAX)?;
     let count = |state: State| left.iter().filter(|one| one.stands == state).count();
     let (parked, held) = (count(State::Parked), count(State::Held));
     let text = format!("{events} events are pending, {parked} objects parked, {held} held");
