@@ -52,7 +52,7 @@ pub fn split_spared(sightings: Vec<Sighting>, left_out: &BTreeSet<Key>) -> (Vec<
 }
 
 /// Returns the posts that are about to be deleted at the target, or are not there: their comments may go with them, or
-/// as orphans (docs/targets.md).
+/// as orphans (ARCHITECTURE.md, "Order").
 pub fn uprooting(sightings: &[Sighting]) -> BTreeSet<PostId> {
     let uproots = |kind| match kind {
         Kind::Duplicate | Kind::Missing => true,

@@ -1,5 +1,5 @@
 //! The real session against a model of everything around it: a master that is edited, a
-//! target of one of the kinds in TARGETS.md, a network that loses, repeats and delays,
+//! target of one of the kinds in `target.rs`, a network that loses, repeats and delays,
 //! processes that die between any two steps, a lock whose session is lost. A schedule
 //! follows from its seed alone.
 //!

@@ -1,4 +1,4 @@
-//! The model of a target: one column of TARGETS.md. Requests here have arrived; what the
+//! The model of a target: one kind of those that there are. Requests here have arrived; what the
 //! network does to them is in `net`.
 
 use news_core::model::{Comment, CommentId, Post, PostId};
