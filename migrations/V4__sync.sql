@@ -116,7 +116,8 @@ CREATE TABLE news_sync_left_out (
 );
 
 -- Moves the sequences of the ids behind the highest id that is a row, or that an import left out: rows may come with ids
--- of their own, and an id of the target must not be given to another object. It never moves one back, and by whole steps
+-- of their own, and an id of the target must not be given to another object. So may events, with a dump of the data alone:
+-- behind them its last line sets the sequence back, and no change could be tracked any more. It never moves one back, and by whole steps
 -- only: several databases may share the ids of a target by their remainders. Returns how many sequences were moved.
 --
 -- Ids of the last 2^32 below the highest possible one are not considered: behind them hardly any id is left.
@@ -130,7 +131,7 @@ DECLARE
     highest bigint;
     moved bigint := 0;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['news_post', 'news_comment'] LOOP
+    FOREACH name IN ARRAY ARRAY['news_post', 'news_comment', 'news_modelevent'] LOOP
         sequence := pg_get_serial_sequence(name, 'id');
         SELECT s.seqincrement INTO step FROM pg_sequence s WHERE s.seqrelid = sequence::regclass;
         CONTINUE WHEN coalesce(step, 0) <= 0;

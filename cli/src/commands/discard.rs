@@ -18,8 +18,11 @@ pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // A run under way has read the events already.
     let mut lock = Lock::take(&master::existing(settings)?, "discard", settings.times)?;
     let discarded = lock.once(|client| left::discard(client, &args.keys, settings.times))?;
-    if discarded.named.is_empty() {
-        return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", listed(&args.keys).join(", "))));
+    let has = |key: &&Key| discarded.named.contains(key) || discarded.along.contains(key);
+    let without: Vec<Key> = args.keys.iter().filter(|key| !has(key)).copied().collect();
+    if !without.is_empty() {
+        return Err(Failure::new(Kind::Refused, format!("no pending changes: {}", listed(&without).join(", ")))
+            .hint("nothing was given up"));
     }
     Ok(Outcome::done(Report::Keys(KeysReport {
         what: "discarded",

@@ -79,9 +79,9 @@ pub(super) fn check_share(args: &Sync, over: Option<OverLimit>) -> Result<()> {
 
 fn over_limit(args: &Sync, over: OverLimit) -> Failure {
     Failure::new(Kind::Refused, over).hint(if args.dry_run {
-        "this is what a run would say; --max-deletes N allows so many, --force any number"
+        "this is what a run would say; --max-deletes N allows N deletes in all, --force any number"
     } else {
-        "nothing was sent; --dry-run shows the plan, --max-deletes N allows so many, --force any number"
+        "nothing was sent; --dry-run shows the plan, --max-deletes N allows N deletes in all, --force any number"
     })
 }
 

@@ -63,7 +63,7 @@ pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<
 /// `news parked`
 pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
     if report.objects.is_empty() {
-        return writeln!(out, "nothing is parked, held or waiting");
+        return writeln!(out, "nothing waits for an operator");
     }
     let mut table = table(page, &["object", "state", "status", "since", "runs", "next", "why"], &[2, 4]);
     for object in &report.objects {

@@ -15,7 +15,7 @@ use news_core::session::{Fact, LEASE, Loaded, Memory, Next, Request, Session, Su
 use news_core::{Key, Object, wire};
 
 use crate::clock::Tick;
-use crate::run::random;
+use crate::run::{QUIET, random};
 use crate::target::Target;
 
 /// A request needs little of it.
@@ -23,6 +23,8 @@ pub const STACK_BYTES: usize = 512 * 1024;
 /// One of those who wait looks after what is due so often; the others are woken when they are needed.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_millis(500);
+/// Who has had nothing to do for so long tells why.
+const IDLE_FOR: Duration = Duration::from_millis(500);
 
 /// What the database is needed for.
 #[derive(Debug)]
@@ -63,6 +65,10 @@ struct State {
     resting: usize,
     /// One of these has an eye on the clock.
     watched: bool,
+    /// Since when there is nothing to do but wait.
+    idle_since: Option<Duration>,
+    /// Until when was last said to be waited.
+    told_until: Duration,
     over: bool,
 }
 
@@ -77,6 +83,8 @@ impl<'a> Crew<'a> {
             busy: 0,
             resting: 0,
             watched: false,
+            idle_since: None,
+            told_until: Duration::ZERO,
             over: false,
         };
         let (state, changed, started) = (Mutex::new(state), Condvar::new(), Tick::now());
@@ -98,7 +106,11 @@ impl<'a> Crew<'a> {
                 state = self.rest(state, None);
                 continue;
             }
-            match state.session.next(self.now()) {
+            let next = state.session.next(self.now());
+            if !matches!(next, Next::Wait(_)) {
+                state.idle_since = None;
+            }
+            match next {
                 Next::Send(request) => {
                     // A GET is compared with the object, so it goes along.
                     let object = match request.method {
@@ -149,7 +161,10 @@ impl<'a> Crew<'a> {
                     log::warn!("{warning}");
                     state.warnings.push(warning.to_string());
                 }
-                Next::Wait(until) => state = self.rest(state, until),
+                Next::Wait(until) => {
+                    self.tell_of_waiting(&mut state, until);
+                    state = self.rest(state, until);
+                }
                 Next::Finished => {
                     state.over = true;
                     self.changed.notify_all();
@@ -228,6 +243,22 @@ impl<'a> Crew<'a> {
         let mut state = self.state();
         state.busy -= 1;
         state
+    }
+
+    /// Says that nothing is sent for long: a run that waits looks like one that hangs.
+    fn tell_of_waiting(&self, state: &mut State, until: Option<Duration>) {
+        let now = self.now();
+        let idle = now.saturating_sub(*state.idle_since.get_or_insert(now));
+        let Some(until) = until.filter(|until| *until > state.told_until) else { return };
+        let time = until.saturating_sub(now);
+        // A transaction takes less than that.
+        if state.busy == 0 && idle > IDLE_FOR && time > QUIET {
+            state.told_until = until;
+            log::info!(
+                "waiting {:.0} s: the target limits us, or a request that it has not answered may still take effect",
+                time.as_secs_f64().ceil()
+            );
+        }
     }
 
     /// Waits for a change, or until the run's time `until`.

@@ -42,7 +42,8 @@ pub struct Discarded {
     pub events: u64,
 }
 
-/// Gives up the pending changes of these objects: their events are marked as synced, and what is parked is no longer.
+/// Gives up the pending changes of these objects: their events are marked as synced, and what is parked is no longer. None
+/// is given up where one has nothing to give up: that is then missing among those named.
 pub fn discard(client: &mut Client, keys: &[Key], times: Times) -> Result<Discarded> {
     let mut transaction = client.transaction()?;
     let clock = super::runs::clock(&mut transaction, times)?;
@@ -63,7 +64,10 @@ pub fn discard(client: &mut Client, keys: &[Key], times: Times) -> Result<Discar
             }
         }
     }
-    transaction.commit()?;
+    let went_along = |key: &Key| discarded.along.contains(key);
+    if keys.iter().all(|key| discarded.named.contains(key) || went_along(key)) {
+        transaction.commit()?;
+    }
     Ok(discarded)
 }
 

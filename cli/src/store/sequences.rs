@@ -1,4 +1,4 @@
-//! The sequences of ids: rows may come with ids of their own, and the next INSERT without one must not meet them.
+//! The sequences of ids: rows and events may come with ids of their own, and the next INSERT without one must not meet them.
 
 use postgres::error::SqlState;
 use postgres::types::ToSql;
@@ -30,7 +30,8 @@ pub fn behind(client: &mut Client) -> Result<Vec<Behind>> {
     let rows = client.query(
         "SELECT name, next, highest
          FROM (SELECT 'news_post' AS name, (SELECT max(id) FROM news_post) AS highest
-               UNION ALL SELECT 'news_comment', (SELECT max(id) FROM news_comment)) AS t,
+               UNION ALL SELECT 'news_comment', (SELECT max(id) FROM news_comment)
+               UNION ALL SELECT 'news_modelevent', (SELECT max(id) FROM news_modelevent)) AS t,
               LATERAL (SELECT seqrelid, seqincrement, seqstart FROM pg_sequence
                        WHERE seqrelid = pg_get_serial_sequence(name, 'id')::regclass) AS s,
               LATERAL (SELECT CASE WHEN has_sequence_privilege(seqrelid, 'SELECT,USAGE')

@@ -242,6 +242,10 @@ fn what_it_cannot_repair_waits_for_an_operator_without_an_event_too() {
     pair.sent();
     assert_eq!(pair.sync([]).expect_code(3).json()["parked"], json!(1));
     assert_eq!(pair.sent(), Vec::<String>::new());
+    // All or none: a slip in one key is no licence for the others.
+    let slip = pair.news.run(["discard", "posts/2", "posts/77"]).expect_code(4);
+    assert!(slip.stderr.contains("no pending changes: posts/77"), "{}", slip.stderr);
+    assert_eq!(pair.news.run(["--json", "status"]).ok().json()["parked"], json!(1));
     // Given up, it is nobody's matter but the diff's.
     pair.news.run(["discard", "posts/2"]).ok();
     pair.sync([]).ok();

@@ -51,7 +51,9 @@ fn a_worker_killed_while_the_target_is_at_work_is_waited_for() {
 #[test]
 fn a_single_sync_waits_once() {
     let mut pair = pair();
-    lose_the_post(&pair, &[]).wait().expect_code(0);
+    pair.news = pair.news.env("NEWS_TARGET_LATE", "5s");
+    let waited = lose_the_post(&pair, &[]).wait().expect_code(0);
+    assert!(waited.stderr.contains("waiting 5 s: "), "{}", waited.stderr);
     once(&mut pair);
     // Lost again, it is left to the next run.
     pair.edit("UPDATE news_post SET title = 'again' WHERE id = 600");

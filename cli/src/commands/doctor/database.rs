@@ -192,7 +192,7 @@ fn sequences(client: &mut Client, findings: &mut Findings) -> Result<()> {
         findings.warn(
             "sequences",
             format!(
-                "the sequence of {} gives id {} next, but ids up to {} are in use: new rows may fail",
+                "the sequence of {} gives id {} next, but ids up to {} are in use: what is written may fail",
                 one.table, one.next, one.highest
             ),
             "Restart `news serve`, which moves it; or, as the owner: SELECT news_sequences_repair()",
