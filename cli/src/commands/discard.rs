@@ -8,13 +8,16 @@ use crate::error::{Failure, Kind, Result};
 use crate::master;
 use crate::report::Report;
 use crate::report::status::KeysReport;
+use crate::run::watchdog;
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::store::left;
 use crate::store::lock::Lock;
 use crate::ui::Ui;
 
 /// Runs the command.
 pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
+    watchdog::start(&Signals::install()?)?;
     // A run under way has read the events already.
     let mut lock = Lock::take(&master::existing(settings)?, "discard", settings.times)?;
     let discarded = lock.once(|client| left::discard(client, &args.keys, settings.times))?;

@@ -26,7 +26,7 @@ use crate::signals::Signals;
 use crate::store::ledger::{self, Scope};
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind, RunStatus};
-use crate::store::{Purpose, connect, rows};
+use crate::store::{Purpose, connect, rows, tracking};
 use crate::target::{self, Target};
 use crate::ui::Ui;
 use crate::{commands, master};
@@ -69,7 +69,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     }
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;
     let wrong = if args.skip_invalid { Wrong::Skipped } else { Wrong::Refused };
-    let result = load(&url, &source, wrong, &signals, ui);
+    let result = load(&url, run.lock, &source, wrong, &signals, ui);
     let end = match &result {
         Ok((report, exit)) => RunEnd {
             status: RunStatus::Done,
@@ -87,13 +87,23 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     Ok(Outcome { report: Some(Report::Import(report)), exit })
 }
 
-fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui) -> Result<(ImportReport, Exit)> {
+fn load(
+    url: &Secret,
+    lock: &Lock,
+    source: &Source,
+    wrong: Wrong,
+    signals: &Signals,
+    ui: &Ui,
+) -> Result<(ImportReport, Exit)> {
     let mut client = connect(url, Purpose::Bulk)?;
     rows::require_empty(&mut client)?;
     let mut transaction = client.transaction()?;
     lock_tables(&mut transaction, signals)?;
     // Somebody may have come before us.
     rows::require_empty(&mut transaction)?;
+    for trigger in tracking::others(&mut transaction)? {
+        log::warn!("{trigger} may change what is imported, which is in no log: compare with `news diff`");
+    }
     let mut counts = [0, 0];
     let mut sieve = Sieve::new(wrong);
     // Reading is another thread's work: the database is what takes its time.
@@ -131,6 +141,7 @@ fn load(url: &Secret, source: &Source, wrong: Wrong, signals: &Signals, ui: &Ui)
     let superseded = ledger::start_afresh(&mut transaction, scope)?;
     rows::remember_left_out(&mut transaction, &sieve.outside)?;
     rows::end_import(&mut transaction)?;
+    lock.guard(&mut transaction)?;
     transaction.commit()?;
     let [posts, comments] = counts;
     let (skipped, exit) = sieve.skipped();

@@ -6,7 +6,10 @@ use crate::error::{Failure, Kind, Result};
 use crate::master;
 use crate::report::Report;
 use crate::report::status::KeysReport;
+use crate::run::watchdog;
 use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::store::lock::Busy;
 use crate::store::{Purpose, connect, left, schema};
 use crate::ui::Ui;
 
@@ -14,7 +17,10 @@ use crate::ui::Ui;
 pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
+    watchdog::start(&Signals::install()?)?;
+    let busy = Busy::begin();
     let keys = left::unpark(&mut client, (!args.all).then_some(&args.keys[..]))?;
+    drop(busy);
     let missed: Vec<String> = args.keys.iter().filter(|key| !keys.contains(key)).map(ToString::to_string).collect();
     if !missed.is_empty() {
         return Err(Failure::new(Kind::Refused, format!("not parked: {}", missed.join(", ")))

@@ -21,7 +21,7 @@ use crate::store::lock::Lock;
 use crate::store::log as change_log;
 use crate::store::runs::{self, RunEnd, RunKind};
 use crate::store::watch::{Watch, Watcher};
-use crate::store::{Purpose, connect, rows, schema};
+use crate::store::{Purpose, connect, rows, schema, tracking};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
 use postgres::Client;
@@ -141,6 +141,7 @@ fn nothing(portion: &Portion) -> Nothing {
 fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
+    tracking::require(&mut client)?;
     let followed = run::followed(settings, &mut client)?.inspect(Followed::warn);
     let warnings = followed.and_then(|followed| followed.warning).into_iter().collect();
     let Reading { portion, over } = read(&mut client, settings, args, Patience::Tries)?;

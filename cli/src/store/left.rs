@@ -12,6 +12,8 @@ use crate::store::objects;
 /// Lets parked objects be tried again: all, or these, and then none of them if one is not parked. Returns those that are.
 pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
     let mut transaction = client.transaction()?;
+    // A run may be under way, and what it records must not be written over with what was read before.
+    transaction.batch_execute("LOCK TABLE news_sync_object IN SHARE ROW EXCLUSIVE MODE")?;
     let mut parked = Vec::new();
     match keys {
         None => each(&mut transaction, |key, entry| {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use news_core::shard::Shard;
-use postgres::Client;
+use postgres::{Client, Transaction};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -75,6 +75,15 @@ impl Lock {
         &mut self.client
     }
 
+    /// Makes sure that no other run had the lock, and that none takes it before `transaction` ends, which is of another session.
+    ///
+    /// Fails with [`Kind::Locked`] if one had it.
+    pub fn guard(&self, transaction: &mut Transaction<'_>) -> Result<()> {
+        // Who takes the lock writes an epoch first.
+        transaction.batch_execute("LOCK TABLE news_sync_state, news_sync_shard IN SHARE MODE")?;
+        if shard::epoch(transaction, self.shard)? == self.epoch { Ok(()) } else { Err(overtaken()) }
+    }
+
     /// Runs a transaction once: its failure, a lost session included, is the run's.
     pub fn once<T>(&mut self, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
         let _busy = Busy::begin();
@@ -128,23 +137,28 @@ impl Lock {
             return Ok(if ours { Retaken::NotYet(held) } else { Retaken::Another(held) });
         }
         if shard::epoch(&mut client, self.shard)? != self.epoch {
-            let failure = Failure::new(Kind::Locked, "another run took the lock while this one had lost it");
-            return Ok(Retaken::Another(failure.hint("what this run had sent is asked for again by the next one")));
+            return Ok(Retaken::Another(overtaken()));
         }
         self.client = client;
         Ok(Retaken::Ours)
     }
 }
 
+fn overtaken() -> Failure {
+    Failure::new(Kind::Locked, "another run took the lock while this one had lost it")
+        .hint("what this run had sent is asked for again by the next one")
+}
+
 /// When the transaction that is under way on the lock's session began, in milliseconds of the boot clock; 0: none is. One
 /// for the process, as the lock is.
 static BUSY_SINCE_MS: AtomicU64 = AtomicU64::new(0);
 
-/// A transaction on the lock's session: a commit may wait for a standby that never answers.
-struct Busy;
+/// A transaction on the lock's session, or one that is watched all the same: a commit may wait for a standby that never answers.
+pub struct Busy;
 
 impl Busy {
-    fn begin() -> Self {
+    /// Begins one, until it is dropped.
+    pub fn begin() -> Self {
         BUSY_SINCE_MS.store(Tick::now().as_ms().max(1), Ordering::Relaxed);
         Self
     }
@@ -202,7 +216,8 @@ fn lost(failure: &Failure) -> bool {
     std::error::Error::source(failure).and_then(|error| error.downcast_ref::<postgres::Error>()).is_some_and(is_lost)
 }
 
-/// Takes the lock, or fails at once with [`Kind::Locked`]. For one whose holder is dead, or
+/// Takes the lock, or fails at once with [`Kind::Locked`]; with [`Kind::Database`] where its holder is gone and its session is
+/// not. For one whose holder is dead, or
 /// gave it back this moment, it waits until the server has noticed.
 fn take_lock(client: &mut Client, shard: Option<Shard>) -> Result<()> {
     let started = Instant::now();
@@ -269,6 +284,14 @@ fn in_the_way(client: &mut Client, shard: Option<Shard>) -> Result<Option<Holder
 
 fn held(client: &mut Client, shard: Option<Shard>) -> Failure {
     let who = match in_the_way(client, shard) {
+        Ok(Some(holder)) if holder.is_dead() => {
+            let why = format!("the database session of a process that is gone still holds the lock: {}", holder.who);
+            return Failure::new(Kind::Database, why).hint(format!(
+                "does a commit of it wait for a synchronous standby? Bring that back, or end the session: \
+                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
+                holder.who.replace('\'', "''")
+            ));
+        }
         Ok(Some(holder)) => match (holder.parts(), &holder.since) {
             (Some((what, pid, host)), since) => {
                 format!("another run holds the lock: news {what}, pid {pid} on host {host}, since {since}")

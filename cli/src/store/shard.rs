@@ -101,7 +101,7 @@ pub(super) fn begin(client: &mut Client, shard: Option<Shard>, timeout: Duration
 }
 
 /// Reads the epoch as it is now.
-pub(super) fn epoch(client: &mut Client, shard: Option<Shard>) -> Result<Epoch> {
+pub(super) fn epoch(client: &mut impl GenericClient, shard: Option<Shard>) -> Result<Epoch> {
     let (number, of) = shard.map(Shard::parts).map(|(number, of)| (i32::from(number), i32::from(of))).unzip();
     let row = client.query_typed_one(
         "SELECT (SELECT epoch FROM news_sync_state),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use postgres::types::Type;
-use postgres::{Client, Row};
+use postgres::{Client, GenericClient, Row};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::POLICY_HINT;
@@ -189,6 +189,18 @@ pub fn require(client: &mut Client) -> Result<()> {
         None => Ok(()),
         Some(fault) => Err(fault.failure().hint("`news doctor` lists all such faults.")),
     }
+}
+
+/// Names the triggers that others have made for the tables: our own are off while an import loads, and theirs are not.
+pub fn others(client: &mut impl GenericClient) -> Result<Vec<String>> {
+    let rows = client.query(
+        "SELECT format('the trigger %s of %s', tgname, tgrelid::regclass) FROM pg_trigger
+         WHERE tgrelid IN (to_regclass('news_post'), to_regclass('news_comment')) AND NOT tgisinternal AND tgenabled <> 'D'
+             AND tgname::text <> ALL ($1) AND tgname::text <> ALL ($2)
+         ORDER BY 1",
+        &[&TRACKING.as_slice(), &COUNTING.as_slice()],
+    )?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Lists the triggers that count posts and do not fire for everybody.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::support::{Db, Fake, News, Pair};
+use super::support::{Db, Fake, News, Pair, wait_until};
 
 /// How many records of the listing have this id.
 fn records(fake: &Fake, entity: &str, id: i64) -> usize {
@@ -222,4 +222,21 @@ fn a_row_that_changes_untracked_under_a_run_is_said_and_sent_by_the_next() {
     assert_eq!(records(&pair.fake, "posts", 100), 0);
     assert_eq!(pair.unsynced(), 0);
     pair.diff(0);
+}
+
+#[test]
+fn a_retry_waits_for_what_a_run_records_and_writes_nothing_over_it() {
+    let mut pair = Pair::new(["--reject-text", "nope"]);
+    pair.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (600, 1, 'nope', 'b')");
+    pair.sync([]).expect_code(3);
+    // A run records, and has not committed yet: the object is in sync.
+    let mut other = pair.db.client();
+    let mut run = other.transaction().unwrap();
+    run.batch_execute("DELETE FROM news_sync_object").unwrap();
+    let retry = pair.news.spawn(["retry", "posts/600"]);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    wait_until("the retry waits", || pair.number(waits) == 1);
+    run.commit().unwrap();
+    retry.wait().expect_code(4);
+    assert_eq!(pair.number("SELECT count(*) FROM news_sync_object"), 0);
 }

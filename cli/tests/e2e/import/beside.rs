@@ -108,3 +108,39 @@ fn killed_in_the_middle_it_leaves_nothing_and_the_next_one_goes() {
         sql.batch_execute("DELETE FROM news_post; DELETE FROM news_modelevent").unwrap();
     }
 }
+
+#[test]
+fn an_import_that_lost_its_lock_to_another_run_brings_nothing() {
+    let (db, fake) = (Db::new(), Fake::start([""; 0]));
+    let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
+    let mut sql = db.client();
+    news.run(["import"]).ok();
+    // These deletes are what the other run sends.
+    sql.batch_execute("TRUNCATE news_post, news_comment").unwrap();
+    fake.set_faults(r#"{"slow_listing_ms": 2000}"#);
+    let import = news.spawn(["import"]);
+    wait_until("it has the tables", || sql.query(HAS_THE_TABLES, &[]).unwrap().len() == 1);
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name LIKE 'news import %'";
+    assert_eq!(number(&db, end), 1);
+    news.run(["sync", "--force", "--jobs", "8"]).ok();
+    assert_eq!(number(&db, ROWS), 0, "the import is still at work");
+    let ended = import.wait().expect_code(11);
+    assert!(ended.stderr.contains("another run took the lock"), "{}", ended.stderr);
+    assert_eq!(number(&db, ROWS), 0);
+    news.run(["diff"]).ok();
+}
+
+#[test]
+fn triggers_of_others_that_may_change_what_is_imported_are_named() {
+    let (db, fake) = (Db::new(), Fake::start([""; 0]));
+    let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
+    news.run(["db", "migrate"]).ok();
+    let trigger = "CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS
+                   $$ BEGIN NEW.title = upper(NEW.title); RETURN NEW; END $$;
+                   CREATE TRIGGER shout BEFORE INSERT ON news_post FOR EACH ROW EXECUTE FUNCTION shout()";
+    db.client().batch_execute(trigger).unwrap();
+    let said = news.run(["import"]).ok().stderr;
+    assert!(said.contains("the trigger shout of news_post may change what is imported"), "{said}");
+    news.run(["diff"]).expect_code(1);
+}
