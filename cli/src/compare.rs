@@ -14,6 +14,7 @@ use std::time::Duration;
 use news_core::diff::{Counts, Kind as DifferenceKind};
 use news_core::ledger::Pending;
 use news_core::model::Fault;
+use news_core::repair::Sighting;
 use news_core::wire::FieldDifference;
 use news_core::{Entity, Key, PostId};
 use postgres::Client;
@@ -54,6 +55,13 @@ pub struct Difference {
     pub parent: Option<PostId>,
     /// The master has it.
     pub local: bool,
+}
+
+impl Difference {
+    /// Returns what repairing looks at.
+    pub fn sighting(&self) -> Sighting {
+        Sighting { key: self.key, kind: self.kind, parent: self.parent, is_local: self.local }
+    }
 }
 
 /// What a comparison came to.

@@ -24,6 +24,7 @@ pub mod fingerprint;
 pub mod identity;
 pub mod ids;
 pub mod ledger;
+pub mod left_out;
 pub mod merge;
 pub mod model;
 pub mod object;

@@ -38,19 +38,6 @@ pub struct Repair {
     pub equal: Vec<Key>,
 }
 
-/// Splits what is to be repaired from what is left alone. "The master cannot hold it" is not "the master does not want
-/// it": objects that an import left out, those that depend on them, and those that only the target has and that cannot be
-/// read are neither deleted nor overwritten.
-pub fn split_spared(sightings: Vec<Sighting>, left_out: &BTreeSet<Key>) -> (Vec<Sighting>, BTreeSet<Key>) {
-    let is_spared = |seen: &Sighting| {
-        let post = seen.parent.map(Key::Post);
-        let depends = !seen.is_local && post.is_some_and(|post| left_out.contains(&post));
-        left_out.contains(&seen.key) || depends || (seen.kind == Kind::Unreadable && !seen.is_local)
-    };
-    let (spared, rest): (Vec<Sighting>, Vec<Sighting>) = sightings.into_iter().partition(is_spared);
-    (rest, spared.iter().map(|seen| seen.key).collect())
-}
-
 /// Returns the posts that are about to be deleted at the target, or are not there: their comments may go with them, or
 /// as orphans (ARCHITECTURE.md, "Order").
 pub fn uprooting(sightings: &[Sighting]) -> BTreeSet<PostId> {
@@ -151,25 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_master_cannot_hold_is_left_alone() {
-        let left_out: BTreeSet<Key> = ["posts/5", "comments/9"].into_iter().map(|key| key.parse().unwrap()).collect();
-        for (sighting, spared) in [
-            (seen("posts/5", Kind::Extra, None, false), true),
-            (seen("posts/5", Kind::Unreadable, None, false), true),
-            // A row has come with its id: two objects want one place.
-            (seen("posts/5", Kind::Different, None, true), true),
-            (seen("comments/9", Kind::Duplicate, Some(1), false), true),
-            (seen("comments/8", Kind::Extra, Some(5), false), true),
-            (seen("comments/8", Kind::Extra, Some(6), false), false),
-            (seen("comments/8", Kind::Missing, Some(5), true), false),
-            (seen("posts/6", Kind::Unreadable, None, false), true),
-            (seen("posts/6", Kind::Unreadable, None, true), false),
-            (seen("posts/6", Kind::Extra, None, false), false),
-        ] {
-            let (rest, alone) = split_spared([sighting].to_vec(), &left_out);
-            assert_eq!((alone.len(), rest.len()), if spared { (1, 0) } else { (0, 1) }, "{sighting:?}");
-        }
-        // An event that is pending for it is not taken for sent.
+    fn what_is_pending_of_a_spared_object_is_not_taken_for_sent() {
         let spared: BTreeSet<Key> = ["posts/5".parse().unwrap()].into_iter().collect();
         let settled = ["posts/5".parse().unwrap(), "posts/6".parse().unwrap()];
         let repair = Repair::new(&[], [], &[], &settled).without(&spared);

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use news_core::left_out::Sorted;
 use news_core::object::{Effects, Wait};
 use news_core::plan::{Limits, Sides};
 use news_core::repair::{self, Repair, Sighting};
-use news_core::session::SETTLE;
+use news_core::reply::{self, Answer, Method};
+use news_core::session::{Request, SETTLE};
 use news_core::{Entity, Key};
 use postgres::Client;
 
 use crate::args::Sync;
 use crate::commands::send::{self, Nothing, Sending, Task};
 use crate::commands::{self, Outcome};
-use crate::compare::{self, Beside, Comparison, FOUND_MAX};
+use crate::compare::{self, Beside, Comparison, Difference, FOUND_MAX};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::Source;
 use crate::master;
@@ -22,8 +24,12 @@ use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunKind};
-use crate::store::{Purpose, connect, log as change_log, objects, rows};
+use crate::store::{Purpose, connect, left_out, log as change_log, objects};
+use crate::target::Target;
 use crate::ui::Ui;
+
+/// Objects that are asked for before a row takes their place, in a run: more of them wait for the next one.
+const VACANT_ASKED_MAX: usize = 100;
 
 /// Runs the command.
 pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Result<Outcome> {
@@ -40,8 +46,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         let entities = &Entity::ALL;
         let sides = compare::Sides { source: &source, entities, beside: Beside::Nobody, times, ui, signals };
         let comparison = compare::compare(&mut client, &sides)?;
-        let (repair, spared) = plan(&mut client, &comparison, times)?;
-        Ok(Looked { comparison, repair, spared })
+        plan(&mut client, comparison, times)
     };
     if args.dry_run {
         let looked = compare_both()?;
@@ -58,6 +63,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
             run.warnings.push(spared);
         }
         run.lock.once(|client| runs::remember_target(client, target.url()))?;
+        let vacated = vacated(&looked.vacant, &target, signals)?;
+        run.lock.once(|client| left_out::forget(client, &[vacated, looked.equal].concat()))?;
         // The differences, with their texts, have done their part.
         let repair = looked.repair;
         // Nothing needs to be sent for what is equal already.
@@ -80,6 +87,10 @@ struct Looked {
     repair: Repair,
     /// Objects that are left alone, in words.
     spared: Option<String>,
+    /// Objects that an import left out: no longer listed, and rows have their ids.
+    vacant: Vec<Key>,
+    /// Objects that an import left out: rows are equal to them by now.
+    equal: Vec<Key>,
 }
 
 impl Looked {
@@ -111,15 +122,12 @@ impl Looked {
     }
 }
 
-/// Reads what the core needs to know besides the comparison, and lets it plan. Returns with the plan what is left alone.
-fn plan(client: &mut Client, comparison: &Comparison, times: Times) -> Result<(Repair, Option<String>)> {
-    let sightings: Vec<Sighting> = comparison
-        .differences
-        .iter()
-        .map(|seen| Sighting { key: seen.key, kind: seen.kind, parent: seen.parent, is_local: seen.local })
-        .collect();
-    let left_out = rows::left_out(client)?;
-    let (sightings, spared) = repair::split_spared(sightings, &left_out.keys().copied().collect());
+/// Reads what the core needs to know besides the comparison, and lets it plan.
+fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Looked> {
+    let sightings: Vec<Sighting> = comparison.differences.iter().map(Difference::sighting).collect();
+    let left_out = left_out::all(client)?;
+    let sorted = Sorted::new(sightings, &comparison.pending, &left_out.keys().copied().collect());
+    let Sorted { rest: sightings, spared, vacant, equal } = sorted;
     let posts: Vec<_> = repair::uprooting(&sightings).into_iter().collect();
     let mut uprooted = Vec::new();
     objects::each_comment_of(client, &posts, |key, post| {
@@ -134,7 +142,20 @@ fn plan(client: &mut Client, comparison: &Comparison, times: Times) -> Result<(R
     let mut pending = comparison.pending.clone();
     pending.extend(change_log::unfinished(client, &clock)?);
     let repair = Repair::new(&sightings, uprooted, &pending, &comparison.settled).without(&spared);
-    Ok((repair, told(&spared, &left_out)))
+    Ok(Looked { comparison, repair, spared: told(&spared, &left_out), vacant, equal })
+}
+
+/// Of objects that are no longer listed, returns those that the target does not have at their own addresses, either.
+fn vacated(vacant: &[Key], target: &Target, signals: &Signals) -> Result<Vec<Key>> {
+    let mut gone = Vec::new();
+    for key in vacant.iter().take(VACANT_ASKED_MAX) {
+        signals.stop().map_or(Ok(()), Err)?;
+        let request = Request { key: *key, method: Method::Get, id: key.id().to_string() };
+        if reply::read(Method::Get, *key, None, &target.send(&request, None)).answer == Answer::Gone {
+            gone.push(*key);
+        }
+    }
+    Ok(gone)
 }
 
 /// Says which objects are left alone.

@@ -26,7 +26,7 @@ use crate::signals::Signals;
 use crate::store::ledger::{self, Scope};
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind, RunStatus};
-use crate::store::{Purpose, connect, rows, tracking};
+use crate::store::{Purpose, connect, left_out, rows, tracking};
 use crate::target::{self, Target};
 use crate::ui::Ui;
 use crate::{commands, master};
@@ -139,7 +139,7 @@ fn load(
         Source::Folder(_) | Source::Stdin => Scope::Rows,
     };
     let superseded = ledger::start_afresh(&mut transaction, scope)?;
-    rows::remember_left_out(&mut transaction, &sieve.outside)?;
+    left_out::remember(&mut transaction, &sieve.outside)?;
     rows::end_import(&mut transaction)?;
     lock.guard(&mut transaction)?;
     transaction.commit()?;

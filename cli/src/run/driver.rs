@@ -28,7 +28,7 @@ use crate::run::memory;
 use crate::signals::Signals;
 use crate::store::ledger;
 use crate::store::lock::Lock;
-use crate::store::{objects, rows, runs};
+use crate::store::{left_out, rows, runs};
 use crate::target::Target;
 use crate::ui::Bar;
 
@@ -174,7 +174,7 @@ impl Clerk<'_> {
     }
 
     fn load(&mut self, keys: &[Key]) -> Result<()> {
-        let loaded = self.driver.lock.run(|client| objects::load(client, keys))?;
+        let loaded = self.driver.lock.run(|client| left_out::load_to_send(client, keys))?;
         let mut rows = BTreeMap::new();
         let mut said = Vec::new();
         for key in keys {

@@ -16,7 +16,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
-use crate::store::objects;
+use crate::store::{left_out, objects};
 
 /// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
 pub(super) const COLUMNS: &str =
@@ -202,7 +202,7 @@ pub struct Batch {
 pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<Batch> {
     let mut transaction = client.transaction()?;
     let keys: Vec<Key> = works.iter().map(|(work, _)| work.key).collect();
-    let mut rows = objects::load(&mut transaction, &keys)?;
+    let mut rows = left_out::load_to_send(&mut transaction, &keys)?;
     let (now, old) = read(&mut transaction, &keys)?;
     let contradicts = |work: &Work| rows.contains_key(&work.key) != (work.after == Wish::Present);
     let doubted: Vec<(Key, Mark)> =

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use news_core::Key;
 use news_core::PostId;
 use news_core::ledger::{self, Clock, Entry, Logged, Pending};
+use news_core::left_out;
 use news_core::merge::{Event, EventType, Merged};
 use news_core::portion::{Gathering, Patience, Portion};
 use news_core::shard::Shard;
@@ -150,8 +151,10 @@ pub fn portion(
     patience: Patience,
 ) -> Result<Portion> {
     let mut gathering = Gathering::new(shard, patience);
-    each_pending(client, clock, |one| gathering.take(one))?;
-    unfinished(client, clock)?.into_iter().for_each(|one| gathering.take(one));
+    let left_out = super::left_out::pending(client)?;
+    let mut take = |one| gathering.take(left_out::in_view_of(&left_out, one));
+    each_pending(client, clock, &mut take)?;
+    unfinished(client, clock)?.into_iter().for_each(take);
     Ok(gathering.finish())
 }
 

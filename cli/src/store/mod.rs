@@ -15,6 +15,7 @@ mod hosts;
 pub mod inspect;
 pub mod ledger;
 pub mod left;
+pub mod left_out;
 pub mod lock;
 pub mod log;
 pub mod objects;

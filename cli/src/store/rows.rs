@@ -1,7 +1,5 @@
 //! Rows in bulk: a snapshot of all of them, and into empty tables for an import.
 
-use std::collections::BTreeMap;
-
 use news_core::{Entity, Key, Object};
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
@@ -87,35 +85,6 @@ pub fn end_import(transaction: &mut Transaction<'_>) -> Result<()> {
     transaction.query_one("SELECT news_post_count_repair()", &[])?;
     sequences::repair(transaction)?;
     Ok(())
-}
-
-/// Rows written by one statement.
-const LEFT_OUT_BATCH: usize = 1000;
-
-/// Remembers objects that the target has and the master cannot hold, with the reason.
-pub fn remember_left_out(transaction: &mut Transaction<'_>, objects: &BTreeMap<Key, String>) -> Result<()> {
-    let rows: Vec<(&Key, String)> = objects.iter().map(|(key, why)| (key, why.replace('\0', " "))).collect();
-    for batch in rows.chunks(LEFT_OUT_BATCH) {
-        let (tables, pks): (Vec<&str>, Vec<i64>) =
-            batch.iter().map(|(key, _)| (key.entity().table(), key.id())).unzip();
-        let reasons: Vec<&str> = batch.iter().map(|(_, why)| why.as_str()).collect();
-        transaction.execute(
-            "INSERT INTO news_sync_left_out (entity_table, entity_pk, reason)
-             SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])",
-            &[&tables, &pks, &reasons],
-        )?;
-    }
-    Ok(())
-}
-
-/// Returns the objects that imports have left out, with the reason.
-pub fn left_out(client: &mut impl GenericClient) -> Result<BTreeMap<Key, String>> {
-    let rows = client.query("SELECT entity_table, entity_pk, reason FROM news_sync_left_out", &[])?;
-    let object = |row: &postgres::Row| {
-        let entity = Entity::of_table(row.get(0))?;
-        Some((entity.key(row.get(1)).ok()?, row.get(2)))
-    };
-    Ok(rows.iter().filter_map(object).collect())
 }
 
 fn switch(transaction: &mut Transaction<'_>, how: &str) -> Result<()> {

@@ -314,29 +314,3 @@ fn whom_it_leaves_the_next_sync_goes_on_with() {
     pair.news.run(["status", "--check"]).ok();
     pair.diff(1);
 }
-
-#[test]
-fn what_an_import_left_out_is_never_deleted_or_overwritten() {
-    let (fake, db) = (Fake::start::<&str>([]), Db::new());
-    let long = format!(r#"{{"id":5,"userId":1,"title":"{}","body":"precious"}}"#, "x".repeat(300));
-    fake.http().send("PUT", "/posts/5", &long);
-    let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
-    news.run(["import", "--skip-invalid"]).expect_code(3);
-    // Another comment on it, and one that cannot be read.
-    fake.http().send("POST", "/comments", r#"{"id":900,"postId":5,"name":"n","email":"e","body":"b"}"#);
-    fake.http().send("POST", "/comments", r#"{"id":901,"postId":1,"name":7,"email":"e","body":"b"}"#);
-    for flags in [&["--json", "sync", "--full", "--dry-run"][..], &["--json", "sync", "--full"]] {
-        let output = news.run(flags).ok();
-        let warned = output.json()["warnings"][0].as_str().unwrap().to_owned();
-        assert!(warned.starts_with("8 objects at the target that the master cannot hold"), "{warned}");
-        assert!(warned.contains("posts/5 (title: 300 characters, more than 256)"), "{warned}");
-        assert!(output.stderr.contains("neither deleted nor overwritten"), "{}", output.stderr);
-    }
-    for path in ["/posts/5", "/comments/21", "/comments/900", "/comments/901"] {
-        assert_eq!(fake.http().get(path).status, 200, "{path}");
-    }
-    // What the master does not want still goes.
-    fake.http().send("POST", "/posts", r#"{"id":700,"userId":1,"title":"t","body":"b"}"#);
-    news.run(["sync", "--full"]).ok();
-    assert_eq!(fake.http().get("/posts/700").status, 404);
-}

@@ -30,6 +30,7 @@ mod import;
 mod journey;
 #[cfg(test)]
 mod late;
+mod left_out;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]

@@ -105,7 +105,7 @@ pub enum Loaded {
     Overtaken,
     /// The same, and no newer event says so: the next run sees the row.
     Contradicted,
-    /// It has a value that cannot be sent: why.
+    /// The row cannot be sent, for its values or for its id: why.
     Unreadable(String),
 }
 

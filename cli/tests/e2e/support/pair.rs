@@ -25,10 +25,15 @@ impl Pair {
     /// Starts the target with `flags` and imports from it.
     #[track_caller]
     pub fn new<const N: usize>(flags: [&str; N]) -> Self {
-        let fake = Fake::start(flags);
+        Self::over(Fake::start(flags), &["import"], 0)
+    }
+
+    /// Runs this import, which ends with `code`, from a target that was prepared.
+    #[track_caller]
+    pub fn over(fake: Fake, import: &[&str], code: i32) -> Self {
         let db = Db::new();
         let news = News::on(&db).env("NEWS_TARGET_URL", fake.url());
-        news.run(["import"]).ok();
+        news.run(import).expect_code(code);
         let mut pair = Self { sql: db.client(), news, fake, db, seen: 0 };
         pair.sent();
         pair
