@@ -1,10 +1,11 @@
 //! `news diff`: compares both sides.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use news_core::Entity;
+use news_core::{Entity, Key};
 
 use crate::args::{Diff, Only};
 use crate::commands::Outcome;
@@ -13,10 +14,10 @@ use crate::error::{Exit, Result};
 use crate::listing::Source;
 use crate::render;
 use crate::report::Report;
-use crate::report::diff::{Counting, DiffReport, Shown};
+use crate::report::diff::{Counting, DiffReport, Shown, take_left_out};
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::store::{Purpose, connect, schema};
+use crate::store::{Purpose, connect, left_out, schema};
 use crate::target::Target;
 use crate::ui::{Colour, Format, Page, Ui};
 use crate::{files, master, run};
@@ -41,8 +42,8 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         (false, None, Format::Json | Format::Lines) => Shown::All,
     };
     let signals = Signals::install()?;
-    let (source, comparison) = compare_with(args.from.as_deref(), settings, &signals, ui, entities)?;
-    let report = DiffReport::new(&source, comparison, counting, shown);
+    let (source, comparison, left_out) = compare_with(args.from.as_deref(), settings, &signals, ui, entities)?;
+    let report = DiffReport::new(&source, comparison, &left_out, counting, shown);
     let exit = if report.equal || args.exit_zero { Exit::Done } else { Exit::Differ };
     let report = Report::Diff(report);
     match &args.output {
@@ -59,7 +60,8 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 
 /// Counts what differs at the target and no pending change explains.
 pub(super) fn count_drift(settings: &Settings, signals: &Signals, ui: &Ui) -> Result<usize> {
-    let (_, comparison) = compare_with(None, settings, signals, ui, &Entity::ALL)?;
+    let (_, mut comparison, left_out) = compare_with(None, settings, signals, ui, &Entity::ALL)?;
+    take_left_out(&mut comparison, &left_out);
     Ok(comparison.differences.iter().filter(|difference| !difference.pending).count())
 }
 
@@ -69,7 +71,7 @@ fn compare_with(
     signals: &Signals,
     ui: &Ui,
     entities: &[Entity],
-) -> Result<(String, Comparison)> {
+) -> Result<(String, Comparison, BTreeMap<Key, String>)> {
     let mut client = connect(&master::existing(settings)?, Purpose::Bulk)?;
     schema::require_current(&mut client)?;
     let (source, beside) = if let Some(folder) = from {
@@ -81,7 +83,8 @@ fn compare_with(
     };
     let times = settings.times;
     let comparison = compare::compare(&mut client, &Sides { source: &source, entities, beside, times, ui, signals })?;
-    Ok((source.name(), comparison))
+    let left_out = left_out::all(&mut client)?;
+    Ok((source.name(), comparison, left_out))
 }
 
 /// A file is no terminal: it has room, and colour only where that is asked for in so many words.

@@ -9,17 +9,21 @@ use serde::Serialize;
 use crate::json;
 use crate::logging::printable;
 use crate::render::{Page, count, lines, number, paint, tallies};
-use crate::report::diff::{DiffReport, Sides};
+use crate::report::diff::{DiffReport, LeftOutRow, Sides};
 use crate::report::sync::ByEntity;
+
+/// Objects that an import left out, and that are named.
+const LEFT_OUT_NAMED: usize = 3;
 
 /// The summary, then the differences.
 pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let heads = ["master", "target", "missing", "extra", "different", "duplicate", "unreadable", "pending"];
+    let heads = ["master", "target", "missing", "extra", "different", "duplicate", "unreadable", "pending", "left out"];
     let rows = report.summary.iter().map(|(entity, sides)| {
-        let Sides { local, target, missing, extra, different, duplicate, unreadable, pending, nameless: _ } = sides;
-        (*entity, vec![*local, *target, *missing, *extra, *different, *duplicate, *unreadable, *pending])
+        let Sides { local, target, missing, extra, different, duplicate, unreadable, pending, left_out, nameless: _ } =
+            sides;
+        (*entity, vec![*local, *target, *missing, *extra, *different, *duplicate, *unreadable, *pending, *left_out])
     });
-    lines(&tallies(page, &heads, &["duplicate", "unreadable"], rows), out)?;
+    lines(&tallies(page, &heads, &["duplicate", "unreadable", "left out"], rows), out)?;
     for difference in &report.differences {
         let mark = match difference.kind {
             "missing" => paint("+", "32", page.colour),
@@ -42,6 +46,7 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         let elements = count(sides.nameless, "element");
         writeln!(out, "{elements} of {entity} with no id that could be ours")?;
     }
+    left_out(report, out)?;
     let pending: u64 = report.summary.values().map(|sides| sides.pending).sum();
     let verdict = match (report.equal, pending) {
         (true, 0) => String::from("equal"),
@@ -49,6 +54,22 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         (false, _) => String::from("different"),
     };
     writeln!(out, "{verdict}: this database and {}", report.target)
+}
+
+/// Names a few of the objects that an import left out.
+fn left_out(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
+    let all: u64 = report.summary.values().map(|sides| sides.left_out).sum();
+    if all == 0 {
+        return Ok(());
+    }
+    let objects = count(all, "object");
+    writeln!(out, "{objects} of the target left out by an import: neither compared nor changed")?;
+    let named = &report.left_out[..report.left_out.len().min(LEFT_OUT_NAMED)];
+    for object in named {
+        writeln!(out, "    {}/{} ({})", object.entity, object.id, printable(&object.why))?;
+    }
+    let rest = all - named.len() as u64;
+    if rest > 0 && !named.is_empty() { writeln!(out, "    and {} more", number(rest)) } else { Ok(()) }
 }
 
 /// A difference a line, then the summary, which alone has no `id`.
@@ -60,12 +81,13 @@ pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         #[serde(rename = "summary")]
         sides: &'a ByEntity<Sides>,
         more: u64,
+        left_out: &'a [LeftOutRow],
     }
     for difference in &report.differences {
         json::compact(difference, out)?;
         writeln!(out)?;
     }
-    let DiffReport { equal, target, summary, more, .. } = report;
-    json::compact(&Summary { equal: *equal, target, sides: summary, more: *more }, out)?;
+    let DiffReport { equal, target, summary, more, left_out, .. } = report;
+    json::compact(&Summary { equal: *equal, target, sides: summary, more: *more, left_out }, out)?;
     writeln!(out)
 }

@@ -1,5 +1,9 @@
 //! What `news diff` reports.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use news_core::Key;
+use news_core::left_out::Place;
 use news_core::model::Fault;
 use news_core::wire::FieldDifference;
 use serde::Serialize;
@@ -20,6 +24,19 @@ pub struct DiffReport {
     pub differences: Vec<DifferenceRow>,
     /// Differences left out here.
     pub more: u64,
+    /// Objects of the target that an import left out, by key: the first ones. They are no differences.
+    pub left_out: Vec<LeftOutRow>,
+}
+
+/// An object that an import left out.
+#[derive(Debug, Serialize)]
+pub struct LeftOutRow {
+    /// posts, comments.
+    pub entity: &'static str,
+    /// The id.
+    pub id: i64,
+    /// The reason of the import.
+    pub why: String,
 }
 
 /// What was seen of one entity.
@@ -43,6 +60,8 @@ pub struct Sides {
     pub nameless: u64,
     /// Of the differences, those that a pending change explains.
     pub pending: u64,
+    /// Objects that an import left out, and those that belong to one: no differences.
+    pub left_out: u64,
 }
 
 /// One difference.
@@ -104,14 +123,39 @@ pub enum Shown {
     Summary,
 }
 
+/// Left-out objects that are named: there may be a million.
+const LEFT_OUT_NAMED: usize = 100;
+
+/// Takes objects that an import left out from what differs: no sync touches them. `left_out` has the reasons.
+pub fn take_left_out(comparison: &mut Comparison, left_out: &BTreeMap<Key, String>) -> Vec<Difference> {
+    let keys: BTreeSet<Key> = left_out.keys().copied().collect();
+    let all = std::mem::take(&mut comparison.differences);
+    let (apart, rest) = all.into_iter().partition(|one| match Place::of(&one.sighting(), &keys) {
+        Place::LeftOut => true,
+        Place::Ours | Place::Contested | Place::Vacant => false,
+    });
+    comparison.differences = rest;
+    apart
+}
+
 impl DiffReport {
-    /// Describes a comparison.
-    pub fn new(target: &str, comparison: Comparison, counting: Counting, shown: Shown) -> Self {
+    /// Describes a comparison. `left_out` has the objects that imports have left out, with the reasons.
+    pub fn new(
+        target: &str,
+        mut comparison: Comparison,
+        left_out: &BTreeMap<Key, String>,
+        counting: Counting,
+        shown: Shown,
+    ) -> Self {
         use news_core::diff::Kind;
         let mut summary: ByEntity<Sides> = ByEntity::new();
         for (entity, counts) in &comparison.counts {
             let sides = summary.entry(entity.plural()).or_default();
             (sides.local, sides.target, sides.nameless) = (counts.local, counts.target, counts.nameless);
+        }
+        let apart = take_left_out(&mut comparison, left_out);
+        for object in &apart {
+            summary.entry(object.key.entity().plural()).or_default().left_out += 1;
         }
         for difference in &comparison.differences {
             let sides = summary.entry(difference.key.entity().plural()).or_default();
@@ -133,14 +177,21 @@ impl DiffReport {
         differences.retain(counts);
         let equal = differences.is_empty() && !nameless;
         let count = differences.len();
-        match shown {
-            Shown::All => {}
-            Shown::AtMost(limit) => differences.truncate(limit),
-            Shown::Summary => differences.clear(),
-        }
+        let limit = match shown {
+            Shown::All => usize::MAX,
+            Shown::AtMost(limit) => limit,
+            Shown::Summary => 0,
+        };
+        differences.truncate(limit);
+        let named = apart.iter().take(limit.min(LEFT_OUT_NAMED)).map(|object| LeftOutRow {
+            entity: object.key.entity().plural(),
+            id: object.key.id(),
+            why: left_out.get(&object.key).map_or_else(|| String::from("its post was left out"), Clone::clone),
+        });
+        let left_out = named.collect();
         let more = (count - differences.len()) as u64;
         let differences = differences.into_iter().map(DifferenceRow::from).collect();
-        Self { equal, target: target.to_owned(), summary, differences, more }
+        Self { equal, target: target.to_owned(), summary, differences, more, left_out }
     }
 }
 

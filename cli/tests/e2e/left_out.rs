@@ -199,3 +199,40 @@ fn an_object_that_is_not_listed_but_has_its_address_keeps_its_place() {
     let asked = asked.lock().unwrap();
     assert_eq!(asked.iter().filter(|path| *path == "/posts/5").count(), 1, "{asked:?}");
 }
+
+#[test]
+fn a_diff_names_them_apart_and_does_not_count_them() {
+    let mut scene = Scene::new();
+    scene.send("POST", "/comments", r#"{"id":900,"postId":5,"name":"n","email":"e","body":"b"}"#);
+    let report = scene.run(&["diff"], 0);
+    let sides = &report["summary"]["posts"];
+    assert_eq!((&sides["left_out"], &sides["extra"], &sides["unreadable"]), (&json!(1), &json!(0), &json!(0)));
+    assert_eq!((&report["equal"], &report["differences"]), (&json!(true), &json!([])));
+    // Five came with the post, one since.
+    assert_eq!(report["summary"]["comments"]["left_out"], json!(6));
+    let named: Vec<String> = report["left_out"].as_array().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(named.len(), 7);
+    assert!(named[0].contains(r#""id":5,"why":"title: 300 characters, more than 256""#), "{named:?}");
+    assert!(named[6].contains(r#""id":900,"why":"its post was left out""#), "{named:?}");
+    let text = scene.0.news.run(["diff"]).ok().stdout;
+    for line in [
+        "7 objects of the target left out by an import: neither compared nor changed",
+        "    posts/5 (title: 300 characters, more than 256)",
+        "    and 4 more",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert!(!scene.0.news.run(["diff", "--stat"]).ok().stdout.contains("posts/5"));
+    let last = scene.0.news.run(["diff", "--ndjson"]).ok().stdout;
+    assert!(last.lines().count() == 1 && last.contains(r#""left_out":[{"entity":"posts","id":5,"#), "{last}");
+
+    // A row with its id differs, and is pending; a sync that is verified finds no drift.
+    scene.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
+    assert_eq!(scene.run(&["sync", "--verify"], 0)["drift"], json!(0));
+    scene.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (5, 1, 'ours', 'ours')");
+    scene.run(&["sync"], 3);
+    let report = scene.run(&["diff"], 1);
+    assert_eq!(report["differences"].as_array().unwrap().len(), 1, "{report}");
+    assert_eq!((&report["differences"][0]["id"], &report["differences"][0]["pending"]), (&json!(5), &json!(true)));
+    scene.run(&["diff", "--ignore-pending"], 0);
+}

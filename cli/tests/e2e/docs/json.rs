@@ -89,6 +89,8 @@ fn what_syncs_tell_is_in_the_document() {
          UPDATE news_post SET title = 'x' WHERE id = 1",
     );
     pair.fake.http().send("POST", "/posts", r#"{"id": 800, "userId": 1, "title": 5, "body": ""}"#);
+    pair.fake.http().send("POST", "/posts", r#"{"id": 801, "userId": 1, "title": "", "body": ""}"#);
+    pair.edit("INSERT INTO news_sync_left_out VALUES ('news_post', 801, 'the title is too long')");
     let warned = ["--target-url", &pair.fake.url().replace("127.0.0.1", "localhost"), "sync"].map(str::to_owned);
     let warned: Vec<&str> = warned.iter().map(String::as_str).collect();
     check("news sync --dry-run", &[report(&pair, &[&warned[..], &["--dry-run"]].concat())]);
