@@ -5,6 +5,7 @@
 //! ones too. [`Element::into_object`] is strict: what an import takes.
 
 mod mend;
+mod others;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
+pub use others::OtherFields;
 pub use read::{CommentElement, ElementSeed, PostElement};
 
 use crate::fingerprint::{self, Fingerprint, Hasher};
@@ -89,6 +91,8 @@ pub struct Element<'a> {
     number: Option<i64>,
     texts: [Option<Cow<'a, str>>; TEXTS_MAX],
     faults: Vec<Fault>,
+    /// Names of fields that are not ours; the first few.
+    others: Vec<Cow<'a, str>>,
 }
 
 /// A field that differs: here -> there.
@@ -104,7 +108,7 @@ pub struct FieldDifference {
 
 impl<'a> Element<'a> {
     fn new(entity: Entity) -> Self {
-        Self { entity, id: None, number: None, texts: [None, None, None], faults: Vec::new() }
+        Self { entity, id: None, number: None, texts: [None, None, None], faults: Vec::new(), others: Vec::new() }
     }
 
     /// Reads one element from JSON text. Text that is no Unicode is a fault of its field.
@@ -138,7 +142,8 @@ impl<'a> Element<'a> {
             Cow::Owned(part)
         };
         let texts = self.texts.map(|text| text.map(cut));
-        Element { entity: self.entity, id: self.id, number: self.number, texts, faults: self.faults }
+        let others = self.others.iter().map(|name| Cow::Owned(others::cut(name))).collect();
+        Element { entity: self.entity, id: self.id, number: self.number, texts, faults: self.faults, others }
     }
 
     /// Returns the id, if it has one that is a whole number. It may be none of ours.

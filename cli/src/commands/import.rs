@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use news_core::ids::IdSet;
 use news_core::model::Fault;
-use news_core::wire::Element;
+use news_core::wire::{Element, OtherFields};
 use news_core::{Entity, Key, Object};
 use postgres::Transaction;
 
@@ -19,6 +19,7 @@ use crate::compare::{begin, move_on};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::listing::{Ahead, Batch, Extent, Source, Step};
 use crate::report::Report;
+use crate::report::others::OthersRow;
 use crate::report::status::{FaultRow, ImportReport, Skipped};
 use crate::run::{self, Followed, Run, watchdog};
 use crate::settings::{Secret, Settings};
@@ -104,19 +105,21 @@ fn load(
     for trigger in tracking::others(&mut transaction)? {
         log::warn!("{trigger} may change what is imported, which is in no log: compare with `news diff`");
     }
-    let mut counts = [0, 0];
+    let (mut counts, mut other_fields) = ([0, 0], Vec::new());
     let mut sieve = Sieve::new(wrong);
     // Reading is another thread's work: the database is what takes its time.
     let listing = Ahead::start(source, &Entity::ALL, signals, Objects::default)?;
     for (entity, count) in Entity::ALL.into_iter().zip(&mut counts) {
         let reading = ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;
+        let mut others = OtherFields::default();
         let copied = rows::copy_in(&mut transaction, entity, |write| {
             loop {
                 match listing.step(signals)? {
                     Step::Begun(length) => extent = begin(&reading, length),
                     Step::Batch(batch, progress) => {
-                        for (id, read) in batch.0 {
+                        others.join(batch.others);
+                        for (id, read) in batch.read {
                             if let Some(object) = sieve.pass(entity, id, read) {
                                 write(&object)?;
                             }
@@ -129,6 +132,7 @@ fn load(
         });
         // A listing that ends in trouble may also be wrong up to there: first things first.
         *count = copied?;
+        other_fields.extend(OthersRow::new(entity, &others));
         sieve.end(entity)?;
     }
     // A document may be cut behind its last listing.
@@ -145,7 +149,7 @@ fn load(
     transaction.commit()?;
     let [posts, comments] = counts;
     let (skipped, exit) = sieve.skipped();
-    Ok((ImportReport { source: source.name(), posts, comments, superseded, skipped }, exit))
+    Ok((ImportReport { source: source.name(), posts, comments, superseded, skipped, other_fields }, exit))
 }
 
 /// Locks the tables once nobody else writes to them. Waits for who does, but lets nobody wait behind it.
@@ -164,13 +168,17 @@ fn lock_tables(transaction: &mut Transaction<'_>, signals: &Signals) -> Result<(
 
 /// Elements made into objects, or what keeps them from it.
 #[derive(Default)]
-struct Objects(Vec<(Option<i64>, Reading)>);
+struct Objects {
+    read: Vec<(Option<i64>, Reading)>,
+    others: OtherFields,
+}
 
 type Reading = Result<Object, Vec<Fault>>;
 
 impl Batch for Objects {
     fn add(&mut self, element: Element<'_>) {
-        self.0.push((element.id(), element.into_object()));
+        self.others.take(&element);
+        self.read.push((element.id(), element.into_object()));
     }
 
     /// Objects of ours are small, and what is wrong with others is a few words.

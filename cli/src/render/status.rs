@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::logging::printable;
 use crate::render::{Page, count, lines, number, span, sync, table};
+use crate::report::others::LOST;
 use crate::report::status::{ImportReport, KeysReport, ParkedReport, RunsReport, StatusReport};
 use crate::store::runs::RunRow;
 
@@ -101,6 +102,9 @@ pub fn import(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "imported {} from {}", counted(report.posts, report.comments), report.source)?;
     if report.superseded > 0 {
         writeln!(out, "{} of earlier rows superseded", count(report.superseded, "unsynced event"))?;
+    }
+    for others in &report.other_fields {
+        writeln!(out, "{}; {LOST}", printable(&others.to_string()))?;
     }
     let Some(skipped) = &report.skipped else { return Ok(()) };
     if skipped.posts + skipped.comments > 0 {

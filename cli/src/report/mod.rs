@@ -5,6 +5,7 @@ pub mod db;
 pub mod diff;
 pub mod doctor;
 pub mod metrics;
+pub mod others;
 pub mod status;
 pub mod sync;
 pub mod token;

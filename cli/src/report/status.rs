@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::others::OthersRow;
 use crate::report::sync::{Actions, ByEntity};
 use crate::store::runs::RunRow;
 
@@ -104,6 +105,9 @@ pub struct ImportReport {
     /// With `--skip-invalid`: what was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,
+    /// Fields that are not ours, by entity.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_fields: Vec<OthersRow>,
 }
 
 /// What an import left out.

@@ -3,23 +3,27 @@
 use std::time::SystemTime;
 
 use news_core::Entity;
+use news_core::wire::OtherFields;
 
 use super::trouble::Plain;
 use super::{Target, header};
 use crate::error::{Failure, Kind, Result};
 use crate::listing;
 
+/// Elements that are looked at: objects that came later may have more fields.
+const ELEMENTS_MAX: u64 = 20;
+
 /// What was seen.
 #[derive(Debug)]
 pub struct Probe {
     /// Its clock, where it tells: the Date header (RFC 9110 §6.6.1), in whole seconds.
     pub date: Option<SystemTime>,
-    /// Whether it lists objects that could be ours; an empty list does.
-    pub listing: Result<()>,
+    /// Whether it lists objects that could be ours; an empty list does. With the fields of the first ones that are not ours.
+    pub listing: Result<OtherFields>,
 }
 
 impl Target {
-    /// Looks at the listing of `entity`, no further than to its first element.
+    /// Looks at the listing of `entity`, no further than to its first elements.
     pub fn probe(&self, entity: Entity) -> Probe {
         let what = self.what(entity);
         let response = match self.ask_for_listing(entity) {
@@ -28,24 +32,29 @@ impl Target {
         };
         let date = header(response.headers(), "date").and_then(|text| httpdate::parse_http_date(text).ok());
         let listing = match self.judge(&what, response) {
-            Ok(response) => first_element(&what, entity, Plain(response.into_body().into_reader())),
+            Ok(response) => first_elements(&what, entity, Plain(response.into_body().into_reader())),
             Err(away) => Err(away.failure),
         };
         Probe { date, listing }
     }
 }
 
-fn first_element(what: &str, entity: Entity, reader: impl std::io::Read) -> Result<()> {
+fn first_elements(what: &str, entity: Entity, reader: impl std::io::Read) -> Result<OtherFields> {
     let mut first = None;
-    let read = listing::read(what, entity, reader, |element, _| {
-        first = Some(element.key().is_some());
+    let mut others = OtherFields::default();
+    let read = listing::read(what, entity, reader, |element, progress| {
+        first.get_or_insert(element.key().is_some());
+        others.take(&element);
+        if progress.elements < ELEMENTS_MAX {
+            return Ok(());
+        }
         // Enough was seen.
         Err(Failure::new(Kind::Bug, "stopped"))
     });
     match first {
-        Some(true) => Ok(()),
+        Some(true) => Ok(others),
         Some(false) => Err(Failure::new(Kind::Target, format!("{what}: what it lists has no id of ours"))
             .hint("is this the API's base URL?")),
-        None => read.map(drop),
+        None => read.map(|_| others),
     }
 }

@@ -144,6 +144,12 @@ fn the_target() {
     only(&other(complaints(&news(&things), 5)), &["fail target", "has no id of ours"]);
     let late = stub("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "[]");
     only(&other(complaints(&news(&late), 0)), &["warn clock", "the target's clock and this machine's are "]);
+    let more = stub("", r#"[{"id":1},{"id":2,"userId":1,"title":"t","body":"b","createdAt":"2020","slug":"s"}]"#);
+    let found = other(complaints(&news(&more), 0));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    let posts = ["warn fields: posts have fields that are not ours (createdAt, slug)", "PUT", "loses them"];
+    only(&found[..1], &posts);
+    only(&found[1..], &["warn fields: comments have", "(createdAt, slug, title, userId)"]);
 
     // None is named, and none is remembered.
     let db = Db::new();

@@ -402,3 +402,23 @@ fn wrong_objects_can_be_left_out_and_are_told_of() {
     assert_eq!((&report["skipped"]["posts"], &report["skipped"]["more"]), (&json!(1500), &json!(500)));
     assert_eq!(report["skipped"]["faults"].as_array().unwrap().len(), 1000);
 }
+
+#[test]
+fn fields_that_are_not_ours_are_named_with_what_becomes_of_them() {
+    let fake = Fake::start([""; 0]);
+    let post = r#"{"id":7,"userId":1,"title":"t","body":"b","createdAt":"2020","a":1,"b":1,"c":1,"d\u001b":1,"e":1}"#;
+    for (path, json) in [("/posts/7", post), ("/posts/8", r#"{"id":8,"userId":1,"title":"t","body":"b","z":1}"#)] {
+        assert_eq!(fake.http().send("PUT", path, json).status, 200);
+    }
+    let db = Db::new();
+    let text = News::on(&db).run(["import", "--target-url", fake.url()]).ok().stdout;
+    let line = "posts have fields that are not ours (a, b, c, createdAt, d\\u{1b}, …); \
+                an update is a PUT, which replaces the object: the target loses them";
+    assert!(text.lines().any(|found| found == line), "{text}");
+    assert!(!text.contains("comments have"), "{text}");
+    // That is so.
+    let news = News::on(&db);
+    db.client().batch_execute("UPDATE news_post SET title = 'x' WHERE id = 7").unwrap();
+    news.run(["sync"]).ok();
+    assert_eq!(fake.http().get("/posts/7").json()["createdAt"], Value::Null);
+}

@@ -10,6 +10,7 @@ use core::fmt;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::others::{self, NAMES_OF_ONE_MAX};
 use super::{Element, TEXTS_MAX, number_field, text_fields};
 use crate::model::{Entity, whole_number};
 
@@ -79,7 +80,12 @@ impl<'de> Visitor<'de> for ElementSeed {
                 Field::Id => id = map.next_value_seed(ScalarSeed)?,
                 Field::Number => number = map.next_value_seed(ScalarSeed)?,
                 Field::Text(i) => read[i] = map.next_value_seed(ScalarSeed)?,
-                Field::Unknown => drop(map.next_value::<IgnoredAny>()?),
+                Field::Other(name) => {
+                    map.next_value::<IgnoredAny>()?;
+                    if element.others.len() < NAMES_OF_ONE_MAX {
+                        element.others.push(name);
+                    }
+                }
             }
         }
         element.id = element.whole("id", id);
@@ -218,41 +224,52 @@ impl<'de> Visitor<'de> for ScalarSeed {
 }
 
 /// Which field a name is.
-#[derive(Debug, Clone, Copy)]
-enum Field {
+#[derive(Debug, Clone)]
+enum Field<'a> {
     Id,
     Number,
     /// The text field of this place in [`text_fields`].
     Text(usize),
-    Unknown,
+    /// Not ours.
+    Other(Cow<'a, str>),
 }
 
-/// Reads a field's name, of which nothing is kept.
+/// Reads a field's name, and keeps that of a field that is not ours.
 struct FieldSeed(Entity);
 
-impl<'de> DeserializeSeed<'de> for FieldSeed {
-    type Value = Field;
+impl FieldSeed {
+    /// Returns which field of ours has this name.
+    fn ours(&self, name: &str) -> Option<Field<'static>> {
+        if name == "id" {
+            return Some(Field::Id);
+        }
+        if name == number_field(self.0) {
+            return Some(Field::Number);
+        }
+        text_fields(self.0).iter().position(|field| *field == name).map(Field::Text)
+    }
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field, D::Error> {
+impl<'de> DeserializeSeed<'de> for FieldSeed {
+    type Value = Field<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<'de>, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
-impl Visitor<'_> for FieldSeed {
-    type Value = Field;
+impl<'de> Visitor<'de> for FieldSeed {
+    type Value = Field<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
-        if name == "id" {
-            return Ok(Field::Id);
-        }
-        if name == number_field(self.0) {
-            return Ok(Field::Number);
-        }
-        let text = text_fields(self.0).iter().position(|field| *field == name);
-        Ok(text.map_or(Field::Unknown, Field::Text))
+    fn visit_str<E>(self, name: &str) -> Result<Field<'de>, E> {
+        Ok(self.ours(name).unwrap_or_else(|| Field::Other(Cow::Owned(others::cut(name)))))
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Field<'de>, E> {
+        Ok(self.ours(name).unwrap_or(Field::Other(Cow::Borrowed(name))))
     }
 }

@@ -32,6 +32,35 @@ fn ids_may_be_texts_and_unknown_fields_are_passed_over() {
 }
 
 #[test]
+fn fields_that_are_not_ours_are_named_up_to_a_limit() {
+    let mut seen = OtherFields::default();
+    let mut names = |json: &str| {
+        seen.take(&read(Entity::Post, json));
+        seen.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(r#"{"id":5,"userId":1,"title":"t","body":"b"}"#), "");
+    // A comment's fields are not a post's.
+    assert_eq!(names(r#"{"id":5,"slug":null,"body":"b","email":{"id":1}}"#), "email slug");
+    assert_eq!(names(r#"{"created\u0041t":1,"slug":2}"#), "createdAt email slug");
+    assert_eq!(names(r#"["id"]"#), "createdAt email slug");
+    let long = "x".repeat(50);
+    assert!(names(&alloc::format!(r#"{{"{long}":1}}"#)).ends_with(&alloc::format!(" {}…", "x".repeat(40))));
+    let many =
+        |range: core::ops::Range<u32>| range.map(|n| alloc::format!(r#""f{n}":1"#)).collect::<Vec<_>>().join(",");
+    let of_one = read(Entity::Post, &alloc::format!("{{{}}}", many(0..9))).into_owned(1);
+    let mut seen = OtherFields::default();
+    seen.take(&of_one);
+    assert_eq!(seen.names().count(), 5);
+    for n in 0..30 {
+        seen.take(&read(Entity::Post, &alloc::format!("{{{}}}", many(n..n + 1))));
+    }
+    assert_eq!(seen.names().count(), 20);
+    let mut all = OtherFields::default();
+    all.join(seen.clone());
+    assert_eq!(all, seen);
+}
+
+#[test]
 fn an_id_with_a_leading_zero_is_another_text_than_the_number() {
     for (id, read) in [(r#""7""#, Some(7)), (r#""007""#, None), (r#""0""#, Some(0)), (r#""-7""#, None), (r#""""#, None)]
     {

@@ -8,6 +8,7 @@ use super::Findings;
 use super::database::{Remembers, SKEW_MAX, apart};
 use crate::args::Global;
 use crate::error::{Failure, Kind, Result};
+use crate::report::others::{LOST, OthersRow};
 use crate::settings::{self, Layers, keys};
 use crate::target::{Target, base_url, is_same_base};
 
@@ -18,21 +19,27 @@ pub fn check(global: &Global, layers: &Layers, remembered: &Remembers, findings:
         Ok(None) => return,
         Err(failure) => return findings.fail("target", &failure),
     };
-    let mut date = None;
+    let (mut date, mut others) = (None, Vec::new());
     for entity in [Entity::Post, Entity::Comment] {
         let probe = target.probe(entity);
         date = date.or(probe.date);
-        if let Err(failure) = probe.listing {
-            // What answers with no listing is not the target.
-            let kind = if failure.kind() == Kind::Refused { Kind::Target } else { failure.kind() };
-            let again = Failure::new(kind, failure.to_string());
-            findings.fail("target", &failure.hints().iter().fold(again, |again, hint| again.hint(hint.as_str())));
-            // The second listing would say the same once more.
-            return clock(date, findings);
+        match probe.listing {
+            Ok(seen) => others.extend(OthersRow::new(entity, &seen)),
+            Err(failure) => {
+                // What answers with no listing is not the target.
+                let kind = if failure.kind() == Kind::Refused { Kind::Target } else { failure.kind() };
+                let again = Failure::new(kind, failure.to_string());
+                findings.fail("target", &failure.hints().iter().fold(again, |again, hint| again.hint(hint.as_str())));
+                // The second listing would say the same once more.
+                return clock(date, findings);
+            }
         }
     }
     let through = target.proxy().map_or_else(String::new, |proxy| format!(", through {proxy}"));
     findings.ok("target", format!("{} lists posts and comments{through}", target.url()));
+    for seen in others {
+        findings.warn("fields", seen.to_string(), LOST);
+    }
     clock(date, findings);
 }
 

@@ -75,7 +75,8 @@ fn report(pair: &Pair, args: &[&str]) -> Value {
 #[test]
 fn what_an_import_tells_is_in_the_document() {
     let db = Db::new();
-    let document = r#"{"posts": [{"id": 1, "userId": 1, "title": "t", "body": "b"}, {"id": "x"}], "comments": []}"#;
+    let document =
+        r#"{"posts": [{"id": 1, "userId": 1, "title": "t", "body": "b", "slug": "s"}, {"id": "x"}], "comments": []}"#;
     let output = News::on(&db).run_with(["--json", "import", "--from", "-", "--skip-invalid"], document);
     check("news import", &[output.expect_code(3).json()]);
 }
