@@ -7,7 +7,7 @@ use std::time::Duration;
 use news_core::ledger::Mark;
 use news_core::object::Effects;
 use news_core::plan::{Limits, OverLimit, Plan};
-use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary};
+use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary, Vanished};
 use news_core::{Entity, Key};
 
 use crate::args::Sync;
@@ -229,7 +229,10 @@ impl Sending<'_> {
         if summary.is_log_trusted {
             report.count_nothing(&task.nothing());
         }
-        report.warnings = [run.warnings.as_slice(), met].concat();
+        // The log's deletes may have been done by others; of a full sync's, the listing has just said otherwise.
+        let vanished = if self.replan.is_none() { vanished(summary) } else { None };
+        let vanished = vanished.inspect(|warning| log::warn!("{warning}"));
+        report.warnings = [run.warnings.as_slice(), met, vanished.as_slice()].concat();
         report.parked = report.parked.saturating_sub(run.waiting + run.held);
         report.held += run.held;
         report.waiting = run.waiting;
@@ -257,6 +260,21 @@ impl Sending<'_> {
             }
         }
     }
+}
+
+/// Tells of objects that were listed, and answered with 404 when they were to be deleted.
+fn vanished(summary: &Summary) -> Option<String> {
+    let Vanished { count, first } = summary.vanished;
+    let what = match count {
+        0 => return None,
+        1 => String::from("1 object was listed, and its DELETE"),
+        _ => format!("{count} objects were listed, and their DELETE"),
+    };
+    Some(format!(
+        "{what} was answered with 404, the first {}: it was deleted meanwhile, or the target lists what it does not know; \
+         `news diff` tells",
+        first?
+    ))
 }
 
 /// Returns how a run with this summary ends.

@@ -314,3 +314,21 @@ fn whom_it_leaves_the_next_sync_goes_on_with() {
     pair.news.run(["status", "--check"]).ok();
     pair.diff(1);
 }
+
+#[test]
+fn what_was_listed_and_is_not_found_when_it_is_deleted_is_reported() {
+    let mut pair = Pair::new([]);
+    for id in [700, 701, 702] {
+        let post = format!(r#"{{"id":{id},"userId":1,"title":"t","body":"b"}}"#);
+        assert_eq!(pair.fake.http().send("POST", "/posts", &post).status, 201);
+    }
+    pair.fake.set_faults(r#"{"status_for": {"posts/700": 404, "posts/701": 404, "posts/9": 404}}"#);
+    let output = full(&pair, []).ok();
+    let warned = output.json()["warnings"][0].as_str().unwrap().to_owned();
+    assert!(warned.starts_with("2 objects were listed, and their DELETE was answered with 404, the first posts/70"));
+    assert!(output.stderr.contains(&warned), "{}", output.stderr);
+    assert_eq!(pair.diff(1)["summary"]["posts"]["extra"], json!(2));
+    // A plain sync's log does not say that the target has the object.
+    pair.edit("DELETE FROM news_post WHERE id = 9");
+    assert_eq!(pair.sync([]).ok().json()["warnings"], json!([]));
+}

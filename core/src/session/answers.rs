@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::merge::Presence;
+use crate::merge::{Action, Presence};
 use crate::model::{Key, Object};
 use crate::object::{Flight, Step};
 use crate::reply::{Answer, Method, Reply, Told};
@@ -63,6 +63,12 @@ impl Session {
         let Some(method) = item.talk.next() else { return };
         let flight = Flight { sent_at, back_at: now };
         let was_doubled = item.talk.presence() == Presence::Doubled;
+        let is_first = item.talk.did() == Action::Nothing;
+        if method == Method::Delete && told.answer == Answer::Gone && is_first && !self.goes_with_its_post(place) {
+            self.summary.vanished.count += 1;
+            self.summary.vanished.first.get_or_insert(self.items[place].work.key);
+        }
+        let item = &mut self.items[place];
         let step = item.talk.answered(method, told.answer, flight, &self.config.effects);
         if told.answer == Answer::Accepted {
             self.accept(place, sent_at, now);
@@ -86,6 +92,12 @@ impl Session {
             trial.failed(place);
         }
         self.follow(place, step, told, now, random);
+    }
+
+    /// Says whether this is a comment of a post that is cleared: the target may delete them together.
+    fn goes_with_its_post(&self, place: usize) -> bool {
+        let post = self.items[place].work.parent.and_then(|post| self.places.get(&Key::Post(post)));
+        post.is_some_and(|post| self.items[*post].work.before == Presence::Doubled)
     }
 
     pub(super) fn follow(&mut self, place: usize, step: Step, told: &Told, now: Duration, random: u64) {

@@ -36,7 +36,7 @@ mod types;
 pub use memory::Memory;
 pub use types::{
     Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, Removed, Request, SETTLE, Sample, Stop,
-    Strangers, Summary, Untried, Warning,
+    Strangers, Summary, Untried, Vanished, Warning,
 };
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

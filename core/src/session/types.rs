@@ -349,8 +349,19 @@ pub struct Summary {
     pub is_log_trusted: bool,
     /// The first trouble, in a line, with its object.
     pub first_error: Option<String>,
+    /// Objects that the plan deletes and the target did not know.
+    pub vanished: Vanished,
     /// Why it stopped early, if it did.
     pub stop: Option<Stop>,
+}
+
+/// Objects whose first request was a DELETE that was answered with 404 or 410. In a full sync they were listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vanished {
+    /// How many.
+    pub count: u64,
+    /// One of them.
+    pub first: Option<Key>,
 }
 
 impl Summary {

@@ -182,3 +182,53 @@ fn one_create_needs_no_listing() {
     });
     assert_eq!(played.requests, ["GET posts/7", "POST posts/7", "GET posts/7"]);
 }
+
+#[test]
+fn what_is_gone_before_it_is_deleted_is_counted() {
+    let gone = |ids: &'static [i64]| move |request: &Request| ids.contains(&request.key.id());
+    let listed = Listing::Read(Sample { elements: 3, speaking: Vec::new(), silent: BTreeSet::new() });
+    // Listed a moment ago; of the log's deletes the same is counted.
+    for (before, answers_404, count, first) in [
+        (Presence::Present, &[][..], 0, None),
+        (Presence::Present, &[2, 3], 2, Some("posts/2")),
+        (Presence::Doubled, &[2], 1, Some("posts/2")),
+        // Asked for first, nobody said that it is there.
+        (Presence::Unknown, &[2], 0, None),
+    ] {
+        let is_gone = gone(answers_404);
+        let mut scene = scene(many("posts", 1..=3, before, Wish::Absent));
+        scene.listing = listed.clone();
+        // A clearing ends with a DELETE that finds nothing.
+        let played = scene.play(|request, times, _| match request.method {
+            Method::Delete if is_gone(request) || times > 1 => status(404),
+            Method::Get if is_gone(request) || before == Presence::Doubled => status(404),
+            Method::Get | Method::Put | Method::Post | Method::Delete => fine(request),
+        });
+        let vanished = played.summary.vanished;
+        let first = first.map(|key| key.parse::<Key>().unwrap());
+        assert_eq!(
+            (vanished.count, vanished.first),
+            (count, first),
+            "{before:?} {answers_404:?} {:?}",
+            played.requests
+        );
+    }
+    // A lost DELETE may have been the one that did it.
+    let played = scene(many("posts", 1..=1, Presence::Present, Wish::Absent)).play(|request, times, _| {
+        match (request.method, times) {
+            (Method::Delete, 1) => Reply::Lost { why: "timed out".to_string() },
+            _ => status(404),
+        }
+    });
+    assert_eq!(played.summary.vanished.count, 0, "{:?}", played.requests);
+    // The target may delete a comment with its post.
+    let mut both = many("posts", 1..=1, Presence::Doubled, Wish::Present);
+    both.extend(many("comments", 1..=1, Presence::Present, Wish::Absent));
+    let played = scene(both).play(|request, times, _| match (request.key, request.method) {
+        (Key::Comment(_), _) => status(404),
+        (Key::Post(_), Method::Delete) if times > 1 => status(404),
+        (Key::Post(_), Method::Get) if times == 1 => status(404),
+        (Key::Post(_), _) => fine(request),
+    });
+    assert_eq!(played.summary.vanished.count, 0, "{:?}", played.requests);
+}
