@@ -22,6 +22,9 @@ fn shard(pair: &Pair, shard: &str) -> Output {
 fn start(pair: &Pair, shard: &str) -> Running {
     let arrived = pair.arrived();
     let running = pair.news.spawn(["sync", "--jobs", "1", "--shard", shard]);
+    let mut sql = pair.db.client();
+    let begun = "SELECT count(*) FROM news_sync_run WHERE shard = $1 AND status = 'running'";
+    wait_until("the run has begun", || sql.query_one(begun, &[&shard]).unwrap().get::<_, i64>(0) == 1);
     wait_until("the run sends", || pair.arrived() > arrived);
     running
 }
