@@ -113,6 +113,7 @@ fn run(name: &str, news: News) {
     let pid = std::process::id();
     let host = format!("127.{}.{}.{}", pid >> 8 & 0xff, pid & 0xff, SESSION.fetch_add(1, Ordering::Relaxed));
     let script = script(name, &text).replace(HOST, &host);
+    assert!(script.contains("__exits $? "), "{name}: expected commands to run, found none");
 
     let bin = news.home().join("bin");
     fs::create_dir(&bin).unwrap();
