@@ -94,8 +94,9 @@ impl World {
                 self.target.len()
             );
             let warned: Vec<&Warning> = self.runs.iter().flat_map(|run| &run.warnings).collect();
-            // Others may have changed what is read back; another shard's DELETE of a post may have taken a comment along.
-            hold!(warned.is_empty() || self.setup.damaged || self.setup.shards > 1, "{warned:?}");
+            // Others may have changed what is read back; another shard's DELETE of a post may have taken a comment along; and
+            // a comment of a post that was given up is an orphan, which a target may drop.
+            hold!(warned.is_empty() || self.setup.damaged || self.setup.shards > 1 || excused, "{warned:?}");
         }
         self.the_rest_is_synced()
     }
