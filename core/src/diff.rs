@@ -1,7 +1,7 @@
 //! The master's rows x the target's listing -> differences, in one pass.
 //!
 //! In scope: joining two streams of one entity, the local one in id order, the target's in
-//! any order (TARGETS 7, 8). What has found no partner yet is held back as id and
+//! any order. What has found no partner yet is held back as id and
 //! fingerprint, so memory grows with the listing's disorder and not with its size.
 //!
 //! Out of scope: where the streams come from, and texts: who reports a difference reads

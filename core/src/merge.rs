@@ -70,6 +70,24 @@ pub enum Presence {
 }
 
 impl Presence {
+    /// All of them.
+    pub const ALL: [Presence; 4] = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
+
+    /// Returns the word in the database and in vectors.
+    pub fn word(self) -> &'static str {
+        match self {
+            Presence::Absent => "absent",
+            Presence::Present => "present",
+            Presence::Unknown => "unknown",
+            Presence::Doubled => "doubled",
+        }
+    }
+
+    /// Returns the presence that `word` means.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|presence| presence.word() == word)
+    }
+
     /// Returns what the first unsynced event says of the time before it.
     pub fn before(first: EventType) -> Self {
         match first {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-/// The largest id, 2^53-1: JSON numbers above it are rounded by targets (TARGETS 11).
+/// The largest id, 2^53-1: JSON numbers above it are rounded by targets.
 pub const ID_MAX: i64 = 9_007_199_254_740_991;
 
 /// Posts or comments.
@@ -199,7 +199,7 @@ impl fmt::Display for Fault {
 
 impl Field {
     /// Says what keeps `text` out of this field, if anything: too long, or U+0000,
-    /// which is fine in JSON and impossible in PostgreSQL (TARGETS 12).
+    /// which is fine in JSON and impossible in PostgreSQL.
     pub fn fault(self, text: &str) -> Option<Fault> {
         let chars = text.chars().count();
         let why = if chars > self.chars_max {

@@ -1,6 +1,6 @@
 //! What is to be done -> in which order, within which limits.
 //!
-//! Sending order (TARGETS 9): posts created, posts updated, comments created, comments
+//! Sending order: posts created, posts updated, comments created, comments
 //! updated, comments deleted, posts deleted. A target that cascades, or that drops
 //! orphans, then never removes what we are about to touch.
 

@@ -17,7 +17,7 @@ use crate::model::{Key, Object};
 use crate::wire::{BYTE_ORDER_MARK, Element};
 pub use echo::Echo;
 
-/// The methods we use. Never HEAD, which deletes at one target (TARGETS 10).
+/// The methods we use. Never HEAD, which deletes at one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Ask.
@@ -125,11 +125,11 @@ pub enum Named {
     /// Ours, or none at all.
     #[default]
     AsSent,
-    /// Another one: the target may assign its own (TARGETS 5).
+    /// Another one: the target may assign its own.
     Other(String),
 }
 
-/// An error body is kept up to here, in characters (TARGETS 13).
+/// An error body is kept up to here, in characters.
 pub const EXCERPT_CHARS_MAX: usize = 200;
 /// An id that a target makes up is believed up to here, in characters.
 const NAMED_CHARS_MAX: usize = 64;

@@ -41,7 +41,7 @@ struct CommentOut<'a> {
     body: &'a str,
 }
 
-/// Returns the object as the target wants it: all fields, body id = URL id (TARGETS 10).
+/// Returns the object as the target wants it: all fields, body id = URL id.
 pub fn to_json(object: &Object) -> String {
     let json = match object {
         Object::Post(p) => {

@@ -28,7 +28,7 @@ pub const SECRET_BYTES_MIN: usize = 32;
 /// Ours have some 300 bytes; a longer one is not even read, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// Another machine's clock may be ahead of ours by so much, in seconds: what it has just issued is good here, too.
+/// The clock of another machine may be this far ahead of ours, in seconds: a token that it has just issued is valid here, too.
 const CLOCKS_DIFFER_S: i64 = 60;
 
 /// What simplejwt says of a token that is forged, garbled, expired or not valid yet.

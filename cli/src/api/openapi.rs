@@ -14,7 +14,7 @@ pub static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| document().to_string()
 
 /// What bodies may be written in.
 const FORM_MEDIA: [&str; 3] = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
-/// What any request may get: from the HTTP server, or while the database is away.
+/// Answers that any request may get: from the HTTP server, or while the database is not available.
 const ALWAYS: [u16; 7] = [400, 408, 413, 431, 500, 503, 504];
 /// JSON numbers beyond this one are rounded by many who read them (2^53 - 1).
 const ID_MAX: i64 = 9_007_199_254_740_991;

@@ -145,7 +145,7 @@ fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Loo
     Ok(Looked { comparison, repair, spared: told(&spared, &left_out), vacant, equal })
 }
 
-/// Of objects that are no longer listed, returns those that the target does not have at their own addresses, either.
+/// Returns which of these objects, which are no longer listed, the target does not have at their own addresses either.
 fn vacated(vacant: &[Key], target: &Target, signals: &Signals) -> Result<Vec<Key>> {
     let mut gone = Vec::new();
     for key in vacant.iter().take(VACANT_ASKED_MAX) {

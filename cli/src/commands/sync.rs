@@ -149,7 +149,7 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     send::show(args, &portion.plan, (portion.held, &nothing(&portion)), warnings, checked, ui)
 }
 
-/// Compares both sides after a run that came to its end: a 2xx is not proof (TARGETS 6).
+/// Compares both sides after a run that came to its end: a 2xx is not proof.
 fn verify(settings: &Settings, signals: &Signals, ui: &Ui, mut outcome: Outcome) -> Result<Outcome> {
     let Some(Report::Sync(report)) = &mut outcome.report else { return Ok(outcome) };
     let drift = commands::diff::count_drift(settings, signals, ui)? as u64;

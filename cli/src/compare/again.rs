@@ -146,7 +146,7 @@ fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<Seen>) -> Optio
             faults = element.map(|element| element.faults().to_vec()).unwrap_or_default();
             DifferenceKind::Unreadable
         }
-        // A row that cannot be read is no object that could be equal to anything.
+        // A row that cannot be read is equal to nothing.
         (Some(Err(_)), Some(_)) => DifferenceKind::Different,
         (Some(Ok(object)), Some(Seen { last: Candidate { print: Some(print), element, .. }, .. })) => {
             if print == Fingerprint::of(object) {

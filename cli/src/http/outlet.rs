@@ -1,6 +1,6 @@
 //! A response on its way out: tiny_http writes it, this adds what it does not know and keeps it honest.
 //!
-//! - The head is completed: `Connection`, and no length where there is no content.
+//! - It completes the head: it adds `Connection`, and leaves out the length if there is no content.
 //! - It leaves in pieces of [`PIECE_BYTES`], a small one in a single write, and sooner where its source is slow.
 //! - If its source fails or panics, nothing more is written: tiny_http would end the chunks as if all were there.
 //! - If nothing has left by then, the server can still answer 500.

@@ -1,6 +1,6 @@
 //! Listings: all posts or all comments of a side that is not the master, as a stream.
 //!
-//! In scope: what counts as a listing (TARGETS 7), where one can come from, and reading it
+//! In scope: what counts as a listing, where one can come from, and reading it
 //! beside whatever is done with it. Out of scope: HTTP (`target`), and what elements mean.
 
 mod ahead;

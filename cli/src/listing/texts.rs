@@ -230,7 +230,7 @@ impl<R: Read> Texts<R> {
     }
 }
 
-/// Says whether this is the first byte of a byte order mark of UTF-16 or UTF-32, which no JSON of ours begins with.
+/// Says whether this is the first byte of a byte order mark of UTF-16 or UTF-32. Our JSON never begins with it.
 pub fn begins_utf16(byte: u8) -> bool {
     matches!(byte, 0xfe | 0xff)
 }

@@ -254,7 +254,7 @@ impl Cluster {
             let log = self.place.shell(&script, Path::new(LOG), "")?.stdout;
             let children = ["pre-existing shared memory", "is still in use"].iter().any(|text| log.contains(text));
             if !children || begin.elapsed() > CHILDREN_LIMIT {
-                // Where there is no room for its log, pg_ctl's own words are all there is.
+                // If the disk has no room for the log, only pg_ctl's own output is left.
                 let why = reason(&log).unwrap_or(started.complaint);
                 return Err(complaint("the private PostgreSQL does not start", &why).hint(self.see_log()));
             }

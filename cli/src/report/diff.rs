@@ -24,7 +24,7 @@ pub struct DiffReport {
     pub differences: Vec<DifferenceRow>,
     /// Differences left out here.
     pub more: u64,
-    /// Objects of the target that an import left out, by key: the first ones. They are no differences.
+    /// Objects of the target that an import left out, by key: the first ones. They do not count as differences.
     pub left_out: Vec<LeftOutRow>,
 }
 

@@ -29,7 +29,7 @@ pub(super) fn entry(row: &Row, at: usize) -> Result<Entry> {
     let time = |column: usize| row.get::<_, Option<SystemTime>>(at + column).map(moment);
     let (presence, state): (&str, &str) = (row.get(at), row.get(at + 1));
     Ok(Entry {
-        presence: presence_of(presence).ok_or_else(|| odd("presence", presence))?,
+        presence: Presence::of_word(presence).ok_or_else(|| odd("presence", presence))?,
         state: State::of_word(state).ok_or_else(|| odd("state", state))?,
         event_id: row.get(at + 2),
         parent: post(3),
@@ -68,23 +68,8 @@ pub(super) fn odd(column: &str, word: &str) -> Failure {
     Failure::new(Kind::Database, format!("{column} is {word:?}, which this version does not know"))
 }
 
-/// Returns the word of `news_sync_object.presence`.
-fn presence_word(presence: Presence) -> &'static str {
-    match presence {
-        Presence::Absent => "absent",
-        Presence::Present => "present",
-        Presence::Unknown => "unknown",
-        Presence::Doubled => "doubled",
-    }
-}
-
-fn presence_of(word: &str) -> Option<Presence> {
-    let all = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
-    all.into_iter().find(|presence| presence_word(*presence) == word)
-}
-
 /// Keys as columns for UNNEST.
-fn columns<'k>(keys: impl IntoIterator<Item = &'k Key>) -> (Vec<&'static str>, Vec<i64>) {
+pub(super) fn columns<'k>(keys: impl IntoIterator<Item = &'k Key>) -> (Vec<&'static str>, Vec<i64>) {
     keys.into_iter().map(|key| (key.entity().table(), key.id())).unzip()
 }
 
@@ -160,7 +145,7 @@ pub(super) fn write<'e>(
     let values: [(&(dyn ToSql + Sync), Type); 14] = [
         (&tables, Type::TEXT_ARRAY),
         (&pks, Type::INT8_ARRAY),
-        (&texts(|entry| presence_word(entry.presence)), Type::TEXT_ARRAY),
+        (&texts(|entry| entry.presence.word()), Type::TEXT_ARRAY),
         (&texts(|entry| entry.state.word()), Type::TEXT_ARRAY),
         (&of(|entry| Some(entry.event_id)), Type::INT8_ARRAY),
         (&of(|entry| entry.parent.map(PostId::get)), Type::INT8_ARRAY),

@@ -8,6 +8,7 @@ use postgres::types::Type;
 use postgres::{GenericClient, Row, Transaction};
 
 use crate::error::Result;
+use crate::store::ledger::columns;
 use crate::store::objects::{self, Loaded};
 
 /// Rows written by one statement.
@@ -85,9 +86,4 @@ pub fn load_to_send(client: &mut impl GenericClient, keys: &[Key]) -> Result<BTr
 /// Reads the key from the first two columns.
 fn key(row: &Row) -> Option<Key> {
     Entity::of_table(row.get(0))?.key(row.get(1)).ok()
-}
-
-/// Keys as columns for UNNEST.
-fn columns<'k>(keys: impl IntoIterator<Item = &'k Key>) -> (Vec<&'static str>, Vec<i64>) {
-    keys.into_iter().map(|key| (key.entity().table(), key.id())).unzip()
 }

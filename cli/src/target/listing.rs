@@ -105,7 +105,7 @@ impl Target {
         format!("GET {}/{entity}", self.base)
     }
 
-    /// Plain, with no query: pages mean something else on every target (TARGETS 7).
+    /// Plain, with no query: pages mean something else on every target.
     pub(super) fn ask_for_listing(&self, entity: Entity) -> Result<Response<Body>> {
         let request = self.get(&format!("{}/{entity}", self.base));
         let request = request.config().timeout_global(Some(self.listing_timeout)).build();

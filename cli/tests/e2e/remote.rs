@@ -7,36 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
 use serde_json::json;
 
-use crate::support::told::{Threads, Told, answer};
+use crate::support::told::{Scene, Threads, answer};
 use crate::support::{Db, Fake, News, wait_until};
-
-/// A master in step with a target that can be told what to do.
-struct Scene {
-    told: Told,
-    db: Db,
-    sql: Client,
-}
-
-impl Scene {
-    fn new(threads: Threads) -> Self {
-        let (told, db) = (Told::start(threads), Db::new());
-        let news = News::on(&db).env("NEWS_TARGET_URL", told.url());
-        news.run(["import"]).ok();
-        told.asked();
-        Self { told, sql: db.client(), db }
-    }
-
-    fn news(&self) -> News {
-        News::on(&self.db).env("NEWS_TARGET_URL", self.told.url())
-    }
-
-    fn edit(&mut self, sql: &str) {
-        self.sql.batch_execute(sql).unwrap();
-    }
-}
 
 #[test]
 fn every_get_asks_for_fresh_data() {

@@ -40,7 +40,7 @@ fn conversations() {
         (Absent, Wish::Present, &[NotSent, Accepted], &[Post, Post], Step::Done, Create),
         (Absent, Wish::Present, &[Throttled, Accepted], &[Post, Post], Step::Done, Create),
         (Absent, Wish::Present, &[Gone], &[Post], Step::Refused, Ask),
-        // TARGETS 4: JSONPlaceholder and an object made here.
+        // JSONPlaceholder and an object made here.
         (Present, Wish::Present, &[Broken, Gone, Accepted], &[Put, Get, Post], Step::Done, Create),
         (Present, Wish::Present, &[Gone, Accepted], &[Put, Post], Step::Done, Create),
         (Present, Wish::Absent, &[Gone], &[Delete], Step::Done, Remove),

@@ -118,6 +118,29 @@ impl Session {
         }
     }
 
+    /// Asks once more what an errand asks, where `step` says so. Otherwise returns the step.
+    pub(super) fn ask_again(
+        &mut self,
+        place: usize,
+        step: Step,
+        told: &Told,
+        now: Duration,
+        random: u64,
+    ) -> Option<Step> {
+        match step {
+            Step::Retry(attempt) => {
+                let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
+                self.wait(place, now.saturating_add(delay));
+                None
+            }
+            Step::Later => {
+                self.postpone(place, now);
+                None
+            }
+            Step::Done | Step::Send | Step::GiveUp | Step::Refused => Some(step),
+        }
+    }
+
     /// An object was put off: it waits for its time, or is left to a later run.
     pub(super) fn postpone(&mut self, place: usize, now: Duration) {
         if self.is_put_off_too_often(place) {

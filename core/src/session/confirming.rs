@@ -16,11 +16,11 @@ use core::time::Duration;
 
 use crate::merge::Wish;
 use crate::model::{Entity, Key};
-use crate::object::{Flight, Step};
+use crate::object::Flight;
 use crate::reply::{Answer, Echo, Method, Told};
 use crate::session::trial::Errand;
 use crate::session::types::Warning;
-use crate::session::{Phase, Session, pace};
+use crate::session::{Phase, Session};
 
 /// What was confirmed in a run, and what was not.
 #[derive(Debug, Default)]
@@ -92,16 +92,9 @@ impl Session {
             ) => {
                 let flight = Flight { sent_at, back_at: now };
                 let step = self.items[place].talk.answered(Method::Get, told.answer, flight, &self.config.effects);
-                match step {
-                    Step::Retry(attempt) => {
-                        let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
-                        self.wait(place, now.saturating_add(delay));
-                    }
-                    Step::Later => self.postpone(place, now),
-                    Step::Done | Step::Send | Step::GiveUp | Step::Refused => {
-                        self.items[place].errand = Errand::Talk;
-                        self.follow(place, step, told, now, random);
-                    }
+                if let Some(step) = self.ask_again(place, step, told, now, random) {
+                    self.items[place].errand = Errand::Talk;
+                    self.follow(place, step, told, now, random);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Which object may be next: the plan's order, and who waits for whom (TARGETS 9).
+//! Which object may be next: the plan's order, and who waits for whom.
 //!
 //! - A comment's create or update waits for its post's, whichever that is: an update may turn
 //!   out to be a create, and a target that drops orphans would drop the comment.

@@ -26,7 +26,7 @@ const TOLD_PER_JOB: u32 = 4;
 pub const STREAK_CAUTIOUS: u32 = 10;
 /// So much trouble in a row besides what was under way, and the target is taken to be away.
 /// What had begun was tried again by then: a target that answers 500 to many PUTs, and then
-/// 404 to each GET (TARGETS 4), is not away.
+/// 404 to each GET, is not away.
 pub const STREAK_MAX: u32 = 20;
 /// Attempts that a run may spend on trouble, besides one for each object.
 const RETRIES_BASE: u64 = 50;

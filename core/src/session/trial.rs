@@ -1,4 +1,4 @@
-//! The first create of each entity in a run goes alone and is read back (TARGETS 5): does
+//! The first create of each entity in a run goes alone and is read back: does
 //! the target keep what it accepts, and under the id that it was given?
 //!
 //! ```text
@@ -18,10 +18,10 @@ use core::time::Duration;
 
 use crate::merge::Presence;
 use crate::model::{Key, Object, whole_number};
-use crate::object::{Conversation, Flight, Step};
+use crate::object::{Conversation, Flight};
 use crate::reply::{self, Answer, Echo, Method, Named, Reply, Told};
 use crate::session::types::{Removed, Stop, Warning};
-use crate::session::{Phase, Session, pace};
+use crate::session::{Phase, Session};
 
 /// How an entity's first create stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -287,16 +287,9 @@ impl Session {
             Verdict::Trouble => {
                 let flight = Flight { sent_at, back_at: now };
                 let step = item.talk.answered(Method::Get, told.answer, flight, &self.config.effects);
-                match step {
-                    Step::Retry(attempt) => {
-                        let delay = told.retry_after.unwrap_or_else(|| pace::delay(attempt, random));
-                        self.wait(place, now.saturating_add(delay));
-                    }
-                    Step::Later => self.postpone(place, now),
-                    Step::Done | Step::Send | Step::GiveUp | Step::Refused => {
-                        self.trials.entry(key.entity()).or_default().failed(place);
-                        self.follow(place, step, told, now, random);
-                    }
+                if let Some(step) = self.ask_again(place, step, told, now, random) {
+                    self.trials.entry(key.entity()).or_default().failed(place);
+                    self.follow(place, step, told, now, random);
                 }
             }
         }

@@ -210,10 +210,10 @@ pub enum Left {
 /// What an operator should know and a run survives.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
-    /// TARGETS 5.
+    /// What was created and read back is not there.
     #[error("the target accepted {0} but did not keep it (accepted, not stored): it only pretends")]
     Pretends(Key),
-    /// TARGETS 5.
+    /// What was created and read back has other content.
     #[error("the target keeps {0} with other content than it was sent")]
     StoredDifferently(Key),
     /// 2xx to updates and deletes whose body says otherwise. One of each entity is read back.
@@ -224,7 +224,7 @@ pub enum Warning {
         /// One of them.
         key: Key,
     },
-    /// TARGETS 5, and the run ended before that could be looked into.
+    /// An answer to a create named another id, and the run ended before that could be looked into.
     #[error("the target may have created {key} as {named}: look at that object there")]
     Stray {
         /// What was sent.
@@ -255,7 +255,7 @@ pub enum Stop {
     /// The listing could not be had.
     #[error("the target is unavailable: {0}")]
     NoListing(String),
-    /// TARGETS 5.
+    /// What was created was found under another id.
     #[error("the target assigns its own ids ({key} became {named}): it cannot be kept in step")]
     OwnIds {
         /// What was sent.

@@ -1,4 +1,4 @@
-//! Sending order (TARGETS 9) and checksum.
+//! Sending order and checksum.
 
 use news_core::merge::{Action, Presence, Wish};
 use news_core::plan::{Plan, Standing, Work};
@@ -35,7 +35,7 @@ fn shuffled() -> impl Strategy<Value = (Vec<Work>, Vec<Work>)> {
     works().prop_flat_map(|works| (Just(works.clone()), Just(works).prop_shuffle()))
 }
 
-/// What may not come after what, as TARGETS 9 puts it: a number for each of its six steps.
+/// What may not come after what, a number for each of the six steps (ARCHITECTURE.md, "Order").
 fn step(work: &Work) -> u8 {
     match (work.key.entity(), work.action(), work.after) {
         (Entity::Post, Action::Create | Action::Ask | Action::Renew, Wish::Present) => 1,

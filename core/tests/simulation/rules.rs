@@ -134,7 +134,7 @@ impl Watch {
         }
     }
 
-    /// A comment goes out once its post's create is done (TARGETS 9).
+    /// A comment goes out once its post's create is done.
     fn after_its_post(&mut self, comment: &Work) -> Checked {
         let Some(post) = comment.parent.map(Key::Post) else { return Ok(()) };
         let Some(work) = self.works.get(&post) else { return Ok(()) };
@@ -147,7 +147,7 @@ impl Watch {
     }
 
     /// No DELETE before every create and update is answered or given up; a post's after
-    /// its comments' (TARGETS 9).
+    /// its comments'.
     fn after_everything_else(&mut self, work: &Work) -> Checked {
         hold!(work.after == Wish::Absent, "DELETE {}, which is to be there", work.key);
         if !self.deletes_begun {

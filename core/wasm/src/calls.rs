@@ -52,7 +52,7 @@ fn try_merge(request: &[u8]) -> Result<BTreeMap<String, ChangeOut>, String> {
         let before = recorded.get(&key).copied().unwrap_or(merged.change.presence());
         let after = merged.change.after;
         let change = ChangeOut {
-            before: presence_word(before),
+            before: before.word(),
             after: wish_word(after),
             action: action_word(action(before, after)),
             first: merged.first_id,
@@ -174,18 +174,7 @@ fn row_of(entity: Entity, json: &RawValue) -> Result<Object, String> {
 }
 
 fn presence_of(word: &str) -> Result<Presence, String> {
-    let all = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
-    let presence = all.into_iter().find(|presence| presence_word(*presence) == word);
-    presence.ok_or_else(|| format!("presence {word:?} is none of absent, present, unknown"))
-}
-
-fn presence_word(presence: Presence) -> &'static str {
-    match presence {
-        Presence::Absent => "absent",
-        Presence::Present => "present",
-        Presence::Unknown => "unknown",
-        Presence::Doubled => "doubled",
-    }
+    Presence::of_word(word).ok_or_else(|| format!("presence {word:?} is none of absent, present, unknown"))
 }
 
 fn wish_word(wish: Wish) -> &'static str {

@@ -67,13 +67,14 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
     text.windows(what.len()).position(|window| window == what)
 }
 
-/// Reads a part: headers, an empty line, the value. What has no name is no field, nor is a file whose name is none.
+/// Reads a part: headers, an empty line, the value. A part without a name is ignored, and so is a file whose name is not
+/// one ([`is_file_name`]).
 fn field(part: &[u8], charset: Charset) -> Option<(String, Value)> {
     let part = part.strip_prefix(b"\r\n").or_else(|| part.strip_prefix(b"\n")).unwrap_or(part);
     let windows_end = find(part, b"\r\n\r\n").map(|at| (at, at + 4));
     let (end, begin) = windows_end.or_else(|| find(part, b"\n\n").map(|at| (at, at + 2)))?;
     let (head, value) = (part.get(..end)?, part.get(begin..)?);
-    // A line that is not UTF-8 is no header.
+    // Lines that are not UTF-8 are ignored.
     let lines = || head.split(|&byte| byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
     // The last of duplicate headers wins.
     let header = |wanted: &str| {

@@ -6,9 +6,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use postgres::Client;
 use serde_json::{Value, json};
 
-use super::fixtures;
+use super::{Db, News, fixtures};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -176,5 +177,35 @@ fn usual(records: &mut Records, asked: &Asked) -> Vec<u8> {
             }
         }
         (_, None) => answer(404, "", "{}"),
+    }
+}
+
+/// A master in step with a target that can be told what to do.
+pub struct Scene {
+    /// The target.
+    pub told: Told,
+    /// The master, for whoever edits it.
+    pub sql: Client,
+    /// The database.
+    pub db: Db,
+}
+
+impl Scene {
+    /// Makes one, its target with so many threads; nothing was asked of it yet.
+    pub fn new(threads: Threads) -> Self {
+        let (told, db) = (Told::start(threads), Db::new());
+        News::on(&db).env("NEWS_TARGET_URL", told.url()).run(["import"]).ok();
+        told.asked();
+        Self { told, sql: db.client(), db }
+    }
+
+    /// Returns the binary, with database and target.
+    pub fn news(&self) -> News {
+        News::on(&self.db).env("NEWS_TARGET_URL", self.told.url())
+    }
+
+    /// Changes the master.
+    pub fn edit(&mut self, sql: &str) {
+        self.sql.batch_execute(sql).unwrap();
     }
 }

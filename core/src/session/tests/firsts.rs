@@ -1,4 +1,4 @@
-//! The first create of each entity (TARGETS 5).
+//! The first create of each entity.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 

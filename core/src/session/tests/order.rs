@@ -1,4 +1,4 @@
-//! Who goes before whom (TARGETS 9).
+//! Who goes before whom.
 
 use super::*;
 use crate::reply::Method;

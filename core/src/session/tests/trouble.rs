@@ -32,7 +32,7 @@ fn a_target_that_is_away_is_noticed_soon() {
 
 #[test]
 fn a_target_that_stumbles_over_many_is_not_away() {
-    // TARGETS 4: PUT of objects made here: 500, GET: 404, POST: 201.
+    // JSONPlaceholder: PUT of objects made here: 500, GET: 404, POST: 201.
     for jobs in [1, 16, 64] {
         let played = scene(updates(300)).jobs(jobs).play(|request, _, _| match request.method {
             Method::Put => status(500),
