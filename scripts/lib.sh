@@ -72,10 +72,16 @@ need_pgbouncer() {
     fi
 }
 
-# need_cargo: cargo on the PATH, also where a shell has not read rustup's settings.
+# need_cargo: a cargo of at least Cargo.toml's rust-version on the PATH, also where a shell has not read rustup's settings.
 need_cargo() {
     if ! command -v cargo >/dev/null && [[ -x ${HOME:-}/.cargo/bin/cargo ]]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    command -v cargo >/dev/null || die "cargo is missing: install Rust 1.92 or newer"
+    local here wanted found
+    here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$here/Cargo.toml")
+    command -v cargo >/dev/null || die "cargo is missing: install Rust $wanted or newer"
+    found=$(cargo --version | awk '{ print $2 }')
+    [[ $(printf '%s\n' "$wanted" "$found" | sort --version-sort | head -n 1) == "$wanted" ]] ||
+        die "expected Rust $wanted or newer, found cargo $found"
 }

@@ -173,6 +173,11 @@ fn scaling() {
 }
 
 #[test]
+fn targets() {
+    on_a_database("docs/targets.md");
+}
+
+#[test]
 fn reports() {
     on_a_database("docs/json.md");
 }
