@@ -48,6 +48,8 @@ ALTER TABLE news_modelevent ADD COLUMN IF NOT EXISTS parent_pk bigint;
 -- True: the trigger saw rows that contradict its statement. Whether the object was there before this event does not
 -- follow from `type` then, and the target is asked.
 ALTER TABLE news_modelevent ADD COLUMN IF NOT EXISTS doubt boolean;
+-- Who made the change: see news_actor. A note, not proof. NULL: the event was not written by our triggers.
+ALTER TABLE news_modelevent ADD COLUMN IF NOT EXISTS actor text;
 ALTER TABLE news_modelevent ALTER COLUMN logged_at SET DEFAULT clock_timestamp();
 
 -- Columns that an older Django made narrower, and what Django leaves to its models, become as above. No table

@@ -21,13 +21,34 @@
 -- session keeps its plans: one that was made for an empty table would read the whole table for each row of a bulk load.
 -- LIMIT 1 rules out a join that reads the whole table once, which a session would keep for changes of one row.
 
+-- Returns who makes the present change: `api NAME`, a user of the API, where the service has set news.actor for the
+-- transaction; else `sql ROLE (APPLICATION)`, the role that the session has taken (SET ROLE) or logged in as. All of this is
+-- the client's to say, so it is bounded and has no control characters. Called once a statement, by everybody's triggers: it
+-- tells nobody anything new.
+CREATE FUNCTION news_actor() RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    -- Of a setting that was once set in this session an empty text is left.
+    api_user CONSTANT text := current_setting('news.actor', true);
+    taken_role CONSTANT text := current_setting('role');
+    application CONSTANT text := current_setting('application_name');
+    actor CONSTANT text := CASE
+        WHEN api_user <> '' THEN 'api ' || left(api_user, 150)
+        ELSE 'sql ' || CASE taken_role WHEN 'none' THEN session_user ELSE taken_role END
+            || CASE application WHEN '' THEN '' ELSE ' (' || left(application, 63) || ')' END END;
+BEGIN
+    RETURN CASE WHEN actor ~ '[[:cntrl:]]' THEN regexp_replace(actor, '[[:cntrl:]]', ' ', 'g') ELSE actor END;
+END
+$$;
+
 -- One function per table: the columns differ, and dynamic SQL would be planned at each call.
 
 CREATE FUNCTION news_track_post() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    who CONSTANT text := news_actor();
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt)
-        SELECT 'news_post', n.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'CREATED' END,
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt)
+        SELECT 'news_post', n.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'CREATED' END, who,
                CASE WHEN r.id IS NULL THEN true END
         FROM new_rows n
         LEFT JOIN LATERAL (SELECT p.id FROM news_post p WHERE p.id = n.id LIMIT 1) r ON true;
@@ -36,9 +57,9 @@ BEGIN
         -- one, or from another one. An UPDATE that changes nothing logs nothing.
         -- Texts are compared bytewise: a nondeterministic collation calls different texts equal. They are cast to text,
         -- since varchar has no = of its own, and one that somebody else created in this schema would be called.
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt)
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt)
         SELECT 'news_post', s.id,
-               CASE WHEN r.id IS NULL THEN 'DELETED' WHEN s.is_old THEN 'UPDATED' ELSE 'CREATED' END,
+               CASE WHEN r.id IS NULL THEN 'DELETED' WHEN s.is_old THEN 'UPDATED' ELSE 'CREATED' END, who,
                CASE WHEN (r.id IS NOT NULL) <> s.is_new THEN true END
         FROM (SELECT coalesce(n.id, o.id) AS id, o.id IS NOT NULL AS is_old, n.id IS NOT NULL AS is_new
               FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
@@ -46,8 +67,8 @@ BEGIN
                   IS DISTINCT FROM (n.id, n.user_id, n.title::text COLLATE "C", n.body::text COLLATE "C")) s
         LEFT JOIN LATERAL (SELECT p.id FROM news_post p WHERE p.id = s.id LIMIT 1) r ON true;
     ELSE
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt)
-        SELECT 'news_post', o.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'UPDATED' END,
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt)
+        SELECT 'news_post', o.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'UPDATED' END, who,
                CASE WHEN r.id IS NOT NULL THEN true END
         FROM old_rows o
         LEFT JOIN LATERAL (SELECT p.id FROM news_post p WHERE p.id = o.id LIMIT 1) r ON true;
@@ -60,17 +81,19 @@ $$;
 -- changed since the statement; of a comment that does not exist any more it is the last one that the statement saw.
 
 CREATE FUNCTION news_track_comment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    who CONSTANT text := news_actor();
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt, parent_pk)
-        SELECT 'news_comment', n.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'CREATED' END,
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk)
+        SELECT 'news_comment', n.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'CREATED' END, who,
                CASE WHEN r.id IS NULL THEN true END, CASE WHEN r.id IS NULL THEN n.post_id ELSE r.post_id END
         FROM new_rows n
         LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = n.id LIMIT 1) r ON true;
     ELSIF TG_OP = 'UPDATE' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt, parent_pk)
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk)
         SELECT 'news_comment', s.id,
-               CASE WHEN r.id IS NULL THEN 'DELETED' WHEN s.is_old THEN 'UPDATED' ELSE 'CREATED' END,
+               CASE WHEN r.id IS NULL THEN 'DELETED' WHEN s.is_old THEN 'UPDATED' ELSE 'CREATED' END, who,
                CASE WHEN (r.id IS NOT NULL) <> s.is_new THEN true END,
                CASE WHEN r.id IS NULL THEN s.post_id ELSE r.post_id END
         FROM (SELECT coalesce(n.id, o.id) AS id, o.id IS NOT NULL AS is_old, n.id IS NOT NULL AS is_new,
@@ -81,8 +104,8 @@ BEGIN
                     (n.id, n.post_id, n.name::text COLLATE "C", n.email::text COLLATE "C", n.body::text COLLATE "C")) s
         LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = s.id LIMIT 1) r ON true;
     ELSE
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, doubt, parent_pk)
-        SELECT 'news_comment', o.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'UPDATED' END,
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk)
+        SELECT 'news_comment', o.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'UPDATED' END, who,
                CASE WHEN r.id IS NOT NULL THEN true END, CASE WHEN r.id IS NULL THEN o.post_id ELSE r.post_id END
         FROM old_rows o
         LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = o.id LIMIT 1) r ON true;
@@ -94,17 +117,19 @@ $$;
 -- TRUNCATE has no transition tables. Outside READ COMMITTED it also removes rows that the transaction's snapshot does
 -- not show: those would disappear without an event.
 CREATE FUNCTION news_track_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    who CONSTANT text := news_actor();
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'TRUNCATE of % is tracked in READ COMMITTED transactions only', TG_TABLE_NAME
             USING ERRCODE = 'feature_not_supported', HINT = 'Use DELETE, or READ COMMITTED.';
     END IF;
     IF TG_TABLE_NAME = 'news_post' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type)
-        SELECT 'news_post', id, 'DELETED' FROM news_post;
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor)
+        SELECT 'news_post', id, 'DELETED', who FROM news_post;
     ELSE
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, parent_pk)
-        SELECT 'news_comment', id, 'DELETED', post_id FROM news_comment;
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, parent_pk)
+        SELECT 'news_comment', id, 'DELETED', who, post_id FROM news_comment;
     END IF;
     RETURN NULL;
 END

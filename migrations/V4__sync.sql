@@ -87,7 +87,6 @@ CREATE TABLE news_sync_object (
     parent_pk bigint,
     status integer,
     reason text,
-    body text,
     failures integer NOT NULL DEFAULT 0,
     next_try_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -98,12 +97,63 @@ CREATE TABLE news_sync_object (
     home_pk bigint,
     -- Until then an earlier request may still take effect at the target: nothing else is sent for the object.
     settled_at timestamptz,
+    -- The last request that a run has recorded: whose it was, when it was sent, how long the target took, and the first 2,000
+    -- characters of its response's body.
+    run_id bigint,
+    method text CHECK (method IN ('GET', 'POST', 'PUT', 'DELETE')),
+    asked_at timestamptz,
+    ms integer CHECK (ms >= 0),
+    body text CHECK (length(body) <= 2000),
     PRIMARY KEY (entity_table, entity_pk),
     -- A parked object says why: an operator has to decide.
     CONSTRAINT news_sync_object_reason CHECK (state <> 'parked' OR reason IS NOT NULL)
 );
 -- A row here lives as long as a conversation, which is mostly a second.
 ALTER TABLE news_sync_object SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
+
+-- What a run came to for each object that it sent a request for, or parked: written with the transaction that records it.
+-- A run has one row for an object, so a record that is repeated (its commit's answer was lost) changes nothing.
+CREATE TABLE news_sync_sent (
+    run_id bigint NOT NULL,
+    entity_table text NOT NULL CHECK (entity_table IN ('news_post', 'news_comment')),
+    entity_pk bigint NOT NULL,
+    -- found: asked for, and found as it should be; the last three: not done.
+    came_to text NOT NULL
+        CHECK (came_to IN ('created', 'updated', 'deleted', 'renewed', 'found', 'parked', 'held', 'waiting')),
+    -- The last request, its status and how long it took. NULL: parked without a request, or no response.
+    method text CHECK (method IN ('GET', 'POST', 'PUT', 'DELETE')),
+    status integer,
+    ms integer CHECK (ms >= 0),
+    -- The events that it was about, and how many of them were marked as synced with it. NULL: a full sync found a difference that
+    -- no event explains.
+    first_event bigint,
+    last_event bigint,
+    events integer NOT NULL DEFAULT 0 CHECK (events >= 0),
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (entity_table, entity_pk, run_id),
+    CONSTRAINT news_sync_sent_events CHECK ((first_event IS NULL) = (last_event IS NULL) AND first_event <= last_event)
+);
+-- What a run sent; and the oldest first, for pruning.
+CREATE INDEX news_sync_sent_run ON news_sync_sent (run_id, at);
+
+-- What people did. An act's time is that of its transaction, and so is that of the events that it drops.
+CREATE TABLE news_sync_act (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    what text NOT NULL CHECK (what IN ('retried', 'discarded', 'held', 'released')),
+    -- The API user's name, or user@host of the command line.
+    who text NOT NULL CHECK (length(who) <= 300),
+    via text NOT NULL CHECK (via IN ('command', 'console')),
+    -- posts/5, comments/7; a long list takes several rows. `along`: comments that were discarded with their posts.
+    keys text[] NOT NULL CHECK (cardinality(keys) <= 1000),
+    along text[] NOT NULL DEFAULT '{}' CHECK (cardinality(along) <= 1000),
+    -- Events that were dropped.
+    events bigint,
+    why text CHECK (length(why) <= 200)
+);
+-- Answers "what was done to this object": keys || along @> ARRAY['posts/5'].
+CREATE INDEX news_sync_act_keys ON news_sync_act USING gin ((keys || along));
+CREATE INDEX news_sync_act_at ON news_sync_act (at);
 
 -- Objects of the target that an import left out, since the master cannot hold them. They are not the master's to delete:
 -- "cannot hold" is not "does not want".

@@ -243,6 +243,14 @@ fn named(key: Key, body: &str) -> Named {
     }
 }
 
+/// An answer's body is kept up to here, in characters, for an operator who looks into one object.
+pub const KEPT_CHARS_MAX: usize = 2000;
+
+/// Returns the first 2,000 characters, with spaces for what misleads.
+pub fn kept(body: &str) -> String {
+    body.chars().take(KEPT_CHARS_MAX).map(|c| if misleads(c) { ' ' } else { c }).collect()
+}
+
 /// Returns the first 200 characters in one line, with spaces for what misleads.
 pub fn excerpt(body: &str) -> String {
     let mut line = String::new();

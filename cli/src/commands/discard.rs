@@ -11,6 +11,7 @@ use crate::report::status::KeysReport;
 use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
+use crate::store::acts::By;
 use crate::store::left;
 use crate::store::lock::Lock;
 use crate::ui::Ui;
@@ -20,7 +21,7 @@ pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     watchdog::start(&Signals::install()?)?;
     // A run under way has read the events already.
     let mut lock = Lock::take(&master::existing(settings)?, "discard", settings.times)?;
-    let discarded = lock.once(|client| left::discard(client, &args.keys, settings.times))?;
+    let discarded = lock.once(|client| left::discard(client, &args.keys, settings.times, &By::command_line()))?;
     let has = |key: &&Key| discarded.named.contains(key) || discarded.along.contains(key);
     let without: Vec<Key> = args.keys.iter().filter(|key| !has(key)).copied().collect();
     if !without.is_empty() {

@@ -68,7 +68,11 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         // The differences, with their texts, have done their part.
         let repair = looked.repair;
         // Nothing needs to be sent for what is equal already.
-        send::record_done(run.lock, repair.equal.iter().filter_map(|key| Some((*key, repair.marks.get(key)?))))?;
+        send::record_done(
+            run.lock,
+            run.id(),
+            repair.equal.iter().filter_map(|key| Some((*key, repair.marks.get(key)?))),
+        )?;
         Ok(repair)
     });
     let effects = Effects { settle: SETTLE, late: times.late, wait: Wait::Once };

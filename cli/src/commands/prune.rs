@@ -1,4 +1,4 @@
-//! `news db prune`: deletes old, synced events.
+//! `news db prune`: deletes old, synced events, and the history of that time.
 
 use std::time::Duration;
 
@@ -18,23 +18,49 @@ pub fn run(older_than: Duration, batch: u32, settings: &Settings, ui: &Ui) -> Re
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let cutoff = prune::cutoff(&mut client, older_than)?;
-    let mut report = Pruned { deleted: 0, kept: 0, batches: 0, older_than_s: older_than.as_secs_f64() };
+    let mut report = Pruned { older_than_s: older_than.as_secs_f64(), ..Pruned::default() };
     let bar = ui.bar("prune", None, "events");
-    let mut after_id = i64::MIN;
+    let mut part = Part::Events { after_id: i64::MIN };
     loop {
         if let Some(stopped) = signals.stop() {
             bar.finish();
             commands::print(ui, &Report::DbPruned(report))?;
             return Err(stopped);
         }
-        let done = prune::batch(&mut client, cutoff, after_id, batch)?;
-        let Some(last_id) = done.last_id else { break };
-        after_id = last_id;
-        report.batches += 1;
-        report.deleted += done.deleted;
-        report.kept += done.seen.saturating_sub(done.deleted);
-        bar.inc(done.seen);
+        part = match part {
+            Part::Events { after_id } => {
+                let done = prune::batch(&mut client, cutoff, after_id, batch)?;
+                report.batches += u64::from(done.last_id.is_some());
+                report.deleted += done.deleted;
+                report.kept += done.seen.saturating_sub(done.deleted);
+                bar.inc(done.seen);
+                done.last_id.map_or(Part::Sent, |after_id| Part::Events { after_id })
+            }
+            Part::Sent => {
+                let deleted = prune::sent(&mut client, cutoff, batch)?;
+                report.sent += deleted;
+                if deleted < u64::from(batch) { Part::Acts } else { Part::Sent }
+            }
+            Part::Acts => {
+                let deleted = prune::acts(&mut client, cutoff, batch)?;
+                report.acts += deleted;
+                if deleted < u64::from(batch) {
+                    break;
+                }
+                Part::Acts
+            }
+        };
     }
     bar.finish();
     Ok(Outcome::done(Report::DbPruned(report)))
+}
+
+/// What is pruned, one after the other.
+enum Part {
+    /// The change log, from the next event on.
+    Events { after_id: i64 },
+    /// What runs came to.
+    Sent,
+    /// What people did.
+    Acts,
 }

@@ -9,6 +9,7 @@ use crate::report::status::KeysReport;
 use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
+use crate::store::acts::By;
 use crate::store::lock::Busy;
 use crate::store::{Purpose, connect, left, schema};
 use crate::ui::Ui;
@@ -19,7 +20,7 @@ pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     schema::require_current(&mut client)?;
     watchdog::start(&Signals::install()?)?;
     let busy = Busy::begin();
-    let keys = left::unpark(&mut client, (!args.all).then_some(&args.keys[..]))?;
+    let keys = left::unpark(&mut client, (!args.all).then_some(&args.keys[..]), &By::command_line())?;
     drop(busy);
     let missed: Vec<String> = args.keys.iter().filter(|key| !keys.contains(key)).map(ToString::to_string).collect();
     if !missed.is_empty() {

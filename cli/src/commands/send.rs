@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use news_core::ledger::Mark;
+use news_core::merge::Action;
 use news_core::object::Effects;
 use news_core::plan::{Limits, OverLimit, Plan};
 use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary, Vanished};
@@ -22,6 +23,7 @@ use crate::signals::Signals;
 use crate::store::ledger;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunStatus};
+use crate::store::sent::Recorded;
 use crate::target::Target;
 use crate::ui::{Format, Ui};
 
@@ -39,12 +41,13 @@ pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Resul
 const RECORD_BATCH: usize = 1000;
 
 /// Records of objects that need no request that they are done.
-pub(super) fn record_done<'m>(lock: &mut Lock, marks: impl Iterator<Item = (Key, &'m Mark)>) -> Result<()> {
+pub(super) fn record_done<'m>(lock: &mut Lock, run: i64, marks: impl Iterator<Item = (Key, &'m Mark)>) -> Result<()> {
     let mut marks = marks.peekable();
     while marks.peek().is_some() {
         let batch: BTreeMap<Key, Mark> = marks.by_ref().take(RECORD_BATCH).map(|(key, mark)| (key, *mark)).collect();
-        let facts: Vec<Fact> = batch.keys().copied().map(Fact::Done).collect();
-        lock.run(|client| ledger::record(client, &facts, &batch))?;
+        let told: Vec<Recorded> =
+            batch.keys().map(|key| Recorded::unasked(Fact::Done(*key, Action::Nothing))).collect();
+        lock.run(|client| ledger::record(client, run, &told, &batch))?;
     }
     Ok(())
 }
@@ -206,7 +209,7 @@ impl Sending<'_> {
         let done = done?;
         // Not before: until then the log may turn out to be in doubt, and what cancels itself there with it.
         if done.summary.is_log_trusted {
-            record_done(run.lock, task.nothing.iter().map(|(key, mark)| (*key, mark)))?;
+            record_done(run.lock, run.id(), task.nothing.iter().map(|(key, mark)| (*key, mark)))?;
         }
         Ok(done)
     }

@@ -74,7 +74,10 @@ pub fn switched(report: &Switched, out: &mut dyn Write) -> io::Result<()> {
 /// What was deleted, and what is left.
 pub fn pruned(report: &Pruned, out: &mut dyn Write) -> io::Result<()> {
     let (deleted, kept) = (number(report.deleted), number(report.kept));
-    writeln!(out, "{deleted} events deleted that were synced more than {} ago, {kept} kept", span(report.older_than_s))
+    let age = span(report.older_than_s);
+    writeln!(out, "{deleted} events deleted that were synced more than {age} ago, {kept} kept")?;
+    let (sent, acts) = (number(report.sent), number(report.acts));
+    writeln!(out, "{sent} rows deleted of what runs came to, {acts} of what people did")
 }
 
 /// `512 B`, `7.4 MiB`

@@ -87,14 +87,18 @@ pub struct Table {
 }
 
 /// `news db prune`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Pruned {
     /// Events deleted.
     pub deleted: u64,
     /// Events that stay: unsynced, or synced not long enough ago.
     pub kept: u64,
-    /// Transactions that it took.
+    /// Transactions that the events took.
     pub batches: u64,
+    /// Rows deleted of what runs came to, object by object.
+    pub sent: u64,
+    /// Acts of people deleted.
+    pub acts: u64,
     /// What counted as old, in seconds.
     pub older_than_s: f64,
 }

@@ -10,12 +10,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use news_core::reply::Method;
-use news_core::session::{Fact, LEASE, Loaded, Memory, Next, Request, Session, Summary};
+use news_core::reply::{self, Method, Reply};
+use news_core::session::{LEASE, Loaded, Memory, Next, Request, Session, Summary};
 use news_core::{Key, Object, wire};
 
 use crate::clock::Tick;
 use crate::run::{QUIET, random};
+use crate::store::sent::{Exchange, Recorded};
 use crate::target::Target;
 
 /// A request needs little of it.
@@ -34,7 +35,7 @@ pub enum Errand {
     /// Load these, and say so.
     Load(Vec<Key>),
     /// Commit what was learnt.
-    Record(Vec<Fact>),
+    Record(Vec<Recorded>),
     /// Tell whether the master has this object.
     AskMaster(Key),
     /// Nothing comes after this.
@@ -56,6 +57,8 @@ struct State {
     session: Session,
     /// Rows of objects that are prepared and not through.
     objects: BTreeMap<Key, Arc<Object>>,
+    /// The last exchange of each object that was asked for and is not recorded.
+    exchanges: BTreeMap<Key, Exchange>,
     warnings: Vec<String>,
     /// What the clerk was asked for and has not told yet.
     asked: Option<Key>,
@@ -78,6 +81,7 @@ impl<'a> Crew<'a> {
         let state = State {
             session,
             objects: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
             warnings: Vec::new(),
             asked: None,
             busy: 0,
@@ -122,10 +126,13 @@ impl<'a> Crew<'a> {
                         Method::Post | Method::Put => object.as_deref().map(wire::to_json),
                         Method::Get | Method::Delete => None,
                     };
+                    let sent_at = Tick::now();
                     let reply = self.target.send(&request, json.as_deref());
+                    let exchange = exchange(request.method, &reply, sent_at);
                     // Bad random numbers make bad delays, no bad data.
                     let random = random().unwrap_or_default();
                     state = self.come_back();
+                    state.exchanges.insert(request.key, exchange);
                     state.session.answered(request.key, &reply, object.as_deref(), self.now(), random);
                 }
                 Next::CheckListing(look) => {
@@ -146,10 +153,13 @@ impl<'a> Crew<'a> {
                 Next::Prepare(keys) => self.ask(Errand::Prepare(keys)),
                 Next::Load(keys) => self.ask(Errand::Load(keys)),
                 Next::Record(facts) => {
-                    for fact in &facts {
+                    let told = facts.into_iter().map(|fact| {
                         state.objects.remove(&fact.key());
-                    }
-                    self.ask(Errand::Record(facts));
+                        let last = state.exchanges.remove(&fact.key());
+                        Recorded { fact, last }
+                    });
+                    let told = told.collect();
+                    self.ask(Errand::Record(told));
                 }
                 Next::AskMaster(key) => {
                     if state.asked.replace(key).is_none() {
@@ -274,6 +284,15 @@ impl<'a> Crew<'a> {
         }
         state
     }
+}
+
+/// Returns what is kept of a request and its reply.
+fn exchange(method: Method, reply: &Reply, sent_at: Tick) -> Exchange {
+    let (status, body) = match reply {
+        Reply::Http { status, body, .. } => (Some(*status), reply::kept(body)),
+        Reply::NotSent { .. } | Reply::Lost { .. } => (None, String::new()),
+    };
+    Exchange { method, status, body, sent_at, back_at: Tick::now() }
 }
 
 /// Ends the run for everybody if a thread panics, the one that holds the transactions included: the others would wait for it

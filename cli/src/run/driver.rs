@@ -19,7 +19,7 @@ use std::time::Duration;
 use news_core::Key;
 use news_core::ledger::Mark;
 use news_core::plan::{Plan, Work};
-use news_core::session::{Config, Fact, Loaded, Session, Stop, Summary};
+use news_core::session::{Config, Loaded, Session, Stop, Summary};
 
 use crate::clock::Tick;
 use crate::error::{Kind, OrFail, Result};
@@ -28,6 +28,7 @@ use crate::run::memory;
 use crate::signals::Signals;
 use crate::store::ledger;
 use crate::store::lock::Lock;
+use crate::store::sent::Recorded;
 use crate::store::{left_out, rows, runs};
 use crate::target::Target;
 use crate::ui::Bar;
@@ -149,7 +150,7 @@ impl Clerk<'_> {
         match errand {
             Errand::Prepare(keys) => self.prepare(&keys),
             Errand::Load(keys) => self.load(&keys),
-            Errand::Record(facts) => self.record(&facts),
+            Errand::Record(told) => self.record(&told),
             Errand::AskMaster(key) => {
                 let has = self.driver.lock.run(|client| rows::has(client, key))?;
                 self.crew.tell(|session, _| session.owned(key, has));
@@ -191,9 +192,10 @@ impl Clerk<'_> {
         Ok(())
     }
 
-    fn record(&mut self, facts: &[Fact]) -> Result<()> {
-        self.driver.lock.run(|client| ledger::record(client, facts, self.marks))?;
-        self.driver.bar.inc(facts.len() as u64);
+    fn record(&mut self, told: &[Recorded]) -> Result<()> {
+        let run = self.driver.run;
+        self.driver.lock.run(|client| ledger::record(client, run, told, self.marks))?;
+        self.driver.bar.inc(told.len() as u64);
         Ok(())
     }
 }

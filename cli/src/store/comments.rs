@@ -6,7 +6,7 @@ use postgres::types::Type;
 use serde::Serialize;
 
 use super::cursor::Cursor;
-use super::posts::{Changed, Page, changed, or_empty, version_of};
+use super::posts::{Changed, Page, changed, or_empty, user, version_of};
 use super::sequences;
 use super::session::{Live, Sql};
 use super::users::{Caller, Seen};
@@ -74,7 +74,7 @@ const DECLARE: &str = "DECLARE news_all NO SCROLL CURSOR FOR SELECT id, post_id,
 
 const CREATE: Sql = Sql::new(
     concat!(
-        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        user!(),
         "c AS (INSERT INTO news_comment (post_id, name, email, body) ",
         "SELECT p.id, $3::text, $4::text, $5::text FROM news_post p, u WHERE p.id = $2::bigint AND u.is_active RETURNING *) ",
         "SELECT (SELECT is_active FROM u), c.id, c.post_id, c.name, c.email, c.body",
@@ -86,7 +86,7 @@ const CREATE: Sql = Sql::new(
 // $6: the versions that may be replaced; NULL: any. The row is locked before its version is judged again.
 const UPDATE: Sql = Sql::new(
     concat!(
-        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        user!(),
         "w AS (UPDATE news_comment c SET name = $3, email = $4, body = $5 WHERE c.id = $2::bigint AND (SELECT is_active FROM u) ",
         "AND ($6::text[] IS NULL OR ",
         version!(),
@@ -100,7 +100,7 @@ const UPDATE: Sql = Sql::new(
 
 const DELETE: Sql = Sql::new(
     concat!(
-        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        user!(),
         "w AS (DELETE FROM news_comment c WHERE c.id = $2::bigint AND (SELECT is_active FROM u) ",
         "AND ($3::text[] IS NULL OR ",
         version!(),

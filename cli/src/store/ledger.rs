@@ -16,6 +16,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
+use crate::store::sent::{self, Recorded};
 use crate::store::{left_out, objects};
 
 /// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
@@ -74,7 +75,7 @@ pub(super) fn columns<'k>(keys: impl IntoIterator<Item = &'k Key>) -> (Vec<&'sta
 }
 
 /// The first and last ids of marks as columns.
-fn ids<'m>(marks: impl Iterator<Item = &'m Mark>) -> (Vec<i64>, Vec<i64>) {
+pub(super) fn ids<'m>(marks: impl Iterator<Item = &'m Mark>) -> (Vec<i64>, Vec<i64>) {
     marks.map(|mark| (mark.first_id, mark.last_id)).unzip()
 }
 
@@ -259,21 +260,21 @@ fn newer(client: &mut impl GenericClient, marks: &[(Key, Mark)]) -> Result<Vec<K
     rows.iter().map(|row| key(row, 0, 1)).collect()
 }
 
-/// After answers: commits what they came to, in one transaction. May be repeated.
-pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) -> Result<()> {
-    let known = facts.iter().filter_map(|fact| Some((fact, *marks.get(&fact.key())?)));
-    let known: Vec<(&Fact, Mark)> = known.collect();
+/// After answers: commits what they came to in `run`, in one transaction. May be repeated.
+pub fn record(client: &mut Client, run: i64, told: &[Recorded], marks: &BTreeMap<Key, Mark>) -> Result<()> {
+    let known: Vec<(&Recorded, Mark)> =
+        told.iter().filter_map(|one| Some((one, *marks.get(&one.fact.key())?))).collect();
     let mut transaction = client.transaction()?;
     // If the server loses this commit, the entry that says "sent" is still there, and the object is asked for. The end
     // of the run is a commit that waits, for all of them.
     transaction.batch_execute("SET LOCAL synchronous_commit = off")?;
-    let done = known.iter().filter(|(fact, _)| matches!(fact, Fact::Done(_)));
-    synced(&mut transaction, done.map(|(fact, mark)| (fact.key(), *mark)))?;
+    sent::keep(&mut transaction, run, &known)?;
+    let known: Vec<(&Fact, Mark)> = known.iter().map(|(one, mark)| (&one.fact, *mark)).collect();
     // Only these depend on what was known before, and on what came since.
-    let lasting = known.iter().filter(|(fact, mark)| !matches!(fact, Fact::Done(_)) || mark.basis == Basis::Look);
+    let lasting = known.iter().filter(|(fact, mark)| !matches!(fact, Fact::Done(..)) || mark.basis == Basis::Look);
     let keys: Vec<Key> = lasting.map(|(fact, _)| fact.key()).collect();
     let (now, old) = if keys.is_empty() { (Moment(0), BTreeMap::new()) } else { read(&mut transaction, &keys)? };
-    let looks = known.iter().filter(|(fact, mark)| matches!(fact, Fact::Done(_)) && mark.basis == Basis::Look);
+    let looks = known.iter().filter(|(fact, mark)| matches!(fact, Fact::Done(..)) && mark.basis == Basis::Look);
     let looks: Vec<(Key, Mark)> = looks.map(|(fact, mark)| (fact.key(), *mark)).collect();
     let newer = newer(&mut transaction, &looks)?;
     let entries = known.iter().map(|(fact, mark)| {
@@ -282,31 +283,8 @@ pub fn record(client: &mut Client, facts: &[Fact], marks: &BTreeMap<Key, Mark>) 
     });
     let entries: Vec<(Key, Option<Entry>)> = entries.collect();
     write(&mut transaction, entries.iter().map(|(key, entry)| (*key, entry.as_ref())))?;
+    sent::keep_answers(&mut transaction, run, told)?;
     transaction.commit()?;
-    Ok(())
-}
-
-/// Marks as synced what was read: of each object, the unsynced events of its mark.
-fn synced(transaction: &mut Transaction<'_>, marks: impl Iterator<Item = (Key, Mark)>) -> Result<()> {
-    let (keys, marks): (Vec<Key>, Vec<Mark>) = marks.filter(|(_, mark)| mark.last_id > 0).unzip();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let (tables, pks) = columns(&keys);
-    let (firsts, lasts) = ids(marks.iter());
-    transaction.execute_typed(
-        "UPDATE news_modelevent SET synced_at = clock_timestamp() WHERE id = ANY (ARRAY(
-             SELECT e.id FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (t, pk, first_id, last_id),
-                 LATERAL (SELECT id FROM news_modelevent
-                          WHERE entity_table = t AND entity_pk = pk AND id BETWEEN first_id AND last_id
-                              AND synced_at IS NULL OFFSET 0) AS e))",
-        &[
-            (&tables, Type::TEXT_ARRAY),
-            (&pks, Type::INT8_ARRAY),
-            (&firsts, Type::INT8_ARRAY),
-            (&lasts, Type::INT8_ARRAY),
-        ],
-    )?;
     Ok(())
 }
 

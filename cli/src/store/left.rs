@@ -6,11 +6,12 @@ use postgres::{Client, GenericClient, Transaction};
 
 use crate::error::Result;
 use crate::settings::Times;
+use crate::store::acts::{self, Act, By, Deed};
 use crate::store::ledger::{COLUMNS, each, entry, key, read, write};
 use crate::store::objects;
 
 /// Lets parked objects be tried again: all, or these, and then none of them if one is not parked. Returns those that are.
-pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
+pub fn unpark(client: &mut Client, keys: Option<&[Key]>, by: &By) -> Result<Vec<Key>> {
     let mut transaction = client.transaction()?;
     // A run may be under way, and what it records must not be written over with what was read before.
     transaction.batch_execute("LOCK TABLE news_sync_object IN SHARE ROW EXCLUSIVE MODE")?;
@@ -28,6 +29,7 @@ pub fn unpark(client: &mut Client, keys: Option<&[Key]>) -> Result<Vec<Key>> {
     let unparked: Vec<Key> = parked.iter().map(|(key, _)| *key).collect();
     if keys.is_none_or(|keys| keys.iter().all(|key| unparked.contains(key))) {
         write(&mut transaction, parked.iter().map(|(key, entry)| (*key, Some(entry))))?;
+        acts::record(&mut transaction, &Act { deed: Deed::Retried, keys: &unparked, along: &[], events: None }, by)?;
         transaction.commit()?;
     }
     Ok(unparked)
@@ -46,7 +48,7 @@ pub struct Discarded {
 
 /// Gives up the pending changes of these objects: their events are marked as synced, and what is parked is no longer. None
 /// is given up where one has nothing to give up: that is then missing among those named.
-pub fn discard(client: &mut Client, keys: &[Key], times: Times) -> Result<Discarded> {
+pub fn discard(client: &mut Client, keys: &[Key], times: Times, by: &By) -> Result<Discarded> {
     let mut transaction = client.transaction()?;
     let clock = super::runs::clock(&mut transaction, times)?;
     let mut discarded = Discarded::default();
@@ -68,6 +70,8 @@ pub fn discard(client: &mut Client, keys: &[Key], times: Times) -> Result<Discar
     }
     let went_along = |key: &Key| discarded.along.contains(key);
     if keys.iter().all(|key| discarded.named.contains(key) || went_along(key)) {
+        let Discarded { named, along, events } = &discarded;
+        acts::record(&mut transaction, &Act { deed: Deed::Discarded, keys: named, along, events: Some(*events) }, by)?;
         transaction.commit()?;
     }
     Ok(discarded)
@@ -87,8 +91,9 @@ fn comments_along(transaction: &mut Transaction<'_>, post: PostId, clock: &Clock
 
 /// Returns how many events that were; `None` where there was nothing to give up.
 fn discard_one(transaction: &mut Transaction<'_>, key: Key, clock: &Clock) -> Result<Option<u64>> {
+    // The act has the same time: by it the history tells which events were dropped.
     let events = transaction.execute(
-        "UPDATE news_modelevent SET synced_at = clock_timestamp()
+        "UPDATE news_modelevent SET synced_at = now()
          WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL",
         &[&key.entity().table(), &key.id()],
     )?;

@@ -2,10 +2,11 @@
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a leased `session`), `users`, `log`
-//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `remembered` (the target), `rows` (bulk: import,
+//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `sent` (what they came to for each object), `acts` (what people did), `remembered` (the target), `rows` (bulk: import,
 //! diff), `counts` (of posts), `sequences` (of ids), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
+pub mod acts;
 pub mod comments;
 mod connect;
 pub mod counts;
@@ -26,6 +27,7 @@ pub mod remembered;
 pub mod rows;
 pub mod runs;
 pub mod schema;
+pub mod sent;
 pub mod sequences;
 mod session;
 mod sessions;

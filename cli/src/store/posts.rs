@@ -77,6 +77,14 @@ macro_rules! version {
     };
 }
 
+/// The user $1 of a change. For the statement, the triggers of the change log are told the name (migration V2).
+macro_rules! user {
+    () => {
+        "WITH u AS (SELECT is_active, set_config('news.actor', username, true) FROM auth_user WHERE id = $1::bigint), "
+    };
+}
+pub(super) use user;
+
 // The Django service's ids of users are integers, ours are bigints: both are cast.
 
 const GET: Sql = Sql::new(
@@ -119,7 +127,7 @@ const DECLARE: &str =
 
 const CREATE: Sql = Sql::new(
     concat!(
-        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        user!(),
         "p AS (INSERT INTO news_post (user_id, title, body) SELECT $2::bigint, $3::text, $4::text FROM u WHERE u.is_active RETURNING *) ",
         "SELECT (SELECT is_active FROM u), p.id, p.user_id::bigint, p.title, p.body",
         " FROM (SELECT) one LEFT JOIN p ON true"
@@ -130,7 +138,7 @@ const CREATE: Sql = Sql::new(
 // $5: the versions that may be replaced; NULL: any. The row is locked before its version is judged again.
 const UPDATE: Sql = Sql::new(
     concat!(
-        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        user!(),
         "w AS (UPDATE news_post p SET title = $3, body = $4 WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
         "AND ($5::text[] IS NULL OR ",
         version!(),
@@ -144,7 +152,7 @@ const UPDATE: Sql = Sql::new(
 
 const DELETE: Sql = Sql::new(
     concat!(
-        "WITH u AS (SELECT is_active FROM auth_user WHERE id = $1::bigint), ",
+        user!(),
         "w AS (DELETE FROM news_post p WHERE p.id = $2::bigint AND (SELECT is_active FROM u) ",
         "AND ($3::text[] IS NULL OR ",
         version!(),

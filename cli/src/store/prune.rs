@@ -1,4 +1,4 @@
-//! Deleting old events from the change log, in batches.
+//! Deleting old events from the change log, and the history that goes with them, in batches.
 //!
 //! No lock is taken: a run reads and marks unsynced events only, and here only synced ones
 //! go. Ids are not given out again: the log's sequence stays where it is.
@@ -42,4 +42,22 @@ pub fn batch(client: &mut Client, cutoff: SystemTime, after_id: i64, limit: u32)
     )?;
     let count = |column| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
     Ok(Batch { last_id: row.get(0), seen: count(1), deleted: count(2) })
+}
+
+/// Deletes what runs came to, before `cutoff`, at most `limit` rows: one transaction, oldest runs first. Returns how many rows
+/// were deleted; fewer than `limit` are the last ones. What a run came to is as old as the events that it marked, or younger.
+pub fn sent(client: &mut Client, cutoff: SystemTime, limit: u32) -> Result<u64> {
+    delete(client, "news_sync_sent", "run_id, at", cutoff, limit)
+}
+
+/// Deletes what people did before `cutoff`, in the same way.
+pub fn acts(client: &mut Client, cutoff: SystemTime, limit: u32) -> Result<u64> {
+    delete(client, "news_sync_act", "at", cutoff, limit)
+}
+
+fn delete(client: &mut Client, table: &str, order: &str, cutoff: SystemTime, limit: u32) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE at < $1 ORDER BY {order} LIMIT $2))"
+    );
+    Ok(client.execute(&sql, &[&cutoff, &i64::from(limit)])?)
 }

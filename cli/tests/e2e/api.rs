@@ -1,5 +1,6 @@
 //! `news serve`: what its clients get, and what it does when things go wrong.
 
+mod actors;
 mod edits;
 mod lists;
 mod machines;

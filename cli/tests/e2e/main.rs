@@ -25,6 +25,8 @@ mod fixtures;
 #[cfg(test)]
 mod full;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod journey;

@@ -68,3 +68,20 @@ fn prune_has_to_be_told_how_old() {
     // Longer than there is time.
     news.run(["db", "prune", "--older-than", "200000000d"]).ok();
 }
+
+#[test]
+fn prune_deletes_the_history_of_that_time_as_well() {
+    let db = Db::new();
+    let news = News::on(&db);
+    let history = "INSERT INTO news_sync_sent (run_id, entity_table, entity_pk, came_to, at)
+                   SELECT i / 10, 'news_post', i, 'updated', now() - i * interval '1 day' FROM generate_series(1, 60) i;
+                   INSERT INTO news_sync_act (at, what, who, via, keys)
+                   SELECT now() - i * interval '1 day', 'retried', 'ada@h', 'command', '{posts/5}' FROM generate_series(1, 60) i";
+    db.client().batch_execute(history).unwrap();
+    let report = news.run(["--json", "db", "prune", "--older-than", "30d", "--batch", "7"]).ok().json();
+    assert_eq!((&report["sent"], &report["acts"]), (&31.into(), &31.into()), "{report}");
+    for table in ["news_sync_sent", "news_sync_act"] {
+        assert_eq!(number(&db, &format!("SELECT count(*) FROM {table} WHERE at > now() - interval '30 days'")), 29);
+        assert_eq!(number(&db, &format!("SELECT count(*) FROM {table}")), 29, "{table}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The change log as the database writes it, whoever makes the change: by SQL alone.
 
+mod actor;
 mod doubt;
 mod policies;
 

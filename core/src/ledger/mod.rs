@@ -260,10 +260,10 @@ pub fn uprooted(old: Option<&Entry>, post: PostId, now: Moment) -> Entry {
 /// event besides those of the mark. `now` is the database's clock.
 pub fn recorded(fact: &Fact, mark: &Mark, old: Option<&Entry>, is_newer: Newer, now: Moment) -> Option<Entry> {
     let (presence, end, status, why, settles_in) = match fact {
-        Fact::Done(_) if mark.basis == Basis::Look && is_newer == Newer::Some => {
+        Fact::Done(..) if mark.basis == Basis::Look && is_newer == Newer::Some => {
             return Some(Entry::begun(Presence::Unknown, State::Waiting, mark, now));
         }
-        Fact::Done(_) => return None,
+        Fact::Done(..) => return None,
         Fact::Left { presence, end, status, why, settles_in, .. } => (*presence, *end, *status, why, *settles_in),
     };
     let begun = Entry::begun(presence, end.into(), mark, now);

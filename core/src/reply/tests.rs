@@ -83,6 +83,12 @@ fn a_stray_is_told_by_its_fields() {
 }
 
 #[test]
+fn what_is_kept_of_a_body_is_bounded_and_has_no_control_characters() {
+    assert_eq!(kept("{\n  \"a\": \"\u{1b}[31m\u{202e}\0é\"}"), "{   \"a\": \" [31m  é\"}");
+    assert_eq!(kept(&"é".repeat(3000)).chars().count(), KEPT_CHARS_MAX);
+}
+
+#[test]
 fn excerpts_are_one_short_line() {
     assert_eq!(excerpt("<p>\n  no\u{1b}[31m\tway</p>"), "<p> no [31m way</p>");
     assert_eq!(excerpt("a\u{202e}b\u{2028}c"), "a b c");

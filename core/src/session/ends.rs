@@ -19,8 +19,9 @@ impl Session {
         let Item { work, talk, errand, .. } = &mut self.items[place];
         *errand = Errand::Talk;
         let key = work.key;
-        self.summary.count_done(key.entity(), talk.did());
-        self.fact(Fact::Done(key), now);
+        let did = talk.did();
+        self.summary.count_done(key.entity(), did);
+        self.fact(Fact::Done(key, did), now);
         self.end(place, Fate::Good, now);
     }
 

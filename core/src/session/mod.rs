@@ -21,6 +21,7 @@
 mod answers;
 mod asking;
 mod base;
+mod came_to;
 mod confirming;
 mod ends;
 mod memory;
@@ -33,6 +34,7 @@ mod tests;
 mod trial;
 mod types;
 
+pub use came_to::{Asked, CameTo};
 pub use memory::Memory;
 pub use types::{
     Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, Removed, Request, SETTLE, Sample, Stop,

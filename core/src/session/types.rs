@@ -166,8 +166,9 @@ pub enum Listing {
 /// What is to be recorded of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// The target is as wished: its events, up to the last that was read, are synced.
-    Done(Key),
+    /// The target is as wished: its events, up to the last that was read, are synced. What was done for it;
+    /// [`Action::Nothing`] where no request was needed.
+    Done(Key, Action),
     /// It ended otherwise. What is known of its presence is a fact from now on.
     Left {
         /// Which.
@@ -189,7 +190,7 @@ impl Fact {
     /// Returns whom it is about.
     pub fn key(&self) -> Key {
         match self {
-            Fact::Done(key) | Fact::Left { key, .. } => *key,
+            Fact::Done(key, _) | Fact::Left { key, .. } => *key,
         }
     }
 }

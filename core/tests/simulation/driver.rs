@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use news_core::ledger::{Clock, Mark, Moment, Process, SIGN_OF_LIFE_EVERY};
-use news_core::merge::Presence;
+use news_core::merge::{Action, Presence};
 use news_core::object::{Effects, Wait};
 use news_core::plan::{Standing, Work};
 use news_core::portion::Patience;
@@ -470,7 +470,7 @@ impl World {
         let now = self.master.moment(self.now);
         for (key, mark) in core::mem::take(&mut self.runs[number].nothing) {
             let before = self.master.ledger.get(&key).map(|entry| entry.presence);
-            let fact = Fact::Done(key);
+            let fact = Fact::Done(key, Action::Nothing);
             self.master.record(&fact, &mark, now);
             // That it was created was a lie of the log's, and nothing else was to be created: it stays at the target.
             if (self.lied.remove(&key) || self.spoilt.contains(&key)) && self.target.count(key) > 0 {

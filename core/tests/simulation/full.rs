@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use news_core::diff::Kind;
 use news_core::ledger::Pending;
+use news_core::merge::Action;
 use news_core::portion::Patience;
 use news_core::repair::Sighting;
 use news_core::session::Fact;
@@ -111,7 +112,7 @@ impl World {
         self.damaged.clear();
         let now = self.master.moment(self.now);
         for (key, mark) in equal {
-            self.master.record(&Fact::Done(key), &mark, now);
+            self.master.record(&Fact::Done(key, Action::Nothing), &mark, now);
         }
         self.stats.full_runs += 1;
         self.start(reading, Order { shard: None, patience: Patience::Tries, by_log: false }).map(Some)

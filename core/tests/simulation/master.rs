@@ -163,7 +163,7 @@ impl Master {
         let key = fact.key();
         let newer = if self.is_newer(key, mark) { Newer::Some } else { Newer::None };
         let newer = if mark.basis == Basis::Look { newer } else { Newer::None };
-        if matches!(fact, Fact::Done(_)) {
+        if matches!(fact, Fact::Done(..)) {
             let read = mark.first_id..=mark.last_id;
             for row in self.log.iter_mut().filter(|row| row.event.key == key && read.contains(&row.event.id)) {
                 row.synced = true;

@@ -422,11 +422,11 @@ impl World {
     pub fn recorded(&mut self, fact: &Fact, before: Option<Presence>) -> Checked {
         let key = fact.key();
         // Created and deleted is nothing, whatever stranger is there.
-        if matches!(fact, Fact::Done(_)) && !self.damaged.contains(&key) && !self.strangers.contains(&key) {
+        if matches!(fact, Fact::Done(..)) && !self.damaged.contains(&key) && !self.strangers.contains(&key) {
             self.spoilt.remove(&key);
             self.given_up.remove(&key);
         }
-        let is_renewed = matches!(fact, Fact::Done(_)) && before == Some(Presence::Doubled);
+        let is_renewed = matches!(fact, Fact::Done(..)) && before == Some(Presence::Doubled);
         if is_renewed && !self.damaged.contains(&key) {
             self.doubled.remove(&key);
             let count = self.target.count(key);
@@ -434,13 +434,13 @@ impl World {
         }
         match fact {
             // Others may have changed it since it was sent.
-            Fact::Done(_) if [&self.damaged, &self.doubled, &self.strangers].iter().any(|keys| keys.contains(&key)) => {
-            }
+            Fact::Done(..)
+                if [&self.damaged, &self.doubled, &self.strangers].iter().any(|keys| keys.contains(&key)) => {}
             // Its post may not be there.
-            Fact::Done(_) if self.is_given_up(key) => {}
+            Fact::Done(..) if self.is_given_up(key) => {}
             // What takes effect later is looked at in the end.
-            Fact::Done(_) if !self.setup.lag.is_zero() => {}
-            Fact::Done(_) if self.setup.column != Column::Pretends && !self.master.is_pending(key) => {
+            Fact::Done(..) if !self.setup.lag.is_zero() => {}
+            Fact::Done(..) if self.setup.column != Column::Pretends && !self.master.is_pending(key) => {
                 let (here, there) = (self.master.rows.get(&key), self.target.get(key));
                 // A target that counts may make a deleted id again.
                 let again = here.is_none() && !self.setup.column.keeps();
@@ -451,7 +451,7 @@ impl World {
                 let excused = [&self.refused, &self.doubled, &self.strangers].iter().any(|keys| keys.contains(&key));
                 hold!(excused, "{key} is parked: {status:?} {why}");
             }
-            Fact::Done(_) | Fact::Left { .. } => {}
+            Fact::Done(..) | Fact::Left { .. } => {}
         }
         Ok(())
     }

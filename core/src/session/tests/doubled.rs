@@ -72,7 +72,7 @@ fn a_target_that_does_not_let_go_costs_its_object_alone() {
     assert!(recorded.contains(&"posts/3 done".to_string()), "{recorded:?}");
     let why = played.facts.iter().find_map(|fact| match fact {
         Fact::Left { end: Left::Parked, why, .. } => Some(why.as_str()),
-        Fact::Left { .. } | Fact::Done(_) => None,
+        Fact::Left { .. } | Fact::Done(..) => None,
     });
     assert!(why.unwrap().starts_with("it is still there, however often it is deleted"), "{why:?}");
 }

@@ -226,7 +226,7 @@ impl Played {
             .facts
             .iter()
             .map(|fact| match fact {
-                Fact::Done(key) => format!("{key} done"),
+                Fact::Done(key, _) => format!("{key} done"),
                 Fact::Left { key, presence, end, .. } => format!("{key} {end:?} {presence:?}"),
             })
             .collect();

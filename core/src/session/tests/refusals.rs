@@ -19,7 +19,7 @@ fn left(played: &Played) -> Vec<String> {
         .iter()
         .filter_map(|fact| match fact {
             Fact::Left { end, .. } => Some(format!("{end:?}")),
-            Fact::Done(_) => None,
+            Fact::Done(..) => None,
         })
         .collect();
     ends.dedup();

@@ -51,7 +51,7 @@ fn whom_a_wish_to_stop_left_between_two_tries_has_not_failed() {
     let played = scene.play(|_, _, _| status(500));
     let whys = played.facts.iter().filter_map(|fact| match fact {
         Fact::Left { why, .. } => Some(why.as_str()),
-        Fact::Done(_) => None,
+        Fact::Done(..) => None,
     });
     assert!(whys.clone().count() == 3 && whys.clone().all(str::is_empty), "{:?}", played.facts);
 }

@@ -1,0 +1,109 @@
+//! What people did with objects (`news_sync_act`): who, when, and what came of it.
+
+use std::env;
+
+use news_core::Key;
+use news_core::chars::misleads;
+use postgres::GenericClient;
+
+use crate::error::Result;
+use crate::store::lock::host;
+
+/// What somebody did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// Let parked objects be tried again.
+    Retried,
+    /// Dropped pending changes.
+    Discarded,
+    /// Stopped the sync of objects.
+    #[expect(dead_code, reason = "`news hold` records it")]
+    Held,
+    /// Resumed the sync of objects.
+    #[expect(dead_code, reason = "`news release` records it")]
+    Released,
+}
+
+impl Deed {
+    /// Returns the word in the database and in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Deed::Retried => "retried",
+            Deed::Discarded => "discarded",
+            Deed::Held => "held",
+            Deed::Released => "released",
+        }
+    }
+}
+
+/// An act.
+#[derive(Debug)]
+pub struct Act<'a> {
+    /// What was done.
+    pub deed: Deed,
+    /// The objects that were named.
+    pub keys: &'a [Key],
+    /// Comments that were discarded with their posts.
+    pub along: &'a [Key],
+    /// Events that were dropped.
+    pub events: Option<u64>,
+}
+
+/// Who acts, and by which way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    who: String,
+    via: &'static str,
+}
+
+/// A name is cut there, in characters: the column takes 300, with the host.
+const NAME_CHARS_MAX: usize = 64;
+/// Objects in a row; more take several rows.
+const KEYS_MAX: usize = 1000;
+
+impl By {
+    /// Returns the user of this process, as the environment names it, at this host.
+    pub fn command_line() -> Self {
+        // sudo says who called it (sudo(8), ENVIRONMENT); login and systemd set the others.
+        let name =
+            ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| env::var(name).ok().filter(|it| !it.is_empty()));
+        let name = name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+        Self { who: format!("{}@{}", clean(&name), clean(&host())), via: "command" }
+    }
+}
+
+fn clean(name: &str) -> String {
+    name.chars().take(NAME_CHARS_MAX).map(|c| if misleads(c) { ' ' } else { c }).collect()
+}
+
+/// Records an act; in its own transaction, so that one is not without the other.
+pub fn record(transaction: &mut impl GenericClient, act: &Act<'_>, by: &By) -> Result<()> {
+    let words = |keys: &[Key]| keys.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let events = act.events.map(|events| i64::try_from(events).unwrap_or(i64::MAX));
+    let (mut keys, mut along) = (act.keys.chunks(KEYS_MAX), act.along.chunks(KEYS_MAX));
+    // The events are told once, with the first row.
+    let mut events = events;
+    loop {
+        let (keys, along) = (keys.next().unwrap_or_default(), along.next().unwrap_or_default());
+        if keys.is_empty() && along.is_empty() {
+            return Ok(());
+        }
+        transaction.execute(
+            "INSERT INTO news_sync_act (what, who, via, keys, along, events) VALUES ($1, $2, $3, $4, $5, $6)",
+            &[&act.deed.word(), &by.who, &by.via, &words(keys), &words(along), &events.take()],
+        )?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_bounded_and_has_no_control_characters() {
+        assert_eq!(clean("ada\u{1b}[31m\n"), "ada [31m ");
+        assert_eq!(clean(&"é".repeat(500)).chars().count(), NAME_CHARS_MAX);
+        let By { who, via } = By::command_line();
+        assert!(who.contains('@') && who.chars().count() <= 300 && via == "command", "{who}");
+    }
+}

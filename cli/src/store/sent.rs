@@ -1,0 +1,142 @@
+//! What runs came to, object by object (`news_sync_sent`), and the marks in the change log that go with it.
+
+use news_core::Key;
+use news_core::ledger::Mark;
+use news_core::reply::Method;
+use news_core::session::{Asked, CameTo, Fact};
+use postgres::Transaction;
+use postgres::types::{ToSql, Type};
+
+use crate::clock::Tick;
+use crate::error::Result;
+use crate::store::ledger::columns;
+
+/// A request for an object, and its response.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The request's method.
+    pub method: Method,
+    /// The response's status, if there was a response.
+    pub status: Option<u16>,
+    /// The start of its body, as [`news_core::reply::kept`] returns it.
+    pub body: String,
+    /// When the request was sent.
+    pub sent_at: Tick,
+    /// When its response was there, or given up.
+    pub back_at: Tick,
+}
+
+impl Exchange {
+    fn ms(&self) -> i32 {
+        i32::try_from(self.back_at.since(self.sent_at).as_millis()).unwrap_or(i32::MAX)
+    }
+}
+
+/// A fact, and the object's last exchange of the run.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// What is to be recorded.
+    pub fact: Fact,
+    /// The last exchange; `None` where the run sent nothing for the object.
+    pub last: Option<Exchange>,
+}
+
+impl Recorded {
+    /// Records an object that needed no request.
+    pub fn unasked(fact: Fact) -> Self {
+        Self { fact, last: None }
+    }
+
+    fn kept(&self) -> Option<&'static str> {
+        let asked = if self.last.is_some() { Asked::Yes } else { Asked::No };
+        CameTo::kept(&self.fact, asked).map(CameTo::word)
+    }
+}
+
+/// Marks as synced what was read (of each object that is done, the unsynced events of its mark), and keeps what `run` came to for
+/// each object that is worth it.
+pub(super) fn keep(transaction: &mut Transaction<'_>, run: i64, known: &[(&Recorded, Mark)]) -> Result<()> {
+    let keys: Vec<Key> = known.iter().map(|(one, _)| one.fact.key()).collect();
+    let (tables, pks) = columns(&keys);
+    let of = |column: fn(&Mark) -> i64| -> Vec<Option<i64>> {
+        known.iter().map(|(_, mark)| (mark.last_id > 0).then(|| column(mark))).collect()
+    };
+    let is_done: Vec<bool> = known.iter().map(|(one, _)| matches!(one.fact, Fact::Done(..))).collect();
+    let came_to: Vec<Option<&str>> = known.iter().map(|(one, _)| one.kept()).collect();
+    let last = || known.iter().map(|(one, _)| one.last.as_ref());
+    let methods: Vec<Option<&str>> = last().map(|last| last.map(|last| last.method.name())).collect();
+    let statuses: Vec<Option<i32>> = last().map(|last| last.and_then(|last| last.status.map(i32::from))).collect();
+    let times_ms: Vec<Option<i32>> = last().map(|last| last.map(Exchange::ms)).collect();
+    let values: [(&(dyn ToSql + Sync), Type); 10] = [
+        (&tables, Type::TEXT_ARRAY),
+        (&pks, Type::INT8_ARRAY),
+        (&of(|mark| mark.first_id), Type::INT8_ARRAY),
+        (&of(|mark| mark.last_id), Type::INT8_ARRAY),
+        (&is_done, Type::BOOL_ARRAY),
+        (&came_to, Type::TEXT_ARRAY),
+        (&methods, Type::TEXT_ARRAY),
+        (&statuses, Type::INT4_ARRAY),
+        (&times_ms, Type::INT4_ARRAY),
+        (&run, Type::INT8),
+    ];
+    // One statement: each costs a round trip.
+    transaction.execute_typed(
+        "WITH u AS MATERIALIZED (
+             SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bool[], $6::text[], $7::text[],
+                 $8::int[], $9::int[]) AS u (t, pk, first_id, last_id, is_done, came_to, method, status, ms)
+         ), marked AS (
+             UPDATE news_modelevent SET synced_at = clock_timestamp() WHERE id = ANY (ARRAY(
+                 SELECT e.id FROM u,
+                     LATERAL (SELECT id FROM news_modelevent
+                              WHERE entity_table = t AND entity_pk = pk AND id BETWEEN first_id AND last_id
+                                  AND synced_at IS NULL OFFSET 0) AS e
+                 WHERE is_done))
+             RETURNING entity_table AS t, entity_pk AS pk
+         ), counted AS (SELECT t, pk, count(*) AS n FROM marked GROUP BY t, pk)
+         INSERT INTO news_sync_sent AS s
+             (run_id, entity_table, entity_pk, came_to, method, status, ms, first_event, last_event, events)
+         SELECT $10, u.t, u.pk, came_to, method, status, ms, first_id, last_id, coalesce(n, 0)
+         FROM u LEFT JOIN counted USING (t, pk)
+         WHERE came_to IS NOT NULL
+         ON CONFLICT (entity_table, entity_pk, run_id) DO UPDATE SET
+             came_to = excluded.came_to, method = excluded.method, status = excluded.status, ms = excluded.ms,
+             first_event = excluded.first_event, last_event = excluded.last_event, events = s.events + excluded.events,
+             at = excluded.at",
+        &values,
+    )?;
+    Ok(())
+}
+
+/// Keeps the last response with the ledger's entry, of each object that has one.
+pub(super) fn keep_answers(transaction: &mut Transaction<'_>, run: i64, told: &[Recorded]) -> Result<()> {
+    let answers: Vec<(Key, &Exchange)> = told
+        .iter()
+        .filter(|one| !matches!(one.fact, Fact::Done(..)))
+        .filter_map(|one| Some((one.fact.key(), one.last.as_ref()?)))
+        .collect();
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let (tables, pks) = columns(answers.iter().map(|(key, _)| key));
+    let methods: Vec<&str> = answers.iter().map(|(_, last)| last.method.name()).collect();
+    let times_ms: Vec<i32> = answers.iter().map(|(_, last)| last.ms()).collect();
+    let ages_s: Vec<f64> = answers.iter().map(|(_, last)| last.sent_at.elapsed().as_secs_f64()).collect();
+    let bodies: Vec<&str> = answers.iter().map(|(_, last)| last.body.as_str()).collect();
+    transaction.execute_typed(
+        "UPDATE news_sync_object o SET run_id = $1, method = u.method, ms = u.ms, body = nullif(u.body, ''),
+             asked_at = clock_timestamp() - u.age_s * interval '1 second'
+         FROM unnest($2::text[], $3::bigint[], $4::text[], $5::int[], $6::float8[], $7::text[])
+             AS u (t, pk, method, ms, age_s, body)
+         WHERE o.ctid = (SELECT ctid FROM news_sync_object WHERE entity_table = u.t AND entity_pk = u.pk)",
+        &[
+            (&run, Type::INT8),
+            (&tables, Type::TEXT_ARRAY),
+            (&pks, Type::INT8_ARRAY),
+            (&methods, Type::TEXT_ARRAY),
+            (&times_ms, Type::INT4_ARRAY),
+            (&ages_s, Type::FLOAT8_ARRAY),
+            (&bodies, Type::TEXT_ARRAY),
+        ],
+    )?;
+    Ok(())
+}
