@@ -169,9 +169,13 @@ impl Target {
         reply
     }
 
-    /// Asks for the target's own answer: one from a cache may be older than what was sent (RFC 9111 section 5.2.1.4).
+    /// Makes each GET, of an object or of a listing.
     fn get(&self, url: &str) -> ureq::RequestBuilder<ureq::typestate::WithoutBody> {
-        self.agent.get(url).header("Cache-Control", "no-cache")
+        let request = self.agent.get(url);
+        match Method::Get.freshness() {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        }
     }
 
     fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {

@@ -40,6 +40,15 @@ impl Method {
             Method::Delete => "DELETE",
         }
     }
+
+    /// Returns the header field, name and value, with which a request asks for the target's own answer: that of a cache may
+    /// be older than what was sent (RFC 9111 section 5.2.1.4). Each GET asks so, of one object or of a listing.
+    pub fn freshness(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Method::Get => Some(("Cache-Control", "no-cache")),
+            Method::Post | Method::Put | Method::Delete => None,
+        }
+    }
 }
 
 /// What a request came to, as the driver saw it.

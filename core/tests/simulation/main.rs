@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test, modules and all")]
 
+mod cache;
 mod calm;
 mod driver;
 mod edits;
@@ -144,4 +145,5 @@ caught! {
     catches_sending_without_asking_for_the_lock: NoLease,
     catches_not_asking_again_after_a_slow_connection: NoGate,
     catches_a_missing_sign_of_life: NoSignOfLife,
+    catches_taking_a_cached_answer_for_a_fresh_one: NoFreshness,
 }

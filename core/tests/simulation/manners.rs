@@ -134,7 +134,7 @@ impl World {
         let listing = match back {
             Back::Answer => {
                 let mut sample = Sample::default();
-                let keys = self.target.listed(look.entity);
+                let keys = self.seen().listed(look.entity);
                 // What is not ours has no key.
                 let _ = keys.into_iter().any(|key| sample.take(look, key));
                 Listing::Read(sample)
@@ -158,7 +158,7 @@ impl World {
 
     pub fn probe_back(&mut self, run: usize, key: Key, back: Back) -> Checked {
         self.questions.retain(|other| *other != run);
-        let answer = self.target.take(Method::Get, key, &key.id().to_string(), None, &mut self.rng);
+        let answer = self.seen().show(key, &key.id().to_string());
         let reply: Reply = back.reply(Some(&answer));
         self.arrive(run, Arrival::Probe { key, reply })
     }

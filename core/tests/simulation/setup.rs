@@ -25,6 +25,8 @@ pub enum Flaw {
     NoGate,
     /// It writes no sign of life after its beginning.
     NoSignOfLife,
+    /// It does not ask for fresh data, whatever the request says.
+    NoFreshness,
 }
 
 /// What a seed decides at once.

@@ -146,6 +146,14 @@ impl Target {
         self.records.iter().any(|record| record.object.key() == Key::Post(post))
     }
 
+    /// Returns the status and the body of its answer to a GET. `id` is as it stands in the path.
+    pub fn show(&self, key: Key, id: &str) -> (u16, String) {
+        match self.find(key.entity(), id) {
+            Some(at) => (200, self.json(&self.records[at])),
+            None => (404, "{}".to_string()),
+        }
+    }
+
     /// A request takes effect. Returns the status and the body of the answer.
     pub fn take(
         &mut self,
@@ -163,7 +171,7 @@ impl Target {
             return (status, "title is too long".to_string());
         }
         match (method, object, at) {
-            (Method::Get, _, Some(at)) => (200, self.json(&self.records[at])),
+            (Method::Get, _, _) => self.show(key, id),
             (Method::Post, Some(object), at) => self.post(object, at, rng),
             (Method::Put, Some(object), Some(at)) => {
                 if self.column != Column::Pretends {
@@ -174,7 +182,7 @@ impl Target {
             (Method::Put, _, None) if self.column == Column::Pretends => (500, "TypeError: at Object".to_string()),
             (Method::Delete, _, _) if self.column == Column::Pretends => (200, "{}".to_string()),
             (Method::Delete, _, Some(at)) => self.delete(at, rng),
-            (Method::Get | Method::Put | Method::Delete, _, _) => (404, "{}".to_string()),
+            (Method::Put | Method::Delete, _, _) => (404, "{}".to_string()),
             (Method::Post, None, _) => (400, "no body".to_string()),
         }
     }

@@ -164,9 +164,14 @@ impl World {
     /// A request takes effect. Returns the status and the body of the answer.
     pub fn take_effect(&mut self, number: usize) -> Result<(u16, String), Broken> {
         let flight = &self.flights[number];
-        let Request { key, method, id } = &flight.request;
-        let answer = self.target.take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
-        let (key, method, run) = (*key, *method, flight.run);
+        let Request { key, method, id } = flight.request.clone();
+        let run = flight.run;
+        let answer = match method {
+            Method::Get => self.seen().show(key, &id),
+            Method::Post | Method::Put | Method::Delete => {
+                self.target.take(method, key, &id, flight.object.as_ref(), &mut self.rng)
+            }
+        };
         self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
         if self.setup.column.keeps() {
             let count = self.target.count(key);

@@ -109,6 +109,8 @@ pub struct World {
     pub setup: Setup,
     pub master: Master,
     pub target: Target,
+    /// The target as a cache has kept it.
+    pub cache: Target,
     pub runs: Vec<Run>,
     pub flights: Vec<Flight>,
     /// Runs whose question about the target is on its way.
@@ -175,6 +177,7 @@ impl World {
             now: Duration::ZERO,
             setup,
             master,
+            cache: target.clone(),
             target,
             runs: Vec::new(),
             flights: Vec::new(),
