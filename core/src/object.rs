@@ -92,8 +92,9 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
 
         (Method::Post | Method::Put | Method::Delete, Answer::Accepted) => Reaction::Done,
         (Method::Post, Answer::Exists) => Reaction::Now(Presence::Unknown),
-        // A path that takes no POST: nothing about the object can mend that.
-        (Method::Post, Answer::Gone) => Reaction::Refused(presence),
+        // A path that takes no POST: nothing about the object can mend that. It says nothing of the object, and makes an
+        // earlier 404 doubtful: one that came from the same broken route.
+        (Method::Post, Answer::Gone) => Reaction::Refused(Presence::Unknown),
         (Method::Put, Answer::Gone) => Reaction::Now(Presence::Absent),
         (Method::Delete, Answer::Gone) => Reaction::Done,
 
@@ -135,6 +136,8 @@ pub struct Conversation {
     clearing: Clearing,
     /// The last write that took effect, as far as is known.
     wrote: Option<Action>,
+    /// The target had it not, at some time in this run.
+    was_missing: bool,
     /// This run has waited for a lost answer's effect, or waits from its beginning.
     has_waited: bool,
     /// The last request was a write, and its answer was lost.
@@ -193,6 +196,7 @@ impl Conversation {
             exists: 0,
             clearing: Clearing::default(),
             wrote: None,
+            was_missing: false,
             has_waited: own_settled_at > settled_at,
             is_unanswered: false,
             not_before,
@@ -204,6 +208,11 @@ impl Conversation {
     /// Returns what is known now.
     pub fn presence(&self) -> Presence {
         self.presence
+    }
+
+    /// Says whether the target had it not, at some time in this run.
+    pub fn was_missing(&self) -> bool {
+        self.was_missing
     }
 
     /// Returns what is wished.
@@ -307,6 +316,7 @@ impl Conversation {
                 let remains = method == Method::Get && !too_early && presence == Presence::Doubled;
                 self.clearing.looks = presence == Presence::Doubled && !remains;
                 self.presence = presence;
+                self.was_missing |= presence == Presence::Absent;
                 self.exists += u32::from(answer == Answer::Exists);
                 if self.exists > EXISTS_MAX || (remains && self.clearing.is_in_vain()) {
                     return Step::Refused;

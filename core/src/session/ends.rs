@@ -4,7 +4,6 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::merge::Presence;
 use crate::model::Key;
 use crate::object::ATTEMPTS_MAX;
 use crate::plan::Stage;
@@ -69,8 +68,8 @@ impl Session {
             let item = &mut self.items[place];
             item.phase = Phase::Ended;
             self.open -= usize::from(item.prepared);
-            // An update that failed leaves the post as it was: its comments need not wait.
-            let is_there = item.work.stage() == Stage::UpdatePosts && item.talk.presence() != Presence::Absent;
+            // An update that failed leaves the post as it was: its comments need not wait. Unless it was not there.
+            let is_there = item.work.stage() == Stage::UpdatePosts && !item.talk.was_missing();
             let fate = if is_there { Fate::Good } else { fate };
             let ended = item.work.key;
             for held in self.order.ended(&item.work, fate) {
@@ -101,6 +100,7 @@ impl Session {
         self.tell_of_unproven();
         self.leave_kept(now);
         self.ready.clear();
+        self.stale.clear();
         self.timers.clear();
         self.suspended.clear();
         self.questions.clear();

@@ -141,6 +141,11 @@ fn a_comment_waits_for_its_post_even_where_both_are_updates() {
         Method::Get | Method::Put | Method::Delete => status(404),
     });
     assert_eq!(played.recorded(), ["comments/7 Held Present", "posts/1 Parked Absent"]);
+    // So is one whose create has no address. That says nothing of the object, and makes the earlier 404 doubtful.
+    let mut no_address = scene(works.clone());
+    no_address.listing = listing(&["posts/900"]);
+    let played = no_address.play(|request, _, _| if request.key.id() == 900 { fine(request) } else { status(404) });
+    assert_eq!(played.recorded(), ["comments/7 Held Present", "posts/1 Parked Unknown"]);
     // A post that is there, if older, keeps nobody waiting.
     let played = scene(works).play(|request, _, _| if request.key.id() == 1 { status(422) } else { fine(request) });
     assert_eq!(played.recorded(), ["comments/7 done", "posts/1 Parked Present"]);
