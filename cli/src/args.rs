@@ -228,12 +228,15 @@ pub enum Only {
 /// `news status`
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Exit 1 if changes are pending
+    /// Exit 1 if changes are pending, 3 if objects are parked or held, or if the last run failed to send some
     #[arg(long)]
     pub check: bool,
-    /// With --check: only if a pending change is older than this that is neither parked nor held
+    /// With --check: exit 1 only if a change that is neither parked nor held has waited longer than this
     #[arg(long, value_name = "TIME", requires = "check", value_parser = crate::values::duration)]
     pub max_lag: Option<std::time::Duration>,
+    /// With --check: ignore parked objects, and those held behind them
+    #[arg(long, requires = "check")]
+    pub allow_parked: bool,
 }
 
 /// `news runs`

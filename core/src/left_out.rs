@@ -24,6 +24,7 @@ use crate::diff::Kind;
 use crate::ledger::Pending;
 use crate::merge::{Presence, Wish};
 use crate::model::{Key, PostId};
+use crate::plan::{Standing, Work};
 use crate::repair::Sighting;
 
 /// Whose place at the target a difference is about.
@@ -92,10 +93,25 @@ impl Sorted {
 }
 
 /// Returns what is pending as it is in view of `left_out`: whatever the log says, the master's object of such an id is not at
-/// the target. Deleting the row needs no request.
+/// the target. Deleting the row needs no request, and neither the row nor a comment of it is sent.
 #[must_use]
-pub fn in_view_of(left_out: &BTreeSet<Key>, one: Pending) -> Pending {
-    if left_out.contains(&one.key) { Pending { before: Presence::Absent, ..one } } else { one }
+pub fn in_view_of(left_out: &BTreeSet<Key>, mut one: Pending) -> Pending {
+    if left_out.contains(&one.key) {
+        one.before = Presence::Absent;
+    }
+    one.standing = standing(left_out, &one.work());
+    one
+}
+
+/// Returns whether a run sends an object, in view of `left_out`. [`bar`] says why it does not.
+#[must_use]
+pub fn standing(left_out: &BTreeSet<Key>, work: &Work) -> Standing {
+    let is_left_out = |key: Key| left_out.contains(&key);
+    let is_barred = is_left_out(work.key) || work.parent.is_some_and(|post| is_left_out(Key::Post(post)));
+    match work.standing {
+        Standing::Ready if is_barred && work.after == Wish::Present => Standing::Barred,
+        Standing::Ready | Standing::Barred | Standing::Parked | Standing::Held | Standing::Waiting => work.standing,
+    }
 }
 
 /// Returns why a row is not sent, if so; `parent` is a comment's post. `left_out` has the reasons of the import.
@@ -119,7 +135,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::Moment;
-    use crate::plan::{Plan, Stage, Standing};
+    use crate::plan::{Plan, Stage};
     use crate::repair::Repair;
 
     fn key(text: &str) -> Key {
@@ -148,6 +164,8 @@ mod tests {
             standing: Standing::Ready,
             waits: false,
             held: false,
+            is_retry: false,
+            sent_at: None,
             settles_in: Duration::ZERO,
         }
     }
@@ -214,6 +232,7 @@ mod tests {
                 let plan = Plan::new(vec![one.work()]);
                 assert!(!plan.works()[0].deletes() && one.before == Presence::Absent, "{before:?} {after:?}");
                 assert_eq!(one.is_nothing(), after == Wish::Absent);
+                assert_eq!(one.standing == Standing::Barred, after == Wish::Present);
                 let other = pending("posts/6", before, after);
                 assert_eq!(in_view_of(&left_out, other), other);
             }

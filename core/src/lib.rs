@@ -28,6 +28,7 @@ pub mod left_out;
 pub mod merge;
 pub mod model;
 pub mod object;
+pub mod outlook;
 pub mod plan;
 pub mod portion;
 pub mod repair;

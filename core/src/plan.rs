@@ -4,7 +4,7 @@
 //! updated, comments deleted, posts deleted. A target that cascades, or that drops
 //! orphans, then never removes what we are about to touch.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,16 +12,33 @@ use core::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::left_out;
 use crate::merge::{Action, Presence, Wish, action};
 use crate::model::{Entity, Key, PostId};
 
-/// Whether a run tries an object.
+/// Whether a run sends an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// It does.
     Ready,
-    /// It waits for an operator or for a newer event; what depends on it is held.
+    /// It does not: an import left out the target's object in its place. The run parks it when it prepares it.
+    Barred,
+    /// It is parked: it waits for an operator or for a newer event. What depends on it is held.
     Parked,
+    /// It is held until another shard has created its post.
+    Held,
+    /// It failed in an earlier run, or an earlier request of it may still take effect: a loop leaves it to a later run.
+    Waiting,
+}
+
+impl Standing {
+    /// Returns whether a run prepares the object.
+    pub fn is_prepared(self) -> bool {
+        match self {
+            Standing::Ready | Standing::Barred => true,
+            Standing::Parked | Standing::Held | Standing::Waiting => false,
+        }
+    }
 }
 
 /// One object that needs something.
@@ -155,14 +172,13 @@ impl Plan {
         &self.works
     }
 
-    /// Counts what this run would do, parked objects left out.
-    pub fn tally(&self) -> BTreeMap<Entity, Tally> {
-        let mut tallies: BTreeMap<Entity, Tally> =
-            Entity::ALL.into_iter().map(|entity| (entity, Tally::default())).collect();
-        for work in self.works.iter().filter(|work| work.standing == Standing::Ready) {
-            tallies.entry(work.key.entity()).or_default().add(work.action());
+    /// Marks the objects that are not sent, in view of what imports have left out.
+    #[must_use]
+    pub fn barring(mut self, left_out: &BTreeSet<Key>) -> Self {
+        for work in &mut self.works {
+            work.standing = left_out::standing(left_out, work);
         }
-        tallies
+        self
     }
 
     /// Returns a checksum of the actions, 16 hexadecimal digits: the same plan has the

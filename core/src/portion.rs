@@ -1,15 +1,15 @@
 //! What is pending -> a run's part of it, and which objects of that the run leaves alone.
 //!
 //! In scope: whose work is whose, and whose turn it is. Out of scope: what is pending (`ledger`), in which order it is
-//! sent (`plan`).
+//! sent (`plan`), what of it can be told before the run (`outlook`).
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::ledger::{Mark, Pending};
+use crate::ledger::{Mark, Moment, Pending};
 use crate::merge::{Presence, Wish};
 use crate::model::{Entity, Key, PostId};
-use crate::plan::{Plan, Pressure, Standing};
+use crate::plan::{Plan, Pressure, Standing, Work};
 use crate::session::Session;
 use crate::shard::Shard;
 
@@ -27,30 +27,52 @@ pub enum Patience {
 pub struct Portion {
     /// What of each object's events was read: the plan's objects.
     pub marks: Vec<(Key, Mark)>,
-    /// What is to be done about them. What waits or is held is among its parked objects.
+    /// What is to be done about them.
     pub plan: Plan,
     /// Objects whose events cancel each other: they need a record, no request. They are not in the plan, so that they
     /// cost next to nothing.
     pub nothing: Vec<(Key, Mark)>,
     /// What all pending objects are about to make of the target, those of other shards and those that wait included.
     pub pressure: BTreeMap<Entity, Pressure>,
-    /// Objects that wait for their time.
-    pub waiting: u64,
-    /// Comments held until another shard has created their post.
-    pub held: u64,
 }
 
 impl Portion {
-    /// Says whether a run would try nothing, and record nothing.
+    /// Says whether a run would prepare nothing, and record nothing.
     pub fn is_idle(&self) -> bool {
-        let untried = Session::untried(&self.plan).keys;
-        self.nothing.is_empty() && self.plan.works().iter().all(|work| untried.contains(&work.key))
+        let is_prepared = |work: &Work| work.standing.is_prepared();
+        if !self.nothing.is_empty() {
+            return false;
+        }
+        let untried = Session::untried(&self.plan);
+        !self.plan.works().iter().any(|work| is_prepared(work) && !untried.held.contains_key(&work.key))
     }
+}
 
-    /// Returns how many objects of an entity need a record and no request.
-    pub fn nothing_of(&self, entity: Entity) -> u64 {
-        self.nothing.iter().filter(|(key, _)| key.entity() == entity).count() as u64
+/// A run at work. What it has prepared is its business until it tells what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtWork {
+    /// Its shard, if the work is shared.
+    pub shard: Option<Shard>,
+    /// When it began.
+    pub since: Moment,
+}
+
+impl AtWork {
+    fn has_sent(&self, one: &Pending) -> bool {
+        let is_its = self.shard.is_none_or(|shard| shard.has(one.key, one.home));
+        is_its && one.sent_at.is_some_and(|at| at >= self.since)
     }
+}
+
+/// What was seen of all that is pending.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub objects: u64,
+    pub events: u64,
+    /// Objects whose request a run at work has sent.
+    pub in_flight: u64,
+    /// When the first of the events was logged that cancel each other.
+    pub nothing_since: Option<Moment>,
 }
 
 /// Takes what is pending, object by object, in any order.
@@ -58,7 +80,9 @@ impl Portion {
 pub struct Gathering {
     shard: Option<Shard>,
     patience: Patience,
-    pending: Vec<Pending>,
+    beside: Vec<AtWork>,
+    pub(crate) seen: Seen,
+    pub(crate) pending: Vec<Pending>,
     nothing: Vec<(Key, Mark)>,
     /// Posts that other shards have yet to create.
     coming: BTreeSet<PostId>,
@@ -69,14 +93,26 @@ impl Gathering {
     /// Begins one for a run of `shard`, or of everything.
     pub fn new(shard: Option<Shard>, patience: Patience) -> Self {
         let (coming, pressure) = (BTreeSet::new(), BTreeMap::new());
-        Self { shard, patience, pending: Vec::new(), nothing: Vec::new(), coming, pressure }
+        let (beside, seen) = (Vec::new(), Seen::default());
+        Self { shard, patience, beside, seen, pending: Vec::new(), nothing: Vec::new(), coming, pressure }
+    }
+
+    /// Leaves alone what these runs have sent: for a look at what is pending while they are at work.
+    #[must_use]
+    pub fn beside(self, runs: Vec<AtWork>) -> Self {
+        Self { beside: runs, ..self }
     }
 
     /// Takes an object.
     pub fn take(&mut self, one: Pending) {
         self.pressure.entry(one.key.entity()).or_default().add(one.before, one.after);
         if self.shard.is_none_or(|shard| shard.has(one.key, one.home)) {
-            if one.is_nothing() {
+            self.seen.objects += 1;
+            self.seen.events += one.events;
+            if self.beside.iter().any(|run| run.has_sent(&one)) {
+                self.seen.in_flight += 1;
+            } else if one.is_nothing() {
+                self.seen.nothing_since = Some(self.seen.nothing_since.map_or(one.since, |since| since.min(one.since)));
                 self.nothing.push((one.key, one.mark()));
             } else {
                 self.pending.push(one);
@@ -88,25 +124,22 @@ impl Gathering {
 
     /// Returns the run's part.
     pub fn finish(self) -> Portion {
-        let (mut waiting, mut held) = (0, 0);
         let mut marks = Vec::with_capacity(self.pending.len());
         let works = self.pending.iter().map(|one| {
             marks.push((one.key, one.mark()));
             let mut work = one.work();
-            if work.standing == Standing::Ready {
+            if work.standing.is_prepared() {
                 // A comment is in its post's shard, unless it was moved to the post of another one.
                 if work.after == Wish::Present && one.parent.is_some_and(|post| self.coming.contains(&post)) {
-                    held += 1;
-                    work.standing = Standing::Parked;
+                    work.standing = Standing::Held;
                 } else if self.patience == Patience::Leaves && one.waits {
-                    waiting += 1;
-                    work.standing = Standing::Parked;
+                    work.standing = Standing::Waiting;
                 }
             }
             work
         });
         let plan = Plan::new(works.collect());
-        Portion { marks, plan, nothing: self.nothing, pressure: self.pressure, waiting, held }
+        Portion { marks, plan, nothing: self.nothing, pressure: self.pressure }
     }
 }
 
@@ -121,7 +154,7 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
-    use crate::ledger::Moment;
+    use crate::session::Untried;
 
     fn comment(id: i64, post: i64, waits: bool) -> Pending {
         let post = PostId::new(post).ok();
@@ -138,6 +171,8 @@ mod tests {
             standing: Standing::Ready,
             waits,
             held: false,
+            is_retry: false,
+            sent_at: None,
             settles_in: Duration::ZERO,
         }
     }
@@ -157,9 +192,13 @@ mod tests {
             Pending { key: "posts/2".parse().unwrap(), before: Presence::Absent, parent: None, ..comment(9, 2, false) };
         let all = || vec![comment(1, 1, false), moved, coming, comment(3, 1, true)];
         let loops = portion(Patience::Leaves, all());
-        assert_eq!((loops.held, loops.waiting, loops.is_idle()), (1, 1, false));
+        let untried = |portion: &Portion| {
+            let Untried { held, waiting, .. } = Session::untried(&portion.plan);
+            (held.len(), waiting.len(), portion.is_idle())
+        };
+        assert_eq!(untried(&loops), (1, 1, false));
         let single = portion(Patience::Tries, all());
-        assert_eq!((single.held, single.waiting, single.is_idle()), (1, 0, false));
+        assert_eq!(untried(&single), (1, 0, false));
         assert!(portion(Patience::Leaves, all().split_off(1)).is_idle());
     }
 

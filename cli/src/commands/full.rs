@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use news_core::left_out::Sorted;
 use news_core::object::{Effects, Wait};
+use news_core::outlook::Outlook;
 use news_core::plan::{Limits, Sides};
 use news_core::repair::{self, Repair, Sighting};
 use news_core::reply::{self, Answer, Method};
@@ -13,7 +14,7 @@ use news_core::{Entity, Key};
 use postgres::Client;
 
 use crate::args::Sync;
-use crate::commands::send::{self, Nothing, Sending, Task};
+use crate::commands::send::{self, Sending, Task};
 use crate::commands::{self, Outcome};
 use crate::compare::{self, Beside, Comparison, Difference, FOUND_MAX};
 use crate::error::{Failure, Kind, Result};
@@ -52,7 +53,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         let looked = compare_both()?;
         let checked = looked.check(args);
         let warnings = warnings.into_iter().chain(looked.spared.inspect(|spared| log::warn!("{spared}"))).collect();
-        return send::show(args, &looked.repair.plan, (0, &Nothing::new()), warnings, checked, ui);
+        let outlook = Outlook::of(looked.repair.plan);
+        return send::show(args, &outlook, warnings, checked, ui);
     }
     let mut run = Run::begin(&mut lock, RunKind::Full, target.url())?;
     run.warnings = warnings;
@@ -130,8 +132,8 @@ impl Looked {
 fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Looked> {
     let sightings: Vec<Sighting> = comparison.differences.iter().map(Difference::sighting).collect();
     let left_out = left_out::all(client)?;
-    let sorted = Sorted::new(sightings, &comparison.pending, &left_out.keys().copied().collect());
-    let Sorted { rest: sightings, spared, vacant, equal } = sorted;
+    let keys: BTreeSet<Key> = left_out.keys().copied().collect();
+    let Sorted { rest: sightings, spared, vacant, equal } = Sorted::new(sightings, &comparison.pending, &keys);
     let posts: Vec<_> = repair::uprooting(&sightings).into_iter().collect();
     let mut uprooted = Vec::new();
     objects::each_comment_of(client, &posts, |key, post| {
@@ -145,7 +147,10 @@ fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Loo
     let clock = runs::clock(client, times)?;
     let mut pending = comparison.pending.clone();
     pending.extend(change_log::unfinished(client, &clock)?);
-    let repair = Repair::new(&sightings, uprooted, &pending, &comparison.settled).without(&spared);
+    let mut repair = Repair::new(&sightings, uprooted, &pending, &comparison.settled).without(&spared);
+    // Where the target no longer lists an object that was left out, or lists the row's, nothing is in the way.
+    let free = |key: &Key| vacant.contains(key) || equal.contains(key);
+    repair.plan = repair.plan.barring(&keys.into_iter().filter(|key| !free(key)).collect());
     Ok(Looked { comparison, repair, spared: told(&spared, &left_out), vacant, equal })
 }
 

@@ -7,6 +7,7 @@ use crate::commands::{self, Outcome, status};
 use crate::error::{Kind, OrFail, Result};
 use crate::render::metrics;
 use crate::report::metrics::{Attempt, State};
+use crate::report::verdict::MAX_LAG;
 use crate::settings::Settings;
 use crate::store::{Purpose, connect, runs, schema, tracking};
 use crate::ui::Ui;
@@ -60,5 +61,5 @@ fn state(settings: &Settings) -> Result<State> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let faults = tracking::faults(&mut client)?;
-    Ok(State { status: status::collect(&mut client, settings, &faults)?, runs: runs::numbers(&mut client)? })
+    Ok(State { status: status::collect(&mut client, settings, &faults, MAX_LAG)?, runs: runs::numbers(&mut client)? })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use news_core::ledger::Mark;
 use news_core::merge::Action;
 use news_core::object::Effects;
+use news_core::outlook::Outlook;
 use news_core::plan::{Limits, OverLimit, Plan};
 use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary, Vanished};
 use news_core::{Entity, Key};
@@ -88,12 +89,10 @@ fn over_limit(args: &Sync, over: OverLimit) -> Failure {
     })
 }
 
-/// Ends a dry run: shows the plan, and then how a run would end that sends nothing, or is refused.
-/// `held` objects of the plan wait for another shard's post; `nothing` need no request.
+/// Ends a dry run: shows what a run would do, and then how one would end that sends nothing, or is refused.
 pub(super) fn show(
     args: &Sync,
-    plan: &Plan,
-    (held, nothing): (u64, &Nothing),
+    outlook: &Outlook,
     warnings: Vec<String>,
     checked: Result<()>,
     ui: &Ui,
@@ -103,12 +102,7 @@ pub(super) fn show(
         (None, Format::Text) => ACTIONS_SHOWN,
         (None, Format::Json | Format::Lines) => usize::MAX,
     };
-    let mut report = PlanReport::new(plan, limit);
-    // Those are among its parked ones.
-    report.parked = report.parked.saturating_sub(held);
-    report.held += held;
-    report.warnings = warnings;
-    report.count_nothing(nothing);
+    let report = PlanReport::new(outlook, limit, warnings);
     let exit = match (report.is_empty(), report.parked + report.held) {
         (false, _) => Exit::Differ,
         (true, 0) => Exit::Done,
@@ -228,7 +222,8 @@ impl Sending<'_> {
             run.lock.run(|client| runs::remember_target(client, self.target.url()))?;
         }
         let ended = ending(summary, self.target, self.signals);
-        let mut report = SyncReport::new(id, self.target.url(), by_entity(&task.plan.tally()), summary);
+        let tallies = Outlook::of(task.plan.clone()).tallies;
+        let mut report = SyncReport::new(id, self.target.url(), by_entity(&tallies), summary);
         if summary.is_log_trusted {
             report.count_nothing(&task.nothing());
         }
@@ -236,9 +231,6 @@ impl Sending<'_> {
         let vanished = if self.replan.is_none() { vanished(summary) } else { None };
         let vanished = vanished.inspect(|warning| log::warn!("{warning}"));
         report.warnings = [run.warnings.as_slice(), met, vanished.as_slice()].concat();
-        report.parked = report.parked.saturating_sub(run.waiting + run.held);
-        report.held += run.held;
-        report.waiting = run.waiting;
         let end = runs::RunEnd {
             status: match &ended {
                 Ok(Exit::Done | Exit::Differ) => RunStatus::Done,
@@ -284,9 +276,7 @@ fn vanished(summary: &Summary) -> Option<String> {
 fn ending(summary: &Summary, target: &Target, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
         Some(stop) => Err(stopped(stop, target, signals)),
-        None if summary.failed + summary.parked + summary.parked_before + summary.held + summary.contradicted > 0 => {
-            Ok(Exit::Partly)
-        }
+        None if summary.left() > 0 => Ok(Exit::Partly),
         None => Ok(Exit::Done),
     }
 }

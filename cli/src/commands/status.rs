@@ -1,12 +1,7 @@
-//! `news status`: what is pending, parked and locked.
+//! `news status`: how the sync goes, what is pending, what a run would do.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-use news_core::ledger::{Pending, State};
-use news_core::plan::{Standing, Tally};
-use news_core::{Entity, Key, PostId};
 use postgres::Client;
+use time::OffsetDateTime;
 
 use crate::args::Status;
 use crate::commands::{self, Outcome};
@@ -15,29 +10,23 @@ use crate::master;
 use crate::report::Report;
 use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
+use crate::report::verdict::{Facts, MAX_LAG, Verdict};
 use crate::run;
 use crate::settings::Settings;
 use crate::store::tracking::{self, Fault};
-use crate::store::{Purpose, connect, left, lock, log as change_log, rows, runs, schema};
+use crate::store::{Purpose, connect, history, ledger, lock, log as change_log, rows, runs, schema};
 use crate::ui::Ui;
-
-/// Objects that earlier runs left are counted up to here.
-const LEFT_MAX: usize = 100_000;
 
 /// Runs the command.
 pub fn run(args: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let faults = tracking::faults(&mut client)?;
-    let report = collect(&mut client, settings, &faults)?;
+    let report = collect(&mut client, settings, &faults, args.max_lag.unwrap_or(MAX_LAG))?;
     for warning in &report.warnings {
         log::warn!("{warning}");
     }
-    let late = match args.max_lag {
-        Some(max) => report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
-        None => report.pending > 0,
-    };
-    let exit = if args.check && late { Exit::Differ } else { Exit::Done };
+    let exit = if args.check { check(args, &report) } else { Exit::Done };
     let report = Report::Status(Box::new(report));
     match faults.first() {
         // What is not tracked is not pending: a check would say for ever that all is sent.
@@ -53,39 +42,36 @@ pub fn run(args: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     }
 }
 
-/// Reads it all.
-pub(super) fn collect(client: &mut Client, settings: &Settings, faults: &[Fault]) -> Result<StatusReport> {
+/// Returns what `--check` ends with: whatever makes each run exit with 3 makes this one do so, too.
+fn check(args: &Status, report: &StatusReport) -> Exit {
+    let unsent = report.parked + report.held;
+    let is_late = match args.max_lag {
+        Some(max) => report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
+        None => report.pending > unsent,
+    };
+    if (unsent > 0 && !args.allow_parked) || report.failed > 0 {
+        Exit::Partly
+    } else if is_late {
+        Exit::Differ
+    } else {
+        Exit::Done
+    }
+}
+
+/// Reads it all. A change that waits longer than `max_lag` is late.
+pub(super) fn collect(
+    client: &mut Client,
+    settings: &Settings,
+    faults: &[Fault],
+    max_lag: std::time::Duration,
+) -> Result<StatusReport> {
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
-    let (mut pending, mut events, mut oldest) = (0, 0, None::<Duration>);
-    let mut posts = BTreeSet::new();
-    // The post that each held object waits for, and its age.
-    let mut held: Vec<(Option<PostId>, Duration)> = Vec::new();
-    let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
-    let mut count = |one: Pending| {
-        pending += 1;
-        events += one.events;
-        if let Key::Post(post) = one.key {
-            posts.insert(post);
-        }
-        if one.standing == Standing::Ready {
-            let age = one.since.age(clock.now);
-            if one.held {
-                held.push((one.parent, age));
-            } else {
-                oldest = oldest.max(Some(age));
-            }
-            tallies.entry(one.key.entity()).or_default().add(one.work().action());
-        }
-    };
-    change_log::each_pending(&mut moment, &clock, &mut count)?;
-    change_log::unfinished(&mut moment, &clock)?.into_iter().for_each(count);
-    // Nothing holds an object whose post has arrived meanwhile.
-    let free = held.into_iter().filter(|(parent, _)| parent.is_some_and(|post| !posts.contains(&post)));
-    oldest = free.map(|(_, age)| Some(age)).fold(oldest, Option::max);
-    let left = left::list(&mut moment, LEFT_MAX)?;
+    let outlook = change_log::outlook(&mut moment, &clock, None)?;
+    let last = history::last_run(&mut moment)?;
+    let begun = history::begun(&mut moment)?;
+    let at_work = history::at_work(&mut moment)?;
     moment.commit()?;
-    let count = |states: &[State]| left.iter().filter(|one| states.contains(&one.stands)).count() as u64;
     let holders: Vec<String> =
         lock::holders(client)?.iter().map(|holder| format!("{}, since {}", holder.who, holder.since)).collect();
     // Nothing is sent from here: how things stand is told, whatever is wrong with the URL.
@@ -94,20 +80,39 @@ pub(super) fn collect(client: &mut Client, settings: &Settings, faults: &[Fault]
         Err(failure) if matches!(failure.kind(), Kind::Usage | Kind::Refused) => (None, Some(failure.with_hints())),
         Err(failure) => return Err(failure),
     };
+    let oldest = outlook.oldest.map(|since| since.age(clock.now));
+    let [parked, held] = [outlook.untried.parked.len(), outlook.untried.held.len()].map(|count| count as u64);
+    let time = |moment| OffsetDateTime::from(ledger::stamp(moment));
+    let failed = last.as_ref().map_or(0, |last| last.failed);
+    let verdict = Verdict::of(&Facts {
+        now: time(clock.now),
+        untracked: faults.first().map(ToString::to_string),
+        last,
+        running_since: at_work.iter().map(|run| time(run.since)).min(),
+        begun,
+        oldest,
+        max_lag,
+        pending: outlook.objects,
+        parked,
+        held,
+    });
     Ok(StatusReport {
+        verdict,
         target,
-        pending,
-        events,
+        pending: outlook.objects,
+        events: outlook.events,
+        in_flight: outlook.in_flight,
         oldest_s: oldest.map(|age| age.as_secs_f64()),
-        plan: by_entity(&tallies),
-        parked: count(&[State::Parked]),
-        held: count(&[State::Held]),
-        waiting: count(&[State::Waiting, State::Sent]),
+        plan: by_entity(&outlook.tallies),
+        parked,
+        held,
+        waiting: outlook.retried.len() as u64,
         lock: (!holders.is_empty()).then(|| holders.join("; ")),
         last_done: runs::last_done(client)?,
         last_run: runs::last(client, 1)?.pop(),
         schema: schema::applied(client)?,
         tracking: faults.iter().map(ToString::to_string).collect(),
         warnings: warning.into_iter().collect(),
+        failed,
     })
 }

@@ -1,15 +1,16 @@
 //! `news sync`: sends the changes to the target.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use news_core::Entity;
 use news_core::object::{Effects, Wait};
-use news_core::plan::OverLimit;
+use news_core::plan::{OverLimit, Pressure};
 use news_core::portion::{Patience, Portion};
 use news_core::session::SETTLE;
 
 use crate::args::Sync;
-use crate::commands::send::{self, Nothing, Sending, Task, check, check_share, target};
+use crate::commands::send::{self, Sending, Task, check, check_share, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
@@ -24,7 +25,7 @@ use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, rows, schema, tracking};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
-use postgres::Client;
+use postgres::{Client, Transaction};
 
 /// Runs the command.
 pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
@@ -90,7 +91,7 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
         return Ok(Outcome { report: None, exit });
     }
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
-    (run.waiting, run.held, run.warnings) = (portion.waiting, portion.held, warnings);
+    run.warnings = warnings;
     if let Err(failure) = check(args, &portion.plan).and_then(|()| check_share(args, over)) {
         return Err(commands::end_failed(run, failure));
     }
@@ -126,16 +127,18 @@ fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patienc
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
     let portion = change_log::portion(&mut moment, &clock, args.shard, patience)?;
-    let mut over = None;
-    // Counting rows takes its time: only where it decides something.
-    for (entity, pressure) in portion.pressure.iter().filter(|(_, pressure)| pressure.is_high()) {
-        over = over.or(pressure.check(*entity, rows::count(&mut moment, *entity)?).err());
-    }
+    let over = over_share(&mut moment, &portion.pressure)?;
     Ok(Reading { portion, over })
 }
 
-fn nothing(portion: &Portion) -> Nothing {
-    Entity::ALL.into_iter().map(|entity| (entity, portion.nothing_of(entity))).collect()
+/// Returns whether all that is pending deletes too large a share of the target.
+fn over_share(moment: &mut Transaction<'_>, pressure: &BTreeMap<Entity, Pressure>) -> Result<Option<OverLimit>> {
+    let mut over = None;
+    // Counting rows takes its time: only where it decides something.
+    for (entity, pressure) in pressure.iter().filter(|(_, pressure)| pressure.is_high()) {
+        over = over.or(pressure.check(*entity, rows::count(moment, *entity)?).err());
+    }
+    Ok(over)
 }
 
 fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
@@ -144,9 +147,12 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     tracking::require(&mut client)?;
     let followed = run::followed(settings, &mut client)?.inspect(Followed::warn);
     let warnings = followed.and_then(|followed| followed.warning).into_iter().collect();
-    let Reading { portion, over } = read(&mut client, settings, args, Patience::Tries)?;
-    let checked = check(args, &portion.plan).and_then(|()| check_share(args, over));
-    send::show(args, &portion.plan, (portion.held, &nothing(&portion)), warnings, checked, ui)
+    let mut moment = rows::snapshot(&mut client)?;
+    let clock = runs::clock(&mut moment, settings.times)?;
+    let outlook = change_log::outlook(&mut moment, &clock, args.shard)?;
+    let over = over_share(&mut moment, &outlook.pressure)?;
+    let checked = check(args, &outlook.plan).and_then(|()| check_share(args, over));
+    send::show(args, &outlook, warnings, checked, ui)
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof.

@@ -9,13 +9,13 @@ mod status;
 mod sync;
 mod user;
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::json;
 use crate::report::Report;
+pub use crate::report::phrase::{count, number, span};
 pub use crate::ui::Page;
 
 use crate::ui::{Colour, Format};
@@ -123,65 +123,5 @@ pub fn paint(text: &str, code: &str, colour: Colour) -> String {
     match colour {
         Colour::On => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
         Colour::Off => text.to_owned(),
-    }
-}
-
-/// Returns a time in the two units that say most: `3 d 4 h`, `12 s`.
-pub fn span(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round();
-    if whole < 1.0 {
-        return format!("{} ms", (seconds.max(0.0) * 1000.0).round());
-    }
-    let units = [("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0)];
-    let first = units.iter().position(|(_, size)| whole >= *size).unwrap_or(units.len() - 1);
-    let (unit, size) = units[first];
-    let mut text = format!("{} {unit}", (whole / size).floor());
-    if let Some((unit, size)) = units.get(first + 1) {
-        let rest = ((whole % units[first].1) / size).floor();
-        if rest > 0.0 {
-            // Writing to a String has no way to fail.
-            let _ = write!(text, " {rest} {unit}");
-        }
-    }
-    text
-}
-
-/// Returns a number with thousands set apart: `1,234`.
-pub fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Returns `1 post`, `2 posts`.
-pub fn count(n: u64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", number(n)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_and_numbers() {
-        for (seconds, text) in [
-            (0.012, "12 ms"),
-            (1.0, "1 s"),
-            (59.6, "1 min"),
-            (61.0, "1 min 1 s"),
-            (7_260.0, "2 h 1 min"),
-            (90_000.0, "1 d 1 h"),
-        ] {
-            assert_eq!(span(seconds), text);
-        }
-        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(number(n), text);
-        }
     }
 }

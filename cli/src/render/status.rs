@@ -10,12 +10,17 @@ use crate::store::runs::RunRow;
 
 /// `news status`
 pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", printable(&report.verdict.text))?;
     let target = report.target.as_deref().unwrap_or("none yet");
     writeln!(out, "target     {target}")?;
     let oldest = report.oldest_s.map_or_else(String::new, |s| format!(", the oldest {} old", span(s)));
     let pending = format!("{}, {}", count(report.pending, "object"), count(report.events, "event"));
     writeln!(out, "pending    {pending}{oldest}")?;
-    writeln!(out, "left       {} parked, {} held, {} waiting", report.parked, report.held, report.waiting)?;
+    if report.in_flight > 0 {
+        writeln!(out, "in flight  {}", count(report.in_flight, "object"))?;
+    }
+    let [parked, held, waiting] = [report.parked, report.held, report.waiting].map(number);
+    writeln!(out, "left       {parked} parked, {held} held, {waiting} tried again")?;
     writeln!(out, "lock       {}", report.lock.as_deref().unwrap_or("free"))?;
     writeln!(out, "schema     {}", report.schema)?;
     for fault in &report.tracking {

@@ -20,6 +20,12 @@ pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<
     if report.held > 0 {
         writeln!(out, "{} held, not tried: they wait for another object", number(report.held))?;
     }
+    if report.waiting > 0 {
+        writeln!(out, "{} of these failed in an earlier run", number(report.waiting))?;
+    }
+    if report.in_flight > 0 {
+        writeln!(out, "{} in flight: a run at work has sent them", number(report.in_flight))?;
+    }
     writeln!(out, "checksum {}", report.checksum)
 }
 

@@ -6,10 +6,12 @@ pub mod diff;
 pub mod doctor;
 pub mod metrics;
 pub mod others;
+pub mod phrase;
 pub mod status;
 pub mod sync;
 pub mod token;
 pub mod user;
+pub mod verdict;
 
 use serde::Serialize;
 

@@ -4,18 +4,23 @@ use serde::Serialize;
 
 use crate::report::others::OthersRow;
 use crate::report::sync::{Actions, ByEntity};
+use crate::report::verdict::Verdict;
 use crate::store::runs::RunRow;
 
 /// `news status`
 #[derive(Debug, Serialize)]
 pub struct StatusReport {
+    /// How the sync goes, in a sentence.
+    pub verdict: Verdict,
     /// The target that the database follows.
     pub target: Option<String>,
     /// Objects with unsynced changes.
     pub pending: u64,
     /// Events of these.
     pub events: u64,
-    /// Age of the oldest that is neither parked nor held, in seconds.
+    /// Of these, objects whose request a run at work has sent.
+    pub in_flight: u64,
+    /// Age of the oldest that is neither parked nor held nor in flight, in seconds.
     pub oldest_s: Option<f64>,
     /// What the next run would do.
     pub plan: ByEntity<Actions>,
@@ -23,7 +28,7 @@ pub struct StatusReport {
     pub parked: u64,
     /// Objects that wait for another one.
     pub held: u64,
-    /// Objects that the next run goes on with, after trouble.
+    /// Objects that failed in an earlier run, and that the next one tries again.
     pub waiting: u64,
     /// Who holds the lock.
     pub lock: Option<String>,
@@ -37,6 +42,9 @@ pub struct StatusReport {
     pub tracking: Vec<String>,
     /// Warnings.
     pub warnings: Vec<String>,
+    /// Objects that the last run failed to send and did not park.
+    #[serde(skip)]
+    pub failed: u64,
 }
 
 /// `news runs`

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use news_core::Entity;
 use news_core::merge::Action;
-use news_core::plan::{Plan, Tally};
-use news_core::session::{Session, Summary, Untried};
+use news_core::outlook::Outlook;
+use news_core::plan::Tally;
+use news_core::session::Summary;
 use serde::Serialize;
 
 /// How many of what, of one entity.
@@ -62,8 +63,12 @@ pub struct PlanReport {
     pub more: u64,
     /// Objects that are parked, and not tried.
     pub parked: u64,
-    /// Objects that wait for one of those.
+    /// Objects that wait for another one, and are not tried.
     pub held: u64,
+    /// Objects that failed in an earlier run, and are tried again.
+    pub waiting: u64,
+    /// Objects whose request a run at work has sent.
+    pub in_flight: u64,
     /// Warnings.
     pub warnings: Vec<String>,
 }
@@ -80,35 +85,35 @@ pub struct PlannedAction {
 }
 
 impl PlanReport {
-    /// Describes `plan`, with at most `limit` actions of each kind and entity.
-    pub fn new(plan: &Plan, limit: usize) -> Self {
-        let untried = Session::untried(plan);
-        let mut tallies: BTreeMap<Entity, Tally> = BTreeMap::new();
+    /// Describes what a run would do, with at most `limit` actions of each kind and entity.
+    pub fn new(outlook: &Outlook, limit: usize, warnings: Vec<String>) -> Self {
         let (mut actions, mut shown, mut more) = (Vec::new(), BTreeMap::new(), 0);
-        for work in plan.works().iter().filter(|work| !untried.keys.contains(&work.key)) {
-            let entity = work.key.entity();
-            tallies.entry(entity).or_default().add(work.action());
-            let Some(action) = word(work.action()) else { continue };
-            let shown: &mut usize = shown.entry((entity, action)).or_default();
+        for (key, action) in outlook.actions() {
+            let Some(action) = word(action) else { continue };
+            let shown: &mut usize = shown.entry((key.entity(), action)).or_default();
             if *shown < limit {
                 *shown += 1;
-                actions.push(PlannedAction { entity: entity.plural(), id: work.key.id(), action });
+                actions.push(PlannedAction { entity: key.entity().plural(), id: key.id(), action });
             } else {
                 more += 1;
             }
         }
-        let Untried { parked, held, .. } = untried;
-        Self { checksum: plan.checksum(), plan: by_entity(&tallies), actions, more, parked, held, warnings: Vec::new() }
+        Self {
+            checksum: outlook.plan.checksum(),
+            plan: by_entity(&outlook.tallies),
+            actions,
+            more,
+            parked: outlook.untried.parked.len() as u64,
+            held: outlook.untried.held.len() as u64,
+            waiting: outlook.retried.len() as u64,
+            in_flight: outlook.in_flight,
+            warnings,
+        }
     }
 
-    /// Adds the objects that need a record and no request.
-    pub fn count_nothing(&mut self, nothing: &BTreeMap<Entity, u64>) {
-        add_nothing(&mut self.plan, nothing);
-    }
-
-    /// Says whether nothing would be sent.
+    /// Says whether nothing is sent, now or by such a run.
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty() && self.more == 0
+        self.actions.is_empty() && self.more == 0 && self.in_flight == 0
     }
 }
 
@@ -187,7 +192,7 @@ impl SyncReport {
             throttled_s: summary.throttled.as_secs_f64(),
             failed: summary.failed,
             parked: summary.parked + summary.parked_before,
-            waiting: 0,
+            waiting: summary.waiting,
             held: summary.held,
             untouched: summary.untouched,
             overtaken: summary.overtaken,

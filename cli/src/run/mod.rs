@@ -26,10 +26,6 @@ pub struct Run<'l> {
     pub begun: Tick,
     /// The lock, and the connection that the run's transactions go through.
     pub lock: &'l mut Lock,
-    /// Objects that it lets wait: the plan has them among the parked ones.
-    pub waiting: u64,
-    /// Comments that it holds until another shard has created their post; they are, too.
-    pub held: u64,
     /// What was odd before it began.
     pub warnings: Vec<String>,
 }
@@ -39,7 +35,7 @@ impl<'l> Run<'l> {
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
         let begun = Tick::now();
         let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, begun, lock, waiting: 0, held: 0, warnings: Vec::new() })
+        Ok(Self { id, begun, lock, warnings: Vec::new() })
     }
 
     /// Returns its id.

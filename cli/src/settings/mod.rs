@@ -41,7 +41,7 @@ pub struct Times {
 impl Times {
     /// Fails with [`Kind::Usage`] where the time for an effect is below the time for an answer: what is not answered yet is
     /// still at work.
-    fn new(global: &Global) -> Result<Self> {
+    pub fn new(global: &Global) -> Result<Self> {
         let timeout = global.target_timeout;
         match global.target_late {
             Some(late) if late < timeout => Err(Failure::new(

@@ -97,6 +97,11 @@ pub(super) fn read(client: &mut impl GenericClient, keys: &[Key]) -> Result<(Mom
     Ok((now, entries.collect::<Result<_>>()?))
 }
 
+/// Reads the entries of these objects.
+pub fn entries(client: &mut impl GenericClient, keys: &[Key]) -> Result<BTreeMap<Key, Entry>> {
+    Ok(read(client, keys)?.1)
+}
+
 /// Calls `each` with every entry, in the table's order.
 pub(super) fn each(client: &mut impl GenericClient, mut each: impl FnMut(Key, Entry)) -> Result<()> {
     let none: [(&str, Type); 0] = [];

@@ -1,13 +1,13 @@
 //! What earlier runs left, and what operators do with it: try again, or give up.
 
-use news_core::ledger::{self, Clock, Entry, State};
+use news_core::ledger::{self, Clock, State};
 use news_core::{Key, PostId};
-use postgres::{Client, GenericClient, Transaction};
+use postgres::{Client, Transaction};
 
 use crate::error::Result;
 use crate::settings::Times;
 use crate::store::acts::{self, Act, By, Deed};
-use crate::store::ledger::{COLUMNS, each, entry, key, read, write};
+use crate::store::ledger::{each, read, write};
 use crate::store::objects;
 
 /// Lets parked objects be tried again: all, or these, and then none of them if one is not parked. Returns those that are.
@@ -104,37 +104,4 @@ fn discard_one(transaction: &mut Transaction<'_>, key: Key, clock: &Clock) -> Re
     }
     write(transaction, [(key, Some(&ledger::discarded(old, clock)))])?;
     Ok(Some(events))
-}
-
-/// An object that a run left.
-#[derive(Debug)]
-pub struct Left {
-    /// Which.
-    pub key: Key,
-    /// What is remembered of it.
-    pub entry: Entry,
-    /// The state that holds by now: a newer event has un-parked its object already.
-    pub stands: State,
-}
-
-/// Reads what earlier runs left, parked objects first; at most `limit`. Among it is what a stop left untouched, of which there
-/// is nothing to tell: it has no reason.
-pub fn list(client: &mut impl GenericClient, limit: usize) -> Result<Vec<Left>> {
-    let sql = format!(
-        "SELECT o.entity_table, o.entity_pk,
-                (SELECT max(id) FROM news_modelevent e WHERE e.entity_table = o.entity_table
-                 AND e.entity_pk = o.entity_pk AND e.synced_at IS NULL), {COLUMNS}
-         FROM news_sync_object o WHERE state <> 'discarded'
-         ORDER BY state <> 'parked', state, entity_table DESC, entity_pk LIMIT $1"
-    );
-    let rows = client.query(&sql, &[&i64::try_from(limit).unwrap_or(i64::MAX)])?;
-    let mut left: Vec<Left> = rows
-        .iter()
-        .map(|row| {
-            let entry = entry(row, 3)?;
-            Ok(Left { key: key(row, 0, 1)?, stands: entry.stands(row.get(2)), entry })
-        })
-        .collect::<Result<_>>()?;
-    left.sort_by_key(|one| one.stands != State::Parked);
-    Ok(left)
 }

@@ -46,13 +46,16 @@ pub fn all(client: &mut impl GenericClient) -> Result<BTreeMap<Key, String>> {
     Ok(rows.iter().filter_map(|row| Some((key(row)?, row.get(2)))).collect())
 }
 
-/// Returns those of which something is pending.
+/// Returns those of which something is pending, and the posts among them of whose comments something is.
 pub fn pending(client: &mut impl GenericClient) -> Result<BTreeSet<Key>> {
     let rows = client.query_typed(
         "SELECT l.entity_table, l.entity_pk FROM news_sync_left_out l
          WHERE EXISTS (SELECT FROM news_modelevent e WHERE e.entity_table = l.entity_table
                        AND e.entity_pk = l.entity_pk AND e.synced_at IS NULL)
-            OR EXISTS (SELECT FROM news_sync_object o WHERE o.entity_table = l.entity_table AND o.entity_pk = l.entity_pk)",
+            OR EXISTS (SELECT FROM news_sync_object o WHERE o.entity_table = l.entity_table AND o.entity_pk = l.entity_pk)
+            OR (l.entity_table = 'news_post' AND l.entity_pk IN (
+                SELECT parent_pk FROM news_modelevent WHERE entity_table = 'news_comment' AND synced_at IS NULL
+                UNION ALL SELECT parent_pk FROM news_sync_object WHERE entity_table = 'news_comment'))",
         &[],
     )?;
     Ok(rows.iter().filter_map(key).collect())

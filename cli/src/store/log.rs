@@ -7,6 +7,7 @@ use news_core::PostId;
 use news_core::ledger::{self, Clock, Entry, Logged, Pending};
 use news_core::left_out;
 use news_core::merge::{Event, EventType, Merged};
+use news_core::outlook::Outlook;
 use news_core::portion::{Gathering, Patience, Portion};
 use news_core::shard::Shard;
 use postgres::fallible_iterator::FallibleIterator;
@@ -150,12 +151,21 @@ pub fn portion(
     shard: Option<Shard>,
     patience: Patience,
 ) -> Result<Portion> {
-    let mut gathering = Gathering::new(shard, patience);
+    Ok(gather(client, clock, Gathering::new(shard, patience))?.finish())
+}
+
+/// Reads what a run would do that somebody starts now, in the snapshot of `client`. What a run at work has sent is apart.
+pub fn outlook(client: &mut impl GenericClient, clock: &Clock, shard: Option<Shard>) -> Result<Outlook> {
+    let beside = super::history::at_work(client)?;
+    Ok(gather(client, clock, Gathering::new(shard, Patience::Tries).beside(beside))?.outlook())
+}
+
+fn gather(client: &mut impl GenericClient, clock: &Clock, mut gathering: Gathering) -> Result<Gathering> {
     let left_out = super::left_out::pending(client)?;
     let mut take = |one| gathering.take(left_out::in_view_of(&left_out, one));
     each_pending(client, clock, &mut take)?;
     unfinished(client, clock)?.into_iter().for_each(take);
-    Ok(gathering.finish())
+    Ok(gathering)
 }
 
 fn post(row: &Row, column: &str) -> Option<PostId> {

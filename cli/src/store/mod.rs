@@ -2,7 +2,8 @@
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a leased `session`), `users`, `log`
-//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `sent` (what they came to for each object), `acts` (what people did), `remembered` (the target), `rows` (bulk: import,
+//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `history`, `sent` (the result
+//! of a run for each object), `acts` (what people did), `remembered` (the target), `rows` (bulk: import,
 //! diff), `counts` (of posts), `sequences` (of ids), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
@@ -12,6 +13,7 @@ mod connect;
 pub mod counts;
 mod cursor;
 pub mod health;
+pub mod history;
 mod hosts;
 pub mod inspect;
 pub mod ledger;

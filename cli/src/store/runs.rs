@@ -262,7 +262,7 @@ pub struct RunRow {
 }
 
 /// Who was killed is called running until the next run finds it; its lock tells before that.
-const IS_LOCKED: &str = "EXISTS (
+pub(super) const IS_LOCKED: &str = "EXISTS (
     SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND l.objsubid = 2
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -54,6 +54,8 @@ mod servers;
 #[cfg(test)]
 mod shard;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod sync;

@@ -71,6 +71,10 @@ pub struct Pending {
     pub waits: bool,
     /// The last run held it: it waits for another object.
     pub held: bool,
+    /// It failed in an earlier run, and a run tries it again.
+    pub is_retry: bool,
+    /// A run prepared a request of it then, and has not told since what became of it.
+    pub sent_at: Option<Moment>,
     /// How long it takes until its earlier requests have taken effect.
     pub settles_in: Duration,
 }
@@ -148,6 +152,9 @@ pub fn pending(
         waits: rests || (!settles_in.is_zero() && settles_in < clock.until_max()),
         // Until it is tried, whatever has changed of it.
         held: begun.is_some_and(|entry| entry.state == State::Held),
+        // What a stop left between two tries has no reason: nothing went wrong with it.
+        is_retry: stands == Some(State::Waiting) && begun.is_some_and(|entry| !entry.reason.is_empty()),
+        sent_at: begun.filter(|entry| entry.state == State::Sent).map(|entry| entry.updated_at),
         settles_in,
     })
 }

@@ -100,7 +100,6 @@ impl Session {
         self.tell_of_unproven();
         self.leave_kept(now);
         self.ready.clear();
-        self.stale.clear();
         self.timers.clear();
         self.suspended.clear();
         self.questions.clear();

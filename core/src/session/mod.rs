@@ -194,30 +194,54 @@ impl Session {
             if session.items[place].phase == Phase::Ended {
                 continue; // Held by an earlier one.
             }
-            if work.standing == Standing::Parked {
-                session.summary.parked_before += 1;
-                session.end(place, Fate::Bad, now);
-            } else if work.action() == Action::Nothing {
-                session.done(place, now);
+            match work.standing {
+                Standing::Ready | Standing::Barred if work.action() == Action::Nothing => session.done(place, now),
+                Standing::Ready | Standing::Barred => {}
+                Standing::Parked => session.leave_untried(place, |summary| &mut summary.parked_before, now),
+                Standing::Held => session.leave_untried(place, |summary| &mut summary.held, now),
+                Standing::Waiting => session.leave_untried(place, |summary| &mut summary.waiting, now),
             }
         }
         session
     }
 
-    /// Returns whom a run of `plan` would leave as they are.
+    /// Returns the objects that a run of `plan` would not send: the run knows of them before its first request.
     pub fn untried(plan: &Plan) -> Untried {
+        let mut untried = Untried::default();
+        if plan.works().iter().all(|work| work.standing == Standing::Ready) {
+            return untried;
+        }
+        // What the run parks when it prepares it is as good as parked; of comments these are the ones that do not wait for
+        // their post. Nothing waits for them.
+        let standing = |work: &Work| match (work.standing, work.key) {
+            (Standing::Barred, Key::Post(_)) => Standing::Parked,
+            (Standing::Ready | Standing::Barred | Standing::Parked | Standing::Held | Standing::Waiting, _) => {
+                work.standing
+            }
+        };
+        let works = plan.works().iter().map(|work| Work { standing: standing(work), ..*work });
         let effects = Effects { settle: SETTLE, late: LATE, wait: Wait::Once };
         let strangers = Strangers::Refused;
         let (jobs, settled_in, asks) = (1, Duration::ZERO, Asks::Some);
         let config = Config { jobs, rate_per_s: None, effects, settled_in, strangers, asks };
-        let session = Self::new(config, plan, Duration::ZERO);
-        let ended = session.items.iter().filter(|item| item.phase == Phase::Ended);
-        let keys = ended.map(|item| item.work).filter(|work| {
-            // What comes to nothing has ended, too, and well.
-            work.standing == Standing::Parked || work.action() != Action::Nothing
-        });
-        let keys = keys.map(|work| work.key).collect();
-        Untried { keys, parked: session.summary.parked_before, held: session.summary.held }
+        let session = Self::new(config, &Plan::new(works.collect()), Duration::ZERO);
+        for Item { work, why, phase, .. } in session.items {
+            match (work.standing, phase == Phase::Ended) {
+                (Standing::Parked, _) | (Standing::Barred, false) => drop(untried.parked.insert(work.key)),
+                (Standing::Waiting, _) => drop(untried.waiting.insert(work.key)),
+                (Standing::Held, _) => drop(untried.held.insert(work.key, String::from("waits for another shard"))),
+                (Standing::Ready, false) => {}
+                // What needs no request has ended, too, and well.
+                (Standing::Ready | Standing::Barred, true) if work.action() == Action::Nothing => {}
+                (Standing::Ready | Standing::Barred, true) => drop(untried.held.insert(work.key, why)),
+            }
+        }
+        untried
+    }
+
+    fn leave_untried(&mut self, place: usize, count: impl Fn(&mut Summary) -> &mut u64, now: Duration) {
+        *count(&mut self.summary) += 1;
+        self.end(place, Fate::Bad, now);
     }
 
     /// Returns what the run came to; whole once it is [`Next::Finished`].

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use crate::merge::Action;
 use crate::model::{Key, PostId};
-use crate::plan::{Stage, Standing, Work};
+use crate::plan::{Stage, Work};
 
 /// How an object's part in the run ended, as far as others depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Order {
             order.changes_open += usize::from(!work.stage().deletes());
             // Who is not tried, or needs nothing, ends without waiting in a queue. Others
             // may depend on how.
-            let goes = work.standing == Standing::Ready && work.action() != Action::Nothing;
+            let goes = work.standing.is_prepared() && work.action() != Action::Nothing;
             match (work.stage(), work.key, work.parent) {
                 (Stage::CreatePosts | Stage::UpdatePosts, Key::Post(post), _) => {
                     order.posts.insert(post);

@@ -308,15 +308,22 @@ fn describe(exhausted: &Exhausted, why: &str) -> String {
     }
 }
 
-/// Objects that a run will not touch, known before it starts.
+/// Objects that a run will not send, known before it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Untried {
-    /// All of them.
-    pub keys: BTreeSet<Key>,
-    /// Objects that are parked.
-    pub parked: u64,
-    /// Objects that wait for a parked one.
-    pub held: u64,
+    /// Objects that are parked, or that the run parks without a request.
+    pub parked: BTreeSet<Key>,
+    /// Objects that wait for another object, with what they wait for.
+    pub held: BTreeMap<Key, String>,
+    /// Objects that a loop leaves to a later run.
+    pub waiting: BTreeSet<Key>,
+}
+
+impl Untried {
+    /// Returns whether this object is one of them.
+    pub fn has(&self, key: Key) -> bool {
+        self.parked.contains(&key) || self.held.contains_key(&key) || self.waiting.contains(&key)
+    }
 }
 
 /// What a run came to.
@@ -330,6 +337,8 @@ pub struct Summary {
     pub parked: u64,
     /// Objects parked before this run, and not tried.
     pub parked_before: u64,
+    /// Objects that failed in earlier runs, and that this run left to a later one.
+    pub waiting: u64,
     /// Objects that wait for another one.
     pub held: u64,
     /// Objects that a stop left untouched.
@@ -366,6 +375,12 @@ pub struct Vanished {
 }
 
 impl Summary {
+    /// Counts the objects that the run left to a later run, or to an operator. A newer change, which overtakes an object, is
+    /// no trouble, and neither is a stop.
+    pub fn left(&self) -> u64 {
+        self.failed + self.parked + self.parked_before + self.waiting + self.held + self.contradicted
+    }
+
     /// Counts an object that is done.
     pub(super) fn count_done(&mut self, entity: Entity, action: Action) {
         self.done.entry(entity).or_default().add(action);

@@ -1,7 +1,9 @@
 //! Sending order and checksum.
 
 use news_core::merge::{Action, Presence, Wish};
+use news_core::outlook::Outlook;
 use news_core::plan::{Plan, Standing, Work};
+use news_core::session::Untried;
 use news_core::{Entity, Key, PostId};
 use proptest::prelude::*;
 
@@ -89,9 +91,16 @@ proptest! {
     }
 
     #[test]
-    fn the_tally_counts_every_ready_object_once(works in works()) {
-        let ready = works.iter().filter(|work| work.standing == Standing::Ready).count() as u64;
-        let counted: u64 = Plan::new(works.clone()).tally().values().map(|tally| tally.requests() + tally.nothing).sum();
-        law!("every ready object is counted once", expected ready, seen counted, of "{works:?}");
+    fn an_outlook_counts_every_object_once(works in works()) {
+        let outlook = Outlook::of(Plan::new(works.clone()));
+        let tried: u64 = outlook.tallies.values().map(|tally| tally.requests() + tally.nothing).sum();
+        let Untried { parked, held, waiting } = &outlook.untried;
+        let untried = (parked.len() + held.len() + waiting.len()) as u64;
+        law!("every object is counted once", expected works.len() as u64, seen tried + untried, of "{works:?}");
+        let parked: Vec<Key> = outlook.untried.parked.into_iter().collect();
+        let mut wanted: Vec<Key> =
+            works.iter().filter(|work| work.standing == Standing::Parked).map(|work| work.key).collect();
+        wanted.sort_unstable();
+        law!("what is parked is not tried", expected wanted, seen parked, of "{works:?}");
     }
 }

@@ -8,11 +8,10 @@ use super::Findings;
 use crate::args::Global;
 use crate::error::{Failure, Kind, Result};
 use crate::private_pg;
-use crate::settings::{self, Layers};
+use crate::settings::{self, Layers, Times};
 use crate::store::remembered::Remembered;
 use crate::store::schema::{self, Version};
-use crate::store::{self, Purpose, health, inspect, left, lock, remembered, sequences, tracking};
-use news_core::ledger::State;
+use crate::store::{self, Purpose, health, inspect, lock, log, remembered, rows, runs, sequences, tracking};
 
 /// What the database knows of the target.
 #[derive(Debug)]
@@ -29,8 +28,6 @@ pub enum Remembers {
 const VERSION_MIN: i32 = 140_000;
 /// Clocks further apart make nonsense of times in logs, tokens and Retry-After.
 pub const SKEW_MAX: Duration = Duration::from_secs(10);
-/// Objects that earlier runs left are counted up to here.
-const LEFT_MAX: usize = 10_000;
 
 /// Looks at everything.
 pub fn check(global: &Global, layers: &Layers, findings: &mut Findings) -> Remembers {
@@ -59,11 +56,13 @@ pub fn check(global: &Global, layers: &Layers, findings: &mut Findings) -> Remem
         ("tracking", tracking),
         ("sequences", sequences),
         ("lock", holders),
-        ("pending", pending),
     ] {
         if let Err(failure) = check(&mut client, findings) {
             findings.fail(name, &failure);
         }
+    }
+    if let Err(failure) = pending(&mut client, global, findings) {
+        findings.fail("pending", &failure);
     }
     match remembered::remembered(&mut client) {
         Ok(Some(remembered)) => Remembers::Target(remembered),
@@ -212,12 +211,14 @@ fn holders(client: &mut Client, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-fn pending(client: &mut Client, findings: &mut Findings) -> Result<()> {
-    let events = inspect::pending_events(client)?;
-    let left = left::list(client, LEFT_MAX)?;
-    let count = |state: State| left.iter().filter(|one| one.stands == state).count();
-    let (parked, held) = (count(State::Parked), count(State::Held));
-    let text = format!("{events} events are pending, {parked} objects parked, {held} held");
+fn pending(client: &mut Client, global: &Global, findings: &mut Findings) -> Result<()> {
+    let times = Times::new(global)?;
+    let mut moment = rows::snapshot(client)?;
+    let clock = runs::clock(&mut moment, times)?;
+    let outlook = log::outlook(&mut moment, &clock, None)?;
+    moment.commit()?;
+    let (parked, held) = (outlook.untried.parked.len(), outlook.untried.held.len());
+    let text = format!("{} events are pending, {parked} objects parked, {held} held", outlook.events);
     if parked + held > 0 {
         findings.warn("pending", text, "`news parked` shows them; `news retry` and `news discard` decide");
     } else {

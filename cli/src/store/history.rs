@@ -1,0 +1,86 @@
+//! What the history of runs tells about how the sync goes. `runs` writes it.
+
+use news_core::portion::AtWork;
+use postgres::{GenericClient, Row};
+use time::OffsetDateTime;
+
+use crate::error::Result;
+use crate::store::ledger::moment;
+use crate::store::lock::LOCK_CLASS;
+use crate::store::runs::IS_LOCKED;
+
+/// Runs looked at: of each of 256 shards there are some.
+const RUNS_MAX: i64 = 1024;
+/// Runs whose distance is looked at.
+const DISTANCES: i64 = 21;
+
+/// How the last run ended.
+#[derive(Debug, Clone)]
+pub struct LastRun {
+    /// Its exit code; a run that was killed has none.
+    pub exit_code: Option<u8>,
+    /// When the first of the runs in a row began that ended so.
+    pub since: OffsetDateTime,
+    /// What caused that.
+    pub why: Option<String>,
+    /// Objects that failed in it and are not parked; differences that `--verify` found included.
+    pub failed: u64,
+}
+
+/// Returns the runs that are at work.
+pub fn at_work(client: &mut impl GenericClient) -> Result<Vec<AtWork>> {
+    let sql = format!("SELECT shard, started_at FROM news_sync_run r WHERE finished_at IS NULL AND {IS_LOCKED}");
+    let rows = client.query(&sql, &[&i64::from(LOCK_CLASS)])?;
+    let shard = |row: &Row| row.get::<_, Option<&str>>(0).and_then(|shard| shard.parse().ok());
+    Ok(rows.iter().map(|row| AtWork { shard: shard(row), since: moment(row.get(1)) }).collect())
+}
+
+/// Returns how the last run ended that sends; where shards share the work, the last one of a shard that did not end well.
+pub fn last_run(client: &mut impl GenericClient) -> Result<Option<LastRun>> {
+    let rows = client.query(
+        "WITH latest AS (
+             SELECT * FROM news_sync_run WHERE kind <> 'import' AND finished_at IS NOT NULL ORDER BY id DESC LIMIT $1
+         ), division AS (
+             SELECT substring(shard FROM '/.*') AS name FROM latest ORDER BY id DESC LIMIT 1
+         ), ends AS (
+             SELECT DISTINCT ON (shard) latest.* FROM latest, division
+             WHERE substring(shard FROM '/.*') IS NOT DISTINCT FROM division.name ORDER BY shard, id DESC
+         )
+         SELECT exit_code, first_error, started_at,
+                coalesce((counts ->> 'failed')::bigint, 0) + coalesce((counts ->> 'contradicted')::bigint, 0)
+                + coalesce((counts ->> 'waiting')::bigint, 0) + coalesce((counts ->> 'drift')::bigint, 0), id, shard
+         FROM ends ORDER BY exit_code IS DISTINCT FROM 0 DESC, id DESC LIMIT 1",
+        &[&RUNS_MAX],
+    )?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let exit_code = row.get::<_, Option<i32>>(0).and_then(|code| u8::try_from(code).ok());
+    let since = match exit_code {
+        Some(0) | None => row.get(2),
+        Some(code) => {
+            // The first of those in a row that ended so.
+            let sql = "SELECT min(started_at) FROM news_sync_run
+                 WHERE kind <> 'import' AND finished_at IS NOT NULL AND shard IS NOT DISTINCT FROM $3 AND id <= $1 AND id > (
+                     SELECT coalesce(max(id), 0) FROM news_sync_run
+                     WHERE kind <> 'import' AND finished_at IS NOT NULL AND shard IS NOT DISTINCT FROM $3 AND id < $1
+                       AND exit_code IS DISTINCT FROM $2)";
+            let (id, shard): (i64, Option<String>) = (row.get(4), row.get(5));
+            client
+                .query_one(sql, &[&id, &i32::from(code), &shard])?
+                .get::<_, Option<_>>(0)
+                .unwrap_or_else(|| row.get(2))
+        }
+    };
+    let failed = row.get::<_, i64>(3).unsigned_abs();
+    Ok(Some(LastRun { exit_code, since, why: row.get(1), failed }))
+}
+
+/// Returns when the last plain syncs began, newest first; of a shard, those of its own.
+pub fn begun(client: &mut impl GenericClient) -> Result<Vec<OffsetDateTime>> {
+    let rows = client.query(
+        "SELECT started_at FROM news_sync_run WHERE kind = 'sync' AND shard IS NOT DISTINCT FROM (
+             SELECT shard FROM news_sync_run WHERE kind = 'sync' ORDER BY id DESC LIMIT 1)
+         ORDER BY id DESC LIMIT $1",
+        &[&DISTANCES],
+    )?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
