@@ -10,7 +10,8 @@
 //! random numbers come from outside. The same words in the same order give the same run.
 //!
 //! Promises to the driver: never two requests of one object under way; no request for an
-//! object before it was prepared; a fact for each object that was prepared, unless it was
+//! object before it was prepared, and no write from a row that was read more than [`ROW_HOLDS`] ago, or before
+//! the object had to wait; a fact for each object that was prepared, unless it was
 //! overtaken; after a stop, nothing new is sent, and what is under way is waited for (but
 //! for strays: what a target has stored under ids of its own is removed).
 //!
@@ -37,8 +38,8 @@ mod types;
 pub use came_to::{Asked, CameTo};
 pub use memory::Memory;
 pub use types::{
-    Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, Removed, Request, SETTLE, Sample, Stop,
-    Strangers, Summary, Untried, Vanished, Warning,
+    Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, ROW_HOLDS, Removed, Request, SETTLE, Sample,
+    Stop, Strangers, Summary, Untried, Vanished, Warning,
 };
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -94,6 +95,8 @@ struct Item {
     phase: Phase,
     /// A row at the master says that a request may have been sent.
     prepared: bool,
+    /// From then on its row is read again before it is written; `None`: it was not read yet.
+    row_holds_until: Option<Duration>,
     /// A request of it was sent in this run.
     begun: bool,
     status: Option<u16>,
@@ -123,6 +126,8 @@ pub struct Session {
     /// After a stop, too.
     removes_strays: bool,
     ready: VecDeque<usize>,
+    /// Places whose row is to be read again.
+    stale: VecDeque<usize>,
     timers: BTreeSet<(Duration, usize)>,
     flying: usize,
     preparing: usize,
@@ -151,6 +156,7 @@ impl Session {
                 errand: Errand::Talk,
                 phase: Phase::Queued,
                 prepared: false,
+                row_holds_until: None,
                 begun: false,
                 status: None,
                 why: String::new(),
@@ -171,6 +177,7 @@ impl Session {
             questions: VecDeque::new(),
             removes_strays: false,
             ready: VecDeque::new(),
+            stale: VecDeque::new(),
             timers: BTreeSet::new(),
             flying: 0,
             preparing: 0,
@@ -295,9 +302,12 @@ impl Session {
         {
             return next;
         }
-        // First: it takes a transaction, and until then those who are ready are sent.
-        if !is_stopped && self.may_prepare() {
-            return self.prepare();
+        if !is_stopped {
+            self.set_stale_aside(now);
+            // First: it takes a transaction, and until then those who are ready are sent.
+            if self.may_prepare() {
+                return self.prepare();
+            }
         }
         if let Some(request) = self.send(now) {
             return Next::Send(request);

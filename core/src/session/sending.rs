@@ -1,6 +1,7 @@
 //! What is sent when: objects are prepared in batches, and their requests go as jobs, rate
 //! and the order allow.
 
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use crate::model::Key;
 use crate::reply::Method;
 use crate::session::order::Fate;
 use crate::session::trial::Errand;
-use crate::session::types::{Left, Loaded, Next, Request};
+use crate::session::types::{Left, Loaded, Next, ROW_HOLDS, Request};
 use crate::session::{BATCH_MAX, Phase, Session};
 
 /// Objects prepared and not through: the driver holds their rows.
@@ -28,13 +29,38 @@ impl Session {
             }
             self.timers.pop_first();
             self.put_off.remove(&place);
-            self.items[place].phase = Phase::Ready;
+            let item = &mut self.items[place];
+            item.phase = Phase::Ready;
+            // Meanwhile its row may have gone, or come back.
+            item.row_holds_until = item.row_holds_until.map(|until| until.min(now));
             self.ready.push_front(place);
         }
     }
 
+    fn may_send_now(&self, now: Duration) -> bool {
+        self.under_way() < self.pace.jobs() && self.pace.free_at() <= now && !self.base.is_alone()
+    }
+
+    /// Sets aside what would be written from rows that were read too long ago, once it would be sent.
+    pub(super) fn set_stale_aside(&mut self, now: Duration) {
+        let first = self.ready.iter().copied().find(|place| self.may_send(*place));
+        if !self.may_send_now(now) || first.is_none_or(|place| !self.is_stale(place, now)) {
+            return;
+        }
+        let ready = core::mem::take(&mut self.ready);
+        let (stale, ready): (VecDeque<usize>, _) = ready.into_iter().partition(|place| self.is_stale(*place, now));
+        self.ready = ready;
+        self.stale.extend(stale);
+    }
+
+    fn is_stale(&self, place: usize, now: Duration) -> bool {
+        let item = &self.items[place];
+        let writes = item.errand == Errand::Talk && item.talk.next().is_some_and(|method| method != Method::Get);
+        writes && item.row_holds_until.is_some_and(|until| until <= now)
+    }
+
     pub(super) fn send(&mut self, now: Duration) -> Option<Request> {
-        if self.under_way() >= self.pace.jobs() || self.pace.free_at() > now || self.base.is_alone() {
+        if !self.may_send_now(now) {
             return None;
         }
         let at = self.ready.iter().position(|&place| self.may_send(place))?;
@@ -75,22 +101,26 @@ impl Session {
 
     pub(super) fn may_prepare(&self) -> bool {
         let low = self.ready.len() < self.config.jobs * READY_PER_JOB;
-        self.asking.is_over() && self.preparing == 0 && low && self.open < OPEN_MAX && self.order.has_next()
+        let may_begin = low && self.open < OPEN_MAX && self.order.has_next();
+        self.asking.is_over() && self.preparing == 0 && (may_begin || !self.stale.is_empty())
     }
 
     pub(super) fn prepare(&mut self) -> Next {
-        let batch = (self.config.jobs * PREPARED_PER_JOB).clamp(PREPARED_PER_JOB, BATCH_MAX).min(OPEN_MAX - self.open);
-        let mut keys = Vec::new();
-        while keys.len() < batch {
-            let Some(place) = self.order.pop() else { break };
+        let batch = (self.config.jobs * PREPARED_PER_JOB).clamp(PREPARED_PER_JOB, BATCH_MAX);
+        let mut places: Vec<usize> = self.stale.drain(..self.stale.len().min(batch)).collect();
+        if places.is_empty() {
+            let batch = batch.min(OPEN_MAX - self.open);
+            places.extend(core::iter::from_fn(|| self.order.pop()).take(batch));
+            self.open += places.len();
+        }
+        self.preparing = places.len();
+        let prepare = |place: usize| {
             let item = &mut self.items[place];
             item.phase = Phase::Preparing;
             item.prepared = true;
-            keys.push(item.work.key);
-        }
-        self.preparing = keys.len();
-        self.open += keys.len();
-        Next::Prepare(keys)
+            item.work.key
+        };
+        Next::Prepare(places.into_iter().map(prepare).collect())
     }
 
     /// Says that the driver has prepared the object.
@@ -100,33 +130,38 @@ impl Session {
         if self.loaded_to_ask(place, &loaded) {
             return;
         }
+        let item = &mut self.items[place];
+        let was_read = item.row_holds_until.replace(now + ROW_HOLDS).is_some();
         match loaded {
             Loaded::Ready => {
-                let at = self.items[place].talk.not_before();
+                let at = item.talk.not_before();
                 if at > now {
                     self.wait(place, at);
                 } else {
-                    self.items[place].phase = Phase::Ready;
-                    self.ready.push_back(place);
+                    item.phase = Phase::Ready;
+                    if was_read { self.ready.push_front(place) } else { self.ready.push_back(place) }
                 }
+                return;
             }
-            // Nothing was written, so nothing is recorded: what was known stays.
-            Loaded::Overtaken => {
-                self.summary.overtaken += 1;
-                self.end(place, Fate::Good, now);
-            }
-            Loaded::Contradicted => {
-                self.summary.contradicted += 1;
-                self.end(place, Fate::Good, now);
-            }
+            Loaded::Overtaken => self.summary.overtaken += 1,
+            Loaded::Contradicted => self.summary.contradicted += 1,
             Loaded::Unreadable(why) => {
                 self.items[place].why = why;
                 self.summary.first_error.get_or_insert_with(|| format!("{key}: {}", self.items[place].why));
                 self.summary.parked += 1;
+                self.trials.entry(key.entity()).or_default().failed(place);
                 self.leave(place, Left::Parked, now);
-                self.end(place, Fate::Bad, now);
+                return self.end(place, Fate::Bad, now);
             }
         }
+        // Where nothing was written, nothing is recorded: what was known stays. Else it is what was learnt since.
+        if was_read {
+            self.items[place].why.clear();
+            self.leave(place, Left::Waiting, now);
+            // If it was the first create, the next one is.
+            self.trials.entry(key.entity()).or_default().failed(place);
+        }
+        self.end(place, Fate::Good, now);
     }
 
     pub(super) fn place_in(&self, key: Key, phase: impl Fn(&Phase) -> bool) -> Option<usize> {

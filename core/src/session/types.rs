@@ -57,11 +57,14 @@ pub const LATE: Duration = Duration::from_secs(30);
 /// the next run may start the moment it is lost.
 pub const LEASE: Duration = Duration::from_secs(1);
 
+/// A write is sent at the latest so long after its row was read: then it is prepared again.
+pub const ROW_HOLDS: Duration = Duration::from_secs(10);
+
 /// What the driver is to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// Commit, for each of these, that a request may be sent, and load its row if it is
-    /// wished present. Then say [`loaded`](super::Session::loaded) for each.
+    /// wished present. Then say [`loaded`](super::Session::loaded) for each. An object may come more than once.
     Prepare(Vec<Key>),
     /// Load the rows of these, which are wished present, and say [`loaded`](super::Session::loaded) for each.
     /// Nothing is committed: they are only asked for.

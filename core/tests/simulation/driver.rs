@@ -545,6 +545,7 @@ impl World {
         let now = self.master.moment(self.now);
         for fact in facts {
             let run = &mut self.runs[number];
+            run.watch.prepared(key, self.now);
             run.unrecorded.remove(&fact.key());
             let Some(mark) = run.marks.get(&fact.key()).copied() else {
                 return Err(Broken(format!("a fact about {}, which is not in the plan", fact.key())));

@@ -8,7 +8,7 @@ use news_core::merge::{Action, Presence, Wish};
 use news_core::object::{ATTEMPTS_MAX, REQUESTS_MAX};
 use news_core::plan::{Plan, Stage, Work};
 use news_core::reply::{Method, Reply};
-use news_core::session::{Config, Request};
+use news_core::session::{Config, ROW_HOLDS, Request};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ struct Talk {
     flying: bool,
     /// The last answer says that it is as wished.
     good: bool,
+    /// When its row was read; `None`: not since it had to wait.
+    row_at: Option<Duration>,
     requests: u32,
     troubles: u32,
 }
@@ -79,6 +81,11 @@ impl Watch {
 
     fn talk(&self, key: Key) -> Talk {
         self.talks.get(&key).copied().unwrap_or_default()
+    }
+
+    /// Its row is read now.
+    pub fn prepared(&mut self, key: Key, now: Duration) {
+        self.talks.entry(key).or_default().row_at = Some(now);
     }
 
     pub fn overtaken(&mut self, key: Key) {
@@ -124,6 +131,10 @@ impl Watch {
             request.method.name()
         );
         let own = request.id == key.id().to_string();
+        if own && request.method != Method::Get {
+            let is_fresh = talk.row_at.is_some_and(|at| now < at + ROW_HOLDS);
+            hold!(is_fresh, "{} {key} by a row that was read at {:?}", request.method.name(), talk.row_at);
+        }
         match request.method {
             Method::Post | Method::Put if work.stage() == Stage::CreateComments => self.after_its_post(&work),
             Method::Put if work.stage() == Stage::UpdateComments => self.after_its_post(&work),
@@ -195,6 +206,9 @@ impl Watch {
         let clears = self.works.get(&key).is_some_and(|work| work.before == Presence::Doubled);
         if clears && good && method == Method::Delete {
             talk.troubles = 0;
+        }
+        if throttled || trouble {
+            talk.row_at = None;
         }
         talk.troubles += u32::from(trouble);
         talk.good = good;

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use crate::support::pair::{FIFTY_EDITS, nothing_twice};
+use crate::support::told::{Scene, Threads, answer};
 use crate::support::{Db, Fake, News, Pair, wait_until};
 
 fn nobody_listens() -> String {
@@ -46,6 +47,29 @@ fn credentials_are_7_and_park_nothing() {
     let news = news.env("NEWS_TARGET_TOKEN", "secret");
     news.run(["sync"]).ok();
     news.run(["diff"]).ok();
+}
+
+#[test]
+fn an_object_that_is_put_off_is_not_deleted_once_its_row_is_back() {
+    let mut scene = Scene::new(Threads::Many);
+    scene.edit("DELETE FROM news_comment WHERE id = 7");
+    let mut client = scene.db.client();
+    scene.told.tell(move |asked| {
+        (asked.line == "DELETE /comments/7").then(|| {
+            client
+                .batch_execute(
+                    "INSERT INTO news_comment (id, post_id, name, email, body) VALUES (7, 2, 'back', 'e@x.org', 'b')
+                     ON CONFLICT DO NOTHING",
+                )
+                .unwrap();
+            answer(403, "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 0\r\n", "{}")
+        })
+    });
+    let report = scene.news().run(["--json", "sync"]).ok().json();
+    assert_eq!((scene.told.lines(), &report["overtaken"]), (vec!["DELETE /comments/7".to_owned()], &json!(1)));
+    scene.news().run(["sync"]).ok();
+    assert_eq!(scene.told.lines(), ["PUT /comments/7"]);
+    scene.news().run(["diff"]).ok();
 }
 
 #[test]

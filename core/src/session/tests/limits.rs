@@ -1,6 +1,7 @@
 //! Limits of the target, and of one object.
 
 use super::*;
+use crate::reply::Method;
 use crate::session::pace::{Exhausted, THROTTLED_MAX};
 use Presence::Present;
 
@@ -71,6 +72,57 @@ fn so_does_one_that_is_always_put_off() {
     let played = slow.play(|request, _, _| target(request));
     assert_eq!((&played.summary.stop, played.summary.failed), (&None, 1));
     assert_eq!(played.requests.iter().filter(|line| *line == "PUT posts/3").count(), 5);
+}
+
+#[test]
+fn what_had_to_wait_is_prepared_again_before_it_is_written() {
+    let quota = Reply::Http { status: 403, retry_after: Some(MS(2000)), location: None, body: "quota".into() };
+    for (before, after, request) in [
+        (Present, Wish::Absent, "DELETE posts/1"),
+        (Present, Wish::Present, "PUT posts/1"),
+        // As the first create of its entity, it keeps no other one waiting.
+        (Presence::Absent, Wish::Present, "POST posts/1"),
+    ] {
+        for (reply, recorded) in [(&quota, before), (&status(503), Presence::Unknown)] {
+            for loaded in [Loaded::Overtaken, Loaded::Contradicted] {
+                let other = if after == Wish::Absent { Present } else { before };
+                let mut scene = scene(works(&[("posts/1", before, after), ("posts/2", other, after)]));
+                scene.loaded = alloc::vec![
+                    ("posts/1".parse().unwrap(), Loaded::Ready),
+                    ("posts/1".parse().unwrap(), loaded.clone())
+                ];
+                let played = scene.play(|request, _, _| match (request.key.id(), request.method) {
+                    (1, Method::Post | Method::Put | Method::Delete) => reply.clone(),
+                    (1, Method::Get) if after == Wish::Present => status(404),
+                    (1, Method::Get) => http(200, "{\"id\":1,\"userId\":1,\"title\":\"other\",\"body\":\"\"}"),
+                    (_, Method::Get | Method::Post | Method::Put | Method::Delete) => fine(request),
+                });
+                let writes =
+                    played.requests.iter().filter(|line| line.ends_with("posts/1") && !line.starts_with("GET"));
+                assert_eq!(writes.collect::<Vec<_>>(), [request], "{reply:?}");
+                // Asked for before it was found to be otherwise.
+                let recorded = match (recorded, after) {
+                    (Presence::Unknown, Wish::Absent) => Present,
+                    (Presence::Unknown, Wish::Present) => Presence::Absent,
+                    (recorded, _) => recorded,
+                };
+                let (overtaken, contradicted) = if loaded == Loaded::Overtaken { (1, 0) } else { (0, 1) };
+                assert_eq!(played.recorded(), [format!("posts/1 Waiting {recorded:?}"), "posts/2 done".into()]);
+                assert_eq!((played.summary.overtaken, played.summary.contradicted), (overtaken, contradicted));
+                assert_eq!((&played.summary.stop, played.summary.failed), (&None, 0), "{reply:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_row_is_written_that_was_read_long_ago() {
+    let mut slow = scene(updates(60));
+    slow.config.rate_per_s = Some(1.0);
+    let played = slow.play(|request, _, _| fine(request));
+    assert_eq!((played.summary.stop, played.requests.len()), (None, 60));
+    let prepared = played.prepared.len();
+    assert!(prepared > 60 && prepared < 600, "{prepared}");
 }
 
 #[test]

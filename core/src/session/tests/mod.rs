@@ -38,7 +38,7 @@ struct Scene {
     listing: Listing,
     /// What earlier runs have learnt.
     memory: Memory,
-    /// What loading these gives, where it is not [`Loaded::Ready`].
+    /// What loading these gives, one time after the other, where it is not [`Loaded::Ready`].
     loaded: Vec<(Key, Loaded)>,
     /// What is asked for before the first write is the target's to answer; else it is not there, and that is not told of.
     asks_first: bool,
@@ -150,7 +150,8 @@ impl Scene {
             match session.next(now) {
                 Next::Prepare(keys) => {
                     for key in keys {
-                        let other = self.loaded.iter().find(|(other, _)| *other == key);
+                        let times = played.prepared.iter().filter(|other| **other == key).count();
+                        let other = self.loaded.iter().filter(|(other, _)| *other == key).nth(times);
                         session.loaded(key, other.map_or(Loaded::Ready, |(_, loaded)| loaded.clone()), now);
                         played.prepared.push(key);
                     }
