@@ -108,10 +108,8 @@ pub fn in_view_of(left_out: &BTreeSet<Key>, mut one: Pending) -> Pending {
 pub fn standing(left_out: &BTreeSet<Key>, work: &Work) -> Standing {
     let is_left_out = |key: Key| left_out.contains(&key);
     let is_barred = is_left_out(work.key) || work.parent.is_some_and(|post| is_left_out(Key::Post(post)));
-    match work.standing {
-        Standing::Ready if is_barred && work.after == Wish::Present => Standing::Barred,
-        Standing::Ready | Standing::Barred | Standing::Parked | Standing::Held | Standing::Waiting => work.standing,
-    }
+    let is_sent = work.standing == Standing::Ready && work.after == Wish::Present;
+    if is_sent && is_barred { Standing::Barred } else { work.standing }
 }
 
 /// Returns why a row is not sent, if so; `parent` is a comment's post. `left_out` has the reasons of the import.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::ledger::Moment;
 use crate::merge::Action;
 use crate::model::{Entity, Key};
-use crate::plan::{Plan, Pressure, Tally};
+use crate::plan::{Plan, Pressure, Standing, Tally, Work};
 use crate::portion::{Gathering, Portion};
 use crate::session::{Session, Untried};
 
@@ -42,16 +42,22 @@ impl Outlook {
         let untried = Session::untried(&plan);
         let mut tallies: BTreeMap<Entity, Tally> =
             Entity::ALL.into_iter().map(|entity| (entity, Tally::default())).collect();
-        for work in plan.works().iter().filter(|work| !untried.has(work.key)) {
+        let outlook = Self { plan, untried, ..Self::default() };
+        for work in outlook.tried() {
             tallies.entry(work.key.entity()).or_default().add(work.action());
         }
-        Self { plan, untried, tallies, ..Self::default() }
+        Self { tallies, ..outlook }
     }
 
     /// Returns the objects that the run would send something about, in sending order.
     pub fn actions(&self) -> impl Iterator<Item = (Key, Action)> {
-        let tried = self.plan.works().iter().filter(|work| !self.untried.has(work.key));
-        tried.map(|work| (work.key, work.action())).filter(|(_, action)| *action != Action::Nothing)
+        self.tried().map(|work| (work.key, work.action())).filter(|(_, action)| *action != Action::Nothing)
+    }
+
+    /// Returns what the run would try. Of a post that was given up it says only what waits for it.
+    fn tried(&self) -> impl Iterator<Item = &Work> {
+        let works = self.plan.works().iter().filter(|work| work.standing != Standing::GivenUp);
+        works.filter(|work| !self.untried.has(work.key))
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Standing {
     Held,
     /// It failed in an earlier run, or an earlier request of it may still take effect: a loop leaves it to a later run.
     Waiting,
+    /// A post whose creation an operator gave up. Nothing is pending of it; what depends on it is held.
+    GivenUp,
 }
 
 impl Standing {
@@ -36,7 +38,7 @@ impl Standing {
     pub fn is_prepared(self) -> bool {
         match self {
             Standing::Ready | Standing::Barred => true,
-            Standing::Parked | Standing::Held | Standing::Waiting => false,
+            Standing::Parked | Standing::Held | Standing::Waiting | Standing::GivenUp => false,
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use crate::ledger::{Mark, Moment, Pending};
+use crate::ledger::{Entry, Mark, Moment, Pending};
 use crate::merge::{Presence, Wish};
 use crate::model::{Entity, Key, PostId};
 use crate::plan::{Plan, Pressure, Standing, Work};
@@ -86,15 +87,17 @@ pub struct Gathering {
     nothing: Vec<(Key, Mark)>,
     /// Posts that other shards have yet to create.
     coming: BTreeSet<PostId>,
+    /// Posts whose creation was given up, and of which nothing is pending.
+    given_up: BTreeSet<PostId>,
     pressure: BTreeMap<Entity, Pressure>,
 }
 
 impl Gathering {
     /// Begins one for a run of `shard`, or of everything.
     pub fn new(shard: Option<Shard>, patience: Patience) -> Self {
-        let (coming, pressure) = (BTreeSet::new(), BTreeMap::new());
+        let (coming, given_up, pressure) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         let (beside, seen) = (Vec::new(), Seen::default());
-        Self { shard, patience, beside, seen, pending: Vec::new(), nothing: Vec::new(), coming, pressure }
+        Self { shard, patience, beside, seen, pending: Vec::new(), nothing: Vec::new(), coming, given_up, pressure }
     }
 
     /// Leaves alone what these runs have sent: for a look at what is pending while they are at work.
@@ -103,9 +106,19 @@ impl Gathering {
         Self { beside: runs, ..self }
     }
 
+    /// Takes what is remembered of an object whose changes an operator dropped: before anything that is pending.
+    pub fn remember(&mut self, key: Key, entry: &Entry) {
+        if let (Key::Post(post), true) = (key, entry.is_given_up()) {
+            self.given_up.insert(post);
+        }
+    }
+
     /// Takes an object.
     pub fn take(&mut self, one: Pending) {
         self.pressure.entry(one.key.entity()).or_default().add(one.before, one.after);
+        if let Key::Post(post) = one.key {
+            self.given_up.remove(&post);
+        }
         if self.shard.is_none_or(|shard| shard.has(one.key, one.home)) {
             self.seen.objects += 1;
             self.seen.events += one.events;
@@ -138,7 +151,19 @@ impl Gathering {
             }
             work
         });
-        let plan = Plan::new(works.collect());
+        let mut works: Vec<Work> = works.collect();
+        // What depends on such a post is held, and names it.
+        let awaited = works.iter().filter(|work| work.after == Wish::Present).filter_map(|work| work.parent);
+        let awaited: BTreeSet<PostId> = awaited.filter(|post| self.given_up.contains(post)).collect();
+        works.extend(awaited.into_iter().map(|post| Work {
+            key: Key::Post(post),
+            parent: None,
+            before: Presence::Absent,
+            after: Wish::Present,
+            standing: Standing::GivenUp,
+            settles_in: Duration::ZERO,
+        }));
+        let plan = Plan::new(works);
         Portion { marks, plan, nothing: self.nothing, pressure: self.pressure }
     }
 }
@@ -151,9 +176,9 @@ fn is_created(post: &Pending) -> bool {
 mod tests {
     use alloc::format;
     use alloc::vec;
-    use core::time::Duration;
 
     use super::*;
+    use crate::ledger::{self, Clock};
     use crate::session::Untried;
 
     fn comment(id: i64, post: i64, waits: bool) -> Pending {
@@ -200,6 +225,24 @@ mod tests {
         let single = portion(Patience::Tries, all());
         assert_eq!(untried(&single), (1, 0, false));
         assert!(portion(Patience::Leaves, all().split_off(1)).is_idle());
+    }
+
+    #[test]
+    fn a_comment_of_a_post_whose_creation_was_given_up_is_held() {
+        let clock = Clock { now: Moment(0), lost_until: Moment(0), late: Duration::ZERO };
+        let held = |before: Presence, posts: &[Pending]| {
+            let mut gathering = Gathering::new(None, Patience::Tries);
+            gathering.remember("posts/1".parse().unwrap(), &ledger::discarded(None, before, &clock));
+            let comment = comment(1, 1, false);
+            posts.iter().chain(&[comment]).for_each(|one| gathering.take(*one));
+            Session::untried(&gathering.finish().plan).held
+        };
+        assert_eq!(held(Presence::Absent, &[]).len(), 1);
+        // It may be at the target.
+        assert_eq!(held(Presence::Present, &[]).len(), 0);
+        // It has a newer change.
+        let post = Pending { key: "posts/1".parse().unwrap(), parent: None, ..comment(1, 1, false) };
+        assert_eq!(held(Presence::Absent, &[post]).len(), 0);
     }
 
     #[test]

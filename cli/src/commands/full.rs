@@ -25,7 +25,7 @@ use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunKind};
-use crate::store::{Purpose, connect, left_out, log as change_log, objects};
+use crate::store::{Purpose, connect, ledger, left_out, log as change_log, objects};
 use crate::target::Target;
 use crate::ui::Ui;
 
@@ -147,7 +147,10 @@ fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Loo
     let clock = runs::clock(client, times)?;
     let mut pending = comparison.pending.clone();
     pending.extend(change_log::unfinished(client, &clock)?);
-    let mut repair = Repair::new(&sightings, uprooted, &pending, &comparison.settled).without(&spared);
+    // Where both sides are equal, it is over that an operator dropped the changes.
+    let mut settled = comparison.settled.clone();
+    ledger::each_discarded(client, |key, _| settled.push(key))?;
+    let mut repair = Repair::new(&sightings, uprooted, &pending, &settled).without(&spared);
     // Where the target no longer lists an object that was left out, or lists the row's, nothing is in the way.
     let free = |key: &Key| vacant.contains(key) || equal.contains(key);
     repair.plan = repair.plan.barring(&keys.into_iter().filter(|key| !free(key)).collect());

@@ -103,9 +103,18 @@ pub fn entries(client: &mut impl GenericClient, keys: &[Key]) -> Result<BTreeMap
 }
 
 /// Calls `each` with every entry, in the table's order.
-pub(super) fn each(client: &mut impl GenericClient, mut each: impl FnMut(Key, Entry)) -> Result<()> {
+pub(super) fn each(client: &mut impl GenericClient, each: impl FnMut(Key, Entry)) -> Result<()> {
+    each_where(client, "true", each)
+}
+
+/// Calls `each` with the entries of objects whose changes an operator dropped.
+pub fn each_discarded(client: &mut impl GenericClient, each: impl FnMut(Key, Entry)) -> Result<()> {
+    each_where(client, "o.state = 'discarded'", each)
+}
+
+fn each_where(client: &mut impl GenericClient, these: &str, mut each: impl FnMut(Key, Entry)) -> Result<()> {
     let none: [(&str, Type); 0] = [];
-    let sql = format!("SELECT o.entity_table, o.entity_pk, {COLUMNS} FROM news_sync_object o");
+    let sql = format!("SELECT o.entity_table, o.entity_pk, {COLUMNS} FROM news_sync_object o WHERE {these}");
     let mut rows = client.query_typed_raw(&sql, none)?;
     while let Some(row) = rows.next()? {
         each(key(&row, 0, 1)?, entry(&row, 2)?);

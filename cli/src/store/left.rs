@@ -1,6 +1,7 @@
 //! What earlier runs left, and what operators do with it: try again, or give up.
 
-use news_core::ledger::{self, Clock, State};
+use news_core::ledger::{self, Clock, Pending, State};
+use news_core::merge::Presence;
 use news_core::{Key, PostId};
 use postgres::{Client, Transaction};
 
@@ -53,17 +54,18 @@ pub fn discard(client: &mut Client, keys: &[Key], times: Times, by: &By) -> Resu
     let clock = super::runs::clock(&mut transaction, times)?;
     let mut discarded = Discarded::default();
     for key in keys {
+        let pending = super::log::pending_of(&mut transaction, &[*key], &clock)?.pop();
         let along = match key {
-            Key::Post(post) => comments_along(&mut transaction, *post, &clock)?,
+            Key::Post(post) => comments_along(&mut transaction, *post, pending.as_ref(), &clock)?,
             Key::Comment(_) => Vec::new(),
         };
-        if let Some(events) = discard_one(&mut transaction, *key, &clock)? {
+        if let Some(events) = discard_one(&mut transaction, *key, pending.as_ref(), &clock)? {
             discarded.named.push(*key);
             discarded.events += events;
         }
-        for key in along {
-            if let Some(events) = discard_one(&mut transaction, key, &clock)? {
-                discarded.along.push(key);
+        for one in along {
+            if let Some(events) = discard_one(&mut transaction, one.key, Some(&one), &clock)? {
+                discarded.along.push(one.key);
                 discarded.events += events;
             }
         }
@@ -77,20 +79,30 @@ pub fn discard(client: &mut Client, keys: &[Key], times: Times, by: &By) -> Resu
     Ok(discarded)
 }
 
-/// Returns the comments that go with a post.
-fn comments_along(transaction: &mut Transaction<'_>, post: PostId, clock: &Clock) -> Result<Vec<Key>> {
+/// Returns the comments that go with a post, of which this is pending.
+fn comments_along(
+    transaction: &mut Transaction<'_>,
+    post: PostId,
+    pending: Option<&Pending>,
+    clock: &Clock,
+) -> Result<Vec<Pending>> {
     let mut comments = Vec::new();
     objects::each_comment_of(transaction, &[post], |key, _| {
         comments.push(key);
         Ok(())
     })?;
-    let post = super::log::pending_of(transaction, &[Key::Post(post)], clock)?;
-    let comments = super::log::pending_of(transaction, &comments, clock)?;
-    Ok(comments.iter().filter(|one| ledger::goes_along(post.first(), one)).map(|one| one.key).collect())
+    let mut comments = super::log::pending_of(transaction, &comments, clock)?;
+    comments.retain(|one| ledger::goes_along(pending, one));
+    Ok(comments)
 }
 
 /// Returns how many events that were; `None` where there was nothing to give up.
-fn discard_one(transaction: &mut Transaction<'_>, key: Key, clock: &Clock) -> Result<Option<u64>> {
+fn discard_one(
+    transaction: &mut Transaction<'_>,
+    key: Key,
+    pending: Option<&Pending>,
+    clock: &Clock,
+) -> Result<Option<u64>> {
     // The act has the same time: by it the history tells which events were dropped.
     let events = transaction.execute(
         "UPDATE news_modelevent SET synced_at = now()
@@ -102,6 +114,7 @@ fn discard_one(transaction: &mut Transaction<'_>, key: Key, clock: &Clock) -> Re
     if events == 0 && old.is_none_or(|old| old.state == State::Discarded) {
         return Ok(None);
     }
-    write(transaction, [(key, Some(&ledger::discarded(old, clock)))])?;
+    let before = pending.map_or(Presence::Unknown, |pending| pending.before);
+    write(transaction, [(key, Some(&ledger::discarded(old, before, clock)))])?;
     Ok(Some(events))
 }

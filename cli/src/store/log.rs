@@ -161,6 +161,7 @@ pub fn outlook(client: &mut impl GenericClient, clock: &Clock, shard: Option<Sha
 }
 
 fn gather(client: &mut impl GenericClient, clock: &Clock, mut gathering: Gathering) -> Result<Gathering> {
+    entries::each_discarded(client, |key, entry| gathering.remember(key, &entry))?;
     let left_out = super::left_out::pending(client)?;
     let mut take = |one| gathering.take(left_out::in_view_of(&left_out, one));
     each_pending(client, clock, &mut take)?;

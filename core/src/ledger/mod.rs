@@ -90,7 +90,7 @@ impl From<Left> for State {
 /// What is remembered of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Is it at the target?
+    /// Is it at the target? Of a discarded object, *absent* says that its creation was given up.
     pub presence: Presence,
     /// The state of the conversation.
     pub state: State,
@@ -137,6 +137,11 @@ impl Entry {
     /// Returns its unanswered requests.
     pub fn outstanding(&self) -> Outstanding {
         Outstanding { settled_at: self.settled_at, is_sent: self.state == State::Sent }
+    }
+
+    /// Says whether the object's creation was given up: it is not at the target, and no newer change was tried.
+    pub fn is_given_up(&self) -> bool {
+        self.state == State::Discarded && self.presence == Presence::Absent
     }
 
     /// Returns the state that holds while `last_id` is the object's last unsynced event, if it has one: a newer event
@@ -319,11 +324,16 @@ pub fn unparked(entry: &Entry) -> Option<Entry> {
     (entry.state == State::Parked).then(|| Entry { state: State::Waiting, ..entry.clone() })
 }
 
-/// An operator drops the object's changes. The target has it or not, whatever the log says from now on: the next
-/// change asks, or clears, once what is in flight has had its effect.
-pub fn discarded(old: Option<&Entry>, clock: &Clock) -> Entry {
-    let doubled = old.is_some_and(|old| old.presence == Presence::Doubled);
-    let presence = if doubled { Presence::Doubled } else { Presence::Unknown };
+/// An operator drops the object's changes, of which `before` was known. The target has it or not, whatever the log says from
+/// now on: the next change asks, or clears, once what is in flight has had its effect.
+pub fn discarded(old: Option<&Entry>, before: Presence, clock: &Clock) -> Entry {
+    let presence = match before {
+        Presence::Doubled => Presence::Doubled,
+        Presence::Absent => Presence::Absent,
+        // Nothing was sent since.
+        Presence::Unknown if old.is_some_and(Entry::is_given_up) => Presence::Absent,
+        Presence::Present | Presence::Unknown => Presence::Unknown,
+    };
     let begun = Entry::begun(presence, State::Discarded, &Mark::looked_at(None), clock.now);
     match old {
         None => begun,

@@ -118,6 +118,8 @@ pub fn pending(
     let begun = entry.filter(|entry| entry.state != State::Discarded);
     let after = if row.is_some() { Wish::Present } else { Wish::Absent };
     let before = match (entry, logged) {
+        // Whoever gave it up may have created it by hand.
+        (Some(entry), Some(_)) if entry.is_given_up() => Presence::Unknown,
         (Some(entry), _) if logged.is_some() || begun.is_some() => entry.presence,
         (None, Some(logged)) if logged.merged.change.after == after => logged.merged.change.presence(),
         (None, Some(_)) => Presence::Unknown,

@@ -158,18 +158,25 @@ fn loops_let_a_failed_object_wait_longer_each_time() {
 
 #[test]
 fn giving_up_leaves_a_doubt_or_a_double() {
-    for (old, presence) in [
-        (None, Presence::Unknown),
-        (Some(Presence::Absent), Presence::Unknown),
-        (Some(Presence::Doubled), Presence::Doubled),
+    use Presence::{Absent, Doubled, Present, Unknown};
+    for (old, before, presence) in [
+        (None, Present, Unknown),
+        (None, Unknown, Unknown),
+        (Some((Present, State::Parked)), Present, Unknown),
+        (Some((Doubled, State::Parked)), Doubled, Doubled),
+        // It was to be created: that holds until something is sent.
+        (None, Absent, Absent),
+        (Some((Absent, State::Parked)), Absent, Absent),
+        (Some((Absent, State::Discarded)), Unknown, Absent),
+        (Some((Unknown, State::Discarded)), Unknown, Unknown),
     ] {
-        let old = old.map(|presence| entry(presence, State::Parked));
-        let gone = discarded(old.as_ref(), &CLOCK);
+        let old = old.map(|(presence, state)| entry(presence, state));
+        let gone = discarded(old.as_ref(), before, &CLOCK);
         assert_eq!((gone.presence, gone.state, gone.settled_at), (presence, State::Discarded, None));
     }
     // What is in flight is not forgotten.
     let lost_until = NOW + Duration::from_secs(20);
-    let sent = discarded(Some(&entry(Presence::Unknown, State::Sent)), &Clock { lost_until, ..CLOCK });
+    let sent = discarded(Some(&entry(Unknown, State::Sent)), Unknown, &Clock { lost_until, ..CLOCK });
     assert_eq!(sent.settled_at, Some(lost_until));
     assert_eq!(unparked(&entry(Presence::Absent, State::Held)), None);
     assert_eq!(unparked(&entry(Presence::Absent, State::Parked)).unwrap().state, State::Waiting);
@@ -211,10 +218,12 @@ fn what_is_pending_follows_from_log_row_and_ledger() {
         ("U!", row, known(Absent, State::Parked), Some((Absent, Action::Create))),
         ("D", None, known(Doubled, State::Sent), Some((Doubled, Action::Delete))),
         ("U", row, known(Unknown, State::Discarded), Some((Unknown, Action::Ask))),
+        ("U", row, known(Absent, State::Discarded), Some((Unknown, Action::Ask))),
         // No event speaks for it.
         ("", row, known(Doubled, State::Sent), Some((Doubled, Action::Renew))),
         ("", None, known(Unknown, State::Waiting), Some((Unknown, Action::Ask))),
         ("", row, known(Unknown, State::Discarded), None),
+        ("", row, known(Absent, State::Discarded), None),
         ("", row, None, None),
     ];
     for (events, row, entry, expected) in rows {

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::model::Key;
 use crate::object::ATTEMPTS_MAX;
-use crate::plan::Stage;
+use crate::plan::{Stage, Standing, Work};
 use crate::session::order::Fate;
 use crate::session::pace::Exhausted;
 use crate::session::trial::Errand;
@@ -71,11 +71,14 @@ impl Session {
             // An update that failed leaves the post as it was: its comments need not wait. Unless it was not there.
             let is_there = item.work.stage() == Stage::UpdatePosts && !item.talk.was_missing();
             let fate = if is_there { Fate::Good } else { fate };
-            let ended = item.work.key;
+            let Work { key: ended, standing, .. } = item.work;
             for held in self.order.ended(&item.work, fate) {
                 self.summary.held += 1;
                 let held_item = &mut self.items[held];
                 held_item.why = match held_item.work.key {
+                    Key::Comment(_) if standing == Standing::GivenUp => {
+                        format!("waits for {ended}, which is not at the target: its creation was given up")
+                    }
                     Key::Comment(_) => format!("waits for {ended}"),
                     Key::Post(_) => String::from("waits until all its comments are deleted"),
                 };

@@ -207,6 +207,7 @@ impl Session {
                 Standing::Parked => session.leave_untried(place, |summary| &mut summary.parked_before, now),
                 Standing::Held => session.leave_untried(place, |summary| &mut summary.held, now),
                 Standing::Waiting => session.leave_untried(place, |summary| &mut summary.waiting, now),
+                Standing::GivenUp => session.end(place, Fate::Bad, now),
             }
         }
         session
@@ -222,9 +223,15 @@ impl Session {
         // their post. Nothing waits for them.
         let standing = |work: &Work| match (work.standing, work.key) {
             (Standing::Barred, Key::Post(_)) => Standing::Parked,
-            (Standing::Ready | Standing::Barred | Standing::Parked | Standing::Held | Standing::Waiting, _) => {
-                work.standing
-            }
+            (
+                Standing::Ready
+                | Standing::Barred
+                | Standing::Parked
+                | Standing::Held
+                | Standing::Waiting
+                | Standing::GivenUp,
+                _,
+            ) => work.standing,
         };
         let works = plan.works().iter().map(|work| Work { standing: standing(work), ..*work });
         let effects = Effects { settle: SETTLE, late: LATE, wait: Wait::Once };
@@ -237,7 +244,7 @@ impl Session {
                 (Standing::Parked, _) | (Standing::Barred, false) => drop(untried.parked.insert(work.key)),
                 (Standing::Waiting, _) => drop(untried.waiting.insert(work.key)),
                 (Standing::Held, _) => drop(untried.held.insert(work.key, String::from("waits for another shard"))),
-                (Standing::Ready, false) => {}
+                (Standing::GivenUp, _) | (Standing::Ready, false) => {}
                 // What needs no request has ended, too, and well.
                 (Standing::Ready | Standing::Barred, true) if work.action() == Action::Nothing => {}
                 (Standing::Ready | Standing::Barred, true) => drop(untried.held.insert(work.key, why)),

@@ -62,7 +62,8 @@ impl World {
             hold!(!clear || self.target.strays(&self.master) <= strays, "a stray is left behind");
             let refused = matches!(self.runs[run].session.summary().stop, Some(Stop::OwnIds { .. }));
             let parked = !self.refused.is_empty();
-            hold!(refused || parked || self.runs[run].all_done(), "{:?}", self.runs[run].session.summary());
+            let excused = refused || parked || !self.master.given_up().is_empty();
+            hold!(excused || self.runs[run].all_done(), "{:?}", self.runs[run].session.summary());
             return Ok(());
         }
         let stop = &self.runs[run].session.summary().stop;
@@ -72,11 +73,12 @@ impl World {
         });
         hold!(stop.is_none() || may_stop, "a calm run stops: {stop:?}");
         self.the_rest_is_synced()?;
-        if let Some((key, _)) = self.target.refuses.take()
-            && self.refused.contains(&key)
-        {
-            self.note(|| format!("{key} is accepted from now on"));
-            if self.master.rows.contains_key(&key) {
+        let refused = self.target.refuses.take().map(|(key, _)| key).filter(|key| self.refused.contains(key));
+        let given_up = self.master.given_up();
+        if refused.is_some() || !given_up.is_empty() {
+            self.note(|| format!("{refused:?} is accepted from now on, and {given_up:?} are to be created after all"));
+            let keys = refused.into_iter().chain(given_up.into_iter().map(Key::Post));
+            for key in keys.filter(|key| self.master.rows.contains_key(key)).collect::<Vec<Key>>() {
                 self.editor().touch(key);
             }
             self.calm_run()?;
@@ -132,10 +134,12 @@ impl World {
         let clock = self.master.clock(self.now, self.setup.late);
         let pending: BTreeMap<Key, Pending> =
             self.master.pending(&clock).into_iter().map(|one| (one.key, one)).collect();
+        let given_up = self.master.given_up();
         for (key, one) in &pending {
             let post = one.parent.map(Key::Post);
             let why = self.refused.contains(key) || post.is_some_and(|post| self.refused.contains(&post));
-            hold!(why, "{key} is still pending: {one:?}");
+            let is_orphan = one.parent.is_some_and(|post| given_up.contains(&post));
+            hold!(why || is_orphan, "{key} is still pending: {one:?}");
         }
         if !self.setup.column.keeps() {
             return Ok(());

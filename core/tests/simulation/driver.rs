@@ -10,9 +10,11 @@ use news_core::object::{Effects, Wait};
 use news_core::plan::{Standing, Work};
 use news_core::portion::Patience;
 use news_core::reply::{Method, Reply};
-use news_core::session::{Asks, Config, Fact, LEASE, Listing, Loaded, Next, SETTLE, Session, Stop, Strangers, Warning};
+use news_core::session::{
+    Asks, Config, Fact, LEASE, Listing, Loaded, Next, Request, SETTLE, Session, Stop, Strangers, Warning,
+};
 use news_core::shard::Shard;
-use news_core::{Key, Object};
+use news_core::{Key, Object, PostId};
 
 use crate::master::Reading;
 use crate::rules::{Broken, Checked, Watch, hold};
@@ -302,6 +304,7 @@ impl World {
                         && matches!(request.method, Method::Get | Method::Delete);
                     hold!(stop.is_none() || cleans_up, "a request after a stop: {request:?}");
                     self.runs[run].watch.sent(&request, self.now)?;
+                    self.is_no_orphan(run, &request)?;
                     self.send(run, request)?;
                 }
                 Next::CheckListing(look) => {
@@ -329,6 +332,17 @@ impl World {
                 }
             }
         }
+    }
+
+    /// No comment is sent to a post whose creation was given up, unless the post's own turn in this run comes to nothing.
+    fn is_no_orphan(&self, run: usize, request: &Request) -> Checked {
+        let works = &self.runs[run].works;
+        let post = works.get(&request.key).and_then(|work| work.parent);
+        let is_tried = |post: PostId| works.get(&Key::Post(post)).is_some_and(|work| work.standing == Standing::Ready);
+        let creates = matches!(request.method, Method::Post | Method::Put);
+        let is_orphan = creates && post.is_some_and(|post| self.master.given_up().contains(&post) && !is_tried(post));
+        hold!(!is_orphan, "{} is sent, and the creation of its post was given up", request.key);
+        Ok(())
     }
 
     fn wait(&mut self, run: usize, until: Option<Duration>) -> Checked {
@@ -531,6 +545,7 @@ impl World {
         }
         for (key, loaded) in all {
             let run = &mut self.runs[number];
+            run.watch.prepared(key, self.now);
             if loaded != Loaded::Ready {
                 run.watch.overtaken(key);
                 self.stats.overtaken += 1;
@@ -545,7 +560,6 @@ impl World {
         let now = self.master.moment(self.now);
         for fact in facts {
             let run = &mut self.runs[number];
-            run.watch.prepared(key, self.now);
             run.unrecorded.remove(&fact.key());
             let Some(mark) = run.marks.get(&fact.key()).copied() else {
                 return Err(Broken(format!("a fact about {}, which is not in the plan", fact.key())));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use news_core::ledger::{self, Basis, Clock, Entry, Found, FoundRow, Logged, Mark, Moment, Newer, Pending};
+use news_core::ledger::{self, Basis, Clock, Entry, Found, FoundRow, Logged, Mark, Moment, Newer, Pending, State};
 use news_core::merge::{Event, Merged, Presence};
 use news_core::model::PostId;
 use news_core::plan::{Plan, Work};
@@ -120,6 +120,7 @@ impl Master {
     /// A run's part of it.
     pub fn read(&self, clock: &Clock, shard: Option<Shard>, patience: Patience) -> Reading {
         let mut gathering = Gathering::new(shard, patience);
+        self.ledger.iter().for_each(|(key, entry)| gathering.remember(*key, entry));
         self.pending(clock).into_iter().for_each(|one| gathering.take(one));
         let portion = gathering.finish();
         Reading { plan: portion.plan, marks: portion.marks.into_iter().collect(), nothing: portion.nothing }
@@ -130,7 +131,9 @@ impl Master {
         let posts = repair::uprooting(sightings);
         let uprooted: Vec<(Key, PostId)> =
             posts.iter().flat_map(|post| self.children(*post).into_iter().map(|key| (key, *post))).collect();
-        let repair = Repair::new(sightings, uprooted, pending, settled);
+        let discarded = self.ledger.iter().filter(|(_, entry)| entry.state == State::Discarded);
+        let settled: Vec<Key> = settled.iter().copied().chain(discarded.map(|(key, _)| *key)).collect();
+        let repair = Repair::new(sightings, uprooted, pending, &settled);
         let equal = repair.equal.iter().map(|key| (*key, repair.marks[key])).collect();
         (Reading { plan: repair.plan, marks: repair.marks, nothing: Vec::new() }, equal)
     }
@@ -195,10 +198,17 @@ impl Master {
             for row in self.log.iter_mut().filter(|row| row.event.key == *key) {
                 row.synced = true;
             }
-            let entry = ledger::discarded(self.ledger.get(key), clock);
+            let before = pending.iter().find(|one| one.key == *key).map_or(Presence::Unknown, |one| one.before);
+            let entry = ledger::discarded(self.ledger.get(key), before, clock);
             self.ledger.insert(*key, entry);
         }
         gone
+    }
+
+    /// Posts whose creation was given up.
+    pub fn given_up(&self) -> BTreeSet<PostId> {
+        let posts = self.ledger.iter().filter(|(_, entry)| entry.is_given_up());
+        posts.filter_map(|(key, _)| if let Key::Post(post) = key { Some(*post) } else { None }).collect()
     }
 
     /// An operator lets what is parked be tried again.

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::sum;
-use crate::support::{Pair, fixtures, wait_until};
+use crate::support::{Http, Pair, fixtures, wait_until};
 
 #[test]
 fn one_refused_object_is_parked_and_the_rest_is_synced() {
@@ -143,6 +143,33 @@ fn a_dry_run_and_a_discard_know_who_waits_for_whom() {
     pair.sync([]).ok();
     assert_eq!(pair.sent(), ["PUT /posts/1 200"]);
     assert_eq!(pair.diff(1)["summary"]["comments"]["missing"], json!(1));
+}
+
+#[test]
+fn a_comment_of_a_post_whose_creation_was_given_up_is_held() {
+    let post = json!({"id": 900, "userId": 1, "title": "t", "body": "b"});
+    for way in ["an edit", "a full sync", "by hand"] {
+        let mut pair = Pair::new([]);
+        pair.edit("INSERT INTO news_post (id, user_id, title, body) VALUES (900, 1, 't', 'b')");
+        pair.news.run(["discard", "posts/900"]).ok();
+        pair.edit("INSERT INTO news_comment (id, post_id, name, email, body) VALUES (900, 900, 'n', 'e', 'b')");
+        for flag in ["--dry-run", "--jobs=1", "--jobs=1"] {
+            let report = pair.sync([flag]).expect_code(3).json();
+            assert_eq!((&report["held"], &report["parked"]), (&json!(1), &json!(0)), "{report}");
+        }
+        assert_eq!(pair.sent(), Vec::<String>::new());
+        let left = pair.news.run(["--json", "parked"]).ok().json();
+        let says = "waits for posts/900, which is not at the target: its creation was given up";
+        assert_eq!((&left["objects"][0]["id"], &left["objects"][0]["reason"]), (&json!(900), &json!(says)), "{left}");
+        match way {
+            "an edit" => pair.edit("UPDATE news_post SET title = 'after all' WHERE id = 900"),
+            "by hand" => drop(Http::new(pair.fake.url()).send("POST", "/posts", &post.to_string())),
+            _ => {}
+        }
+        pair.sync([if way == "an edit" { "--jobs=1" } else { "--full" }]).ok();
+        pair.sync([]).ok();
+        pair.diff(0);
+    }
 }
 
 #[test]
