@@ -129,6 +129,14 @@ fn a_404_is_believed_once_everything_earlier_has_taken_effect() {
 }
 
 #[test]
+fn what_is_in_doubt_is_asked_for_once_what_was_acknowledged_has_taken_effect() {
+    let mut talk = Conversation::new(Presence::Absent, Wish::Present, SETTLE, Duration::ZERO);
+    assert_eq!((talk.next(), talk.not_before()), (Some(Method::Post), Duration::ZERO));
+    talk.doubt();
+    assert_eq!((talk.next(), talk.not_before()), (Some(Method::Get), SETTLE));
+}
+
+#[test]
 fn every_conversation_ends() {
     // Whatever a target answers, for ever: no conversation is longer than its bound.
     let answers = [

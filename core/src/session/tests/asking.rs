@@ -47,6 +47,19 @@ fn a_hit_stops_the_run_for_a_new_plan_before_anything_is_written() {
 }
 
 #[test]
+fn what_an_acknowledged_delete_may_yet_remove_is_not_a_hit() {
+    let mut scene = creates(7..=7);
+    scene.config.settled_in = SETTLE;
+    let mut is_posted = false;
+    let played = scene.play(|request, _, now| {
+        is_posted |= request.method == Method::Post;
+        if is_posted || now < SETTLE { fine(request) } else { status(404) }
+    });
+    assert_eq!(played.requests, ["GET posts/7", "GET posts/7", "POST posts/7", "GET posts/7"]);
+    assert_eq!((&played.summary.stop, played.recorded()), (&None, alloc::vec!["posts/7 done".to_string()]));
+}
+
+#[test]
 fn after_a_hit_every_create_is_asked_for() {
     let mut scene = creates(1..=4);
     scene.config.asks = Asks::Each;
