@@ -105,6 +105,13 @@ impl Weather {
         Self { permille, down, timeout_ms: rng.between(100, timeout_ms_max), slow_connections_permille }
     }
 
+    /// Answers get lost, and nothing else is wrong. Each is waited for so long.
+    pub fn losing(timeout: Duration) -> Self {
+        let permille = TROUBLES.map(|trouble| if trouble == Trouble::AnswerLost { 250 } else { 0 });
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(1000);
+        Self { permille, down: None, timeout_ms, slow_connections_permille: 0 }
+    }
+
     /// No trouble any more; answers are waited for as long as before.
     pub fn fine(&self) -> Self {
         Self { permille: [0; TROUBLES.len()], down: None, timeout_ms: self.timeout_ms, slow_connections_permille: 0 }

@@ -68,38 +68,46 @@ pub struct Setup {
     pub interrupts_permille: u64,
     /// An answer is waited for no longer than some time below this.
     pub timeout_max: Duration,
+    /// Runs are long: they outlive what an unanswered request may take, counted from their first sign of life.
+    pub is_long: bool,
 }
+
+/// Short enough for a schedule that outlives it.
+const LATE_OF_LONG: Duration = Duration::from_secs(10);
 
 impl Setup {
     pub fn any(flaw: Option<Flaw>, rng: &mut Rng) -> Self {
         let column = Column::any(rng);
+        // What only a long run shows is looked for in these above all.
+        let is_long = rng.permille(if flaw == Some(Flaw::NoSignOfLife) { 500 } else { 50 });
         let lags = matches!(column, Column::Duplicates { .. }) && rng.permille(300);
         Self {
             column,
             lag: if lags { rng.within(SETTLE) } else { Duration::ZERO },
             jobs: usize::try_from(rng.between(1, 8)).unwrap_or(1),
-            rate_per_s: rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2))),
+            rate_per_s: if is_long {
+                rng.pick(&[0.3, 0.5, 1.0])
+            } else {
+                rng.permille(200).then(|| f64::from(u32::try_from(rng.between(2, 100)).unwrap_or(2)))
+            },
             commit_ms: rng.pick(&[2, 20, 300]).unwrap_or(2),
             flaw,
             manner: if flaw.is_none() { Manner::any(rng) } else { Manner::Plain },
             refusal: if flaw.is_none() { rng.pick(&[422, 422, 400, 302, 403, 401]).unwrap_or(422) } else { 422 },
-            late: match (flaw, rng.pick(&[SETTLE, Duration::from_secs(30)])) {
-                // Long enough for runs that outlive their first sign of life, and short enough for a schedule.
-                (Some(Flaw::NoSignOfLife), _) => Duration::from_secs(10),
-                (_, late) => late.unwrap_or(SETTLE),
-            },
+            late: if is_long { LATE_OF_LONG } else { rng.pick(&[SETTLE, Duration::from_secs(30)]).unwrap_or(SETTLE) },
             shards: if flaw.is_none() && column.keeps() { rng.pick(&[1, 1, 1, 1, 2, 3]).unwrap_or(1) } else { 1 },
             loops_permille: rng.pick(&[0, 0, 300, 900]).unwrap_or(0),
             is_odd: flaw.is_none() && rng.permille(300),
             restored: false,
             operators: flaw.is_none() && rng.permille(150),
             set_back: if rng.permille(100) { rng.within(Duration::from_hours(2)) } else { Duration::ZERO },
-            start_gap_ms: rng.pick(&[100, 1000, 8000]).unwrap_or(1000),
+            start_gap_ms: if is_long { 100 } else { rng.pick(&[100, 1000, 8000]).unwrap_or(1000) },
             lock_losses_permille: rng.pick(&[0, 0, 300, 800]).unwrap_or(0),
             early_edits_permille: rng.pick(&[0, 200, 800]).unwrap_or(0),
             interrupts_permille: rng.pick(&[0, 0, 200]).unwrap_or(0),
             damaged: flaw.is_none() && column.keeps() && rng.permille(300),
             timeout_max: Duration::ZERO,
+            is_long,
         }
         .with_timeout(rng)
     }
@@ -107,7 +115,7 @@ impl Setup {
     /// Where a full sync ends the schedule, the data may have come from a dump. No answer is waited for longer than what is
     /// not answered may take; and a sign of life says nothing of a time that is waited for an answer anyhow.
     fn with_timeout(self, rng: &mut Rng) -> Self {
-        let timeout_max = if self.flaw == Some(Flaw::NoSignOfLife) { Duration::from_secs(1) } else { self.late };
+        let timeout_max = if self.is_long { Duration::from_secs(1) } else { self.late };
         Self { restored: self.damaged && rng.permille(300), timeout_max, ..self }
     }
 }

@@ -165,14 +165,19 @@ impl World {
         let mut rng = Rng::new(seed);
         let until = rng.ms(500, 30_000);
         let setup = Setup::any(flaw, &mut rng);
+        let until = if setup.is_long { rng.ms(20_000, 30_000) } else { until };
         let mut master = Master::empty();
         let mut editor =
             Editor { master: &mut master, rng: &mut rng, now: Duration::ZERO, more_ids: &[], is_odd: false };
         editor.import();
         let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
         let target = Target::equal_to(&master, setup.column, made);
-        let weather = Weather::any(&mut rng, until, setup.timeout_max);
-        let kill_permille = rng.pick(&[0, 0, 3, 20, 60]).unwrap_or(0);
+        let weather = if setup.is_long {
+            Weather::losing(setup.timeout_max)
+        } else {
+            Weather::any(&mut rng, until, setup.timeout_max)
+        };
+        let kill_permille = rng.pick(if setup.is_long { &[3, 10][..] } else { &[0, 0, 3, 20, 60] }).unwrap_or(0);
         let mut world = Self {
             now: Duration::ZERO,
             setup,
@@ -220,9 +225,10 @@ impl World {
             self.target.refuses = key.ok().map(|key| (key, self.setup.refusal));
         }
         // Edits come in bursts: what matters happens close together.
-        let bursts: Vec<Duration> = (0..self.rng.between(1, 4)).map(|_| self.rng.within(until)).collect();
+        let by = if self.setup.is_long { until / 8 } else { until };
+        let bursts: Vec<Duration> = (0..self.rng.between(1, 4)).map(|_| self.rng.within(by)).collect();
         let wide = self.rng.pick(&[10, 300, 3000]).unwrap_or(10);
-        for _ in 0..self.rng.between(2, 24) {
+        for _ in 0..self.rng.between(if self.setup.is_long { 12 } else { 2 }, 24) {
             let at = self.rng.pick(&bursts).unwrap_or_default() + self.rng.ms(0, wide);
             self.at(at.min(until), Event::Edit);
         }
@@ -246,7 +252,7 @@ impl World {
             let at = self.rng.within(until);
             self.at(at, Event::SetBack);
         }
-        let first = self.rng.ms(0, self.setup.start_gap_ms);
+        let first = if self.setup.is_long { by } else { Duration::ZERO } + self.rng.ms(0, self.setup.start_gap_ms);
         self.at(first, Event::StartRun);
         self.at(until, Event::Calm);
     }
