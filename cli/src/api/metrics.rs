@@ -15,8 +15,8 @@ use crate::store::{Sessions, Vitals};
 /// What the database tells is so old at most: short beside the usual 15 s between two scrapes.
 const VITALS_AGE_MAX: Duration = Duration::from_secs(5);
 /// The statuses that are counted one by one, ascending; any other one counts as 0.
-const STATUSES: [u16; 19] =
-    [0, 200, 201, 204, 301, 304, 400, 401, 404, 405, 406, 408, 412, 413, 415, 431, 500, 503, 504];
+const STATUSES: [u16; 20] =
+    [0, 200, 201, 204, 301, 303, 304, 400, 401, 404, 405, 406, 408, 412, 413, 415, 431, 500, 503, 504];
 /// The upper bounds of the durations' buckets, in microseconds: from an answer out of memory to a time-out.
 const BUCKETS_US: [u64; 14] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,

@@ -120,6 +120,10 @@ pub fn answer(service: &Service, request: &Request, found: &Found<'_>) -> Respon
             None => routed(service, request, route, segment),
         },
         Found::SlashMissing => redirect(request),
+        // What a person types into a browser. To other clients there is nothing here, as before us.
+        Found::Nothing if request.path == "/" && request.reads() && negotiate::wants_page(request.header("accept")) => {
+            to_docs().header("Vary", "Accept")
+        }
         Found::Nothing => Problem::NotFound("Not found.").into_response(Layout::default()),
     };
     let response = service.origins.mark(request, response);
@@ -143,7 +147,7 @@ fn routed(service: &Service, request: &Request, route: &Route, segment: &str) ->
             let Some(layout) = negotiate::negotiate(accept) else {
                 // The address was opened in a browser, or by a tool that pretends to be one.
                 if request.reads() && negotiate::wants_page(accept) {
-                    return rest_headers(Response::empty(303).header("Location", DOCS), route);
+                    return rest_headers(to_docs(), route);
                 }
                 return rest_headers(Problem::NotAcceptable.into_response(Layout::default()), route);
             };
@@ -193,6 +197,11 @@ fn plain(service: &Service, request: &Request, route: &Route) -> Response {
 /// Every answer of a REST route says what it offers and what it depends on.
 fn rest_headers(response: Response, route: &Route) -> Response {
     response.header("Allow", route.allow()).header("Vary", "Accept")
+}
+
+/// 303 to the page that shows the API.
+fn to_docs() -> Response {
+    Response::empty(303).header("Location", DOCS)
 }
 
 /// 301 to the same path with a slash, relative, the query kept; before anything else is checked.

@@ -24,7 +24,7 @@ pub fn negotiate(accept: Option<&str>) -> Option<Layout> {
     Some(Layout { indent })
 }
 
-/// Says whether an Accept header that leaves no room for JSON asks for a page.
+/// Says whether an Accept header names a page.
 pub fn wants_page(accept: Option<&str>) -> bool {
     let is_page =
         |media: &str| matches!(Media::parse(media.trim()).kind.as_str(), "text/html" | "application/xhtml+xml");

@@ -42,7 +42,8 @@ fn text(response: &Response) -> &str {
 fn the_order_of_the_checks() {
     let xml = ("Accept", "application/xml");
     let html = ("Accept", "text/html");
-    let table: [(&str, &str, Headers<'_>, u16); 21] = [
+    let browser = ("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    let table: [(&str, &str, Headers<'_>, u16); 26] = [
         ("GET", "/nothing/", &[xml], 404),
         ("GET", "/news/posts", &[xml], 301),
         ("PATCH", "/news/posts", &[], 301),
@@ -62,8 +63,13 @@ fn the_order_of_the_checks() {
         ("GET", "/news/posts/", &[html], 303),
         ("HEAD", "/news/", &[html], 303),
         ("POST", "/news/posts/", &[html], 406),
-        ("GET", "/news/posts/", &[("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")], 401),
+        ("GET", "/news/posts/", &[browser], 401),
         ("GET", "/nothing/", &[html], 404),
+        ("GET", "/", &[browser], 303),
+        ("HEAD", "/", &[html], 303),
+        ("POST", "/", &[browser], 404),
+        ("GET", "/", &[("Accept", "*/*")], 404),
+        ("GET", "/", &[], 404),
     ];
     for (method, target, headers, status) in table {
         assert_eq!(ask(&request(method, target, headers)).status, status, "{method} {target} {headers:?}");
