@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::process;
 use super::routes::ROUTES;
 use crate::http::Watch;
 use crate::store::{Sessions, Vitals};
@@ -107,6 +108,7 @@ impl Metrics {
         }
         text.family("news_uptime_seconds", "gauge", "Since the service began.");
         text.sample("news_uptime_seconds", "", self.began.elapsed().as_secs());
+        process::render(&mut text);
         text.0
     }
 
@@ -185,15 +187,17 @@ fn seconds(us: u64) -> String {
 
 /// The text so far.
 #[derive(Default)]
-struct Text(String);
+pub(super) struct Text(String);
 
 impl Text {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
+    /// Begins the samples of a name.
+    pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String does not fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+    /// Adds a sample; `labels` are empty or in braces.
+    pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }
 }
@@ -232,6 +236,7 @@ mod tests {
             "news_tracking_up 1",
             "news_last_sync_success_timestamp_seconds 1700000000.25",
             "news_database_up 1",
+            "# TYPE process_threads gauge",
         ] {
             assert!(text.lines().any(|has| has == line), "{line} is not in\n{text}");
         }

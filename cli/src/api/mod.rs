@@ -22,6 +22,7 @@ mod openapi;
 mod pages;
 pub mod passwords;
 mod percent;
+mod process;
 mod request;
 mod response;
 mod routes;

@@ -70,6 +70,15 @@ fn numbers_of_routes_connections_and_database() {
         line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse::<f64>().unwrap()
     };
     assert!(value("news_database_sessions") >= 1.0 && value("news_http_connections_open") >= 1.0);
+    let mib = value("process_resident_memory_bytes") / 1024.0 / 1024.0;
+    assert!((1.0..1000.0).contains(&mib) && value("process_cpu_seconds_total") > 0.0);
+    // Connections that stay open are a file and a thread each.
+    let fewest = || value("process_open_fds").min(value("process_threads"));
+    assert!(fewest() < 64.0 && value("process_max_fds") > 64.0);
+    let wires: Vec<Wire> = (0..64).map(|_| service.wire()).collect();
+    wait_until("64 files and threads", || fewest() >= 64.0);
+    drop(wires);
+    wait_until("they are gone", || value("process_open_fds").max(value("process_threads")) < 64.0);
     // Each sample's family is declared, once.
     let text = reply.text();
     let mut declared = Vec::new();

@@ -1,0 +1,37 @@
+//! What the process uses, under the names that Prometheus' client libraries give these numbers.
+
+use std::fs;
+
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::metrics::Text;
+
+/// Writes the numbers of this process. Those that the system does not tell are left out.
+pub(super) fn render(text: &mut Text) {
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    let cpu_s = format!("{}.{:09}", cpu.tv_sec, cpu.tv_nsec);
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib_of = |name| number(&status, name).map(|kib| kib * 1024);
+    // Reading the directory opens a file of its own.
+    let files = fs::read_dir("/proc/self/fd").ok().map(|files| files.count().saturating_sub(1) as u64);
+    for (name, kind, help, value) in [
+        ("process_resident_memory_bytes", "gauge", "Resident memory.", kib_of("VmRSS:")),
+        ("process_virtual_memory_bytes", "gauge", "Virtual memory.", kib_of("VmSize:")),
+        ("process_threads", "gauge", "Threads.", number(&status, "Threads:")),
+        ("process_open_fds", "gauge", "Open file descriptors.", files),
+        ("process_max_fds", "gauge", "Maximum open file descriptors.", getrlimit(Resource::Nofile).current),
+    ] {
+        if let Some(value) = value {
+            text.family(name, kind, help);
+            text.sample(name, "", value);
+        }
+    }
+    text.family("process_cpu_seconds_total", "counter", "CPU time, user and system.");
+    text.sample("process_cpu_seconds_total", "", cpu_s);
+}
+
+/// Reads the number of a line of `/proc/self/status`, without its unit.
+fn number(status: &str, name: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
