@@ -18,7 +18,7 @@ use crate::ui::Ui;
 
 /// Runs the command.
 pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
-    watchdog::start(&Signals::install()?)?;
+    watchdog::start(&Signals::install()?, watchdog::NEXT_RUN_ASKS)?;
     // A run under way has read the events already.
     let mut lock = Lock::take(&master::existing(settings)?, "discard", settings.times)?;
     let discarded = lock.once(|client| left::discard(client, &args.keys, settings.times, &By::command_line()))?;

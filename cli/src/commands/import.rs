@@ -54,7 +54,7 @@ enum Wrong {
 /// Runs the command.
 pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let signals = Signals::install()?;
-    watchdog::start(&signals)?;
+    watchdog::start(&signals, watchdog::NEXT_RUN_ASKS)?;
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "import", settings.times)?;
     let source = if let Some(from) = &args.from {

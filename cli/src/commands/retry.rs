@@ -18,7 +18,7 @@ use crate::ui::Ui;
 pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    watchdog::start(&Signals::install()?)?;
+    watchdog::start(&Signals::install()?, watchdog::NEXT_RUN_ASKS)?;
     let busy = Busy::begin();
     let keys = left::unpark(&mut client, (!args.all).then_some(&args.keys[..]), &By::command_line())?;
     drop(busy);

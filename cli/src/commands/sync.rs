@@ -33,7 +33,7 @@ pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         return dry_run(args, settings, ui);
     }
     let signals = Signals::install()?;
-    watchdog::start(&signals)?;
+    watchdog::start(&signals, watchdog::NEXT_RUN_ASKS)?;
     if let Some(period) = args.every {
         return Err(periodic::every(period, &signals, || repeated(args, settings, &signals, ui).map(drop)));
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
+use postgres::Client;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
@@ -13,7 +14,10 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
 use crate::report::Report;
 use crate::report::user::{self, Change, UserChange};
+use crate::run::watchdog;
 use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::store::lock::Busy;
 use crate::store::users::{self, Added, USERNAME_CHARS_MAX};
 use crate::store::{self, Purpose, schema};
 use crate::ui::Ui;
@@ -33,10 +37,24 @@ pub fn run(args: &User, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     }
 }
 
-fn connect(settings: &Settings) -> Result<postgres::Client> {
+fn connect(settings: &Settings) -> Result<Client> {
     let mut client = store::connect(&master::url(settings)?, Purpose::Admin)?;
     schema::require_current(&mut client)?;
     Ok(client)
+}
+
+/// Runs the statement that changes something. The process ends if its commit does not return. A signal does not end it at once
+/// any more, so all questions must have been asked.
+fn write<T>(
+    client: &mut Client,
+    run: impl FnOnce(&mut Client) -> std::result::Result<T, postgres::Error>,
+) -> Result<T> {
+    watchdog::start(
+        &Signals::install()?,
+        "Bring the synchronous standby back: the server still waits for it, and `news user list` shows the change afterwards.",
+    )?;
+    let _busy = Busy::begin();
+    Ok(run(client)?)
 }
 
 fn add(name: &str, is_active: bool, settings: &Settings) -> Result<Outcome> {
@@ -47,7 +65,7 @@ fn add(name: &str, is_active: bool, settings: &Settings) -> Result<Outcome> {
         return Err(taken(name));
     }
     let hash = passwords::hash(&read_password()?, &mut Scratch::default())?;
-    match users::add(&mut client, name, &hash, is_active)? {
+    match write(&mut client, |client| users::add(client, name, &hash, is_active))? {
         Added::Done(id) => Ok(changed(name, id, Change::Added)),
         Added::Taken => Err(taken(name)),
     }
@@ -68,12 +86,12 @@ fn passwd(name: &str, settings: &Settings) -> Result<Outcome> {
     let mut client = connect(settings)?;
     users::find(&mut client, name)?.ok_or_else(|| missing(name))?;
     let hash = passwords::hash(&read_password()?, &mut Scratch::default())?;
-    let id = users::set_password(&mut client, name, &hash)?.ok_or_else(|| missing(name))?;
+    let id = write(&mut client, |client| users::set_password(client, name, &hash))?.ok_or_else(|| missing(name))?;
     Ok(changed(name, id, Change::PasswordSet))
 }
 
 fn remove(name: &str, settings: &Settings) -> Result<Outcome> {
-    let id = users::remove(&mut connect(settings)?, name)?.ok_or_else(|| missing(name))?;
+    let id = write(&mut connect(settings)?, |client| users::remove(client, name))?.ok_or_else(|| missing(name))?;
     Ok(changed(name, id, Change::Removed))
 }
 

@@ -2,6 +2,7 @@
 
 mod failover;
 mod pooler;
+mod standby;
 mod tls;
 
 use super::support::{Http, News, Running};

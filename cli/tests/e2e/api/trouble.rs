@@ -298,12 +298,8 @@ fn while_writes_wait_for_a_standby_reads_are_answered_and_readyz_is_503() {
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let get = |path: &str| Wire::open(address).send("GET", path, &headers, None).unwrap();
     let mut wires: Vec<Wire> = (0..3).map(|_| Wire::open(address)).collect();
-    let standby = |client: &mut Client, names: &str| {
-        client.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'")).unwrap();
-        client.batch_execute("SELECT pg_reload_conf()").unwrap();
-    };
     get("/readyz").expect(200);
-    standby(&mut client, "nobody");
+    server.set_synchronous_standbys("nobody");
     let body = r#"{"title": "t", "body": "b"}"#;
     let post = format!(
         "POST /news/posts/ HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -316,7 +312,7 @@ fn while_writes_wait_for_a_standby_reads_are_answered_and_readyz_is_503() {
     assert!(get("/readyz").text().contains("standby"));
     get("/healthz").expect(200);
     get("/news/posts/").expect(200);
-    standby(&mut client, "");
+    server.set_synchronous_standbys("");
     let statuses: Vec<u16> = wires.iter_mut().map(|wire| wire.reply("POST").unwrap().status).collect();
     // One of them was waiting; those behind it, too, unless they waited for too long.
     assert!(statuses.contains(&201) && statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");

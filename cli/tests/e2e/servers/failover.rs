@@ -12,9 +12,8 @@ fn a_failover_loses_no_acknowledged_write_and_nothing_of_ours_is_restarted() {
     News::with_url(&primary.url()).run(["db", "migrate"]).ok();
     let standby = OwnPg::standby_of(&primary);
     // Only here: whoever takes over waits for nobody.
+    primary.set_synchronous_standbys("*");
     let mut sql = primary.client();
-    sql.batch_execute("ALTER SYSTEM SET synchronous_standby_names = '*'").unwrap();
-    sql.batch_execute("SELECT pg_reload_conf()").unwrap();
     wait_until("the standby is synchronous", || {
         let query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
         sql.query_one(query, &[]).unwrap().get::<_, i64>(0) == 1

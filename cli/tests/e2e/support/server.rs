@@ -85,6 +85,16 @@ impl OwnPg {
         self.expect("pg_ctl", &["-D", "data", "-m", "immediate", "-w", "stop"]);
     }
 
+    /// Sets the standbys that commits wait for: `nobody` for one that never comes, empty for none.
+    pub fn set_synchronous_standbys(&self, names: &str) {
+        let mut client = self.client();
+        client.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'")).unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+        wait_until("it is in force", || {
+            self.client().query_one("SHOW synchronous_standby_names", &[]).unwrap().get::<_, String>(0) == names
+        });
+    }
+
     /// Makes a standby the primary.
     pub fn promote(&self) {
         self.expect("pg_ctl", &["-D", "data", "-w", "promote"]);

@@ -1,0 +1,28 @@
+//! A synchronous standby is unavailable: commits wait for it.
+
+use rustix::process::Signal;
+
+use crate::support::{News, OwnPg, wait_until};
+
+#[test]
+fn a_user_command_ends_although_its_commit_waits_and_says_what_is_unknown() {
+    let server = OwnPg::start(|_| {});
+    let news = News::with_url(&server.url());
+    news.run(["db", "migrate"]).ok();
+    news.run_with(["user", "add", "ada"], "lovelace\n").ok();
+    let mut client = server.client();
+    server.set_synchronous_standbys("nobody");
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')";
+    let running = news.spawn(["user", "remove", "ada"]);
+    wait_until("the commit waits", || client.query_one(waiting, &[]).unwrap().get(0));
+    running.signal(Signal::TERM);
+    let ended = running.wait().expect_code(143);
+    assert_eq!(ended.stdout, "");
+    let said = "news: terminated, while a commit did not return\nhint: Bring the synchronous standby back: ";
+    assert!(ended.stderr.starts_with(said), "{}", ended.stderr);
+    // As the hint says.
+    let is_there = || news.run(["user", "list"]).ok().stdout.contains("ada");
+    assert!(is_there());
+    server.set_synchronous_standbys("");
+    wait_until("the change is seen", || !is_there());
+}
