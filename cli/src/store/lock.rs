@@ -15,7 +15,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::settings::{Secret, Times};
 use crate::store::connect::cut;
 use crate::store::shard::{self, Epoch};
-use crate::store::{Purpose, connect_as, is_lost, schema, tracking};
+use crate::store::{Purpose, connect_as, is_lost, schema, sequences, tracking};
 
 /// "news" in ASCII: the first half of the locks' keys; the second is `shard`'s.
 pub(super) const LOCK_CLASS: i32 = 0x6e65_7773;
@@ -51,6 +51,7 @@ impl Lock {
         schema::require_current(&mut client)?;
         tracking::require(&mut client)?;
         take_lock(&mut client, shard)?;
+        sequences::repair_log(&mut client)?;
         let busy = Busy::begin();
         let epoch = shard::begin(&mut client, shard, times.timeout)?;
         drop(busy);

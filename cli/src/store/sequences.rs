@@ -14,6 +14,29 @@ pub fn repair(client: &mut impl GenericClient) -> Result<i64> {
     Ok(client.query_one(REPAIR, &[])?.get(0))
 }
 
+/// Moves the sequence of the change log behind its events, where somebody has set it back: a run marks the events from the
+/// first to the last that it read of an object, and what comes meanwhile must not be between them. Where our role may not
+/// move it, that is a warning.
+pub fn repair_log(client: &mut Client) -> Result<()> {
+    let behind = client.query_typed(
+        "SELECT FROM (SELECT pg_get_serial_sequence('news_modelevent', 'id')::regclass) AS s (name)
+         WHERE has_sequence_privilege(name, 'SELECT,USAGE')
+             AND pg_sequence_last_value(name) < (SELECT max(id) FROM news_modelevent)",
+        &[],
+    )?;
+    if behind.is_empty() {
+        return Ok(());
+    }
+    match repair(client) {
+        Ok(_) => log::warn!("the sequence of the change log was set back: it was moved behind the log's events again"),
+        Err(failure) => log::warn!(
+            "the sequence of the change log was set back, and this role may not move it: {failure}; as the owner: SELECT \
+             news_sequences_repair()"
+        ),
+    }
+    Ok(())
+}
+
 /// A sequence that will give an id that is in use.
 #[derive(Debug)]
 pub struct Behind {

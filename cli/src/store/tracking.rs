@@ -1,4 +1,4 @@
-//! Whether every change of the tables comes into the change log: one catalog query, asked at the start of each run.
+//! Whether every change of the tables comes into the change log, and can be read: one catalog query, asked at the start of each run.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub struct Fault {
     pub table: String,
     /// What is wrong with it.
     pub kind: FaultKind,
-    /// The trigger, the subscription, the other table, the role.
+    /// The trigger, the subscription, the other table, the role, the column.
     pub what: String,
 }
 
@@ -48,10 +48,12 @@ pub enum FaultKind {
     Parent,
     /// A policy of row security hides rows from the role of this session.
     Hidden,
+    /// A column of ids is not a bigint: it cannot hold every id, nor be read as one.
+    Narrow,
 }
 
 impl FaultKind {
-    const ALL: [FaultKind; 7] = [
+    const ALL: [FaultKind; 8] = [
         FaultKind::Missing,
         FaultKind::Disabled,
         FaultKind::Sometimes,
@@ -59,6 +61,7 @@ impl FaultKind {
         FaultKind::Child,
         FaultKind::Parent,
         FaultKind::Hidden,
+        FaultKind::Narrow,
     ];
 
     /// Returns its word in [`FAULTS`].
@@ -71,6 +74,7 @@ impl FaultKind {
             FaultKind::Child => "child",
             FaultKind::Parent => "parent",
             FaultKind::Hidden => "hidden",
+            FaultKind::Narrow => "narrow",
         }
     }
 }
@@ -92,6 +96,7 @@ impl fmt::Display for Fault {
                 write!(f, "{table} inherits from {what}: changes made through that table are not tracked")
             }
             FaultKind::Hidden => write!(f, "a policy of row security hides rows of {table} from role {what}"),
+            FaultKind::Narrow => write!(f, "the column {what} of {table} is not a bigint"),
         }
     }
 }
@@ -113,10 +118,11 @@ impl Fault {
                 format!("ALTER TABLE {table} NO INHERIT {what}; or DETACH PARTITION, if it is a partition.")
             }
             FaultKind::Hidden => String::from(POLICY_HINT),
+            FaultKind::Narrow => format!("ALTER TABLE {table} ALTER COLUMN {what} TYPE bigint"),
         };
         let failure = Failure::new(Kind::Database, self.to_string()).hint(repair);
         match kind {
-            FaultKind::Hidden => failure,
+            FaultKind::Hidden | FaultKind::Narrow => failure,
             FaultKind::Missing
             | FaultKind::Disabled
             | FaultKind::Sometimes
@@ -129,7 +135,8 @@ impl Fault {
     }
 }
 
-/// The two tables, each with our triggers that are off, and with what else writes to it or hides its rows.
+/// The two tables, each with our triggers that are off, and with what else writes to it or hides its rows; and columns that
+/// were made narrower.
 ///
 /// A trigger of the name that calls another function is not ours. `row_security_active` tells of the role and the
 /// session that ask. The catalogs are readable by everybody.
@@ -158,7 +165,12 @@ const FAULTS: &str = "
     UNION ALL
     SELECT 'parent', o.name, i.inhparent::regclass::text FROM ours o JOIN pg_inherits i ON i.inhrelid = o.rel
     UNION ALL
-    SELECT 'hidden', o.name, current_user::text FROM ours o WHERE row_security_active(o.rel)";
+    SELECT 'hidden', o.name, current_user::text FROM ours o WHERE row_security_active(o.rel)
+    UNION ALL
+    SELECT 'narrow', c.name, a.attname::text
+    FROM (VALUES ('news_post', 'id'), ('news_post', 'user_id'), ('news_comment', 'id'), ('news_comment', 'post_id'),
+                 ('news_modelevent', 'id'), ('news_modelevent', 'entity_pk')) AS c (name, column_name)
+    JOIN pg_attribute a ON a.attrelid = to_regclass(c.name) AND a.attname = c.column_name AND a.atttypid <> 'int8'::regtype";
 
 /// Says whether each change is tracked, whatever rows a policy hides from the role that asks.
 pub(super) fn is_whole(client: &mut Client) -> Result<bool, postgres::Error> {

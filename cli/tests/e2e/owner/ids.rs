@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Db, Http, News, Running, psql, wait_until};
+use crate::support::{Db, Http, News, Pair, Running, psql, wait_until};
 
 const ROWS: &str = "INSERT INTO news_post (id, user_id, title, body) SELECT g, 1, 'by psql', 'b' FROM generate_series(1, 500) g;
     INSERT INTO news_comment (id, post_id, name, email, body) SELECT g, g, 'n', 'e@x.org', 'b' FROM generate_series(1, 500) g";
@@ -51,6 +51,29 @@ fn the_api_creates_beside_rows_that_came_past_the_sequence() {
         assert_eq!((made.status, &made.json()["id"]), (201, &id.into()));
     }
     assert!(!served.news.run(["doctor"]).stdout.contains("warn  sequences"));
+}
+
+#[test]
+fn a_run_moves_the_sequence_of_the_log_behind_its_events() {
+    let mut pair = Pair::new([]);
+    pair.edit(
+        "SELECT setval('news_modelevent_id_seq', 1000); UPDATE news_post SET title = 'a' WHERE id = 1;
+         ALTER SEQUENCE news_modelevent_id_seq RESTART; UPDATE news_post SET title = 'b' WHERE id = 1",
+    );
+    let ids = "SELECT min(id) FROM news_modelevent";
+    assert_eq!(pair.number(ids), 1, "the later event has the lower id");
+    let warned = pair.news.run(["sync"]).ok().stderr;
+    assert!(warned.contains("the sequence of the change log was set back: it was moved"), "{warned}");
+    pair.edit("DELETE FROM news_modelevent WHERE id = 1; UPDATE news_post SET title = 'c' WHERE id = 1");
+    assert_eq!(
+        pair.number(
+            "SELECT count(*) FROM news_modelevent WHERE synced_at IS NULL AND id <= (
+                   SELECT max(id) FROM news_modelevent WHERE synced_at IS NOT NULL)"
+        ),
+        0
+    );
+    assert!(!pair.news.run(["sync"]).ok().stderr.contains("sequence"));
+    pair.diff(0);
 }
 
 #[test]

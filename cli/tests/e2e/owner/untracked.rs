@@ -3,7 +3,7 @@
 use crate::support::{Db, Http, News, Pair, psql};
 
 /// How to break tracking, how to repair it, and what is said.
-const BREAKS: [(&str, &str, &str); 8] = [
+const BREAKS: [(&str, &str, &str); 9] = [
     (
         "ALTER TABLE news_post DISABLE TRIGGER news_track_update",
         "ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_track_update",
@@ -27,6 +27,11 @@ const BREAKS: [(&str, &str, &str); 8] = [
         "CREATE OR REPLACE TRIGGER news_track_truncate BEFORE TRUNCATE ON news_post EXECUTE FUNCTION news_track_truncate();
          ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_track_truncate",
         "the trigger news_track_truncate of news_post is missing",
+    ),
+    (
+        "ALTER TABLE news_comment ALTER COLUMN post_id TYPE integer",
+        "ALTER TABLE news_comment ALTER COLUMN post_id TYPE bigint",
+        "the column post_id of news_comment is not a bigint",
     ),
     (
         "CREATE TABLE archive () INHERITS (news_post)",
