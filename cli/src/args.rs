@@ -79,6 +79,8 @@ pub enum Command {
     Status(Status),
     /// List the last runs
     Runs(Runs),
+    /// Show the change log: who made each change, and which run synced it
+    Log(Log),
     /// List what waits for an operator
     Parked,
     /// Let parked objects be tried again
@@ -245,6 +247,23 @@ pub struct Runs {
     /// Runs shown, newest first
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
+}
+
+/// `news log`
+#[derive(Debug, Args)]
+pub struct Log {
+    /// Changes of these objects only: posts/5, comments/7
+    #[arg(value_name = "KEY", value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
+    pub keys: Vec<news_core::Key>,
+    /// Changes of this time only: 1h, 30m
+    #[arg(long, value_name = "TIME", value_parser = crate::values::age)]
+    pub since: Option<std::time::Duration>,
+    /// Newest changes shown
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub limit: u32,
+    /// Then show each change as it is committed, until stopped; with --json a document a line
+    #[arg(long)]
+    pub follow: bool,
 }
 
 /// `news retry`

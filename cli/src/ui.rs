@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use log::Level;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::{Failure, Kind, Result};
 use crate::logging;
@@ -271,6 +272,19 @@ pub fn output_failure(error: io::Error) -> Failure {
         return Failure::new(Kind::ClosedPipe, error);
     }
     Failure::new(Kind::Output, format!("cannot write to stdout: {error}"))
+}
+
+/// Fails with [`Kind::ClosedPipe`] where nobody reads stdout any more: a command that writes now and then would not notice.
+pub fn require_reader() -> Result<()> {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut polled, Some(&now)) {
+        Ok(_) if polled[0].revents().contains(PollFlags::ERR) => {
+            Err(Failure::new(Kind::ClosedPipe, "stdout was closed by the reader"))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Prints one line on stderr, bars out of the way. A closed stderr is nobody's loss.

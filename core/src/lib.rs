@@ -35,6 +35,7 @@ pub mod repair;
 pub mod reply;
 pub mod session;
 pub mod shard;
+pub mod tail;
 pub mod wire;
 
 pub use model::{Comment, CommentId, Entity, Key, Object, Post, PostId};

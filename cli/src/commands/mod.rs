@@ -9,6 +9,7 @@ mod doctor;
 mod fake_api;
 mod full;
 mod import;
+mod log;
 mod man;
 mod metrics;
 mod parked;
@@ -64,6 +65,7 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         Command::Diff(args) => diff::run(args, &settings, ui),
         Command::Status(args) => status::run(args, &settings, ui),
         Command::Runs(args) => runs::run(args, &settings, ui),
+        Command::Log(args) => log::run(args, &settings, ui),
         Command::Parked => parked::run(&settings),
         Command::Retry(args) => retry::run(args, &settings, ui),
         Command::Discard(args) => discard::run(args, &settings, ui),

@@ -4,6 +4,7 @@ mod config;
 mod db;
 mod diff;
 mod doctor;
+mod log;
 pub mod metrics;
 mod status;
 mod sync;
@@ -22,6 +23,10 @@ use crate::ui::{Colour, Format};
 
 /// Writes `report` to `out`.
 pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    // Lines come as events do: no document is ever whole.
+    if let (Report::LogRows(rows), Format::Json | Format::Lines) = (report, format) {
+        return log::json_lines(rows, out);
+    }
     match format {
         Format::Json => {
             json::pretty(report, out)?;
@@ -36,6 +41,8 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             | Report::Sync(_)
             | Report::Status(_)
             | Report::Runs(_)
+            | Report::Log(_)
+            | Report::LogRows(_)
             | Report::Parked(_)
             | Report::Keys(_)
             | Report::Import(_)
@@ -56,6 +63,8 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Diff(report) => diff::diff(report, page, out),
             Report::Status(report) => status::status(report, page, out),
             Report::Runs(report) => status::runs(report, page, out),
+            Report::Log(report) => log::log(report, page, out),
+            Report::LogRows(rows) => rows.iter().try_for_each(|row| log::line(row, out)),
             Report::Parked(report) => status::parked(report, page, out),
             Report::Keys(report) => status::keys(report, out),
             Report::Import(report) => status::import(report, out),

@@ -4,6 +4,7 @@ pub mod config;
 pub mod db;
 pub mod diff;
 pub mod doctor;
+pub mod log;
 pub mod metrics;
 pub mod others;
 pub mod phrase;
@@ -43,6 +44,10 @@ pub enum Report {
     Status(Box<status::StatusReport>),
     /// `news runs`
     Runs(status::RunsReport),
+    /// `news log`
+    Log(log::LogReport),
+    /// `news log --follow`: some of its events, a line each
+    LogRows(Vec<log::LogRow>),
     /// `news parked`
     Parked(status::ParkedReport),
     /// `news retry`, `news discard`

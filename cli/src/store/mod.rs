@@ -12,6 +12,7 @@ pub mod comments;
 mod connect;
 pub mod counts;
 mod cursor;
+pub mod events;
 pub mod health;
 pub mod history;
 mod hosts;

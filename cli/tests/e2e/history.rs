@@ -1,5 +1,7 @@
 //! What is kept of each object: what runs sent and what came of it, and what people did.
 
+mod log;
+
 use serde_json::json;
 
 use crate::support::Pair;

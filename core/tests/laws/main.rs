@@ -24,6 +24,8 @@ mod merge;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod tail;
+#[cfg(test)]
 mod wire;
 
 /// So many random cases a law; regressions are kept as tests and not in files.

@@ -116,6 +116,11 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
             &[("news status --check --max-lag 15m", "For monitoring: exit 1 if a change waits for longer.")]
         }
         "news-runs" => &[("news runs --limit 5", "The last five runs.")],
+        "news-log" => &[
+            ("news log posts/5", "What happened to one object, who did it, and which run sent it."),
+            ("news log --since 1h", "The changes of the last hour, the newest 50 of them."),
+            ("news --json log --follow --limit 0", "Each change from now on, a JSON document a line."),
+        ],
         "news-parked" => &[("news parked", "What waits for an operator, with the target's own words.")],
         "news-retry" => &[
             ("news retry posts/5 comments/7", "Let these two be tried again by the next run."),

@@ -104,6 +104,7 @@ fn what_syncs_tell_is_in_the_document() {
     check("news sync", &synced);
     pair.news.run(["sync", "--shard", "1/2"]).ok();
     check("news runs", &[report(&pair, &["runs"])]);
+    check("news log", &[report(&pair, &["log"])]);
     let mut statuses =
         vec![report(&pair, &["status"]), report(&pair, &["--target-url", "http://localhost:1", "status"])];
     pair.edit("ALTER TABLE news_post DISABLE TRIGGER news_track_update");

@@ -1,0 +1,92 @@
+//! `news log`: the change log, with who made each change and which run synced it.
+
+use std::time::Duration;
+
+use news_core::tail::{GivenUp, Tail};
+
+use crate::args::Log;
+use crate::commands::{self, Outcome};
+use crate::error::{Failure, Kind, Result};
+use crate::master;
+use crate::report::Report;
+use crate::report::log::{LogReport, LogRow};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::store::events::{self, EventRow, Follower, Looked, More};
+use crate::store::{Purpose, connect, schema};
+use crate::ui::{self, Ui};
+
+/// A follower looks so often while nothing comes.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A database that is unavailable is tried again after so long.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+pub fn run(args: &Log, settings: &Settings, ui: &Ui) -> Result<Outcome> {
+    if args.follow {
+        return Err(follow(args, settings, ui));
+    }
+    let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
+    schema::require_current(&mut client)?;
+    let found = events::newest(&mut client, &args.keys, i64::from(args.limit), args.since)?;
+    for key in args.keys.iter().filter(|key| !found.iter().any(|event| event.key == **key)) {
+        log::info!("{key}: no change found in the log");
+    }
+    let events = found.into_iter().map(LogRow::from).collect();
+    Ok(Outcome::done(Report::Log(LogReport { events })))
+}
+
+/// Prints the newest events, and then each one that is committed. Returns what ended it.
+fn follow(args: &Log, settings: &Settings, ui: &Ui) -> Failure {
+    let started = Signals::install().and_then(|signals| {
+        let url = master::existing(settings)?;
+        let mut follower = Follower::connect(&url)?;
+        let (tail, found) = follower.begin(&args.keys, i64::from(args.limit), args.since)?;
+        print(args, ui, found)?;
+        Ok((signals, follower, tail))
+    });
+    let (signals, follower, mut tail) = match started {
+        Ok(started) => started,
+        Err(failure) => return failure,
+    };
+    let mut ours = Some(follower);
+    loop {
+        let pause = match turn(args, settings, ui, &mut ours, &mut tail) {
+            Ok(More::Perhaps) => Duration::ZERO,
+            Ok(More::No) => LOOK_EVERY,
+            // A restart of the server; what was committed meanwhile is found then.
+            Err(failure) if failure.kind() == Kind::Database => {
+                log::warn!("{}; trying again in {} s", failure.with_hints(), AGAIN_AFTER.as_secs());
+                ours = None;
+                AGAIN_AFTER
+            }
+            Err(failure) => return failure,
+        };
+        if let Err(stopped) = signals.pause(pause).and_then(|()| ui::require_reader()) {
+            return stopped;
+        }
+    }
+}
+
+/// Looks once, on a connection that lives as long as it can.
+fn turn(args: &Log, settings: &Settings, ui: &Ui, ours: &mut Option<Follower>, tail: &mut Tail) -> Result<More> {
+    let mut follower = match ours.take() {
+        Some(follower) => follower,
+        None => Follower::connect(&master::existing(settings)?)?,
+    };
+    let Looked { events, more, given_up } = follower.look(tail)?;
+    *ours = Some(follower);
+    if let Some(GivenUp { first, last }) = given_up {
+        log::warn!(
+            "too many open transactions: events {first} to {last} are not shown if they are still to be committed"
+        );
+    }
+    print(args, ui, events)?;
+    Ok(more)
+}
+
+fn print(args: &Log, ui: &Ui, events: Vec<EventRow>) -> Result<()> {
+    let wanted = events.into_iter().filter(|event| args.keys.is_empty() || args.keys.contains(&event.key));
+    let rows: Vec<LogRow> = wanted.map(LogRow::from).collect();
+    if rows.is_empty() { Ok(()) } else { commands::print(ui, &Report::LogRows(rows)) }
+}
