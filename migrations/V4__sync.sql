@@ -165,6 +165,18 @@ CREATE TABLE news_sync_left_out (
     PRIMARY KEY (entity_table, entity_pk)
 );
 
+-- Objects whose sync an operator has stopped (news hold). Of an object of any state, also of one that has no row, so it is no
+-- column of news_sync_object.
+CREATE TABLE news_sync_hold (
+    entity_table text NOT NULL CHECK (entity_table IN ('news_post', 'news_comment')),
+    entity_pk bigint NOT NULL CHECK (entity_pk BETWEEN 1 AND 9007199254740991),
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- user@host of the command line, and the reason where one was given.
+    who text NOT NULL CHECK (length(who) <= 300),
+    why text CHECK (length(why) <= 200),
+    PRIMARY KEY (entity_table, entity_pk)
+);
+
 -- Moves the sequences of the ids behind the highest id that is a row, or that an import left out: rows may come with ids
 -- of their own, and an id of the target must not be given to another object. So may events, with a dump of the data alone:
 -- behind them its last line sets the sequence back, and no change could be tracked any more. It never moves one back, and by whole steps

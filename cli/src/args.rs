@@ -87,6 +87,10 @@ pub enum Command {
     Retry(Retry),
     /// Give up pending changes of objects: they count as synced
     Discard(Discard),
+    /// Stop the sync of objects: their changes stay pending, and nothing is sent for them
+    Hold(Hold),
+    /// Resume the sync of objects on hold
+    Release(Release),
     /// Manage the API's users
     #[command(subcommand)]
     User(User),
@@ -284,6 +288,33 @@ pub struct Discard {
     /// posts/5, comments/7
     #[arg(value_name = "KEY", required = true, value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
     pub keys: Vec<news_core::Key>,
+}
+
+/// `news hold`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each run leaves the objects alone, until `news release`: their changes stay pending, and what depends \
+on them is held. A request that a run has prepared before is still sent; the command waits for up to 10 s until it has had its \
+effect, and otherwise exits 3. The objects need not have changes, and need not exist."
+)]
+pub struct Hold {
+    /// posts/5, comments/7
+    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
+    pub keys: Vec<news_core::Key>,
+    /// The reason, for other operators: at most 200 characters
+    #[arg(long, value_name = "TEXT", value_parser = news_core::ledger::holds::reason)]
+    pub why: Option<String>,
+}
+
+/// `news release`
+#[derive(Debug, Args)]
+pub struct Release {
+    /// posts/5, comments/7
+    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
+    pub keys: Vec<news_core::Key>,
+    /// The reason, for other operators: at most 200 characters
+    #[arg(long, value_name = "TEXT", value_parser = news_core::ledger::holds::reason)]
+    pub why: Option<String>,
 }
 
 /// `news user`

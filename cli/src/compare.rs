@@ -47,6 +47,8 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// A pending change explains it.
     pub pending: bool,
+    /// An operator has stopped the sync of the object.
+    pub on_hold: bool,
     /// Of a different object: the fields, where their texts were kept.
     pub fields: Vec<FieldDifference>,
     /// Of an unreadable one: what is wrong with it, likewise.
@@ -58,6 +60,11 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Says whether neither a pending change nor a hold explains it.
+    pub fn is_drift(&self) -> bool {
+        !self.pending && !self.on_hold
+    }
+
     /// Returns what repairing looks at.
     pub fn sighting(&self) -> Sighting {
         Sighting { key: self.key, kind: self.kind, parent: self.parent, is_local: self.local }

@@ -202,7 +202,7 @@ mod tests {
         let left_out = keys(&["posts/5"]);
         for kind in [Kind::Different, Kind::Duplicate, Kind::Unreadable, Kind::Missing] {
             let sorted = Sorted::new(vec![seen("posts/5", kind, None, true)], &[], &left_out);
-            let repair = Repair::new(&sorted.rest, [], &[], &[]);
+            let repair = Repair::new(&sorted.rest, [], &[], &[], &BTreeSet::new());
             let work = repair.plan.works()[0];
             assert_eq!((work.stage(), work.deletes()), (Stage::CreatePosts, false), "{kind:?}");
         }

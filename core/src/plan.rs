@@ -31,6 +31,8 @@ pub enum Standing {
     Waiting,
     /// A post whose creation an operator gave up. Nothing is pending of it; what depends on it is held.
     GivenUp,
+    /// An operator has stopped its sync; what depends on it is held.
+    OnHold,
 }
 
 impl Standing {
@@ -38,7 +40,7 @@ impl Standing {
     pub fn is_prepared(self) -> bool {
         match self {
             Standing::Ready | Standing::Barred => true,
-            Standing::Parked | Standing::Held | Standing::Waiting | Standing::GivenUp => false,
+            Standing::Parked | Standing::Held | Standing::Waiting | Standing::GivenUp | Standing::OnHold => false,
         }
     }
 }

@@ -178,6 +178,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::ledger::holds::on_hold;
     use crate::ledger::{self, Clock};
     use crate::session::Untried;
 
@@ -253,6 +254,19 @@ mod tests {
         let portion = portion(Patience::Leaves, all);
         assert_eq!(portion.pressure[&Entity::Comment].deletes, 3);
         assert_eq!(portion.plan.works().len(), 2);
+    }
+
+    #[test]
+    fn an_object_on_hold_is_not_tried_whatever_is_pending_of_it() {
+        let nothing = Pending { before: Presence::Absent, after: Wish::Absent, ..comment(1, 1, false) };
+        let parked = Pending { standing: Standing::Parked, ..comment(3, 1, false) };
+        let all = [nothing, comment(2, 1, true), parked, comment(4, 1, false)];
+        let holds = all[..3].iter().map(|one| one.key).collect();
+        let held: Vec<Pending> = all.iter().map(|one| on_hold(&holds, *one)).collect();
+        let portion = portion(Patience::Tries, held);
+        let on_hold = portion.plan.works().iter().filter(|work| work.standing == Standing::OnHold).count();
+        assert_eq!((on_hold, portion.nothing.len(), portion.is_idle()), (3, 0, false));
+        assert_eq!(Session::untried(&portion.plan).on_hold, holds);
     }
 
     #[test]

@@ -39,13 +39,14 @@ pub struct Repair {
 }
 
 /// Returns the posts that are about to be deleted at the target, or are not there: their comments may go with them, or
-/// as orphans (ARCHITECTURE.md, "Order").
-pub fn uprooting(sightings: &[Sighting]) -> BTreeSet<PostId> {
+/// as orphans (ARCHITECTURE.md, "Order"). A post on hold stays as it is.
+pub fn uprooting(sightings: &[Sighting], holds: &BTreeSet<Key>) -> BTreeSet<PostId> {
     let uproots = |kind| match kind {
         Kind::Duplicate | Kind::Missing => true,
         Kind::Extra | Kind::Different | Kind::Unreadable => false,
     };
-    let posts = sightings.iter().filter(|seen| uproots(seen.kind)).filter_map(|seen| match seen.key {
+    let goes = |seen: &&Sighting| uproots(seen.kind) && !holds.contains(&seen.key);
+    let posts = sightings.iter().filter(goes).filter_map(|seen| match seen.key {
         Key::Post(post) => Some(post),
         Key::Comment(_) => None,
     });
@@ -55,14 +56,15 @@ pub fn uprooting(sightings: &[Sighting]) -> BTreeSet<PostId> {
 impl Repair {
     /// Plans it. `uprooted` are the master's comments of the posts that are [`uprooting`], equal ones included, with their
     /// post; `pending` is what was pending when the comparison began; `settled` are objects that differed at the first look
-    /// and no longer at the second.
+    /// and no longer at the second; `holds` are objects on hold, which are neither repaired nor equal.
     pub fn new(
         sightings: &[Sighting],
         uprooted: impl IntoIterator<Item = (Key, PostId)>,
         pending: &[Pending],
         settled: &[Key],
+        holds: &BTreeSet<Key>,
     ) -> Self {
-        let uprooting = uprooting(sightings);
+        let uprooting = uprooting(sightings, holds);
         let settles: BTreeMap<Key, Duration> =
             pending.iter().filter(|one| !one.settles_in.is_zero()).map(|one| (one.key, one.settles_in)).collect();
         let settles_in = |key: &Key| settles.get(key).copied().unwrap_or_default();
@@ -76,6 +78,9 @@ impl Repair {
             standing: Standing::Ready,
             settles_in: settles_in(&key),
         }));
+        for work in works.iter_mut().filter(|work| holds.contains(&work.key)) {
+            work.standing = Standing::OnHold;
+        }
         // Nothing but the look says what is there: not even the events that were read.
         let marks = pending.iter().map(|one| (one.key, Mark { basis: Basis::Look, ..one.mark() }));
         let mut marks: BTreeMap<Key, Mark> = marks.collect();
@@ -84,7 +89,7 @@ impl Repair {
             marks.entry(*key).or_insert(Mark::looked_at(None));
         }
         let planned: BTreeSet<Key> = works.iter().map(|work| work.key).collect();
-        let equal = marks.keys().filter(|key| !planned.contains(key)).copied().collect();
+        let equal = marks.keys().filter(|key| !planned.contains(key) && !holds.contains(key)).copied().collect();
         for work in &works {
             // An object without events has none to mark.
             marks.entry(work.key).or_insert(Mark::looked_at(work.parent));
@@ -118,6 +123,8 @@ mod tests {
     use super::*;
     use crate::merge::Action;
 
+    const NO_HOLDS: BTreeSet<Key> = BTreeSet::new();
+
     fn seen(key: &str, kind: Kind, parent: Option<i64>, is_local: bool) -> Sighting {
         let parent = parent.and_then(|id| PostId::new(id).ok());
         Sighting { key: key.parse().unwrap(), kind, parent, is_local }
@@ -132,7 +139,7 @@ mod tests {
             (Kind::Duplicate, true, Action::Renew),
             (Kind::Duplicate, false, Action::Delete),
         ] {
-            let repair = Repair::new(&[seen("posts/5", kind, None, is_local)], [], &[], &[]);
+            let repair = Repair::new(&[seen("posts/5", kind, None, is_local)], [], &[], &[], &NO_HOLDS);
             assert_eq!(repair.plan.works()[0].action(), action, "{kind:?}, local: {is_local}");
         }
     }
@@ -141,7 +148,7 @@ mod tests {
     fn what_is_pending_of_a_spared_object_is_not_taken_for_sent() {
         let spared: BTreeSet<Key> = ["posts/5".parse().unwrap()].into_iter().collect();
         let settled = ["posts/5".parse().unwrap(), "posts/6".parse().unwrap()];
-        let repair = Repair::new(&[], [], &[], &settled).without(&spared);
+        let repair = Repair::new(&[], [], &[], &settled, &NO_HOLDS).without(&spared);
         assert_eq!(repair.equal, settled[1..]);
     }
 
@@ -151,18 +158,34 @@ mod tests {
             [seen("posts/5", Kind::Duplicate, None, true), seen("comments/1", Kind::Different, Some(5), true)];
         let post = PostId::new(5).unwrap();
         let (one, two) = ("comments/1".parse().unwrap(), "comments/2".parse().unwrap());
-        let repair = Repair::new(&sightings, [(one, post), (two, post)], &[], &[]);
+        let repair = Repair::new(&sightings, [(one, post), (two, post)], &[], &[], &NO_HOLDS);
         let comments: Vec<(Key, Action)> =
             repair.plan.works().iter().skip(1).map(|work| (work.key, work.action())).collect();
         assert_eq!(comments, [(one, Action::Ask), (two, Action::Ask)]);
         assert_eq!(repair.marks[&two], Mark::looked_at(Some(post)));
-        assert_eq!(uprooting(&sightings).into_iter().collect::<Vec<_>>(), [post]);
+        assert_eq!(uprooting(&sightings, &NO_HOLDS).into_iter().collect::<Vec<_>>(), [post]);
     }
 
     #[test]
     fn what_differed_at_first_only_is_equal_by_now() {
         let key: Key = "posts/7".parse().unwrap();
-        let repair = Repair::new(&[], [], &[], &[key]);
+        let repair = Repair::new(&[], [], &[], &[key], &NO_HOLDS);
         assert_eq!((repair.equal.as_slice(), repair.marks[&key].basis), (&[key][..], Basis::Look));
+    }
+
+    #[test]
+    fn an_object_on_hold_is_neither_repaired_nor_taken_for_equal() {
+        let (held, other): (Key, Key) = ("posts/5".parse().unwrap(), "posts/6".parse().unwrap());
+        let holds: BTreeSet<Key> = [held].into_iter().collect();
+        for kind in [Kind::Missing, Kind::Extra, Kind::Different, Kind::Duplicate, Kind::Unreadable] {
+            let is_local = kind != Kind::Extra;
+            let sightings = [seen("posts/5", kind, None, is_local), seen("posts/6", kind, None, is_local)];
+            let repair = Repair::new(&sightings, [], &[], &[], &holds);
+            let standing = |key| repair.plan.works().iter().find(|work| work.key == key).map(|work| work.standing);
+            assert_eq!((standing(held), standing(other)), (Some(Standing::OnHold), Some(Standing::Ready)), "{kind:?}");
+            let uproots = matches!(kind, Kind::Missing | Kind::Duplicate);
+            assert_eq!(uprooting(&sightings, &holds).len(), usize::from(uproots), "{kind:?}");
+        }
+        assert_eq!(Repair::new(&[], [], &[], &[held, other], &holds).equal, [other]);
     }
 }

@@ -58,11 +58,11 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     Ok(Outcome { report: None, exit })
 }
 
-/// Counts what differs at the target and no pending change explains.
+/// Counts what differs at the target and neither a pending change nor a hold explains.
 pub(super) fn count_drift(settings: &Settings, signals: &Signals, ui: &Ui) -> Result<usize> {
     let (_, mut comparison, left_out) = compare_with(None, settings, signals, ui, &Entity::ALL)?;
     take_left_out(&mut comparison, &left_out);
-    Ok(comparison.differences.iter().filter(|difference| !difference.pending).count())
+    Ok(comparison.differences.iter().filter(|difference| difference.is_drift()).count())
 }
 
 fn compare_with(

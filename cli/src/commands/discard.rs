@@ -33,6 +33,7 @@ pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         keys: listed(&discarded.named),
         along: listed(&discarded.along),
         events: Some(discarded.events),
+        ..KeysReport::default()
     })))
 }
 

@@ -25,7 +25,7 @@ use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunKind};
-use crate::store::{Purpose, connect, ledger, left_out, log as change_log, objects};
+use crate::store::{Purpose, connect, holds, ledger, left_out, log as change_log, objects};
 use crate::target::Target;
 use crate::ui::Ui;
 
@@ -54,7 +54,8 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         let checked = looked.check(args);
         let warnings = warnings.into_iter().chain(looked.spared.inspect(|spared| log::warn!("{spared}"))).collect();
         let outlook = Outlook::of(looked.repair.plan);
-        return send::show(args, &outlook, warnings, checked, ui);
+        let holds = holds::all(lock.client())?;
+        return send::show(args, &outlook, &holds, warnings, checked, ui);
     }
     let mut run = Run::begin(&mut lock, RunKind::Full, target.url())?;
     run.warnings = warnings;
@@ -134,7 +135,8 @@ fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Loo
     let left_out = left_out::all(client)?;
     let keys: BTreeSet<Key> = left_out.keys().copied().collect();
     let Sorted { rest: sightings, spared, vacant, equal } = Sorted::new(sightings, &comparison.pending, &keys);
-    let posts: Vec<_> = repair::uprooting(&sightings).into_iter().collect();
+    let holds = holds::keys(client)?;
+    let posts: Vec<_> = repair::uprooting(&sightings, &holds).into_iter().collect();
     let mut uprooted = Vec::new();
     objects::each_comment_of(client, &posts, |key, post| {
         if sightings.len() + uprooted.len() >= FOUND_MAX {
@@ -150,7 +152,7 @@ fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Loo
     // Where both sides are equal, it is over that an operator dropped the changes.
     let mut settled = comparison.settled.clone();
     ledger::each_discarded(client, |key, _| settled.push(key))?;
-    let mut repair = Repair::new(&sightings, uprooted, &pending, &settled).without(&spared);
+    let mut repair = Repair::new(&sightings, uprooted, &pending, &settled, &holds).without(&spared);
     // Where the target no longer lists an object that was left out, or lists the row's, nothing is in the way.
     let free = |key: &Key| vacant.contains(key) || equal.contains(key);
     repair.plan = repair.plan.barring(&keys.into_iter().filter(|key| !free(key)).collect());

@@ -8,6 +8,7 @@ mod discard;
 mod doctor;
 mod fake_api;
 mod full;
+mod hold;
 mod import;
 mod log;
 mod man;
@@ -69,6 +70,8 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         Command::Parked => parked::run(&settings),
         Command::Retry(args) => retry::run(args, &settings, ui),
         Command::Discard(args) => discard::run(args, &settings, ui),
+        Command::Hold(args) => hold::run(args, &settings, ui),
+        Command::Release(args) => hold::release(args, &settings, ui),
         Command::User(args) => user::run(args, &settings, ui),
         Command::Token(args) => token::run(args, &settings, ui),
         Command::Db(args) => db::run(args, &settings, ui),

@@ -1,4 +1,4 @@
-//! `news parked`: the objects that a run does not send, and those that it tries again.
+//! `news parked`: objects on hold, objects that a run does not send, and those that it tries again.
 
 use news_core::Key;
 use news_core::ledger::{Clock, Entry, State};
@@ -10,7 +10,7 @@ use crate::master;
 use crate::report::Report;
 use crate::report::status::{ParkedReport, ParkedRow};
 use crate::settings::Settings;
-use crate::store::{Purpose, connect, ledger, left_out, log as change_log, rows, runs, schema};
+use crate::store::{Purpose, connect, holds, ledger, left_out, log as change_log, rows, runs, schema};
 
 /// Rows shown; more are no reading matter.
 const ROWS_MAX: usize = 1000;
@@ -21,6 +21,7 @@ pub fn run(settings: &Settings) -> Result<Outcome> {
     schema::require_current(&mut client)?;
     let mut moment = rows::snapshot(&mut client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
+    let holds = holds::all(&mut moment)?;
     let outlook = change_log::outlook(&mut moment, &clock, None)?;
     let told = told(&outlook);
     let keys: Vec<Key> = told.iter().map(|(key, ..)| *key).collect();
@@ -31,12 +32,23 @@ pub fn run(settings: &Settings) -> Result<Outcome> {
     let unmet: Vec<Key> = keys.iter().copied().filter(|key| !is_met(key)).collect();
     let barred = left_out::load_to_send(&mut moment, &unmet)?;
     let pending = change_log::pending_of(&mut moment, &unmet, &clock)?;
-    let objects = told.into_iter().map(|(key, state, why)| {
+    let told = told.into_iter().map(|(key, state, why)| {
         let why = why.or_else(|| barred.get(&key).and_then(|row| row.as_ref().err().cloned()));
         let since = pending.iter().find(|one| one.key == key).map_or(clock.now, |one| one.since);
         row(key, state, entries.get(&key), (why, since), &clock)
     });
-    Ok(Outcome::done(Report::Parked(ParkedReport { objects: objects.collect() })))
+    let on_hold = holds.iter().map(|(key, hold)| ParkedRow {
+        entity: key.entity().plural(),
+        id: key.id(),
+        state: "on_hold",
+        status: None,
+        reason: Some(hold.why.clone()).filter(|why| !why.is_empty()),
+        failures: 0,
+        since_s: hold.since.age(clock.now).as_secs_f64(),
+        next_try_s: None,
+        by: Some(hold.by.clone()),
+    });
+    Ok(Outcome::done(Report::Parked(ParkedReport { objects: on_hold.chain(told).take(ROWS_MAX).collect() })))
 }
 
 /// Returns the objects to tell of, parked ones first, with what held ones wait for.
@@ -67,5 +79,6 @@ fn row(
         failures: entry.map_or(0, |entry| entry.failures),
         since_s: entry.map_or(since, |entry| entry.since).age(clock.now).as_secs_f64(),
         next_try_s: next_try_at.map(|at| at.since(clock.now).as_secs_f64()),
+        by: None,
     }
 }

@@ -28,5 +28,5 @@ pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
             .hint("`news parked` tells which are; what is held goes once the object that it waits for has gone"));
     }
     let keys = keys.iter().map(ToString::to_string).collect();
-    Ok(Outcome::done(Report::Keys(KeysReport { what: "retried", keys, along: Vec::new(), events: None })))
+    Ok(Outcome::done(Report::Keys(KeysReport { what: "retried", keys, ..KeysReport::default() })))
 }

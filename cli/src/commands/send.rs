@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use news_core::ledger::Mark;
+use news_core::ledger::{Hold, Mark};
 use news_core::merge::Action;
 use news_core::object::Effects;
 use news_core::outlook::Outlook;
@@ -16,15 +16,16 @@ use crate::args::Sync;
 use crate::commands::{self, Outcome};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
+use crate::report::holds::{self, HoldRow};
 use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
 use crate::run::{self, Followed, Run};
 use crate::settings::{Settings, Times};
 use crate::signals::Signals;
-use crate::store::ledger;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunStatus};
 use crate::store::sent::Recorded;
+use crate::store::{self, ledger};
 use crate::target::Target;
 use crate::ui::{Format, Ui};
 
@@ -89,10 +90,12 @@ fn over_limit(args: &Sync, over: OverLimit) -> Failure {
     })
 }
 
-/// Ends a dry run: shows what a run would do, and then how one would end that sends nothing, or is refused.
+/// Ends a dry run: shows what a run would do, and then how one would end that sends nothing, or is refused. `holds` are all there
+/// are.
 pub(super) fn show(
     args: &Sync,
     outlook: &Outlook,
+    holds: &BTreeMap<Key, Hold>,
     warnings: Vec<String>,
     checked: Result<()>,
     ui: &Ui,
@@ -102,8 +105,8 @@ pub(super) fn show(
         (None, Format::Text) => ACTIONS_SHOWN,
         (None, Format::Json | Format::Lines) => usize::MAX,
     };
-    let report = PlanReport::new(outlook, limit, warnings);
-    let exit = match (report.is_empty(), report.parked + report.held) {
+    let report = PlanReport::new(outlook, holds, limit, warnings);
+    let exit = match (report.is_empty(), report.parked + report.held + report.on_hold) {
         (false, _) => Exit::Differ,
         (true, 0) => Exit::Done,
         (true, _) => Exit::Partly,
@@ -231,6 +234,10 @@ impl Sending<'_> {
         let vanished = if self.replan.is_none() { vanished(summary) } else { None };
         let vanished = vanished.inspect(|warning| log::warn!("{warning}"));
         report.warnings = [run.warnings.as_slice(), met, vanished.as_slice()].concat();
+        let on_hold: Vec<Key> = summary.on_hold.iter().copied().take(holds::NAMED_MAX).collect();
+        if !on_hold.is_empty() {
+            report.holds = HoldRow::first(&run.lock.run(|client| store::holds::of(client, &on_hold))?);
+        }
         let end = runs::RunEnd {
             status: match &ended {
                 Ok(Exit::Done | Exit::Differ) => RunStatus::Done,

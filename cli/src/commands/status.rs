@@ -8,13 +8,14 @@ use crate::commands::{self, Outcome};
 use crate::error::{Exit, Kind, Result};
 use crate::master;
 use crate::report::Report;
+use crate::report::holds::HoldRow;
 use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
 use crate::report::verdict::{Facts, MAX_LAG, Verdict};
 use crate::run;
 use crate::settings::Settings;
 use crate::store::tracking::{self, Fault};
-use crate::store::{Purpose, connect, history, ledger, lock, log as change_log, rows, runs, schema};
+use crate::store::{Purpose, connect, history, holds, ledger, lock, log as change_log, rows, runs, schema};
 use crate::ui::Ui;
 
 /// Runs the command.
@@ -71,6 +72,7 @@ pub(super) fn collect(
     let last = history::last_run(&mut moment)?;
     let begun = history::begun(&mut moment)?;
     let at_work = history::at_work(&mut moment)?;
+    let holds = holds::all(&mut moment)?;
     moment.commit()?;
     let holders: Vec<String> =
         lock::holders(client)?.iter().map(|holder| format!("{}, since {}", holder.who, holder.since)).collect();
@@ -107,6 +109,8 @@ pub(super) fn collect(
         parked,
         held,
         waiting: outlook.retried.len() as u64,
+        on_hold: holds.len() as u64,
+        holds: HoldRow::first(&holds),
         lock: (!holders.is_empty()).then(|| holders.join("; ")),
         last_done: runs::last_done(client)?,
         last_run: runs::last(client, 1)?.pop(),

@@ -22,7 +22,7 @@ use crate::store::lock::Lock;
 use crate::store::log as change_log;
 use crate::store::runs::{self, RunEnd, RunKind};
 use crate::store::watch::{Watch, Watcher};
-use crate::store::{Purpose, connect, rows, schema, tracking};
+use crate::store::{Purpose, connect, holds, rows, schema, tracking};
 use crate::ui::{Format, Ui};
 use crate::{commands, master};
 use postgres::{Client, Transaction};
@@ -151,8 +151,9 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let clock = runs::clock(&mut moment, settings.times)?;
     let outlook = change_log::outlook(&mut moment, &clock, args.shard)?;
     let over = over_share(&mut moment, &outlook.pressure)?;
+    let holds = holds::all(&mut moment)?;
     let checked = check(args, &outlook.plan).and_then(|()| check_share(args, over));
-    send::show(args, &outlook, warnings, checked, ui)
+    send::show(args, &outlook, &holds, warnings, checked, ui)
 }
 
 /// Compares both sides after a run that came to its end: a 2xx is not proof.

@@ -12,7 +12,7 @@ use postgres::Client;
 use super::{Difference, Sides, Suspicious, begin, move_on};
 use crate::error::Result;
 use crate::listing::{Ahead, Batch, Extent, Step};
-use crate::store::{log as change_log, objects, runs};
+use crate::store::{holds, log as change_log, objects, runs};
 
 /// Texts of so many differences are kept; of the rest, only how they differ.
 const DETAILS_MAX: usize = 20_000;
@@ -104,7 +104,9 @@ pub fn look(client: &mut Client, sides: &Sides<'_>, suspicious: Suspicious) -> R
     let clock = runs::clock(client, sides.times)?;
     let mut pending: Vec<Key> = change_log::pending(client, &clock)?.iter().map(|p| p.key).collect();
     pending.sort_unstable();
+    let on_hold = holds::keys(client)?;
     for difference in &mut differences {
+        difference.on_hold = on_hold.contains(&difference.key);
         difference.pending = pending.binary_search(&difference.key).is_ok();
     }
     Ok(differences)
@@ -159,5 +161,5 @@ fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<Seen>) -> Optio
         (None, Some(_)) => DifferenceKind::Extra,
         (None, None) => return None,
     };
-    Some(Difference { key, kind, pending: false, fields, faults, parent, local: local.is_some() })
+    Some(Difference { key, kind, pending: false, on_hold: false, fields, faults, parent, local: local.is_some() })
 }

@@ -17,20 +17,48 @@ const LEFT_OUT_NAMED: usize = 3;
 
 /// The summary, then the differences.
 pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let heads = ["master", "target", "missing", "extra", "different", "duplicate", "unreadable", "pending", "left out"];
+    let heads = [
+        "master",
+        "target",
+        "missing",
+        "extra",
+        "different",
+        "duplicate",
+        "unreadable",
+        "pending",
+        "on hold",
+        "left out",
+    ];
     let rows = report.summary.iter().map(|(entity, sides)| {
-        let Sides { local, target, missing, extra, different, duplicate, unreadable, pending, left_out, nameless: _ } =
-            sides;
-        (*entity, vec![*local, *target, *missing, *extra, *different, *duplicate, *unreadable, *pending, *left_out])
+        let Sides {
+            local,
+            target,
+            missing,
+            extra,
+            different,
+            duplicate,
+            unreadable,
+            pending,
+            on_hold,
+            left_out,
+            nameless: _,
+        } = sides;
+        let found = [*missing, *extra, *different, *duplicate, *unreadable, *pending, *on_hold, *left_out];
+        (*entity, [&[*local, *target], &found[..]].concat())
     });
-    lines(&tallies(page, &heads, &["duplicate", "unreadable", "left out"], rows), out)?;
+    lines(&tallies(page, &heads, &["duplicate", "unreadable", "on hold", "left out"], rows), out)?;
     for difference in &report.differences {
         let mark = match difference.kind {
             "missing" => paint("+", "32", page.colour),
             "extra" => paint("-", "31", page.colour),
             _ => paint("~", "33", page.colour),
         };
-        let pending = if difference.pending { " (pending)" } else { "" };
+        let pending = match (difference.pending, difference.on_hold) {
+            (true, true) => " (pending, on hold)",
+            (true, false) => " (pending)",
+            (false, true) => " (on hold)",
+            (false, false) => "",
+        };
         writeln!(out, "{mark} {}/{} {}{pending}", difference.entity, difference.id, difference.kind)?;
         for field in &difference.fields {
             writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
@@ -48,10 +76,15 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
     }
     left_out(report, out)?;
     let pending: u64 = report.summary.values().map(|sides| sides.pending).sum();
-    let verdict = match (report.equal, pending) {
-        (true, 0) => String::from("equal"),
-        (true, pending) => format!("equal but for {} pending", number(pending)),
-        (false, _) => String::from("different"),
+    let on_hold: u64 = report.summary.values().map(|sides| sides.on_hold).sum();
+    let verdict = match (report.equal, pending, on_hold) {
+        (true, 0, 0) => String::from("equal"),
+        (true, pending, 0) => format!("equal but for {} pending", number(pending)),
+        (true, 0, on_hold) => format!("equal but for {} on hold", number(on_hold)),
+        (true, pending, on_hold) => {
+            format!("equal but for {} pending, {} on hold", number(pending), number(on_hold))
+        }
+        (false, _, _) => String::from("different"),
     };
     writeln!(out, "{verdict}: this database and {}", report.target)
 }

@@ -5,8 +5,11 @@ use std::io::{self, Write};
 use crate::logging::printable;
 use crate::render::{Page, count, lines, number, span, sync, table};
 use crate::report::others::LOST;
-use crate::report::status::{ImportReport, KeysReport, ParkedReport, RunsReport, StatusReport};
+use crate::report::status::{ImportReport, KeysReport, ParkedReport, ParkedRow, RunsReport, StatusReport};
 use crate::store::runs::RunRow;
+
+/// Objects on hold that `news status` names; `news parked` names all.
+const HOLDS_NAMED: usize = 5;
 
 /// `news status`
 pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -21,6 +24,12 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
     }
     let [parked, held, waiting] = [report.parked, report.held, report.waiting].map(number);
     writeln!(out, "left       {parked} parked, {held} held, {waiting} tried again")?;
+    if report.on_hold > 0 {
+        writeln!(out, "on hold    {}", count(report.on_hold, "object"))?;
+    }
+    for hold in report.holds.iter().take(HOLDS_NAMED) {
+        writeln!(out, "           {}/{} {}", hold.entity, hold.id, printable(&hold.words()))?;
+    }
     writeln!(out, "lock       {}", report.lock.as_deref().unwrap_or("free"))?;
     writeln!(out, "schema     {}", report.schema)?;
     for fault in &report.tracking {
@@ -75,24 +84,40 @@ pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Res
     for object in &report.objects {
         table.add_row([
             format!("{}/{}", object.entity, object.id),
-            object.state.to_owned(),
+            object.state.replace('_', " "),
             object.status.map_or_else(String::new, |status| status.to_string()),
             span(object.since_s),
             object.failures.to_string(),
             object.next_try_s.map_or_else(String::new, |s| format!("in {}", span(s))),
-            printable(object.reason.as_deref().unwrap_or("")),
+            printable(&why(object)),
         ]);
     }
     lines(&table, out)
 }
 
-/// `news retry`, `news discard`
+/// Returns why an object waits.
+fn why(object: &ParkedRow) -> String {
+    let reason = object.reason.clone().unwrap_or_default();
+    match &object.by {
+        Some(by) if reason.is_empty() => format!("by {by}"),
+        Some(by) => format!("by {by}: {reason}"),
+        None => reason,
+    }
+}
+
+/// `news retry`, `news discard`, `news hold`, `news release`
 pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
     for key in &report.keys {
         writeln!(out, "{} {key}", report.what)?;
     }
     for key in &report.along {
         writeln!(out, "{} {key}, since its post will not be created", report.what)?;
+    }
+    for hold in &report.already {
+        writeln!(out, "{}/{} was on hold already, {}", hold.entity, hold.id, printable(&hold.words()))?;
+    }
+    for key in &report.in_flight {
+        writeln!(out, "{key}: a request that was sent before may still take effect")?;
     }
     let objects = count((report.keys.len() + report.along.len()) as u64, "object");
     match report.events {

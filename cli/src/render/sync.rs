@@ -2,8 +2,13 @@
 
 use std::io::{self, Write};
 
+use crate::logging::printable;
 use crate::render::{Page, count, lines, number, span, tallies};
+use crate::report::holds::HoldRow;
 use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
+
+/// Objects on hold that are named.
+const HOLDS_NAMED: usize = 10;
 
 /// A plan: counts, then its actions.
 pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
@@ -26,6 +31,7 @@ pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<
     if report.in_flight > 0 {
         writeln!(out, "{} in flight: a run at work has sent them", number(report.in_flight))?;
     }
+    on_hold(report.on_hold, &report.holds, out)?;
     writeln!(out, "checksum {}", report.checksum)
 }
 
@@ -56,6 +62,7 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     for (count, what) in left.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "{} {what}", number(count))?;
     }
+    on_hold(report.on_hold, &report.holds, out)?;
     if let Some(error) = &report.first_error {
         writeln!(out, "first trouble: {error}")?;
     }
@@ -66,6 +73,20 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
         None => {}
     }
     Ok(())
+}
+
+/// Objects on hold that have something pending: how many, and the first ones.
+fn on_hold(count: u64, holds: &[HoldRow], out: &mut dyn Write) -> io::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    writeln!(out, "{} on hold, not tried: `news release` resumes their sync", number(count))?;
+    let named = &holds[..holds.len().min(HOLDS_NAMED)];
+    for hold in named {
+        writeln!(out, "    {}/{} {}", hold.entity, hold.id, printable(&hold.words()))?;
+    }
+    let rest = count - named.len() as u64;
+    if rest > 0 && !named.is_empty() { writeln!(out, "    and {} more", number(rest)) } else { Ok(()) }
 }
 
 /// Counts of a plan, by entity and action.

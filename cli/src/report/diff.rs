@@ -60,6 +60,8 @@ pub struct Sides {
     pub nameless: u64,
     /// Of the differences, those that a pending change explains.
     pub pending: u64,
+    /// Of the differences, those of objects on hold.
+    pub on_hold: u64,
     /// Objects that an import left out, and those that belong to one: no differences.
     pub left_out: u64,
 }
@@ -75,6 +77,9 @@ pub struct DifferenceRow {
     pub kind: &'static str,
     /// A pending change explains it.
     pub pending: bool,
+    /// The object is on hold.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_hold: bool,
     /// Of a different object: the fields; none beyond the first 20,000 differences.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldRow>,
@@ -108,7 +113,7 @@ pub struct FieldRow {
 pub enum Counting {
     /// All.
     All,
-    /// Only what no pending change explains.
+    /// Only what neither a pending change nor a hold explains.
     DriftOnly,
 }
 
@@ -160,6 +165,7 @@ impl DiffReport {
         for difference in &comparison.differences {
             let sides = summary.entry(difference.key.entity().plural()).or_default();
             sides.pending += u64::from(difference.pending);
+            sides.on_hold += u64::from(difference.on_hold);
             *match difference.kind {
                 Kind::Missing => &mut sides.missing,
                 Kind::Extra => &mut sides.extra,
@@ -170,7 +176,7 @@ impl DiffReport {
         }
         let counts = |difference: &Difference| match counting {
             Counting::All => true,
-            Counting::DriftOnly => !difference.pending,
+            Counting::DriftOnly => difference.is_drift(),
         };
         let nameless = summary.values().any(|sides| sides.nameless > 0);
         let mut differences: Vec<Difference> = comparison.differences;
@@ -210,6 +216,7 @@ impl From<Difference> for DifferenceRow {
             id: difference.key.id(),
             kind: difference.kind.word(),
             pending: difference.pending,
+            on_hold: difference.on_hold,
             fields: difference.fields.into_iter().map(field).collect(),
             faults: difference.faults.into_iter().map(|Fault { field, why }| FaultRow { field, why }).collect(),
         }

@@ -4,6 +4,7 @@ pub mod config;
 pub mod db;
 pub mod diff;
 pub mod doctor;
+pub mod holds;
 pub mod log;
 pub mod metrics;
 pub mod others;
@@ -50,7 +51,7 @@ pub enum Report {
     LogRows(Vec<log::LogRow>),
     /// `news parked`
     Parked(status::ParkedReport),
-    /// `news retry`, `news discard`
+    /// `news retry`, `news discard`, `news hold`, `news release`
     Keys(status::KeysReport),
     /// `news import`
     Import(status::ImportReport),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::report::holds::HoldRow;
 use crate::report::others::OthersRow;
 use crate::report::sync::{Actions, ByEntity};
 use crate::report::verdict::Verdict;
@@ -30,6 +31,10 @@ pub struct StatusReport {
     pub held: u64,
     /// Objects that failed in an earlier run, and that the next one tries again.
     pub waiting: u64,
+    /// Objects on hold, whether something is pending of them or not.
+    pub on_hold: u64,
+    /// The first of these, by key.
+    pub holds: Vec<HoldRow>,
     /// Who holds the lock.
     pub lock: Option<String>,
     /// The last run of each kind that did all it was to do.
@@ -57,7 +62,7 @@ pub struct RunsReport {
 /// `news parked`
 #[derive(Debug, Serialize)]
 pub struct ParkedReport {
-    /// Parked objects first, then those that wait.
+    /// Objects on hold and parked ones first, then those that wait.
     pub objects: Vec<ParkedRow>,
 }
 
@@ -68,7 +73,7 @@ pub struct ParkedRow {
     pub entity: &'static str,
     /// The id.
     pub id: i64,
-    /// parked, held, waiting, sent.
+    /// on_hold, parked, held, waiting, sent.
     pub state: &'static str,
     /// The target's last status.
     pub status: Option<u16>,
@@ -81,12 +86,15 @@ pub struct ParkedRow {
     /// In how many seconds `--every` and `--follow` try it again. A plain run does at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_try_s: Option<f64>,
+    /// Of an object on hold: the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
-/// `news retry`, `news discard`
-#[derive(Debug, Serialize)]
+/// `news retry`, `news discard`, `news hold`, `news release`
+#[derive(Debug, Default, Serialize)]
 pub struct KeysReport {
-    /// retried, discarded.
+    /// retried, discarded, held, released.
     pub what: &'static str,
     /// posts/5, comments/7.
     pub keys: Vec<String>,
@@ -96,6 +104,12 @@ pub struct KeysReport {
     /// Events that were given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<u64>,
+    /// Objects that were on hold already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub already: Vec<HoldRow>,
+    /// Objects that were put on hold while a request of theirs was in flight, or may still take effect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_flight: Vec<String>,
 }
 
 /// `news import`

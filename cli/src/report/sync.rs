@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use news_core::Entity;
+use news_core::ledger::Hold;
 use news_core::merge::Action;
 use news_core::outlook::Outlook;
 use news_core::plan::Tally;
 use news_core::session::Summary;
+use news_core::{Entity, Key};
 use serde::Serialize;
+
+use crate::report::holds::HoldRow;
 
 /// How many of what, of one entity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -69,6 +72,10 @@ pub struct PlanReport {
     pub waiting: u64,
     /// Objects whose request a run at work has sent.
     pub in_flight: u64,
+    /// Objects on hold that have something pending.
+    pub on_hold: u64,
+    /// The first of these, by key.
+    pub holds: Vec<HoldRow>,
     /// Warnings.
     pub warnings: Vec<String>,
 }
@@ -85,8 +92,8 @@ pub struct PlannedAction {
 }
 
 impl PlanReport {
-    /// Describes what a run would do, with at most `limit` actions of each kind and entity.
-    pub fn new(outlook: &Outlook, limit: usize, warnings: Vec<String>) -> Self {
+    /// Describes what a run would do, with at most `limit` actions of each kind and entity. `holds` are all there are.
+    pub fn new(outlook: &Outlook, holds: &BTreeMap<Key, Hold>, limit: usize, warnings: Vec<String>) -> Self {
         let (mut actions, mut shown, mut more) = (Vec::new(), BTreeMap::new(), 0);
         for (key, action) in outlook.actions() {
             let Some(action) = word(action) else { continue };
@@ -98,6 +105,8 @@ impl PlanReport {
                 more += 1;
             }
         }
+        let on_hold = outlook.untried.on_hold.iter();
+        let holds: BTreeMap<Key, Hold> = on_hold.filter_map(|key| Some((*key, holds.get(key)?.clone()))).collect();
         Self {
             checksum: outlook.plan.checksum(),
             plan: by_entity(&outlook.tallies),
@@ -107,6 +116,8 @@ impl PlanReport {
             held: outlook.untried.held.len() as u64,
             waiting: outlook.retried.len() as u64,
             in_flight: outlook.in_flight,
+            on_hold: outlook.untried.on_hold.len() as u64,
+            holds: HoldRow::first(&holds),
             warnings,
         }
     }
@@ -161,6 +172,10 @@ pub struct SyncReport {
     pub waiting: u64,
     /// Objects that wait for another one.
     pub held: u64,
+    /// Objects on hold that have something pending.
+    pub on_hold: u64,
+    /// The first of these, by key.
+    pub holds: Vec<HoldRow>,
     /// Objects that a stop left untouched.
     pub untouched: u64,
     /// Objects that a newer change overtook: the next run's.
@@ -194,6 +209,8 @@ impl SyncReport {
             parked: summary.parked + summary.parked_before,
             waiting: summary.waiting,
             held: summary.held,
+            on_hold: summary.on_hold.len() as u64,
+            holds: Vec::new(),
             untouched: summary.untouched,
             overtaken: summary.overtaken,
             contradicted: summary.contradicted,

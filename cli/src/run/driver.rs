@@ -29,7 +29,7 @@ use crate::signals::Signals;
 use crate::store::ledger;
 use crate::store::lock::Lock;
 use crate::store::sent::Recorded;
-use crate::store::{left_out, rows, runs};
+use crate::store::{holds, left_out, rows, runs};
 use crate::target::Target;
 use crate::ui::Bar;
 
@@ -175,11 +175,13 @@ impl Clerk<'_> {
     }
 
     fn load(&mut self, keys: &[Key]) -> Result<()> {
-        let loaded = self.driver.lock.run(|client| left_out::load_to_send(client, keys))?;
+        let (loaded, on_hold) =
+            self.driver.lock.run(|client| Ok((left_out::load_to_send(client, keys)?, holds::of(client, keys)?)))?;
         let mut rows = BTreeMap::new();
         let mut said = Vec::new();
         for key in keys {
             said.push(match loaded.get(key) {
+                _ if on_hold.contains_key(key) => (*key, Loaded::OnHold),
                 None => (*key, Loaded::Contradicted),
                 Some(Err(why)) => (*key, Loaded::Unreadable(why.clone())),
                 Some(Ok(object)) => {

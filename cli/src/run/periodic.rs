@@ -202,7 +202,7 @@ mod tests {
     fn a_run_is_called_for_what_the_last_one_did_not_leave() {
         let some = |n: i64, due: i64| {
             let (events, due) = ((n, n.to_string()), (due, due.unsigned_abs()));
-            Watch::Something { events, parked: 0, due }
+            Watch::Something { events, parked: 0, due, on_hold: 0 }
         };
         for (before, now, wanted) in [
             (None, Watch::Nothing, false),

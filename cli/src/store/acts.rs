@@ -17,10 +17,8 @@ pub enum Deed {
     /// Dropped pending changes.
     Discarded,
     /// Stopped the sync of objects.
-    #[expect(dead_code, reason = "`news hold` records it")]
     Held,
     /// Resumed the sync of objects.
-    #[expect(dead_code, reason = "`news release` records it")]
     Released,
 }
 
@@ -47,6 +45,8 @@ pub struct Act<'a> {
     pub along: &'a [Key],
     /// Events that were dropped.
     pub events: Option<u64>,
+    /// The reason, where one was given: at most 200 characters.
+    pub why: Option<&'a str>,
 }
 
 /// Who acts, and by which way.
@@ -70,6 +70,11 @@ impl By {
         let name = name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
         Self { who: format!("{}@{}", clean(&name), clean(&host())), via: "command" }
     }
+
+    /// Returns who: `ada@host`.
+    pub fn who(&self) -> &str {
+        &self.who
+    }
 }
 
 fn clean(name: &str) -> String {
@@ -89,8 +94,8 @@ pub fn record(transaction: &mut impl GenericClient, act: &Act<'_>, by: &By) -> R
             return Ok(());
         }
         transaction.execute(
-            "INSERT INTO news_sync_act (what, who, via, keys, along, events) VALUES ($1, $2, $3, $4, $5, $6)",
-            &[&act.deed.word(), &by.who, &by.via, &words(keys), &words(along), &events.take()],
+            "INSERT INTO news_sync_act (what, who, via, keys, along, events, why) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            &[&act.deed.word(), &by.who, &by.via, &words(keys), &words(along), &events.take(), &act.why],
         )?;
     }
 }

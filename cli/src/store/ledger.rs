@@ -1,7 +1,7 @@
 //! The ledger (`news_sync_object`), and the marks in the change log that follow from it. This reads entries, calls
 //! `news_core::ledger`, and writes what that returns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use news_core::ledger::{
@@ -17,7 +17,7 @@ use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::sent::{self, Recorded};
-use crate::store::{left_out, objects};
+use crate::store::{holds, left_out, objects};
 
 /// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
 pub(super) const COLUMNS: &str =
@@ -200,6 +200,23 @@ pub struct Batch {
 
 /// Before requests are sent: reads the rows, and commits for each object that a request may be sent.
 pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<Batch> {
+    let mut on_hold = BTreeSet::new();
+    loop {
+        match prepare_but(client, works, &on_hold)? {
+            Ok(batch) => return Ok(batch),
+            // Since the plan was made.
+            Err(held) => on_hold = held,
+        }
+    }
+}
+
+/// The same, for all but those that are known to be on hold. If others are, nothing is committed, and all that are are
+/// returned.
+fn prepare_but(
+    client: &mut Client,
+    works: &[(Work, Mark)],
+    on_hold: &BTreeSet<Key>,
+) -> Result<std::result::Result<Batch, BTreeSet<Key>>> {
     let mut transaction = client.transaction()?;
     let keys: Vec<Key> = works.iter().map(|(work, _)| work.key).collect();
     let mut rows = left_out::load_to_send(&mut transaction, &keys)?;
@@ -219,6 +236,7 @@ pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<Batch> {
                 Some(Err(why)) => FoundRow::Unreadable(why.clone()),
             },
             is_newer: newer.contains(&work.key),
+            is_on_hold: on_hold.contains(&work.key),
         };
         let Prepared { loaded, entry } = ledger::prepare(work, mark, old.get(&work.key), &found, now);
         if let (Key::Post(post), Presence::Doubled, Loaded::Ready) = (work.key, work.before, &loaded) {
@@ -232,8 +250,13 @@ pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<Batch> {
     }
     write(&mut transaction, entries.iter().map(|(key, entry)| (*key, Some(entry))))?;
     doubt_comments(&mut transaction, &cleared, now)?;
+    // Only now: who puts an object on hold waits for what we have written, and sees it.
+    let held: BTreeSet<Key> = holds::of(&mut transaction, &keys)?.into_keys().collect();
+    if !held.is_subset(on_hold) {
+        return Ok(Err(held));
+    }
     transaction.commit()?;
-    Ok(batch)
+    Ok(Ok(batch))
 }
 
 /// Takes note that the comments of these posts may go with a DELETE.

@@ -30,7 +30,11 @@ pub fn unpark(client: &mut Client, keys: Option<&[Key]>, by: &By) -> Result<Vec<
     let unparked: Vec<Key> = parked.iter().map(|(key, _)| *key).collect();
     if keys.is_none_or(|keys| keys.iter().all(|key| unparked.contains(key))) {
         write(&mut transaction, parked.iter().map(|(key, entry)| (*key, Some(entry))))?;
-        acts::record(&mut transaction, &Act { deed: Deed::Retried, keys: &unparked, along: &[], events: None }, by)?;
+        acts::record(
+            &mut transaction,
+            &Act { deed: Deed::Retried, keys: &unparked, along: &[], events: None, why: None },
+            by,
+        )?;
         transaction.commit()?;
     }
     Ok(unparked)
@@ -73,7 +77,11 @@ pub fn discard(client: &mut Client, keys: &[Key], times: Times, by: &By) -> Resu
     let went_along = |key: &Key| discarded.along.contains(key);
     if keys.iter().all(|key| discarded.named.contains(key) || went_along(key)) {
         let Discarded { named, along, events } = &discarded;
-        acts::record(&mut transaction, &Act { deed: Deed::Discarded, keys: named, along, events: Some(*events) }, by)?;
+        acts::record(
+            &mut transaction,
+            &Act { deed: Deed::Discarded, keys: named, along, events: Some(*events), why: None },
+            by,
+        )?;
         transaction.commit()?;
     }
     Ok(discarded)

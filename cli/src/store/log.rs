@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use news_core::Key;
 use news_core::PostId;
-use news_core::ledger::{self, Clock, Entry, Logged, Pending};
+use news_core::ledger::{self, Clock, Entry, Logged, Pending, holds};
 use news_core::left_out;
 use news_core::merge::{Event, EventType, Merged};
 use news_core::outlook::Outlook;
@@ -162,8 +162,8 @@ pub fn outlook(client: &mut impl GenericClient, clock: &Clock, shard: Option<Sha
 
 fn gather(client: &mut impl GenericClient, clock: &Clock, mut gathering: Gathering) -> Result<Gathering> {
     entries::each_discarded(client, |key, entry| gathering.remember(key, &entry))?;
-    let left_out = super::left_out::pending(client)?;
-    let mut take = |one| gathering.take(left_out::in_view_of(&left_out, one));
+    let (left_out, held) = (super::left_out::pending(client)?, super::holds::keys(client)?);
+    let mut take = |one| gathering.take(holds::on_hold(&held, left_out::in_view_of(&left_out, one)));
     each_pending(client, clock, &mut take)?;
     unfinished(client, clock)?.into_iter().for_each(take);
     Ok(gathering)

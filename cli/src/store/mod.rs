@@ -2,8 +2,8 @@
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a leased `session`), `users`, `log`
-//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `lock`, `runs`, `history`, `sent` (the result
-//! of a run for each object), `acts` (what people did), `remembered` (the target), `rows` (bulk: import,
+//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `holds` (objects whose sync is stopped), `lock`,
+//! `runs`, `history`, `sent` (the result of a run for each object), `acts` (what people did), `remembered` (the target), `rows` (bulk: import,
 //! diff), `counts` (of posts), `sequences` (of ids), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
@@ -15,6 +15,7 @@ mod cursor;
 pub mod events;
 pub mod health;
 pub mod history;
+pub mod holds;
 mod hosts;
 pub mod inspect;
 pub mod ledger;

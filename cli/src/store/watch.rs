@@ -1,5 +1,6 @@
 //! Looking at the change log often and cheaply: is there something that nobody has tried?
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use news_core::Key;
@@ -9,7 +10,7 @@ use postgres::{Client, Statement};
 
 use crate::error::Result;
 use crate::settings::{Secret, Times};
-use crate::store::{Purpose, connect, ledger as entries, log, runs, schema, tracking};
+use crate::store::{Purpose, connect, holds, ledger as entries, log, runs, schema, tracking};
 
 /// What is pending, as far as telling two moments apart takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Watch {
         parked: i64,
         /// Objects whose time to be tried again has come: their number, and a hash of their keys.
         due: (i64, u64),
+        /// Objects on hold: a hash of their keys, which is another one after a `news release`.
+        on_hold: u64,
     },
 }
 
@@ -43,7 +46,7 @@ const EVENTS: &str = "
 const CHECK_EVERY: Duration = Duration::from_mins(1);
 
 /// What a look asks takes no more round trips than these.
-const ROUND_TRIPS_MAX: u32 = 12;
+const ROUND_TRIPS_MAX: u32 = 13;
 
 /// A connection that looks.
 pub struct Watcher {
@@ -85,14 +88,16 @@ impl Watcher {
         let row = self.client.query_one(&self.events, &[])?;
         let events = (row.get(0), row.get(1));
         let parked = self.client.query_one("SELECT count(*) FROM news_sync_object WHERE state = 'parked'", &[])?.get(0);
-        let due = if is_left { self.due()? } else { (0, 0) };
+        let holds = holds::keys(&mut self.client)?;
+        let due = if is_left { self.due(&holds)? } else { (0, 0) };
+        let on_hold = holds.into_iter().map(mix).fold(0, u64::wrapping_add);
         let cost = begun.elapsed().saturating_sub(way * ROUND_TRIPS_MAX);
-        Ok((Watch::Something { events, parked, due }, cost))
+        Ok((Watch::Something { events, parked, due, on_hold }, cost))
     }
 
-    /// Objects that an earlier run left and that a loop would try now, but for those with a newer event, which calls by
-    /// itself.
-    fn due(&mut self) -> Result<(i64, u64)> {
+    /// Objects that an earlier run left and that a loop would try now, but for those on hold, and those with a newer event,
+    /// which calls by itself.
+    fn due(&mut self, holds: &BTreeSet<Key>) -> Result<(i64, u64)> {
         let clock = runs::clock(&mut self.client, self.times)?;
         let (mut count, mut hash) = (0, 0_u64);
         let mut add = |key: Key| {
@@ -100,7 +105,7 @@ impl Watcher {
             hash = hash.wrapping_add(mix(key));
         };
         for one in log::unfinished(&mut self.client, &clock)? {
-            if one.standing == Standing::Ready && !one.waits {
+            if one.standing == Standing::Ready && !one.waits && !holds.contains(&one.key) {
                 add(one.key);
             }
         }
@@ -112,7 +117,7 @@ impl Watcher {
                 State::Sent | State::Waiting | State::Held | State::Discarded => entry,
             };
             let one = ledger::pending(key, None, Some(Row { parent: None }), Some(&tried), &clock);
-            if timed && one.is_some_and(|one| !one.waits) {
+            if timed && !holds.contains(&key) && one.is_some_and(|one| !one.waits) {
                 add(key);
             }
         })?;

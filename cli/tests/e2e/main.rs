@@ -27,6 +27,8 @@ mod full;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod holds;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod journey;

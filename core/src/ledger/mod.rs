@@ -20,11 +20,13 @@
 //! - An object stays *doubled* until the ledger records it as done: one GET cannot tell how many records are left.
 //! - *Parked* holds only while the object's last unsynced event is the one that was refused.
 
+pub mod holds;
 mod pending;
 #[cfg(test)]
 mod tests;
 mod time;
 
+pub use holds::Hold;
 pub use pending::{Logged, Pending, Row, goes_along, pending};
 pub use time::{Clock, Moment, Outstanding, Process, SIGN_OF_LIFE_EVERY};
 
@@ -194,6 +196,8 @@ pub struct Found {
     pub row: FoundRow,
     /// Is there an unsynced event besides those of the mark? Needed only where the row contradicts the plan.
     pub is_newer: bool,
+    /// Has an operator stopped its sync since it was planned?
+    pub is_on_hold: bool,
 }
 
 /// A row, as far as preparing looks at it.
@@ -218,9 +222,12 @@ pub struct Prepared {
 
 /// Before a request of `work` is sent. `old` is its entry; `now` the database's clock.
 ///
-/// Where the row contradicts the plan nothing is sent. Then nothing is recorded either, but for a plan that rests
+/// Nothing is sent for an object on hold, and nothing is recorded. Where the row contradicts the plan nothing is sent either. Then nothing is recorded either, but for a plan that rests
 /// on a look: no event tells what was seen then.
 pub fn prepare(work: &Work, mark: &Mark, old: Option<&Entry>, found: &Found, now: Moment) -> Prepared {
+    if found.is_on_hold {
+        return Prepared { loaded: Loaded::OnHold, entry: None };
+    }
     // Several records are deleted until none is left, whatever becomes of the next request.
     let presence = if work.before == Presence::Doubled { Presence::Doubled } else { Presence::Unknown };
     let is_here = found.row != FoundRow::None;

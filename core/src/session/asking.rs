@@ -136,7 +136,9 @@ impl Session {
                 self.ready.push_back(place);
             }
             // When its turn comes it is found to be so again.
-            Loaded::Overtaken | Loaded::Contradicted | Loaded::Unreadable(_) => self.leave_unasked(place),
+            Loaded::Overtaken | Loaded::Contradicted | Loaded::OnHold | Loaded::Unreadable(_) => {
+                self.leave_unasked(place)
+            }
         }
         true
     }

@@ -54,6 +54,12 @@ impl Session {
         self.fact(fact, now);
     }
 
+    /// An operator has stopped its sync: nothing is recorded, and what depends on it is held.
+    pub(super) fn leave_on_hold(&mut self, place: usize, now: Duration) {
+        self.summary.on_hold.insert(self.items[place].work.key);
+        self.end(place, Fate::Bad, now);
+    }
+
     fn fact(&mut self, fact: Fact, now: Duration) {
         if self.facts.is_empty() {
             self.facts_since = now;

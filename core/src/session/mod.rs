@@ -208,6 +208,7 @@ impl Session {
                 Standing::Held => session.leave_untried(place, |summary| &mut summary.held, now),
                 Standing::Waiting => session.leave_untried(place, |summary| &mut summary.waiting, now),
                 Standing::GivenUp => session.end(place, Fate::Bad, now),
+                Standing::OnHold => session.leave_on_hold(place, now),
             }
         }
         session
@@ -229,7 +230,8 @@ impl Session {
                 | Standing::Parked
                 | Standing::Held
                 | Standing::Waiting
-                | Standing::GivenUp,
+                | Standing::GivenUp
+                | Standing::OnHold,
                 _,
             ) => work.standing,
         };
@@ -243,6 +245,7 @@ impl Session {
             match (work.standing, phase == Phase::Ended) {
                 (Standing::Parked, _) | (Standing::Barred, false) => drop(untried.parked.insert(work.key)),
                 (Standing::Waiting, _) => drop(untried.waiting.insert(work.key)),
+                (Standing::OnHold, _) => drop(untried.on_hold.insert(work.key)),
                 (Standing::Held, _) => drop(untried.held.insert(work.key, String::from("waits for another shard"))),
                 (Standing::GivenUp, _) | (Standing::Ready, false) => {}
                 // What needs no request has ended, too, and well.

@@ -132,6 +132,7 @@ impl Session {
         }
         let item = &mut self.items[place];
         let was_read = item.row_holds_until.replace(now + ROW_HOLDS).is_some();
+        let mut fate = Fate::Good;
         match loaded {
             Loaded::Ready => {
                 let at = item.talk.not_before();
@@ -145,6 +146,10 @@ impl Session {
             }
             Loaded::Overtaken => self.summary.overtaken += 1,
             Loaded::Contradicted => self.summary.contradicted += 1,
+            Loaded::OnHold => {
+                self.summary.on_hold.insert(key);
+                fate = Fate::Bad;
+            }
             Loaded::Unreadable(why) => {
                 self.items[place].why = why;
                 self.summary.first_error.get_or_insert_with(|| format!("{key}: {}", self.items[place].why));
@@ -161,7 +166,7 @@ impl Session {
             // If it was the first create, the next one is.
             self.trials.entry(key.entity()).or_default().failed(place);
         }
-        self.end(place, Fate::Good, now);
+        self.end(place, fate, now);
     }
 
     pub(super) fn place_in(&self, key: Key, phase: impl Fn(&Phase) -> bool) -> Option<usize> {

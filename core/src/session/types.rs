@@ -110,6 +110,8 @@ pub enum Loaded {
     Contradicted,
     /// The row cannot be sent, for its values or for its id: why.
     Unreadable(String),
+    /// An operator has stopped the sync of the object since it was planned.
+    OnHold,
 }
 
 /// What a listing is read for.
@@ -320,12 +322,15 @@ pub struct Untried {
     pub held: BTreeMap<Key, String>,
     /// Objects that a loop leaves to a later run.
     pub waiting: BTreeSet<Key>,
+    /// Objects whose sync an operator has stopped.
+    pub on_hold: BTreeSet<Key>,
 }
 
 impl Untried {
     /// Returns whether this object is one of them.
     pub fn has(&self, key: Key) -> bool {
-        self.parked.contains(&key) || self.held.contains_key(&key) || self.waiting.contains(&key)
+        [&self.parked, &self.waiting, &self.on_hold].into_iter().any(|keys| keys.contains(&key))
+            || self.held.contains_key(&key)
     }
 }
 
@@ -344,6 +349,8 @@ pub struct Summary {
     pub waiting: u64,
     /// Objects that wait for another one.
     pub held: u64,
+    /// Objects that have something pending, and whose sync an operator has stopped.
+    pub on_hold: BTreeSet<Key>,
     /// Objects that a stop left untouched.
     pub untouched: u64,
     /// Objects that a newer change overtook.
@@ -381,7 +388,8 @@ impl Summary {
     /// Counts the objects that the run left to a later run, or to an operator. A newer change, which overtakes an object, is
     /// no trouble, and neither is a stop.
     pub fn left(&self) -> u64 {
-        self.failed + self.parked + self.parked_before + self.waiting + self.held + self.contradicted
+        let counted = self.failed + self.parked + self.parked_before + self.waiting + self.held + self.contradicted;
+        counted + self.on_hold.len() as u64
     }
 
     /// Counts an object that is done.

@@ -1,9 +1,11 @@
 //! Sending order and checksum.
 
+use std::collections::BTreeSet;
+
 use news_core::merge::{Action, Presence, Wish};
 use news_core::outlook::Outlook;
-use news_core::plan::{Plan, Standing, Work};
-use news_core::session::Untried;
+use news_core::plan::{Plan, Stage, Standing, Work};
+use news_core::session::{Session, Untried};
 use news_core::{Entity, Key, PostId};
 use proptest::prelude::*;
 
@@ -14,11 +16,12 @@ fn works() -> impl Strategy<Value = Vec<Work>> {
     let all = [Presence::Absent, Presence::Present, Presence::Unknown, Presence::Doubled];
     let presence = prop::sample::select(all.to_vec());
     let wish = prop::sample::select([Wish::Absent, Wish::Present].as_slice());
-    let one = (presence, wish, any::<bool>(), 1_i64..9);
+    let standing =
+        prop::sample::select([Standing::Ready, Standing::Ready, Standing::Parked, Standing::OnHold].as_slice());
+    let one = (presence, wish, standing, 1_i64..9);
     prop::collection::btree_map((any::<bool>(), 1_i64..30), one, 0..30).prop_map(|drawn| {
-        let work = |((is_post, id), (before, after, parked, parent))| {
+        let work = |((is_post, id), (before, after, standing, parent))| {
             let entity = if is_post { Entity::Post } else { Entity::Comment };
-            let standing = if parked { Standing::Parked } else { Standing::Ready };
             let parent = (!is_post).then(|| PostId::new(parent).unwrap());
             Work {
                 key: entity.key(id).unwrap(),
@@ -79,7 +82,7 @@ proptest! {
         law!("the checksum is the plan's and not its maker's",
             expected checksum, seen Plan::new(other).checksum(), of "{works:?}");
         let ready: Vec<Work> = works.iter().copied().filter(|work| work.standing == Standing::Ready).collect();
-        law!("what is parked is not in the checksum",
+        law!("what is parked or on hold is not in the checksum",
             expected checksum, seen Plan::new(ready.clone()).checksum(), of "{works:?}");
         if ready.is_empty() { return Ok(()) }
         let at = at.index(ready.len());
@@ -94,13 +97,27 @@ proptest! {
     fn an_outlook_counts_every_object_once(works in works()) {
         let outlook = Outlook::of(Plan::new(works.clone()));
         let tried: u64 = outlook.tallies.values().map(|tally| tally.requests() + tally.nothing).sum();
-        let Untried { parked, held, waiting } = &outlook.untried;
-        let untried = (parked.len() + held.len() + waiting.len()) as u64;
+        let Untried { parked, held, waiting, on_hold } = &outlook.untried;
+        let untried = (parked.len() + held.len() + waiting.len() + on_hold.len()) as u64;
         law!("every object is counted once", expected works.len() as u64, seen tried + untried, of "{works:?}");
         let parked: Vec<Key> = outlook.untried.parked.into_iter().collect();
         let mut wanted: Vec<Key> =
             works.iter().filter(|work| work.standing == Standing::Parked).map(|work| work.key).collect();
         wanted.sort_unstable();
         law!("what is parked is not tried", expected wanted, seen parked, of "{works:?}");
+    }
+
+    #[test]
+    fn a_run_leaves_alone_what_is_on_hold_and_what_depends_on_it(works in works()) {
+        let untried = Session::untried(&Plan::new(works.clone()));
+        let on_hold: BTreeSet<Key> = works.iter().filter(|work| work.standing == Standing::OnHold).map(|work| work.key).collect();
+        law!("objects on hold are told apart from parked ones", expected on_hold, seen untried.on_hold.clone(), of "{works:?}");
+        let is_missing = |post: PostId| works.iter().any(|work| {
+            work.key == Key::Post(post) && on_hold.contains(&work.key) && work.stage() == Stage::CreatePosts
+        });
+        for work in works.iter().filter(|work| work.parent.is_some_and(is_missing) && work.after == Wish::Present) {
+            let held = untried.has(work.key) || work.action() == Action::Nothing;
+            prop_assert!(held, "law broken: a comment waits for a post on hold\n  seen {} sent, of {works:?}", work.key);
+        }
     }
 }

@@ -139,6 +139,7 @@ impl Run {
         let s = self.session.summary();
         self.over == Some(Over::Finished)
             && s.stop.is_none()
+            && s.on_hold.is_empty()
             && s.failed + s.parked + s.parked_before + s.held + s.untouched + s.overtaken + s.contradicted == 0
     }
 
@@ -215,9 +216,9 @@ impl World {
     fn tell_plan(&mut self, number: usize, reading: &Reading) {
         self.note(|| {
             let works = reading.plan.works().iter().map(|w| {
-                let parked = if w.standing == Standing::Parked { " parked" } else { "" };
+                let standing = if w.standing == Standing::Ready { String::new() } else { format!(" {:?}", w.standing) };
                 let settles = if w.settles_in.is_zero() { String::new() } else { format!(" in {:?}", w.settles_in) };
-                format!("{} {:?}>{:?}{settles}{parked}", w.key, w.before, w.after)
+                format!("{} {:?}>{:?}{settles}{standing}", w.key, w.before, w.after)
             });
             let nothing = reading.nothing.iter().map(|(key, _)| format!("{key} nothing"));
             format!("run {number} plans: {}", works.chain(nothing).collect::<Vec<_>>().join(", "))
@@ -499,8 +500,15 @@ impl World {
     fn load(&mut self, number: usize, keys: &[Key]) {
         for key in keys {
             let row = self.master.rows.get(key).cloned();
-            let loaded = if row.is_some() { Loaded::Ready } else { Loaded::Contradicted };
+            let loaded = match &row {
+                _ if self.master.holds.contains(key) => Loaded::OnHold,
+                Some(_) => Loaded::Ready,
+                None => Loaded::Contradicted,
+            };
             let run = &mut self.runs[number];
+            if loaded == Loaded::Ready {
+                run.watch.loaded(*key);
+            }
             run.bodies.extend(row.map(|object| (*key, object)));
             run.session.loaded(*key, loaded, self.now);
         }

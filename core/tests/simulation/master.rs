@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use news_core::ledger::{self, Basis, Clock, Entry, Found, FoundRow, Logged, Mark, Moment, Newer, Pending, State};
+use news_core::ledger::{
+    self, Basis, Clock, Entry, Found, FoundRow, Logged, Mark, Moment, Newer, Pending, State, holds,
+};
 use news_core::merge::{Event, Merged, Presence};
 use news_core::model::PostId;
 use news_core::plan::{Plan, Work};
@@ -32,6 +34,8 @@ pub struct Master {
     pub ledger: BTreeMap<Key, Entry>,
     pub log: Vec<Row>,
     pub doubtful_until: i64,
+    /// Objects on hold.
+    pub holds: BTreeSet<Key>,
     /// When runs that ended without a word gave up their last request.
     pub lost: Vec<Moment>,
     /// Runs that hold the lock, with their shard.
@@ -57,6 +61,7 @@ impl Master {
             ledger: BTreeMap::new(),
             log: Vec::new(),
             doubtful_until: 0,
+            holds: BTreeSet::new(),
             lost: Vec::new(),
             locks: Vec::new(),
             set_back: Duration::ZERO,
@@ -121,19 +126,19 @@ impl Master {
     pub fn read(&self, clock: &Clock, shard: Option<Shard>, patience: Patience) -> Reading {
         let mut gathering = Gathering::new(shard, patience);
         self.ledger.iter().for_each(|(key, entry)| gathering.remember(*key, entry));
-        self.pending(clock).into_iter().for_each(|one| gathering.take(one));
+        self.pending(clock).into_iter().for_each(|one| gathering.take(holds::on_hold(&self.holds, one)));
         let portion = gathering.finish();
         Reading { plan: portion.plan, marks: portion.marks.into_iter().collect(), nothing: portion.nothing }
     }
 
     /// What a comparison leads to: the plan, and objects that are equal already.
     pub fn repair(&self, sightings: &[Sighting], pending: &[Pending], settled: &[Key]) -> (Reading, Vec<(Key, Mark)>) {
-        let posts = repair::uprooting(sightings);
+        let posts = repair::uprooting(sightings, &self.holds);
         let uprooted: Vec<(Key, PostId)> =
             posts.iter().flat_map(|post| self.children(*post).into_iter().map(|key| (key, *post))).collect();
         let discarded = self.ledger.iter().filter(|(_, entry)| entry.state == State::Discarded);
         let settled: Vec<Key> = settled.iter().copied().chain(discarded.map(|(key, _)| *key)).collect();
-        let repair = Repair::new(sightings, uprooted, pending, &settled);
+        let repair = Repair::new(sightings, uprooted, pending, &settled, &self.holds);
         let equal = repair.equal.iter().map(|key| (*key, repair.marks[key])).collect();
         (Reading { plan: repair.plan, marks: repair.marks, nothing: Vec::new() }, equal)
     }
@@ -147,7 +152,7 @@ impl Master {
     pub fn prepare(&mut self, work: &Work, mark: &Mark, now: Moment) -> Loaded {
         let key = work.key;
         let row = if self.rows.contains_key(&key) { FoundRow::Some } else { FoundRow::None };
-        let found = Found { row, is_newer: self.is_newer(key, mark) };
+        let found = Found { row, is_newer: self.is_newer(key, mark), is_on_hold: self.holds.contains(&key) };
         let prepared = ledger::prepare(work, mark, self.ledger.get(&key), &found, now);
         if let Some(entry) = prepared.entry {
             self.ledger.insert(key, entry);

@@ -51,6 +51,9 @@ pub struct Watch {
     /// The run has said its last word about these.
     closed: BTreeSet<Key>,
     overtaken: BTreeSet<Key>,
+    /// Objects that were prepared, and those that were loaded to be asked for: neither was on hold then.
+    prepared: BTreeSet<Key>,
+    loaded: BTreeSet<Key>,
     deletes_begun: bool,
     flying: usize,
     jobs: usize,
@@ -69,6 +72,8 @@ impl Watch {
             talks: BTreeMap::new(),
             closed: BTreeSet::new(),
             overtaken: BTreeSet::new(),
+            prepared: BTreeSet::new(),
+            loaded: BTreeSet::new(),
             deletes_begun: false,
             flying: 0,
             jobs: config.jobs,
@@ -83,13 +88,25 @@ impl Watch {
         self.talks.get(&key).copied().unwrap_or_default()
     }
 
-    /// Its row is read now.
+    /// Its row is read now. Requests may be sent for it from now on, unless it is [overtaken](Self::overtaken).
     pub fn prepared(&mut self, key: Key, now: Duration) {
+        self.prepared.insert(key);
         self.talks.entry(key).or_default().row_at = Some(now);
     }
 
     pub fn overtaken(&mut self, key: Key) {
         self.overtaken.insert(key);
+    }
+
+    /// It may be asked for from now on.
+    pub fn loaded(&mut self, key: Key) {
+        self.loaded.insert(key);
+    }
+
+    /// Says whether the run had begun with the request's object before that was put on hold.
+    pub fn has_begun(&self, request: &Request) -> bool {
+        let is_asked_for = request.method == Method::Get && self.loaded.contains(&request.key);
+        is_asked_for || self.prepared.contains(&request.key)
     }
 
     /// A request about the target, not about an object of the plan, counts for jobs and rate like any other.

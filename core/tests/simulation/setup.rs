@@ -55,6 +55,8 @@ pub struct Setup {
     pub restored: bool,
     /// Operators give up changes, and let what is parked be tried again.
     pub operators: bool,
+    /// Operators put objects on hold, and release them.
+    pub holds: bool,
     /// The database's clock is set back at some time.
     pub set_back: Duration,
     /// The target acknowledges a write, and it takes effect so much later.
@@ -100,6 +102,7 @@ impl Setup {
             is_odd: flaw.is_none() && rng.permille(300),
             restored: false,
             operators: flaw.is_none() && rng.permille(150),
+            holds: flaw.is_none() && rng.permille(200),
             set_back: if rng.permille(100) { rng.within(Duration::from_hours(2)) } else { Duration::ZERO },
             start_gap_ms: if is_long { 100 } else { rng.pick(&[100, 1000, 8000]).unwrap_or(1000) },
             lock_losses_permille: rng.pick(&[0, 0, 300, 800]).unwrap_or(0),

@@ -41,6 +41,8 @@ impl World {
         {
             hold!(*until <= self.now, "{} {key} while an earlier request may still take effect", request.method.name());
         }
+        let is_on_hold = self.master.holds.contains(&key) && !self.runs[run].watch.has_begun(&request);
+        hold!(!is_on_hold, "{} {key}, which is on hold", request.method.name());
         let object = match request.method {
             Method::Post | Method::Put => self.runs[run].body(key).cloned(),
             Method::Get | Method::Delete => None,

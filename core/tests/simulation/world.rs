@@ -31,6 +31,8 @@ pub enum Event {
     LookAgain,
     /// An operator decides about something that is left.
     Operate,
+    /// An operator puts an object on hold, or releases one.
+    Hold,
     /// The database's clock is set back.
     SetBack,
     /// Somebody else changes the target.
@@ -248,6 +250,12 @@ impl World {
                 self.at(at, Event::Operate);
             }
         }
+        if self.setup.holds {
+            for _ in 0..self.rng.between(1, 8) {
+                let at = self.rng.within(until);
+                self.at(at, Event::Hold);
+            }
+        }
         if !self.setup.set_back.is_zero() {
             let at = self.rng.within(until);
             self.at(at, Event::SetBack);
@@ -302,6 +310,7 @@ impl World {
             }
             Event::Damage if self.active => self.damage(),
             Event::Operate if self.active => self.operate(),
+            Event::Hold if self.active => self.hold(),
             Event::SetBack if self.active => {
                 self.note(|| "the database's clock is set back".to_string());
                 self.master.set_back = self.setup.set_back;
@@ -315,6 +324,7 @@ impl World {
             Event::Calm => {
                 self.note(|| "calm".to_string());
                 self.active = false;
+                self.master.holds.clear();
                 self.weather = self.weather.fine();
                 self.kill_permille = 0;
             }
@@ -331,6 +341,7 @@ impl World {
             | Event::StartFull
             | Event::Damage
             | Event::Operate
+            | Event::Hold
             | Event::SetBack
             | Event::LoseLock { .. }
             | Event::Interrupt { .. } => {}
@@ -395,6 +406,26 @@ impl World {
             });
             self.ever_given_up.extend(posts);
             self.given_up.extend(gone);
+        }
+    }
+
+    /// `news hold`, and `news release`, at any moment: neither waits for a run. Mostly what is pending is put on hold.
+    fn hold(&mut self) {
+        let holds: Vec<Key> = self.master.holds.iter().copied().collect();
+        if self.rng.permille(400)
+            && let Some(key) = self.rng.pick(&holds)
+        {
+            self.note(|| format!("an operator releases {key}"));
+            self.master.holds.remove(&key);
+            return;
+        }
+        let clock = self.master.clock(self.now, self.setup.late);
+        let pending: Vec<Key> = self.master.pending(&clock).iter().map(|one| one.key).collect();
+        let all: Vec<Key> = self.master.rows.keys().copied().chain(self.target.keys()).collect();
+        let keys = if self.rng.permille(700) { pending } else { all };
+        if let Some(key) = self.rng.pick(&keys) {
+            self.note(|| format!("an operator puts {key} on hold"));
+            self.master.holds.insert(key);
         }
     }
 

@@ -9,7 +9,7 @@ const CODES: [(u8, &str); 14] = [
     (0, "Done; equal."),
     (1, "They differ (diff), changes are pending (sync --dry-run, status --check); nothing else."),
     (2, "Wrong usage or configuration."),
-    (3, "Partly done: some objects failed, are held or parked."),
+    (3, "Partly done: some objects failed, are held, parked or on hold."),
     (4, "Refused by a safety limit or a precondition; nothing was sent or written."),
     (5, "The target is unavailable; try later."),
     (7, "The target refused our credentials."),
@@ -63,9 +63,9 @@ fn codes(page: &str) -> &'static [u8] {
         "news-diff" => &[1, 4, 5, 7, 8],
         "news-import" => &[3, 4, 5, 7, 8, 11],
         "news-doctor" => &[5, 7, 8],
-        "news-retry" | "news-token" | "news-user" | "news-user-add" | "news-user-passwd" | "news-user-remove" => {
-            &[4, 8]
-        }
+        "news-hold" => &[3, 4, 8],
+        "news-retry" | "news-release" | "news-token" | "news-user" | "news-user-add" | "news-user-passwd"
+        | "news-user-remove" => &[4, 8],
         "news-status" => &[1, 8],
         "news-db-migrate" | "news-discard" => &[4, 8, 11],
         "news-fake-api" | "news-completions" | "news-man" | "news-help" => &[],
@@ -129,6 +129,11 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
         "news-discard" => {
             &[("news discard posts/5", "Its changes count as synced from here on; `news diff` will show it.")]
         }
+        "news-hold" => &[(
+            "news hold posts/5 --why 'the target is being repaired'",
+            "Send nothing for this post until it is released.",
+        )],
+        "news-release" => &[("news release posts/5", "The next run sends what is pending of it.")],
         "news-user" | "news-user-add" => &[
             ("news user add ada", "Asks for the password."),
             ("news user add ada < password.txt", "Takes it from a line of a file."),

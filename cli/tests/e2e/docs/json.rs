@@ -92,6 +92,8 @@ fn what_syncs_tell_is_in_the_document() {
     pair.fake.http().send("POST", "/posts", r#"{"id": 800, "userId": 1, "title": 5, "body": ""}"#);
     pair.fake.http().send("POST", "/posts", r#"{"id": 801, "userId": 1, "title": "", "body": ""}"#);
     pair.edit("INSERT INTO news_sync_left_out VALUES ('news_post', 801, 'the title is too long')");
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 2");
+    let held = [report(&pair, &["hold", "posts/2", "--why", "why"]), report(&pair, &["hold", "posts/2"])];
     let warned = ["--target-url", &pair.fake.url().replace("127.0.0.1", "localhost"), "sync"].map(str::to_owned);
     let warned: Vec<&str> = warned.iter().map(String::as_str).collect();
     check("news sync --dry-run", &[report(&pair, &[&warned[..], &["--dry-run"]].concat())]);
@@ -112,6 +114,13 @@ fn what_syncs_tell_is_in_the_document() {
     pair.edit("ALTER TABLE news_post ENABLE ALWAYS TRIGGER news_track_update");
     check("news status", &statuses);
     let parked = report(&pair, &["parked"]);
+    pair.edit(
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, settled_at)
+         VALUES ('news_post', 3, 'unknown', 'waiting', 0, now() + interval '1 h')",
+    );
+    let in_flight = pair.news.run(["--json", "--target-late", "1h", "hold", "posts/3"]).expect_code(3).json();
+    let released = report(&pair, &["release", "posts/2", "posts/3"]);
+    check("news hold, news release", &[&held[..], &[in_flight, released]].concat());
     check(
         "news retry, news discard",
         &[report(&pair, &["retry", "posts/900"]), report(&pair, &["discard", "posts/900"])],

@@ -5,6 +5,7 @@ mod asking;
 mod confirming;
 mod doubled;
 mod firsts;
+mod holds;
 mod limits;
 mod order;
 mod refusals;
@@ -159,7 +160,8 @@ impl Scene {
                 Next::Load(keys) => {
                     asked_first.extend(keys.iter().copied().filter(|_| !self.asks_first));
                     for key in keys {
-                        session.loaded(key, Loaded::Ready, now);
+                        let is_on_hold = self.loaded.contains(&(key, Loaded::OnHold));
+                        session.loaded(key, if is_on_hold { Loaded::OnHold } else { Loaded::Ready }, now);
                     }
                 }
                 Next::Send(request) if asked_first.remove(&request.key) => {
