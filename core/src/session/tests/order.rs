@@ -37,6 +37,8 @@ fn the_happy_path() {
     assert!(played.recorded().iter().all(|line| line.ends_with("done")), "{:?}", played.recorded());
     // Two more ask before the first write.
     assert_eq!((played.summary.requests, played.summary.retries, played.summary.stop), (10, 0, None));
+    // What was learnt last is recorded at once: nothing else is to come.
+    assert_eq!(played.took, 8 * LATENCY);
 }
 
 #[test]
