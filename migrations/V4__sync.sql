@@ -63,10 +63,13 @@ CREATE TABLE news_sync_run (
     -- {"posts": {"create": 1, …}, "comments": {…}, "requests": n, …}
     counts jsonb NOT NULL DEFAULT '{}',
     first_error text,
+    -- It found nothing to do. Of those fewer are kept: a timer makes many.
+    is_idle boolean NOT NULL DEFAULT false,
     -- A run that has not finished has no end; all others have one.
     CONSTRAINT news_sync_run_end CHECK ((status = 'running') = (finished_at IS NULL))
 );
 CREATE INDEX news_sync_run_finished_at ON news_sync_run (finished_at);
+CREATE INDEX news_sync_run_idle ON news_sync_run (id) WHERE is_idle;
 -- Finds the last run of a kind, however long the history is.
 CREATE INDEX news_sync_run_kind ON news_sync_run (kind, id);
 

@@ -1,6 +1,7 @@
 //! The command line: clap types and nothing else.
 
 mod fake_api;
+mod history;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::fake_api::FakeApi;
+pub use self::history::{KindOf, Log, Runs};
 use crate::ui::{LogFormat, When};
 
 /// Posts and comments in PostgreSQL, a REST API on them, and a remote API kept in step.
@@ -77,7 +79,7 @@ pub enum Command {
     Diff(Diff),
     /// Show what is pending, parked and locked
     Status(Status),
-    /// List the last runs
+    /// List the last runs, or show what is kept of one
     Runs(Runs),
     /// Show the change log: who made each change, and which run synced it
     Log(Log),
@@ -243,31 +245,6 @@ pub struct Status {
     /// With --check: ignore parked objects, and those held behind them
     #[arg(long, requires = "check")]
     pub allow_parked: bool,
-}
-
-/// `news runs`
-#[derive(Debug, Args)]
-pub struct Runs {
-    /// Runs shown, newest first
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub limit: u16,
-}
-
-/// `news log`
-#[derive(Debug, Args)]
-pub struct Log {
-    /// Changes of these objects only: posts/5, comments/7
-    #[arg(value_name = "KEY", value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
-    pub keys: Vec<news_core::Key>,
-    /// Changes of this time only: 1h, 30m
-    #[arg(long, value_name = "TIME", value_parser = crate::values::age)]
-    pub since: Option<std::time::Duration>,
-    /// Newest changes shown
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100_000))]
-    pub limit: u32,
-    /// Then show each change as it is committed, until stopped; with --json a document a line
-    #[arg(long)]
-    pub follow: bool,
 }
 
 /// `news retry`

@@ -77,6 +77,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
             exit_code: exit.code(),
             counts: serde_json::to_string(report).unwrap_or_else(|_| String::from("{}")),
             first_error: None,
+            is_idle: false,
         },
         Err(failure) => commands::failed_end(failure),
     };

@@ -113,5 +113,6 @@ fn failed_end(failure: &Failure) -> RunEnd {
         exit_code: failure.kind().code(),
         counts: String::from("{}"),
         first_error: Some(failure.to_string()),
+        is_idle: false,
     }
 }

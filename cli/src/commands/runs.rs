@@ -1,19 +1,45 @@
-//! `news runs`: the history.
+//! `news runs`: the history, and what is kept of one run.
 
-use crate::args::Runs;
+use crate::args::{KindOf, Runs};
 use crate::commands::Outcome;
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::master;
 use crate::report::Report;
-use crate::report::status::RunsReport;
+use crate::report::runs::{RunReport, RunsReport, SentReport};
 use crate::settings::Settings;
-use crate::store::{Purpose, connect, runs, schema};
+use crate::store::run_rows::{self, Wanted};
+use crate::store::runs::RunKind;
+use crate::store::{Purpose, connect, rows, schema};
 use crate::ui::Ui;
+
+/// How runs end that did not do all they were to do and were not told to stop.
+const FAILED: [&str; 3] = ["partly", "failed", "lost"];
 
 /// Runs the command.
 pub fn run(args: &Runs, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let runs = runs::last(&mut client, i64::from(args.limit))?;
+    if let Some(id) = args.id {
+        let mut moment = rows::snapshot(&mut client)?;
+        let Some((run, report)) = run_rows::one(&mut moment, id)? else {
+            return Err(Failure::new(Kind::Refused, format!("the history has no run {id}"))
+                .hint("`news runs` lists those that are kept; fewer are kept of runs that found nothing to do"));
+        };
+        let (sent, count) = run_rows::sent(&mut moment, id, i64::from(args.limit))?;
+        let more = count - sent.len() as u64;
+        let sent = sent.into_iter().map(SentReport::from).collect();
+        return Ok(Outcome::done(Report::Run(Box::new(RunReport { run, report, sent, more }))));
+    }
+    let kind = |kind: &KindOf| match kind {
+        KindOf::Sync => RunKind::Sync.word(),
+        KindOf::Full => RunKind::Full.word(),
+        KindOf::Import => RunKind::Import.word(),
+    };
+    let wanted = Wanted {
+        kinds: args.kind.iter().map(kind).collect(),
+        statuses: if args.failed { FAILED.to_vec() } else { Vec::new() },
+        since: args.since,
+    };
+    let runs = run_rows::list(&mut client, &wanted, usize::from(args.limit))?;
     Ok(Outcome::done(Report::Runs(RunsReport { runs })))
 }

@@ -251,6 +251,7 @@ impl Sending<'_> {
             },
             counts: serde_json::to_string(&report).unwrap_or_else(|_| String::from("{}")),
             first_error: summary.first_error.clone().or_else(|| ended.as_ref().err().map(ToString::to_string)),
+            is_idle: matches!(ended, Ok(Exit::Done)) && self.replan.is_some() && report.found_nothing(),
         };
         run.finish(&end)?;
         let report = Report::Sync(Box::new(report));

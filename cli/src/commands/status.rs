@@ -15,7 +15,7 @@ use crate::report::verdict::{Facts, MAX_LAG, Verdict};
 use crate::run;
 use crate::settings::Settings;
 use crate::store::tracking::{self, Fault};
-use crate::store::{Purpose, connect, history, holds, ledger, lock, log as change_log, rows, runs, schema};
+use crate::store::{Purpose, connect, history, holds, ledger, lock, log as change_log, rows, run_rows, runs, schema};
 use crate::ui::Ui;
 
 /// Runs the command.
@@ -112,8 +112,8 @@ pub(super) fn collect(
         on_hold: holds.len() as u64,
         holds: HoldRow::first(&holds),
         lock: (!holders.is_empty()).then(|| holders.join("; ")),
-        last_done: runs::last_done(client)?,
-        last_run: runs::last(client, 1)?.pop(),
+        last_done: run_rows::last_done(client)?,
+        last_run: run_rows::last(client)?,
         schema: schema::applied(client)?,
         tracking: faults.iter().map(ToString::to_string).collect(),
         warnings: warning.into_iter().collect(),

@@ -6,6 +6,7 @@ mod diff;
 mod doctor;
 mod log;
 pub mod metrics;
+mod runs;
 mod status;
 mod sync;
 mod user;
@@ -41,6 +42,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             | Report::Sync(_)
             | Report::Status(_)
             | Report::Runs(_)
+            | Report::Run(_)
             | Report::Log(_)
             | Report::LogRows(_)
             | Report::Parked(_)
@@ -62,7 +64,8 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Sync(report) => sync::sync(report, page, out),
             Report::Diff(report) => diff::diff(report, page, out),
             Report::Status(report) => status::status(report, page, out),
-            Report::Runs(report) => status::runs(report, page, out),
+            Report::Runs(report) => runs::runs(report, page, out),
+            Report::Run(report) => runs::run(report, page, out),
             Report::Log(report) => log::log(report, page, out),
             Report::LogRows(rows) => rows.iter().try_for_each(|row| log::line(row, out)),
             Report::Parked(report) => status::parked(report, page, out),

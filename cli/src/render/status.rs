@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use crate::logging::printable;
 use crate::render::{Page, count, lines, number, span, sync, table};
 use crate::report::others::LOST;
-use crate::report::status::{ImportReport, KeysReport, ParkedReport, ParkedRow, RunsReport, StatusReport};
-use crate::store::runs::RunRow;
+use crate::report::status::{ImportReport, KeysReport, ParkedReport, ParkedRow, StatusReport};
+use crate::store::run_rows::RunRow;
 
 /// Objects on hold that `news status` names; `news parked` names all.
 const HOLDS_NAMED: usize = 5;
@@ -47,32 +47,6 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
 
 fn line(run: &RunRow) -> String {
     format!("{} {} ({}), {} for {}", run.kind, run.id, run.status, run.started_at, span(run.seconds))
-}
-
-/// `news runs`
-pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = table(page, &["run", "kind", "status", "exit", "started", "took", "requests", "where"], &[0, 3, 6]);
-    for run in &report.runs {
-        let shard = run.shard.as_ref().map_or_else(String::new, |shard| format!(" {shard}"));
-        table.add_row([
-            run.id.to_string(),
-            format!("{}{shard}", run.kind),
-            run.status.clone(),
-            run.exit_code.map_or_else(String::new, |code| code.to_string()),
-            run.started_at.clone(),
-            span(run.seconds),
-            run.requests.to_string(),
-            format!("{}@{}", run.pid, run.host),
-        ]);
-    }
-    lines(&table, out)?;
-    // Long, and not of every run: no column.
-    for run in &report.runs {
-        if let Some(error) = &run.first_error {
-            writeln!(out, "run {}: {}", run.id, printable(error))?;
-        }
-    }
-    Ok(())
 }
 
 /// `news parked`

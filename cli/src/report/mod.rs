@@ -9,6 +9,7 @@ pub mod log;
 pub mod metrics;
 pub mod others;
 pub mod phrase;
+pub mod runs;
 pub mod status;
 pub mod sync;
 pub mod token;
@@ -44,7 +45,9 @@ pub enum Report {
     /// `news status`
     Status(Box<status::StatusReport>),
     /// `news runs`
-    Runs(status::RunsReport),
+    Runs(runs::RunsReport),
+    /// `news runs ID`
+    Run(Box<runs::RunReport>),
     /// `news log`
     Log(log::LogReport),
     /// `news log --follow`: some of its events, a line each

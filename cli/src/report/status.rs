@@ -6,7 +6,7 @@ use crate::report::holds::HoldRow;
 use crate::report::others::OthersRow;
 use crate::report::sync::{Actions, ByEntity};
 use crate::report::verdict::Verdict;
-use crate::store::runs::RunRow;
+use crate::store::run_rows::RunRow;
 
 /// `news status`
 #[derive(Debug, Serialize)]
@@ -50,13 +50,6 @@ pub struct StatusReport {
     /// Objects that the last run failed to send and did not park.
     #[serde(skip)]
     pub failed: u64,
-}
-
-/// `news runs`
-#[derive(Debug, Serialize)]
-pub struct RunsReport {
-    /// Newest first.
-    pub runs: Vec<RunRow>,
 }
 
 /// `news parked`

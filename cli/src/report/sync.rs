@@ -226,4 +226,11 @@ impl SyncReport {
         add_nothing(&mut self.plan, nothing);
         add_nothing(&mut self.done, nothing);
     }
+
+    /// Says whether there was nothing to do, and nothing to tell.
+    pub fn found_nothing(&self) -> bool {
+        self.requests == 0
+            && self.warnings.is_empty()
+            && self.plan.values().all(|planned| *planned == Actions::default())
+    }
 }

@@ -29,6 +29,7 @@ pub mod prints;
 pub mod prune;
 pub mod remembered;
 pub mod rows;
+pub mod run_rows;
 pub mod runs;
 pub mod schema;
 pub mod sent;

@@ -13,8 +13,10 @@ use crate::settings::Times;
 use crate::store::ledger::{self, moment, stamp};
 use crate::store::lock::{LOCK_CLASS, Lock, exists, host};
 
-/// Runs in the history: a day of `--follow` under constant change.
+/// Runs in the history that had something to do: a day of `--follow` under constant change.
 const RUNS_KEPT: i64 = 100_000;
+/// Runs in the history that found nothing to do: three days of a timer that starts one every 5 minutes.
+const IDLE_KEPT: i64 = 1000;
 const THIN_EVERY: i64 = 100;
 
 /// What a run is about.
@@ -198,6 +200,8 @@ pub struct RunEnd {
     pub counts: String,
     /// The first trouble.
     pub first_error: Option<String>,
+    /// It found nothing to do.
+    pub is_idle: bool,
 }
 
 /// Writes how a run ended.
@@ -205,13 +209,14 @@ pub fn finish(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<
     let first_error = end.first_error.as_ref().map(|text| text.replace('\0', " "));
     client.execute_typed(
         "UPDATE news_sync_run SET status = $2, exit_code = $3, counts = $4::text::jsonb, first_error = $5,
-             finished_at = clock_timestamp() WHERE id = $1 AND status = 'running'",
+             is_idle = $6, finished_at = clock_timestamp() WHERE id = $1 AND status = 'running'",
         &[
             (&id, Type::INT8),
             (&end.status.word(), Type::TEXT),
             (&i32::from(end.exit_code), Type::INT4),
             (&end.counts, Type::TEXT),
             (&first_error, Type::TEXT),
+            (&end.is_idle, Type::BOOL),
         ],
     )?;
     Ok(())
@@ -221,44 +226,10 @@ pub fn finish(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<
 pub fn correct(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<()> {
     client.execute(
         "UPDATE news_sync_run SET status = $2, exit_code = $3, counts = $4::text::jsonb,
-             first_error = coalesce(first_error, $5) WHERE id = $1",
+             first_error = coalesce(first_error, $5), is_idle = false WHERE id = $1",
         &[&id, &end.status.word(), &i32::from(end.exit_code), &end.counts, &end.first_error],
     )?;
     Ok(())
-}
-
-/// A run, as its row tells. Times are UTC, RFC 3339.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct RunRow {
-    /// Its id.
-    pub id: i64,
-    /// import, sync, full.
-    pub kind: String,
-    /// running, done, partly, failed, stopped, lost.
-    pub status: String,
-    /// When it began.
-    pub started_at: String,
-    /// When it ended.
-    pub finished_at: Option<String>,
-    /// How long it took, or takes, in seconds.
-    pub seconds: f64,
-    /// Where.
-    pub host: String,
-    /// Its process.
-    pub pid: i32,
-    /// Whose version.
-    pub version: String,
-    /// Whereto.
-    pub target_url: String,
-    /// Its exit code.
-    pub exit_code: Option<i32>,
-    /// Requests it sent.
-    pub requests: i64,
-    /// The first trouble.
-    pub first_error: Option<String>,
-    /// Of a run that shared the work: which shard's, 2/4.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shard: Option<String>,
 }
 
 /// Who was killed is called running until the next run finds it; its lock tells before that.
@@ -269,58 +240,12 @@ pub(super) const IS_LOCKED: &str = "EXISTS (
       -- Of another role's session not everything is shown.
       AND (a.application_name LIKE '% ' || r.pid || '@%') IS NOT FALSE)";
 
-/// Selects what [`run_row`] reads, of the runs that `which` names.
-fn select(which: &str) -> String {
-    format!(
-        r#"
-    SELECT id, kind, CASE WHEN status = 'running' AND NOT {IS_LOCKED} THEN 'lost' ELSE status END,
-           to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-           to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-           extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
-           host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard
-    FROM news_sync_run r {which}"#
-    )
-}
-
-fn run_row(row: &postgres::Row) -> RunRow {
-    RunRow {
-        id: row.get(0),
-        kind: row.get(1),
-        status: row.get(2),
-        started_at: row.get(3),
-        finished_at: row.get(4),
-        seconds: row.get(5),
-        host: row.get(6),
-        pid: row.get(7),
-        version: row.get(8),
-        target_url: row.get(9),
-        exit_code: row.get(10),
-        requests: row.get(11),
-        first_error: row.get(12),
-        shard: row.get(13),
-    }
-}
-
-/// Reads the last runs, newest first.
-pub fn last(client: &mut Client, limit: i64) -> Result<Vec<RunRow>> {
-    let rows = client.query(&select("ORDER BY id DESC LIMIT $2"), &[&i64::from(LOCK_CLASS), &limit])?;
-    Ok(rows.iter().map(run_row).collect())
-}
-
 /// Runs of the division into shards that is in use, by kind: each shard's tell of its part alone.
-const IN_USE: &str = "
+pub(super) const IN_USE: &str = "
     (SELECT r.* FROM (VALUES ('import'), ('sync'), ('full')) AS k (kind)
      CROSS JOIN LATERAL (SELECT substring(shard FROM '/.*') AS division FROM news_sync_run
                          WHERE kind = k.kind ORDER BY id DESC LIMIT 1) AS l
      JOIN news_sync_run r ON r.kind = k.kind AND substring(r.shard FROM '/.*') IS NOT DISTINCT FROM l.division)";
-
-/// Reads the last run of each kind, and of each shard, that did all it was to do.
-pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
-    let sql = select(&format!(
-        "WHERE id IN (SELECT max(id) FROM {IN_USE} AS r WHERE status = 'done' GROUP BY kind, shard) ORDER BY id"
-    ));
-    Ok(client.query(&sql, &[&i64::from(LOCK_CLASS)])?.iter().map(run_row).collect())
-}
 
 /// A run in numbers, for who draws curves.
 #[derive(Debug, Clone)]
@@ -371,14 +296,16 @@ pub fn numbers(client: &mut impl GenericClient) -> Result<Vec<RunNumbers>> {
     Ok(rows.iter().map(numbers).collect())
 }
 
-/// Thins the history: at most so many are kept, and the last good one of each kind and shard. Somebody
-/// who follows every change makes thousands a day.
+/// Thins the history: so many runs are kept that had something to do, fewer that had not, and the last good one of each kind and
+/// shard. Somebody who follows every change makes thousands a day.
 fn thin(client: &mut impl GenericClient, newest: i64) -> Result<()> {
     if newest % THIN_EVERY == 0 {
         client.execute(
-            "DELETE FROM news_sync_run WHERE id <= $1
+            "DELETE FROM news_sync_run
+             WHERE ((NOT is_idle AND id <= (SELECT id FROM news_sync_run WHERE NOT is_idle ORDER BY id DESC OFFSET $1 LIMIT 1))
+                    OR (is_idle AND id <= (SELECT id FROM news_sync_run WHERE is_idle ORDER BY id DESC OFFSET $2 LIMIT 1)))
                AND id NOT IN (SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind, shard)",
-            &[&(newest - RUNS_KEPT)],
+            &[&RUNS_KEPT, &IDLE_KEPT],
         )?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What is kept of each object: what runs sent and what came of it, and what people did.
 
 mod log;
+mod runs;
 
 use serde_json::json;
 

@@ -128,13 +128,13 @@ fn a_row_in_the_place_of_an_object_that_was_left_out_is_parked_before_any_run() 
     for (before, after) in before.iter().zip(pair.objects()) {
         assert_eq!((&before["state"], &before["reason"]), (&after["state"], &after["reason"]));
     }
-    // A comment of such a post, which nobody knows any more.
+    // A comment of such a post, which an operator gave up.
     pair.news.run(["discard", "posts/5"]).ok();
     pair.edit("INSERT INTO news_comment (id, post_id, name, email, body) VALUES (951, 5, 'n', 'e', 'b')");
     let plan = pair.news.run(["--json", "sync", "--dry-run"]).expect_code(3).json();
-    assert_eq!((&plan["actions"], &plan["parked"]), (&json!([]), &json!(1)), "{plan}");
+    assert_eq!((&plan["actions"], &plan["held"]), (&json!([]), &json!(1)), "{plan}");
     pair.sync([]).expect_code(3);
-    assert_eq!(pair.status()["parked"], json!(1));
+    assert_eq!(pair.status()["held"], json!(1));
 }
 
 #[test]

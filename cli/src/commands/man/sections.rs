@@ -115,7 +115,11 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
         "news-status" => {
             &[("news status --check --max-lag 15m", "For monitoring: exit 1 if a change waits for longer.")]
         }
-        "news-runs" => &[("news runs --limit 5", "The last five runs.")],
+        "news-runs" => &[
+            ("news runs --limit 5", "The last five runs."),
+            ("news runs --failed --since 1d", "What went wrong since yesterday."),
+            ("news runs 16204", "All that is kept of this run."),
+        ],
         "news-log" => &[
             ("news log posts/5", "What happened to one object, who did it, and which run sent it."),
             ("news log --since 1h", "The changes of the last hour, the newest 50 of them."),

@@ -107,6 +107,10 @@ fn what_syncs_tell_is_in_the_document() {
     pair.news.run(["sync", "--shard", "1/2"]).ok();
     check("news runs", &[report(&pair, &["runs"])]);
     check("news log", &[report(&pair, &["log"])]);
+    // The row and the report have sections of their own.
+    let mut run = report(&pair, &["runs", "2"]);
+    (run["run"], run["report"]) = (Value::Null, Value::Null);
+    check("news runs ID", &[run]);
     let mut statuses =
         vec![report(&pair, &["status"]), report(&pair, &["--target-url", "http://localhost:1", "status"])];
     pair.edit("ALTER TABLE news_post DISABLE TRIGGER news_track_update");

@@ -1,0 +1,226 @@
+//! The history of runs for people: lists of them, and all that is kept of one. `runs` writes it.
+
+use std::time::Duration;
+
+use news_core::Key;
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, GenericClient};
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::store::ledger::key;
+use crate::store::lock::LOCK_CLASS;
+use crate::store::runs::{IN_USE, IS_LOCKED};
+
+/// A run, as its row tells. Times are UTC, RFC 3339.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct RunRow {
+    /// Its id.
+    pub id: i64,
+    /// import, sync, full.
+    pub kind: String,
+    /// running, done, partly, failed, stopped, lost.
+    pub status: String,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How long it took, or takes, in seconds.
+    pub seconds: f64,
+    /// Where.
+    pub host: String,
+    /// Its process.
+    pub pid: i32,
+    /// Whose version.
+    pub version: String,
+    /// Whereto.
+    pub target_url: String,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// Requests it sent.
+    pub requests: i64,
+    /// Objects that it created at the target.
+    pub created: i64,
+    /// Objects that it updated there.
+    pub updated: i64,
+    /// Objects that it deleted there.
+    pub deleted: i64,
+    /// Objects that were parked at its end.
+    pub parked: i64,
+    /// The first trouble.
+    pub first_error: Option<String>,
+    /// Of a run that shared the work: which shard's, 2/4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+    /// How many runs in a row found nothing to do; this is the newest of them. 0: this one had something to do.
+    pub idle_runs: u32,
+    /// When the first of these began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_since: Option<String>,
+}
+
+/// Which runs are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Runs of these kinds; none: of any.
+    pub kinds: Vec<&'static str>,
+    /// Runs that ended so; none: in any way.
+    pub statuses: Vec<&'static str>,
+    /// Runs that began less than this ago.
+    pub since: Option<Duration>,
+}
+
+/// Selects what [`run_row`] reads, of the runs that `which` names. $1 is the lock's class.
+fn select(which: &str) -> String {
+    format!(
+        r#"
+    SELECT id, kind, CASE WHEN status = 'running' AND NOT {IS_LOCKED} THEN 'lost' ELSE status END AS status,
+           to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+           to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+           extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
+           host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard, is_idle,
+           {}, {}, {}, coalesce((counts ->> 'parked')::bigint, 0), counts::text
+    FROM news_sync_run r {which}"#,
+        done(&["create", "renew"]),
+        done(&["update"]),
+        done(&["delete"]),
+    )
+}
+
+/// Sums what was done, of both entities.
+fn done(actions: &[&str]) -> String {
+    let one = |entity: &str, action: &&str| format!("coalesce((counts #>> '{{done,{entity},{action}}}')::bigint, 0)");
+    let all = actions.iter().flat_map(|action| ["posts", "comments"].map(|entity| one(entity, action)));
+    all.collect::<Vec<String>>().join(" + ")
+}
+
+fn run_row(row: &postgres::Row) -> RunRow {
+    let is_idle: bool = row.get(14);
+    RunRow {
+        id: row.get(0),
+        kind: row.get(1),
+        status: row.get(2),
+        started_at: row.get(3),
+        finished_at: row.get(4),
+        seconds: row.get(5),
+        host: row.get(6),
+        pid: row.get(7),
+        version: row.get(8),
+        target_url: row.get(9),
+        exit_code: row.get(10),
+        requests: row.get(11),
+        created: row.get(15),
+        updated: row.get(16),
+        deleted: row.get(17),
+        parked: row.get(18),
+        first_error: row.get(12),
+        shard: row.get(13),
+        idle_runs: u32::from(is_idle),
+        idle_since: is_idle.then(|| row.get(3)),
+    }
+}
+
+/// Reads the last run.
+pub fn last(client: &mut Client) -> Result<Option<RunRow>> {
+    Ok(list(client, &Wanted::default(), 1)?.pop())
+}
+
+/// Reads the last runs, newest first. Runs in a row that found nothing to do count as one.
+pub fn list(client: &mut Client, wanted: &Wanted, limit: usize) -> Result<Vec<RunRow>> {
+    let sql = select(
+        "WHERE ($2::text[] = '{}' OR kind = ANY ($2))
+           AND ($3::text[] = '{}' OR CASE WHEN status = 'running' THEN 'lost' ELSE status END = ANY ($3))
+           AND ($4::float8 IS NULL OR started_at >= clock_timestamp() - $4 * interval '1 second')
+         ORDER BY id DESC",
+    );
+    let since_s = wanted.since.map(|since| since.as_secs_f64());
+    let class = i64::from(LOCK_CLASS);
+    let values: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&class, Type::INT8),
+        (&wanted.kinds, Type::TEXT_ARRAY),
+        (&wanted.statuses, Type::TEXT_ARRAY),
+        (&since_s, Type::FLOAT8),
+    ];
+    let mut rows = client.query_typed_raw(&sql, values)?;
+    let mut runs: Vec<RunRow> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let run = run_row(&row);
+        // One that is at work is none that failed.
+        if !wanted.statuses.is_empty() && !wanted.statuses.contains(&run.status.as_str()) {
+            continue;
+        }
+        if let Some(newer) = runs.last_mut()
+            && newer.idle_runs > 0
+            && run.idle_runs > 0
+        {
+            newer.idle_runs += 1;
+            newer.idle_since = run.idle_since;
+        } else if runs.len() >= limit {
+            break;
+        } else {
+            runs.push(run);
+        }
+    }
+    Ok(runs)
+}
+
+/// Reads the last run of each kind, and of each shard, that did all it was to do.
+pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
+    let sql = select(&format!(
+        "WHERE id IN (SELECT max(id) FROM {IN_USE} AS r WHERE status = 'done' GROUP BY kind, shard) ORDER BY id"
+    ));
+    Ok(client.query(&sql, &[&i64::from(LOCK_CLASS)])?.iter().map(run_row).collect())
+}
+
+/// Reads one run, and its report as it was written.
+pub fn one(client: &mut impl GenericClient, id: i64) -> Result<Option<(RunRow, Value)>> {
+    let row = client.query_opt(&select("WHERE id = $2"), &[&i64::from(LOCK_CLASS), &id])?;
+    // It was JSON when it was written.
+    Ok(row.map(|row| (run_row(&row), serde_json::from_str(row.get(19)).unwrap_or_default())))
+}
+
+/// What a run came to for one object.
+#[derive(Debug)]
+pub struct SentRow {
+    /// The object.
+    pub key: Key,
+    /// created, updated, deleted, renewed, found, parked, held, waiting.
+    pub came_to: String,
+    /// The last request's method.
+    pub method: Option<String>,
+    /// Its response's status.
+    pub status: Option<i32>,
+    /// How long the response took, in milliseconds.
+    pub ms: Option<i32>,
+    /// The first and the last event that it was about.
+    pub events: Option<(i64, i64)>,
+    /// How many events were marked as synced.
+    pub synced: i32,
+    /// When that was recorded.
+    pub at: String,
+}
+
+/// Reads what a run came to, at most `limit` objects in the order in which they were recorded, and how many there are.
+pub fn sent(client: &mut impl GenericClient, run: i64, limit: i64) -> Result<(Vec<SentRow>, u64)> {
+    let rows = client.query(
+        r#"SELECT entity_table, entity_pk, came_to, method, status, ms, first_event, last_event, events,
+                  to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+           FROM news_sync_sent WHERE run_id = $1 ORDER BY at, entity_table DESC, entity_pk LIMIT $2"#,
+        &[&run, &limit],
+    )?;
+    let row = |row: &postgres::Row| {
+        Ok(SentRow {
+            key: key(row, 0, 1)?,
+            came_to: row.get(2),
+            method: row.get(3),
+            status: row.get(4),
+            ms: row.get(5),
+            events: row.get::<_, Option<i64>>(6).zip(row.get(7)),
+            synced: row.get(8),
+            at: row.get(9),
+        })
+    };
+    let count: i64 = client.query_one("SELECT count(*) FROM news_sync_sent WHERE run_id = $1", &[&run])?.get(0);
+    Ok((rows.iter().map(row).collect::<Result<_>>()?, count.unsigned_abs()))
+}

@@ -1,0 +1,120 @@
+//! `news runs`: the list, and all that is kept of one run.
+
+use serde_json::{Value, json};
+
+use crate::support::Pair;
+
+/// Returns the runs of `news --json runs ARGS`.
+fn runs(pair: &Pair, args: &[&str]) -> Vec<Value> {
+    let report = pair.news.run(["--json", "runs"].iter().chain(args)).ok().json();
+    report["runs"].as_array().unwrap().clone()
+}
+
+fn ids(runs: &[Value]) -> Vec<i64> {
+    runs.iter().map(|run| run["id"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn the_list_tells_what_each_run_did() {
+    let mut pair = Pair::new(["--status-for", "posts/5=422"]);
+    pair.edit(
+        "UPDATE news_post SET title = 'x' WHERE id IN (4, 5);
+         INSERT INTO news_post (id, user_id, title, body) VALUES (200, 1, 'a', 'b');
+         DELETE FROM news_comment WHERE id IN (499, 500)",
+    );
+    pair.sync([]).expect_code(3);
+    let run = runs(&pair, &["--limit", "1"]).remove(0);
+    let counts = ["created", "updated", "deleted", "parked", "idle_runs"].map(|key| run[key].as_i64().unwrap());
+    assert_eq!(counts, [1, 1, 2, 1, 0], "{run}");
+}
+
+#[test]
+fn runs_that_found_nothing_to_do_count_as_one() {
+    let mut pair = Pair::new([]);
+    for _ in 0..3 {
+        pair.sync([]).ok();
+    }
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 4");
+    pair.sync([]).ok();
+    // A full sync that found nothing is an answer by itself, and so is one that was verified or warned.
+    pair.sync(["--full"]).ok();
+    pair.sync([]).ok();
+    pair.sync([]).ok();
+    let listed = runs(&pair, &[]);
+    assert_eq!(ids(&listed), [8, 6, 5, 4, 1], "{listed:?}");
+    let folded: Vec<(i64, bool)> = listed
+        .iter()
+        .map(|run| (run["idle_runs"].as_i64().unwrap(), run["idle_since"].as_str() <= run["started_at"].as_str()))
+        .collect();
+    assert_eq!(folded, [(2, true), (0, true), (0, true), (3, true), (0, true)]);
+    assert_eq!(ids(&runs(&pair, &["--limit", "2"])), [8, 6], "they do not push the others out");
+    let text = pair.news.run(["runs"]).ok().stdout;
+    assert!(text.contains("run 4: the last of 3 idle runs since "), "{text}");
+}
+
+#[test]
+fn fewer_idle_runs_are_kept_and_they_push_no_other_out() {
+    let mut pair = Pair::new([]);
+    pair.edit(
+        "INSERT INTO news_sync_run (kind, status, finished_at, host, pid, version, target_url, epoch, exit_code, is_idle)
+         SELECT 'sync', 'done', now(), 'h', 1, 'v', 'u', 1, 0, true FROM generate_series(1, 100097)",
+    );
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 4");
+    pair.sync([]).ok();
+    pair.sync([]).ok();
+    assert_eq!(pair.number("SELECT max(id) FROM news_sync_run"), 100_100, "every hundredth run thins the history");
+    assert_eq!(ids(&runs(&pair, &[])), [100_100, 100_099, 100_098, 1]);
+    assert_eq!(pair.number("SELECT count(*) FROM news_sync_run WHERE is_idle"), 1001);
+}
+
+#[test]
+fn runs_are_chosen_by_kind_end_and_time() {
+    let mut pair = Pair::new(["--status-for", "posts/5=422"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 5");
+    pair.sync([]).expect_code(3);
+    pair.sync(["--full", "--max-deletes", "0"]).expect_code(3);
+    pair.sync(["--checksum", "0"]).expect_code(4);
+    pair.edit(
+        "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch) VALUES ('sync', 'h', 1, 'v', 'u', 1);
+         UPDATE news_sync_run SET started_at = now() - interval '2 d' WHERE id <= 2",
+    );
+    assert_eq!(ids(&runs(&pair, &["--failed"])), [5, 4, 3, 2], "the last one was killed");
+    assert_eq!(ids(&runs(&pair, &["--kind", "full", "--kind", "import"])), [3, 1]);
+    assert_eq!(ids(&runs(&pair, &["--since", "1d"])), [5, 4, 3]);
+    assert_eq!(ids(&runs(&pair, &["--failed", "--kind", "sync", "--since", "1d", "--limit", "1"])), [5]);
+    for wrong in
+        [&["runs", "1", "--failed"][..], &["runs", "--kind", "diff"], &["runs", "x"], &["runs", "--since", "1"]]
+    {
+        pair.news.run(wrong).expect_code(2);
+    }
+}
+
+#[test]
+fn one_run_tells_all_that_is_kept_of_it() {
+    let mut pair = Pair::new(["--status-for", "posts/5=422"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id IN (4, 5, 6)");
+    let synced = pair.sync([]).expect_code(3).json();
+    let id = synced["run"].to_string();
+    let report = pair.news.run(["--json", "runs", &id]).ok().json();
+    assert_eq!(report["report"], synced);
+    assert_eq!((&report["run"]["id"], &report["run"]["exit_code"]), (&synced["run"], &json!(3)));
+    let sent: Vec<Value> = report["sent"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| json!([row["id"], row["came_to"], row["method"], row["status"], row["events"]]))
+        .collect();
+    let mut sorted = sent.clone();
+    sorted.sort_by_key(|row| row[0].as_i64());
+    let expected = json!([[4, "updated", "PUT", 200, 1], [5, "parked", "PUT", 422, 0], [6, "updated", "PUT", 200, 1]]);
+    assert_eq!((Value::from(sorted), &report["more"]), (expected, &json!(0)));
+    let limited = pair.news.run(["--json", "runs", &id, "--limit", "1"]).ok().json();
+    assert_eq!((limited["sent"].as_array().unwrap().len(), &limited["more"]), (1, &json!(2)));
+    let text = pair.news.run(["runs", &id]).ok().stdout;
+    for part in ["partly, exit 3", "posts/5", "parked", "422", "trouble", "posts/5: status 422"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // Of an import there is its report, too; of a run that does not exist, nothing.
+    assert_eq!(pair.news.run(["--json", "runs", "1"]).ok().json()["report"]["posts"], json!(100));
+    assert!(pair.news.run(["runs", "77"]).expect_code(4).stderr.contains("no run 77"));
+}
