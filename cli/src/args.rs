@@ -197,10 +197,20 @@ pub struct Sync {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Diff {
+    /// Compare these objects only, posts/5, comments/7, at most 1,000: each is asked for by its own address, and nothing is listed
+    #[arg(value_name = "KEY", value_parser = crate::values::key, value_hint = clap::ValueHint::Other,
+        conflicts_with_all = ["only", "from"])]
+    pub keys: Vec<news_core::Key>,
+    /// With KEY: maximum concurrent requests [default: 4]
+    #[arg(long, value_name = "N", requires = "keys", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// With KEY: maximum requests per second
+    #[arg(long, value_name = "R", requires = "keys", value_parser = crate::values::rate)]
+    pub rate: Option<f64>,
     /// Compare these only
     #[arg(long, value_name = "ENTITY")]
     pub only: Option<Only>,
-    /// Count only what no pending change explains
+    /// Count only what neither a pending change nor a hold explains
     #[arg(long)]
     pub ignore_pending: bool,
     /// Exit 0 even if they differ; trouble keeps its code

@@ -4,9 +4,12 @@
 //! back ids and fingerprints only (`news_core::diff`). What differs is a suspicion: a sync
 //! or an edit may have come in between. The second pass lists again and reads the
 //! suspicious rows again; what still differs is reported, with its texts.
+//!
+//! Some objects alone ([`keys`]) are asked for by their own addresses, in both passes.
 
 mod again;
 mod first;
+pub mod keys;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -114,21 +117,35 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
     sides.source.require_repeatable(sides.entities)?;
     let token = client.cancel_token();
     let mut snapshot = rows::snapshot(client)?;
-    let (mut comparison, mut suspicious) = first::look(&mut snapshot, sides).inspect_err(|_| rows::cancel(&token))?;
+    let (comparison, suspicious) = first::look(&mut snapshot, sides).inspect_err(|_| rows::cancel(&token))?;
     snapshot.commit()?;
+    let Sides { beside, times, signals, .. } = *sides;
+    confirm(client, comparison, suspicious, (beside, times, signals), |client, suspicious| {
+        again::look(client, sides, suspicious)
+    })
+}
+
+/// Looks again at what differed, until a look is undisturbed by runs, and returns what still differs.
+fn confirm(
+    client: &mut Client,
+    mut comparison: Comparison,
+    mut suspicious: Suspicious,
+    (beside, times, signals): (Beside, Times, &Signals),
+    mut again: impl FnMut(&mut Client, Suspicious) -> Result<Vec<Difference>>,
+) -> Result<Comparison> {
     let suspects: Vec<Key> = suspicious.keys().copied().collect();
     for look in 1..=LOOKS_MAX {
         if suspicious.is_empty() {
             break;
         }
-        if sides.beside == Beside::Runs && is_unexplained(&suspicious, &comparison.pending) {
+        if beside == Beside::Runs && is_unexplained(&suspicious, &comparison.pending) {
             // What a run has sent may take effect a little later than it was acknowledged, or given up.
-            run::settle(runs::all_settled_in(client, sides.times)?, sides.signals)?;
+            run::settle(runs::all_settled_in(client, times)?, signals)?;
         }
         log::debug!("looking again at {} objects that differ", suspicious.len());
         let begun = runs::now(client)?;
-        comparison.differences = again::look(client, sides, suspicious)?;
-        let disturbed = match sides.beside {
+        comparison.differences = again(client, suspicious)?;
+        let disturbed = match beside {
             Beside::Runs => comparison.differences.iter().any(|d| !d.pending) && runs::any_since(client, begun)?,
             Beside::Nobody => false,
         };
@@ -136,7 +153,7 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
             break;
         }
         suspicious = comparison.differences.iter().map(|difference| (difference.key, difference.kind)).collect();
-        sides.signals.pause(BETWEEN_LOOKS)?;
+        signals.pause(BETWEEN_LOOKS)?;
     }
     let differs = |key: &Key| comparison.differences.binary_search_by_key(key, |difference| difference.key).is_ok();
     comparison.settled = suspects.into_iter().filter(|key| !differs(key)).collect();

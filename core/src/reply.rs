@@ -216,7 +216,7 @@ fn found(key: Key, sent: Option<&Object>, body: &str) -> Answer {
 }
 
 /// Some programs put a byte order mark in front of their JSON.
-fn without_mark(body: &str) -> &str {
+pub(crate) fn without_mark(body: &str) -> &str {
     body.as_bytes().strip_prefix(BYTE_ORDER_MARK).and_then(|rest| core::str::from_utf8(rest).ok()).unwrap_or(body)
 }
 

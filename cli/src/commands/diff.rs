@@ -1,20 +1,23 @@
 //! `news diff`: compares both sides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use news_core::object::ATTEMPTS_MAX;
 use news_core::{Entity, Key};
 
 use crate::args::{Diff, Only};
 use crate::commands::Outcome;
+use crate::commands::send::stopped;
 use crate::compare::{self, Beside, Comparison, Sides};
-use crate::error::{Exit, Result};
+use crate::error::{Exit, Failure, Kind, Result};
 use crate::listing::Source;
 use crate::render;
 use crate::report::Report;
 use crate::report::diff::{Counting, DiffReport, Shown, take_left_out};
+use crate::run::looks::{self, Looked, Pace};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::{Purpose, connect, left_out, schema};
@@ -22,6 +25,9 @@ use crate::target::Target;
 use crate::ui::{Colour, Format, Page, Ui};
 use crate::{files, master, run};
 
+/// Objects that are named at once; more are as quickly found in the listing.
+const KEYS_MAX: usize = 1000;
+const JOBS: u16 = 4;
 /// Differences listed for people where they do not say how many.
 const SHOWN: usize = 50;
 
@@ -42,8 +48,12 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         (false, None, Format::Json | Format::Lines) => Shown::All,
     };
     let signals = Signals::install()?;
-    let (source, comparison, left_out) = compare_with(args.from.as_deref(), settings, &signals, ui, entities)?;
-    let report = DiffReport::new(&source, comparison, &left_out, counting, shown);
+    let (source, comparison, left_out) = if args.keys.is_empty() {
+        compare_with(args.from.as_deref(), settings, &signals, ui, entities)?
+    } else {
+        compare_keys(args, settings, &signals)?
+    };
+    let report = DiffReport::new(&source, comparison, &left_out, counting, shown).of(&args.keys);
     let exit = if report.equal || args.exit_zero { Exit::Done } else { Exit::Differ };
     let report = Report::Diff(report);
     match &args.output {
@@ -85,6 +95,36 @@ fn compare_with(
     let comparison = compare::compare(&mut client, &Sides { source: &source, entities, beside, times, ui, signals })?;
     let left_out = left_out::all(&mut client)?;
     Ok((source.name(), comparison, left_out))
+}
+
+fn compare_keys(
+    args: &Diff,
+    settings: &Settings,
+    signals: &Signals,
+) -> Result<(String, Comparison, BTreeMap<Key, String>)> {
+    if args.keys.len() > KEYS_MAX {
+        let why = format!("expected at most {KEYS_MAX} keys, found {}", args.keys.len());
+        return Err(Failure::new(Kind::Usage, why).hint("Run `news diff` without keys to compare everything."));
+    }
+    let keys: Vec<Key> = args.keys.iter().copied().collect::<BTreeSet<Key>>().into_iter().collect();
+    let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
+    schema::require_current(&mut client)?;
+    let url = run::to_follow(settings, &mut client)?.url;
+    let jobs = usize::from(args.jobs.unwrap_or(JOBS));
+    let target = Target::new(&url, settings.target_token.as_ref(), jobs, settings.times.timeout)?;
+    let pace = Pace { jobs, rate_per_s: args.rate, attempts_max: ATTEMPTS_MAX };
+    let ask = |keys: &[Key]| look(&target, keys, pace, signals).map(|looked| looked.sights);
+    let comparison = compare::keys::compare(&mut client, &keys, &ask, settings.times, signals)?;
+    Ok((url, comparison, left_out::all(&mut client)?))
+}
+
+/// Asks for these objects, all of them or none.
+pub(super) fn look(target: &Target, keys: &[Key], pace: Pace, signals: &Signals) -> Result<Looked> {
+    let looked = looks::look(target, keys, pace, signals)?;
+    match &looked.stop {
+        Some(stop) => Err(stopped(stop, target, signals)),
+        None => Ok(looked),
+    }
 }
 
 /// A file is no terminal: it has room, and colour only where that is asked for in so many words.

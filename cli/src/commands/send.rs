@@ -289,7 +289,7 @@ fn ending(summary: &Summary, target: &Target, signals: &Signals) -> Result<Exit>
     }
 }
 
-fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failure {
+pub(super) fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failure {
     let (kind, hint) = match stop {
         Stop::Credentials(_) => {
             return Failure::new(Kind::Credentials, stop.to_string()).hint(target.credentials_hint());

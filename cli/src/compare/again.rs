@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use news_core::diff::Kind as DifferenceKind;
 use news_core::fingerprint::Fingerprint;
+use news_core::ledger::Pending;
 use news_core::wire::Element;
 use news_core::{Entity, Key, Object, PostId};
 use postgres::Client;
@@ -30,7 +31,7 @@ struct Candidates {
     bytes: usize,
 }
 
-struct Candidate {
+pub(super) struct Candidate {
     print: Option<Fingerprint>,
     parent: Option<PostId>,
     /// Its texts, where they may be told.
@@ -56,10 +57,18 @@ impl Batch for Candidates {
     }
 }
 
-/// What all of the listing has under a suspicious key.
-struct Seen {
+/// What the other side has under a suspicious key.
+pub(super) struct Seen {
     times: u32,
     last: Candidate,
+}
+
+impl From<Box<Element<'static>>> for Seen {
+    /// One object, which was asked for by its own address.
+    fn from(element: Box<Element<'static>>) -> Self {
+        let last = Candidate { print: element.fingerprint(), parent: element.parent(), element: Some(element) };
+        Self { times: 1, last }
+    }
 }
 
 /// Everything that was seen, with the texts of the first differences by key.
@@ -93,16 +102,30 @@ impl Sightings {
 /// Lists again and reads again. Returns what still differs, by key.
 pub fn look(client: &mut Client, sides: &Sides<'_>, suspicious: Suspicious) -> Result<Vec<Difference>> {
     let suspicious = Arc::new(suspicious);
-    let mut sightings = list(sides, &suspicious)?;
+    let seen = list(sides, &suspicious)?.seen;
     let keys: Vec<Key> = suspicious.keys().copied().collect();
+    let pending = |client: &mut Client| {
+        let clock = runs::clock(client, sides.times)?;
+        change_log::pending(client, &clock)
+    };
+    read(client, &keys, seen, pending)
+}
+
+/// Reads the rows of these objects, in the order of their keys, and then what is `pending`. Returns what differs from what was
+/// `seen`.
+pub(super) fn read(
+    client: &mut Client,
+    keys: &[Key],
+    mut seen: BTreeMap<Key, Seen>,
+    pending: impl FnOnce(&mut Client) -> Result<Vec<Pending>>,
+) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     for batch in keys.chunks(REREAD_ROWS) {
         let rows = objects::load(client, batch)?;
-        differences.extend(batch.iter().filter_map(|key| judge(*key, rows.get(key), sightings.seen.remove(key))));
+        differences.extend(batch.iter().filter_map(|key| judge(*key, rows.get(key), seen.remove(key))));
     }
     // After the rows: an edit that a row shows is pending, too, or a run was here meanwhile.
-    let clock = runs::clock(client, sides.times)?;
-    let mut pending: Vec<Key> = change_log::pending(client, &clock)?.iter().map(|p| p.key).collect();
+    let mut pending: Vec<Key> = pending(client)?.iter().filter(|one| one.events > 0).map(|one| one.key).collect();
     pending.sort_unstable();
     let on_hold = holds::keys(client)?;
     for difference in &mut differences {

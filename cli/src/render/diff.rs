@@ -86,7 +86,11 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         }
         (false, _, _) => String::from("different"),
     };
-    writeln!(out, "{verdict}: this database and {}", report.target)
+    let what = match report.keys.len() {
+        0 => String::from("this database"),
+        keys => format!("{} of this database", count(keys as u64, "object")),
+    };
+    writeln!(out, "{verdict}: {what} and {}", report.target)
 }
 
 /// Names a few of the objects that an import left out.
@@ -111,6 +115,8 @@ pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
     struct Summary<'a> {
         equal: bool,
         target: &'a str,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        keys: &'a [String],
         #[serde(rename = "summary")]
         sides: &'a ByEntity<Sides>,
         more: u64,
@@ -120,7 +126,7 @@ pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         json::compact(difference, out)?;
         writeln!(out)?;
     }
-    let DiffReport { equal, target, summary, more, left_out, .. } = report;
-    json::compact(&Summary { equal: *equal, target, sides: summary, more: *more, left_out }, out)?;
+    let DiffReport { equal, target, keys, summary, more, left_out, .. } = report;
+    json::compact(&Summary { equal: *equal, target, keys, sides: summary, more: *more, left_out }, out)?;
     writeln!(out)
 }

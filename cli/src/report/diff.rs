@@ -18,6 +18,9 @@ pub struct DiffReport {
     pub equal: bool,
     /// Which target, or the folder of a saved listing.
     pub target: String,
+    /// The objects that were compared, where not all were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
     /// By entity.
     pub summary: ByEntity<Sides>,
     /// The differences that count, by key; at most as many as asked for.
@@ -197,7 +200,14 @@ impl DiffReport {
         let left_out = named.collect();
         let more = (count - differences.len()) as u64;
         let differences = differences.into_iter().map(DifferenceRow::from).collect();
-        Self { equal, target: target.to_owned(), summary, differences, more, left_out }
+        Self { equal, target: target.to_owned(), keys: Vec::new(), summary, differences, more, left_out }
+    }
+
+    /// Says that these objects were compared, and no others; none: all.
+    pub fn of(mut self, keys: &[Key]) -> Self {
+        let keys: BTreeSet<Key> = keys.iter().copied().collect();
+        self.keys = keys.iter().map(ToString::to_string).collect();
+        self
     }
 }
 

@@ -15,12 +15,13 @@ use news_core::session::{LEASE, Loaded, Memory, Next, Request, Session, Summary}
 use news_core::{Key, Object, wire};
 
 use crate::clock::Tick;
+use crate::error::{Kind, OrFail, Result};
 use crate::run::{QUIET, random};
 use crate::store::sent::{Exchange, Recorded};
 use crate::target::Target;
 
 /// A request needs little of it.
-pub const STACK_BYTES: usize = 512 * 1024;
+const STACK_BYTES: usize = 512 * 1024;
 /// One of those who wait looks after what is due so often; the others are woken when they are needed.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_millis(500);
@@ -76,8 +77,8 @@ struct State {
 }
 
 impl<'a> Crew<'a> {
-    /// Makes one for `jobs` requests at the same time. The lock's session was `known` to be there.
-    pub fn new(session: Session, target: &'a Target, jobs: usize, errands: Sender<Errand>, known: Tick) -> Self {
+    /// Makes one for `jobs` requests at the same time.
+    pub fn new(session: Session, target: &'a Target, jobs: usize, errands: Sender<Errand>) -> Self {
         let state = State {
             session,
             objects: BTreeMap::new(),
@@ -92,17 +93,26 @@ impl<'a> Crew<'a> {
             over: false,
         };
         let (state, changed, started) = (Mutex::new(state), Condvar::new(), Tick::now());
-        target.lease().renew(known + LEASE);
         Self { state, changed, target, jobs, errands, started }
     }
 
-    /// Returns how many threads are to call [`Crew::work`].
-    pub fn hands(&self) -> usize {
-        self.jobs + 1
+    /// Starts the threads.
+    ///
+    /// Fails with [`Kind::Usage`] where one cannot be started; the others then go home.
+    pub fn start<'s>(&'s self, scope: &'s thread::Scope<'s, '_>) -> Result<()> {
+        for n in 0..=self.jobs {
+            let hand = thread::Builder::new().name(format!("request-{n}")).stack_size(STACK_BYTES);
+            let started = hand.spawn_scoped(scope, || self.work()).or_fail(Kind::Usage, "cannot start a thread");
+            if let Err(failure) = started {
+                self.dismiss();
+                return Err(failure.hint("fewer --jobs, or a higher limit (TasksMax, ulimit -u -v)"));
+            }
+        }
+        Ok(())
     }
 
     /// Works until the run is over.
-    pub fn work(&self) {
+    fn work(&self) {
         let _alarm = Alarm(self);
         let mut state = self.state();
         while !state.over {
@@ -215,6 +225,12 @@ impl<'a> Crew<'a> {
         let now = self.now();
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (state.session.summary().clone(), state.warnings, state.session.memory(now))
+    }
+
+    /// Returns the session, and the last exchange of each object that was asked for and is not recorded.
+    pub fn into_session(self) -> (Session, BTreeMap<Key, Exchange>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.session, state.exchanges)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -331,13 +347,11 @@ mod tests {
         let (before, after, standing) = (Presence::Present, Wish::Present, Standing::Ready);
         let plan = Plan::new(vec![Work { key, parent: None, before, after, standing, settles_in: Duration::ZERO }]);
         let (sender, errands) = channel();
-        let crew = Crew::new(Session::new(config, &plan, Duration::ZERO), &target, 2, sender, Tick::now());
+        let crew = Crew::new(Session::new(config, &plan, Duration::ZERO), &target, 2, sender);
         let ended = catch_unwind(AssertUnwindSafe(|| {
             thread::scope(|scope| {
                 let _alarm = Alarm(&crew);
-                for _ in 0..crew.hands() {
-                    scope.spawn(|| crew.work());
-                }
+                crew.start(scope).unwrap();
                 assert!(matches!(errands.recv(), Ok(Errand::Prepare(_))), "a transaction is asked for");
                 panic!("on purpose");
             });

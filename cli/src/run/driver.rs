@@ -19,11 +19,11 @@ use std::time::Duration;
 use news_core::Key;
 use news_core::ledger::Mark;
 use news_core::plan::{Plan, Work};
-use news_core::session::{Config, Loaded, Session, Stop, Summary};
+use news_core::session::{Config, LEASE, Loaded, Session, Stop, Summary};
 
 use crate::clock::Tick;
-use crate::error::{Kind, OrFail, Result};
-use crate::run::crew::{Alarm, Crew, Errand, STACK_BYTES};
+use crate::error::Result;
+use crate::run::crew::{Alarm, Crew, Errand};
 use crate::run::memory;
 use crate::signals::Signals;
 use crate::store::ledger;
@@ -84,20 +84,12 @@ impl Driver<'_> {
         let mut session = Session::new(config, plan, Duration::ZERO);
         session.recall(memory::recall(self.target.url()), Duration::ZERO);
         let target = self.target;
-        let crew = Crew::new(session, self.target, config.jobs, sender, signed);
+        target.lease().renew(signed + LEASE);
+        let crew = Crew::new(session, target, config.jobs, sender);
         let mut clerk = Clerk { driver: self, crew: &crew, works, marks };
         thread::scope(|scope| {
             let _alarm = Alarm(&crew);
-            for n in 0..crew.hands() {
-                let hand = thread::Builder::new().name(format!("request-{n}")).stack_size(STACK_BYTES);
-                let started = hand.spawn_scoped(scope, || crew.work()).or_fail(Kind::Usage, "cannot start a thread");
-                let started =
-                    started.map_err(|failure| failure.hint("fewer --jobs, or a higher limit (TasksMax, ulimit -u -v)"));
-                if let Err(failure) = started {
-                    crew.dismiss();
-                    return Err(failure);
-                }
-            }
+            crew.start(scope)?;
             loop {
                 let errand = errands.recv_timeout(LOOK_AROUND_EVERY);
                 let is_due = signed.elapsed() >= SIGN_AGAIN_AFTER;

@@ -2,6 +2,7 @@
 
 mod crew;
 pub mod driver;
+pub mod looks;
 mod memory;
 pub mod periodic;
 pub mod watchdog;

@@ -1,5 +1,7 @@
 //! `news diff`: every kind of difference, told apart from what is pending, and trouble never as 1.
 
+mod named;
+
 use std::os::unix::fs::PermissionsExt;
 
 use std::net::TcpListener;

@@ -29,6 +29,10 @@ impl Session {
         let Some((method, _)) = item.errand.request(&item.talk) else { return };
         let told = item.errand.read(method, key, sent, reply);
         item.status = told.status;
+        if item.errand == Errand::Look {
+            self.sight(key, &told, reply);
+        }
+        let item = &mut self.items[place];
         let has_told = matches!(told.answer, Answer::Equal | Answer::Different | Answer::Accepted);
         if !has_told && (told.answer != Answer::Gone || method == Method::Post) {
             item.why.clone_from(&told.why);
@@ -46,7 +50,7 @@ impl Session {
     pub(super) fn take(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
         self.judge_pace(place, told, now, random);
         let is_its_own = match self.items[place].errand {
-            Errand::Talk | Errand::AskFirst | Errand::ReadBack { .. } | Errand::Confirm { .. } => true,
+            Errand::Talk | Errand::Look | Errand::AskFirst | Errand::ReadBack { .. } | Errand::Confirm { .. } => true,
             Errand::LookStray { .. } | Errand::DropStray { .. } => false,
         };
         if is_its_own && matches!(told.answer, Answer::Equal | Answer::Different) {
@@ -55,6 +59,9 @@ impl Session {
         let item = &mut self.items[place];
         if item.errand == Errand::AskFirst {
             return self.asked(place, told, Flight { sent_at, back_at: now }, random);
+        }
+        if item.errand == Errand::Look {
+            return self.looked(place, told, Flight { sent_at, back_at: now }, random);
         }
         if item.errand != Errand::Talk {
             return self.run_errand(place, told, sent_at, now, random);

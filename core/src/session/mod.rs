@@ -2,7 +2,7 @@
 //!
 //! In scope: order and dependencies (`order`), what is sent when (`sending`), rate, retries
 //! and giving up (`pace`), what answers lead to (`answers`), wrong base URLs (`base`), asking before the first
-//! write (`asking`), the first create of each entity (`trial`), what is recorded and how runs end (`ends`).
+//! write (`asking`), the first create of each entity (`trial`), sessions that only look (`looks`), what is recorded and how runs end (`ends`).
 //! Out of scope: doing any of it.
 //!
 //! The driver asks [`Session::next`] until it says [`Next::Finished`], does what it says,
@@ -25,6 +25,7 @@ mod base;
 mod came_to;
 mod confirming;
 mod ends;
+mod looks;
 mod memory;
 mod order;
 pub mod pace;
@@ -36,6 +37,7 @@ mod trial;
 mod types;
 
 pub use came_to::{Asked, CameTo};
+pub use looks::Sight;
 pub use memory::Memory;
 pub use types::{
     Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, ROW_HOLDS, Removed, Request, SETTLE, Sample,
@@ -108,6 +110,25 @@ struct Item {
     told_at_put_off: u64,
 }
 
+impl Item {
+    fn new(work: Work, talk: Conversation) -> Self {
+        Self {
+            work,
+            talk,
+            errand: Errand::Talk,
+            phase: Phase::Queued,
+            prepared: false,
+            row_holds_until: None,
+            begun: false,
+            status: None,
+            why: String::new(),
+            put_offs: 0,
+            put_off_until: Duration::ZERO,
+            told_at_put_off: 0,
+        }
+    }
+}
+
 /// A run. See the module.
 #[derive(Debug)]
 pub struct Session {
@@ -140,6 +161,9 @@ pub struct Session {
     /// Places that wait since the target put them off.
     put_off: BTreeSet<usize>,
     confirmations: Confirmations,
+    /// Of a session that only looks: what was seen, and how many attempts an object has.
+    sights: BTreeMap<Key, Sight>,
+    look_attempts_max: u32,
     last_trouble: String,
     summary: Summary,
 }
@@ -150,19 +174,9 @@ impl Session {
         let works = plan.works();
         let items: Vec<Item> = works
             .iter()
-            .map(|work| Item {
-                work: *work,
-                talk: Conversation::new(work.before, work.after, now + config.settled_in, now + work.settles_in),
-                errand: Errand::Talk,
-                phase: Phase::Queued,
-                prepared: false,
-                row_holds_until: None,
-                begun: false,
-                status: None,
-                why: String::new(),
-                put_offs: 0,
-                put_off_until: Duration::ZERO,
-                told_at_put_off: 0,
+            .map(|work| {
+                let settled_at = now + config.settled_in;
+                Item::new(*work, Conversation::new(work.before, work.after, settled_at, now + work.settles_in))
             })
             .collect();
         let mut session = Self {
@@ -188,6 +202,8 @@ impl Session {
             refusals: Refusals::default(),
             put_off: BTreeSet::new(),
             confirmations: Confirmations::default(),
+            sights: BTreeMap::new(),
+            look_attempts_max: 0,
             last_trouble: String::new(),
             summary: Summary::default(),
             items,

@@ -72,6 +72,8 @@ impl Trial {
 pub enum Errand {
     /// Its conversation.
     Talk,
+    /// GET it, and nothing else (`looks`).
+    Look,
     /// GET it before the run's first write (`asking`).
     AskFirst,
     /// GET what was just created.
@@ -135,7 +137,9 @@ impl Errand {
     pub fn request(&self, talk: &Conversation) -> Option<(Method, Option<String>)> {
         match self {
             Errand::Talk => talk.next().map(|method| (method, None)),
-            Errand::AskFirst | Errand::ReadBack { .. } | Errand::Confirm { .. } => Some((Method::Get, None)),
+            Errand::Look | Errand::AskFirst | Errand::ReadBack { .. } | Errand::Confirm { .. } => {
+                Some((Method::Get, None))
+            }
             // What is the master's own stays: that request changes nothing.
             Errand::LookStray { named } | Errand::DropStray { named, ours: true } => {
                 Some((Method::Get, Some(named.clone())))
@@ -151,6 +155,7 @@ impl Errand {
             | Errand::LookStray { named }
             | Errand::DropStray { named, ours: false } => Some(named),
             Errand::Talk
+            | Errand::Look
             | Errand::AskFirst
             | Errand::Confirm { .. }
             | Errand::ReadBack { named: Named::AsSent, .. }
@@ -162,6 +167,7 @@ impl Errand {
     pub fn read(&self, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
         match self {
             Errand::Talk
+            | Errand::Look
             | Errand::AskFirst
             | Errand::ReadBack { .. }
             | Errand::Confirm { .. }
@@ -210,6 +216,7 @@ impl Errand {
             }
             (
                 Errand::Talk
+                | Errand::Look
                 | Errand::AskFirst
                 | Errand::ReadBack { .. }
                 | Errand::Confirm { .. }

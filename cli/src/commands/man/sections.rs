@@ -109,7 +109,8 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
             ("news sync --shard 2/4", "The second of four processes that share the work."),
         ],
         "news-diff" => &[
-            ("news diff --ignore-pending", "In CI: exit 1 only for what no pending change explains."),
+            ("news diff --ignore-pending", "In CI: exit 1 only for what neither a pending change nor a hold explains."),
+            ("news diff posts/5 comments/7", "These two only, asked for one by one."),
             ("news --json diff | jq -r '.differences[] | \"\\(.entity)/\\(.id) \\(.kind)\"'", "One line a difference."),
         ],
         "news-status" => {

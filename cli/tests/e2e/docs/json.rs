@@ -97,7 +97,7 @@ fn what_syncs_tell_is_in_the_document() {
     let warned = ["--target-url", &pair.fake.url().replace("127.0.0.1", "localhost"), "sync"].map(str::to_owned);
     let warned: Vec<&str> = warned.iter().map(String::as_str).collect();
     check("news sync --dry-run", &[report(&pair, &[&warned[..], &["--dry-run"]].concat())]);
-    check("news diff", &[report(&pair, &["diff"])]);
+    check("news diff", &[report(&pair, &["diff"]), report(&pair, &["diff", "posts/1"])]);
     let synced = [
         report(&pair, &[&warned[..], &["--verify"]].concat()),
         report(&pair, &["sync"]),

@@ -7,6 +7,7 @@ mod doubled;
 mod firsts;
 mod holds;
 mod limits;
+mod looks;
 mod order;
 mod refusals;
 mod trouble;
