@@ -173,7 +173,7 @@ CREATE TABLE news_sync_left_out (
 CREATE TABLE news_sync_hold (
     entity_table text NOT NULL CHECK (entity_table IN ('news_post', 'news_comment')),
     entity_pk bigint NOT NULL CHECK (entity_pk BETWEEN 1 AND 9007199254740991),
-    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    since timestamptz NOT NULL DEFAULT now(),
     -- user@host of the command line, and the reason where one was given.
     who text NOT NULL CHECK (length(who) <= 300),
     why text CHECK (length(why) <= 200),

@@ -2,6 +2,7 @@
 
 mod fake_api;
 mod history;
+mod objects;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::fake_api::FakeApi;
 pub use self::history::{KindOf, Log, Runs};
+pub use self::objects::{Discard, Hold, Release, Retry, Show};
 use crate::ui::{LogFormat, When};
 
 /// Posts and comments in PostgreSQL, a REST API on them, and a remote API kept in step.
@@ -79,6 +81,8 @@ pub enum Command {
     Diff(Diff),
     /// Show what is pending, parked and locked
     Status(Status),
+    /// Show one object: its state and why, what runs did, and its difference to the target now
+    Show(Show),
     /// List the last runs, or show what is kept of one
     Runs(Runs),
     /// Show the change log: who made each change, and which run synced it
@@ -257,51 +261,6 @@ pub struct Status {
     pub allow_parked: bool,
 }
 
-/// `news retry`
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("which").required(true).args(["keys", "all"]))]
-pub struct Retry {
-    /// posts/5, comments/7
-    #[arg(value_name = "KEY", value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
-    pub keys: Vec<news_core::Key>,
-    /// Every parked object
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// `news discard`
-#[derive(Debug, Args)]
-pub struct Discard {
-    /// posts/5, comments/7
-    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
-    pub keys: Vec<news_core::Key>,
-}
-
-/// `news hold`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Each run leaves the objects alone, until `news release`: their changes stay pending, and what depends \
-on them is held. A request that a run has prepared before is still sent; the command waits for up to 10 s until it has had its \
-effect, and otherwise exits 3. The objects need not have changes, and need not exist."
-)]
-pub struct Hold {
-    /// posts/5, comments/7
-    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
-    pub keys: Vec<news_core::Key>,
-    /// The reason, for other operators: at most 200 characters
-    #[arg(long, value_name = "TEXT", value_parser = news_core::ledger::holds::reason)]
-    pub why: Option<String>,
-}
-
-/// `news release`
-#[derive(Debug, Args)]
-pub struct Release {
-    /// posts/5, comments/7
-    #[arg(value_name = "KEY", required = true, value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
-    pub keys: Vec<news_core::Key>,
-    /// The reason, for other operators: at most 200 characters
-    #[arg(long, value_name = "TEXT", value_parser = news_core::ledger::holds::reason)]
-    pub why: Option<String>,
 }
 
 /// `news user`

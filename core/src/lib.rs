@@ -31,6 +31,7 @@ pub mod object;
 pub mod outlook;
 pub mod plan;
 pub mod portion;
+pub mod prospect;
 pub mod repair;
 pub mod reply;
 pub mod session;

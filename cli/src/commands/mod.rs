@@ -19,6 +19,7 @@ mod retry;
 mod runs;
 mod send;
 mod serve;
+mod show;
 mod status;
 mod sync;
 mod token;
@@ -65,6 +66,7 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         Command::Sync(args) => sync::run(args, &settings, ui),
         Command::Diff(args) => diff::run(args, &settings, ui),
         Command::Status(args) => status::run(args, &settings, ui),
+        Command::Show(args) => show::run(args, &settings, ui),
         Command::Runs(args) => runs::run(args, &settings, ui),
         Command::Log(args) => log::run(args, &settings, ui),
         Command::Parked => parked::run(&settings),

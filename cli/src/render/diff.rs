@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::json;
 use crate::logging::printable;
 use crate::render::{Page, count, lines, number, paint, tallies};
-use crate::report::diff::{DiffReport, LeftOutRow, Sides};
+use crate::report::diff::{DiffReport, DifferenceRow, LeftOutRow, Sides};
 use crate::report::sync::ByEntity;
 
 /// Objects that an import left out, and that are named.
@@ -60,12 +60,7 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
             (false, false) => "",
         };
         writeln!(out, "{mark} {}/{} {}{pending}", difference.entity, difference.id, difference.kind)?;
-        for field in &difference.fields {
-            writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
-        }
-        for fault in &difference.faults {
-            writeln!(out, "    {}: {}", fault.field, printable(&fault.why))?;
-        }
+        changes(difference, page, out)?;
     }
     if report.more > 0 && report.more < report.found() {
         writeln!(out, "and {} more", number(report.more))?;
@@ -91,6 +86,17 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         keys => format!("{} of this database", count(keys as u64, "object")),
     };
     writeln!(out, "{verdict}: {what} and {}", report.target)
+}
+
+/// The fields in which an object differs, or what is wrong with it.
+pub(super) fn changes(difference: &DifferenceRow, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    for field in &difference.fields {
+        writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
+    }
+    for fault in &difference.faults {
+        writeln!(out, "    {}: {}", fault.field, printable(&fault.why))?;
+    }
+    Ok(())
 }
 
 /// Names a few of the objects that an import left out.

@@ -7,6 +7,7 @@ mod doctor;
 mod log;
 pub mod metrics;
 mod runs;
+mod show;
 mod status;
 mod sync;
 mod user;
@@ -45,6 +46,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             | Report::Run(_)
             | Report::Log(_)
             | Report::LogRows(_)
+            | Report::Show(_)
             | Report::Parked(_)
             | Report::Keys(_)
             | Report::Import(_)
@@ -64,6 +66,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Sync(report) => sync::sync(report, page, out),
             Report::Diff(report) => diff::diff(report, page, out),
             Report::Status(report) => status::status(report, page, out),
+            Report::Show(report) => show::show(report, page, out),
             Report::Runs(report) => runs::runs(report, page, out),
             Report::Run(report) => runs::run(report, page, out),
             Report::Log(report) => log::log(report, page, out),

@@ -1,6 +1,7 @@
 //! Objects on hold, in reports.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use news_core::Key;
 use news_core::ledger::Hold;
@@ -12,6 +13,13 @@ use crate::store::ledger::stamp;
 
 /// Holds named in a report of something else.
 pub const NAMED_MAX: usize = 100;
+
+/// Returns a time in UTC, RFC 3339, in whole seconds.
+pub fn utc(time: SystemTime) -> String {
+    let time = OffsetDateTime::from(time);
+    // A zero fraction is left out.
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+}
 
 /// An object on hold.
 #[derive(Debug, Clone, Serialize)]
@@ -31,9 +39,7 @@ pub struct HoldRow {
 impl HoldRow {
     /// Describes a hold.
     pub fn new(key: Key, hold: &Hold) -> Self {
-        let since = OffsetDateTime::from(stamp(hold.since));
-        // The database keeps microseconds; for people seconds are enough, and RFC 3339 leaves a zero fraction out.
-        let since = since.replace_nanosecond(0).unwrap_or(since).format(&Rfc3339).unwrap_or_default();
+        let since = utc(stamp(hold.since));
         let why = Some(hold.why.clone()).filter(|why| !why.is_empty());
         Self { entity: key.entity().plural(), id: key.id(), since, by: hold.by.clone(), why }
     }

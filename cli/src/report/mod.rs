@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod others;
 pub mod phrase;
 pub mod runs;
+pub mod show;
 pub mod status;
 pub mod sync;
 pub mod token;
@@ -44,6 +45,8 @@ pub enum Report {
     Diff(diff::DiffReport),
     /// `news status`
     Status(Box<status::StatusReport>),
+    /// `news show`
+    Show(Box<show::ShowReport>),
     /// `news runs`
     Runs(runs::RunsReport),
     /// `news runs ID`

@@ -3,10 +3,12 @@
 //! In scope: connections, the schema, and a module for each user of the tables: `posts` and
 //! `comments` (the API's, one round trip a request, on a leased `session`), `users`, `log`
 //! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `holds` (objects whose sync is stopped), `lock`,
-//! `runs`, `history`, `sent` (the result of a run for each object), `acts` (what people did), `remembered` (the target), `rows` (bulk: import,
+//! `runs`, `history`, `sent` (the result of a run for each object), `acts` (what people did), `about` (all that is known of one object),
+//! `remembered` (the target), `rows` (bulk: import,
 //! diff), `counts` (of posts), `sequences` (of ids), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
 //! target, decisions.
 
+pub mod about;
 pub mod acts;
 pub mod comments;
 mod connect;

@@ -27,7 +27,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    fn ms(&self) -> i32 {
+    /// Returns how long the target took, in milliseconds.
+    pub fn ms(&self) -> i32 {
         i32::try_from(self.back_at.since(self.sent_at).as_millis()).unwrap_or(i32::MAX)
     }
 }

@@ -56,6 +56,8 @@ mod servers;
 #[cfg(test)]
 mod shard;
 #[cfg(test)]
+mod show;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod support;

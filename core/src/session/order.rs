@@ -126,7 +126,8 @@ impl Order {
                 if let Some(family) = self.families.get_mut(&post) {
                     family.open -= 1;
                     family.bad |= fate == Fate::Bad;
-                    if family.open == 0
+                    // Held as soon as that is known: a plan then tells it before the run.
+                    if (family.bad || family.open == 0)
                         && let Some(place) = family.post.take()
                     {
                         if family.bad {

@@ -553,7 +553,10 @@ impl World {
         }
         for (key, loaded) in all {
             let run = &mut self.runs[number];
-            run.watch.prepared(key, self.now);
+            // Whatever the ledger says.
+            if !self.master.holds.contains(&key) {
+                run.watch.prepared(key, self.now);
+            }
             if loaded != Loaded::Ready {
                 run.watch.overtaken(key);
                 self.stats.overtaken += 1;

@@ -63,6 +63,7 @@ fn codes(page: &str) -> &'static [u8] {
         "news-diff" => &[1, 4, 5, 7, 8],
         "news-import" => &[3, 4, 5, 7, 8, 11],
         "news-doctor" => &[5, 7, 8],
+        "news-show" => &[4, 5, 7, 8],
         "news-hold" => &[3, 4, 8],
         "news-retry" | "news-release" | "news-token" | "news-user" | "news-user-add" | "news-user-passwd"
         | "news-user-remove" => &[4, 8],
@@ -116,6 +117,7 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
         "news-status" => {
             &[("news status --check --max-lag 15m", "For monitoring: exit 1 if a change waits for longer.")]
         }
+        "news-show" => &[("news show posts/5", "Why is it pending, and what does the next run do?")],
         "news-runs" => &[
             ("news runs --limit 5", "The last five runs."),
             ("news runs --failed --since 1d", "What went wrong since yesterday."),

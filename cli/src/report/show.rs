@@ -1,0 +1,331 @@
+//! What `news show` reports: one object, everything that is known of it.
+
+use std::time::SystemTime;
+
+use news_core::Key;
+use news_core::ledger::{Moment, Pending, State};
+use news_core::merge::{Action, Presence};
+use news_core::model::Value;
+use news_core::prospect::{Next, Prospect};
+use serde::Serialize;
+
+use crate::report::diff::DifferenceRow;
+use crate::report::holds::{HoldRow, utc};
+use crate::store::about::About;
+
+/// Keys that are named of the objects that wait for this one, and of those that it waits for.
+const KEYS_NAMED: usize = 100;
+
+/// `news show`
+#[derive(Debug, Serialize)]
+pub struct ShowReport {
+    /// posts, comments.
+    pub entity: &'static str,
+    /// The id.
+    pub id: i64,
+    /// in_sync, pending, in_flight, waiting, parked, held, on_hold, not_here.
+    pub state: &'static str,
+    /// The state, why it is so, and what the next run does, in words.
+    pub sentence: String,
+    /// What the next run does: create, update, delete, ask, renew, mark, nothing.
+    pub next: &'static str,
+    /// The master's row; `None`: there is none.
+    pub row: Option<Vec<RowField>>,
+    /// Why the row cannot be sent.
+    pub row_fault: Option<String>,
+    /// Unsynced events.
+    pub events_total: u64,
+    /// The last of them, newest first.
+    pub events: Vec<EventRow>,
+    /// What the last runs came to, newest first.
+    pub sent: Vec<SentRow>,
+    /// The target's last response to a run.
+    pub last_answer: Option<AnswerRow>,
+    /// What people did, newest first.
+    pub acts: Vec<ActRow>,
+    /// Its hold.
+    pub hold: Option<HoldRow>,
+    /// Objects that have to come first: `posts/5`.
+    pub waits_for: Vec<String>,
+    /// Objects that are held behind this one.
+    pub holds_back: Vec<String>,
+    /// Why an import left out the target's object of this id.
+    pub left_out: Option<String>,
+    /// The target now; `None` with `--offline`.
+    pub target: Option<TargetNow>,
+}
+
+/// A field of the row.
+#[derive(Debug, Serialize)]
+pub struct RowField {
+    /// Its name at the target.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+/// An unsynced event.
+#[derive(Debug, Serialize)]
+pub struct EventRow {
+    /// Its id.
+    pub id: i64,
+    /// CREATED, UPDATED, DELETED.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it was logged.
+    pub at: String,
+    /// Who made the change.
+    pub actor: Option<String>,
+}
+
+/// What a run came to.
+#[derive(Debug, Serialize)]
+pub struct SentRow {
+    /// The run's id.
+    pub run: i64,
+    /// sync, full.
+    pub kind: Option<String>,
+    /// created, updated, deleted, renewed, found, parked, held, waiting.
+    pub came_to: String,
+    /// The last request's method.
+    pub method: Option<String>,
+    /// The response's status.
+    pub status: Option<i32>,
+    /// How long the target took, in milliseconds.
+    pub ms: Option<i32>,
+    /// Events that were marked as synced.
+    pub events: i32,
+    /// When it was recorded.
+    pub at: String,
+}
+
+/// The target's last response.
+#[derive(Debug, Serialize)]
+pub struct AnswerRow {
+    /// The run's id.
+    pub run: i64,
+    /// The request's method.
+    pub method: Option<String>,
+    /// The status.
+    pub status: Option<i32>,
+    /// When the request was sent, or else when the response was recorded.
+    pub at: Option<String>,
+    /// How long the target took, in milliseconds.
+    pub ms: Option<i32>,
+    /// The start of the body; kept only of an object that is not done.
+    pub body: Option<String>,
+}
+
+/// What somebody did.
+#[derive(Debug, Serialize)]
+pub struct ActRow {
+    /// When.
+    pub at: String,
+    /// retried, discarded, held, released.
+    pub what: String,
+    /// Who: ada@host.
+    pub who: String,
+    /// The reason.
+    pub why: Option<String>,
+}
+
+/// The target, asked for the object.
+#[derive(Debug, Default, Serialize)]
+pub struct TargetNow {
+    /// Its URL.
+    pub url: Option<String>,
+    /// Why it could not be asked.
+    pub error: Option<String>,
+    /// The response's status.
+    pub status: Option<u16>,
+    /// How long the target took, in milliseconds.
+    pub ms: Option<i32>,
+    /// Whether it has the object.
+    pub there: Option<bool>,
+    /// The difference; `None`: equal, or unknown.
+    pub difference: Option<DifferenceRow>,
+}
+
+/// Whether a run is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// One is.
+    AtWork,
+    /// None is.
+    None,
+}
+
+impl ShowReport {
+    /// Describes what is known of the object of this `key`.
+    pub fn new(key: Key, about: About, runs: Runs, target: Option<TargetNow>) -> Self {
+        let prospect = Prospect::of(key, &about.entries, &about.family);
+        let own = about.family.iter().find(|one| one.key == key);
+        let state = state(&about, own, &prospect, runs);
+        let sentence = sentence(key, &about, own, &prospect, state);
+        let (row, row_fault) = match about.row {
+            None => (None, None),
+            Some(Err(why)) => (None, Some(why)),
+            Some(Ok(object)) => {
+                let value = |value: Value<'_>| match value {
+                    Value::Number(number) => number.to_string(),
+                    Value::Text(text) => text.to_owned(),
+                };
+                let fields = object.fields().into_iter().map(|(field, it)| RowField { field, value: value(it) });
+                (Some(fields.collect()), None)
+            }
+        };
+        let status = about.entries.get(&key).and_then(|entry| entry.status).map(i32::from);
+        let kept = about.answer.map(|answer| AnswerRow {
+            run: answer.run,
+            method: Some(answer.method),
+            status,
+            at: answer.at.map(utc),
+            ms: answer.ms,
+            body: answer.body,
+        });
+        let sent: Vec<SentRow> = about
+            .sent
+            .into_iter()
+            .map(|one| SentRow {
+                run: one.run,
+                kind: one.kind,
+                came_to: one.came_to,
+                method: one.method,
+                status: one.status,
+                ms: one.ms,
+                events: one.events,
+                at: utc(one.at),
+            })
+            .collect();
+        let last = sent.iter().find(|one| one.method.is_some()).map(|one| AnswerRow {
+            run: one.run,
+            method: one.method.clone(),
+            status: one.status,
+            at: Some(one.at.clone()),
+            ms: one.ms,
+            body: None,
+        });
+        let event = |one: crate::store::about::Event| EventRow {
+            id: one.id,
+            kind: one.kind,
+            at: utc(one.at),
+            actor: one.actor,
+        };
+        let act =
+            |one: crate::store::about::Act| ActRow { at: utc(one.at), what: one.what, who: one.who, why: one.why };
+        Self {
+            entity: key.entity().plural(),
+            id: key.id(),
+            state,
+            sentence,
+            next: next_word(prospect.next),
+            row,
+            row_fault,
+            events_total: own.map_or(0, |own| own.events),
+            events: about.events.into_iter().map(event).collect(),
+            last_answer: kept.or(last),
+            sent,
+            acts: about.acts.into_iter().map(act).collect(),
+            hold: about.hold.map(|hold| HoldRow::new(key, &hold)),
+            waits_for: named(&prospect.waits_for),
+            holds_back: named(&prospect.holds),
+            left_out: about.left_out,
+            target,
+        }
+    }
+}
+
+fn named(keys: &[Key]) -> Vec<String> {
+    keys.iter().take(KEYS_NAMED).map(ToString::to_string).collect()
+}
+
+fn next_word(next: Next) -> &'static str {
+    match next {
+        Next::Sends(Action::Create) => "create",
+        Next::Sends(Action::Update) => "update",
+        Next::Sends(Action::Delete) => "delete",
+        Next::Sends(Action::Ask) => "ask",
+        Next::Sends(Action::Renew) => "renew",
+        Next::Marks => "mark",
+        Next::Sends(Action::Nothing) | Next::Nothing | Next::LeavesParked | Next::LeavesOnHold | Next::Holds => {
+            "nothing"
+        }
+    }
+}
+
+fn state(about: &About, own: Option<&Pending>, prospect: &Prospect, runs: Runs) -> &'static str {
+    let entry = about.entries.get(&key).filter(|_| own.is_some());
+    match prospect.next {
+        _ if about.hold.is_some() => "on_hold",
+        Next::LeavesOnHold => "on_hold",
+        Next::Nothing if about.row.is_some() => "in_sync",
+        Next::Nothing => "not_here",
+        Next::LeavesParked => "parked",
+        _ if entry.is_some_and(|entry| entry.state == State::Sent) && runs == Runs::AtWork => "in_flight",
+        Next::Holds => "held",
+        Next::Marks | Next::Sends(_) => {
+            let has_failed = entry.is_some_and(|entry| entry.state == State::Waiting && !entry.reason.is_empty());
+            if has_failed { "waiting" } else { "pending" }
+        }
+    }
+}
+
+/// The state, why it is so, and what the next run does.
+fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect, state: &str) -> String {
+    let reason = about.entries.get(&key).map_or("", |entry| entry.reason.as_str());
+    let failures = about.entries.get(&key).map_or(0, |entry| entry.failures);
+    let changes = own.map_or_else(String::new, |own| match own.events {
+        0 => String::from("a full sync has begun with it and not ended"),
+        1 => format!("1 change, since {}", utc(stamp(own.since))),
+        n => format!("{n} changes, the first of {}", utc(stamp(own.since))),
+    });
+    let next = next_words(prospect.next, own);
+    match (state, &about.hold) {
+        (_, Some(hold)) => {
+            let words = HoldRow::new(key, hold).words();
+            let pending = if own.is_some() { format!("it has {changes}") } else { String::from("nothing is pending") };
+            format!("on hold {words}; {pending}. No run sends anything for it until `news release {key}`")
+        }
+        ("in_sync", _) => String::from("in sync: nothing is pending"),
+        ("not_here", _) => String::from("the master does not have it, and nothing is pending"),
+        ("parked", _) => format!(
+            "parked: {reason}. No run tries it until `news retry {key}`, `news discard {key}` or its next change"
+        ),
+        ("in_flight", _) => format!("pending ({changes}): a run at work has prepared its request"),
+        ("held", _) => {
+            let first = prospect.waits_for.first().map_or_else(|| String::from("another object"), ToString::to_string);
+            let more = prospect.waits_for.len().saturating_sub(1);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("held ({changes}): it waits for {first}{more}. The next run does not send it before that")
+        }
+        ("waiting", _) => {
+            let runs = if failures == 1 { String::from("1 run") } else { format!("{failures} runs") };
+            format!("failed in {runs} ({changes}): {reason}. {next}")
+        }
+        _ => format!("pending: {changes}. {next}"),
+    }
+}
+
+fn next_words(next: Next, own: Option<&Pending>) -> String {
+    let why = match own.map(|own| own.before) {
+        Some(Presence::Unknown) => ", since it is not known whether the target has it",
+        Some(Presence::Doubled) => ", since the target lists it more than once",
+        Some(Presence::Absent | Presence::Present) | None => "",
+    };
+    let does = match next {
+        Next::Sends(Action::Create) => "creates it (POST)",
+        Next::Sends(Action::Update) => "updates it (PUT)",
+        Next::Sends(Action::Delete) => "deletes it (DELETE)",
+        Next::Sends(Action::Ask) => "asks the target first (GET)",
+        Next::Sends(Action::Renew) => "deletes and creates it",
+        Next::Marks => "sends nothing: its changes cancel each other",
+        Next::Sends(Action::Nothing) | Next::Nothing | Next::LeavesParked | Next::LeavesOnHold | Next::Holds => {
+            "sends nothing"
+        }
+    };
+    format!("The next run {does}{why}")
+}
+
+fn stamp(moment: Moment) -> SystemTime {
+    crate::store::ledger::stamp(moment)
+}

@@ -1,0 +1,219 @@
+//! Everything that the database knows of one object, for `news show`: read in one snapshot.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use news_core::ledger::{Clock, Entry, Hold, Pending, holds};
+use news_core::{Entity, Key, Object, PostId, left_out as rules};
+use postgres::{Client, GenericClient};
+
+use crate::error::Result;
+use crate::settings::Times;
+use crate::store::objects::{self, Loaded};
+use crate::store::{holds as held, ledger, left_out, log, rows, runs};
+
+/// Unsynced events, runs, and acts that are read: the last ones.
+const EVENTS_MAX: i64 = 100;
+const RUNS_MAX: i64 = 50;
+const ACTS_MAX: i64 = 20;
+/// Pending comments of one post that are looked at: they may depend on the object.
+const FAMILY_MAX: i64 = 10_000;
+
+/// What is known.
+#[derive(Debug)]
+pub struct About {
+    /// The master's row.
+    pub row: Option<Loaded>,
+    /// What is pending of the object, of its post, and of that post's comments, in view of holds and of what imports left out.
+    pub family: Vec<Pending>,
+    /// What the ledger has of the object and of its post.
+    pub entries: BTreeMap<Key, Entry>,
+    /// The last response that is kept with the ledger's entry.
+    pub answer: Option<Answer>,
+    /// The last unsynced events, newest first.
+    pub events: Vec<Event>,
+    /// The last runs that recorded something of it, newest first.
+    pub sent: Vec<Sent>,
+    /// What people did with it, newest first.
+    pub acts: Vec<Act>,
+    /// Its hold.
+    pub hold: Option<Hold>,
+    /// Why an import left out the target's object of this id.
+    pub left_out: Option<String>,
+}
+
+impl About {
+    /// Says whether the database knows anything of the object.
+    pub fn is_known(&self, key: Key) -> bool {
+        let has_more = self.entries.contains_key(&key) || self.hold.is_some() || self.left_out.is_some();
+        let has_history = !(self.events.is_empty() && self.sent.is_empty() && self.acts.is_empty());
+        self.row.is_some() || has_more || has_history || self.family.iter().any(|one| one.key == key)
+    }
+}
+
+/// A response of the target.
+#[derive(Debug)]
+pub struct Answer {
+    /// The run whose request it was.
+    pub run: i64,
+    /// The request's method.
+    pub method: String,
+    /// When it was sent.
+    pub at: Option<SystemTime>,
+    /// How long the target took, in milliseconds.
+    pub ms: Option<i32>,
+    /// The start of the body.
+    pub body: Option<String>,
+}
+
+/// An event of the change log.
+#[derive(Debug)]
+pub struct Event {
+    /// Its id.
+    pub id: i64,
+    /// CREATED, UPDATED, DELETED.
+    pub kind: String,
+    /// When it was logged.
+    pub at: SystemTime,
+    /// Who made the change.
+    pub actor: Option<String>,
+}
+
+/// What a run came to for the object.
+#[derive(Debug)]
+pub struct Sent {
+    /// The run.
+    pub run: i64,
+    /// sync, full; nothing where the run is no longer in the history.
+    pub kind: Option<String>,
+    /// created, updated, …
+    pub came_to: String,
+    /// The last request's method.
+    pub method: Option<String>,
+    /// Its status.
+    pub status: Option<i32>,
+    /// How long the target took, in milliseconds.
+    pub ms: Option<i32>,
+    /// Events that were marked as synced.
+    pub events: i32,
+    /// When it was recorded.
+    pub at: SystemTime,
+}
+
+/// What somebody did with the object.
+#[derive(Debug)]
+pub struct Act {
+    /// When.
+    pub at: SystemTime,
+    /// retried, discarded, held, released.
+    pub what: String,
+    /// Who.
+    pub who: String,
+    /// The reason.
+    pub why: Option<String>,
+}
+
+/// Reads it all.
+pub fn read(client: &mut Client, key: Key, times: Times) -> Result<About> {
+    let mut moment = rows::snapshot(client)?;
+    let clock = runs::clock(&mut moment, times)?;
+    let row = objects::load(&mut moment, &[key])?.remove(&key);
+    let post = match key {
+        Key::Post(post) => Some(post),
+        Key::Comment(_) => parent(&mut moment, key, row.as_ref(), &clock)?,
+    };
+    let mut keys = vec![key];
+    keys.extend(post.map(Key::Post).filter(|post| *post != key));
+    let entries = ledger::entries(&mut moment, &keys)?;
+    if let Some(post) = post {
+        keys.extend(pending_comments(&mut moment, post)?.into_iter().filter(|comment| *comment != key));
+    }
+    let family = log::pending_of(&mut moment, &keys, &clock)?;
+    let (all_left_out, all_held) = (left_out::pending(&mut moment)?, held::keys(&mut moment)?);
+    let family =
+        family.into_iter().map(|one| holds::on_hold(&all_held, rules::in_view_of(&all_left_out, one))).collect();
+    let about = About {
+        row,
+        family,
+        entries,
+        answer: answer(&mut moment, key)?,
+        events: events(&mut moment, key)?,
+        sent: sent(&mut moment, key)?,
+        acts: acts(&mut moment, key)?,
+        hold: held::of(&mut moment, &[key])?.remove(&key),
+        left_out: left_out::all(&mut moment)?.remove(&key),
+    };
+    moment.commit()?;
+    Ok(about)
+}
+
+/// Returns the post that a comment belongs to, or belonged to.
+fn parent(client: &mut impl GenericClient, key: Key, row: Option<&Loaded>, clock: &Clock) -> Result<Option<PostId>> {
+    if let Some(post) = row.and_then(|row| row.as_ref().ok()).and_then(Object::parent) {
+        return Ok(Some(post));
+    }
+    Ok(log::pending_of(client, &[key], clock)?.first().and_then(|one| one.parent))
+}
+
+/// Returns the comments of a post of which something is pending: those that belong to it, and those that did.
+fn pending_comments(client: &mut impl GenericClient, post: PostId) -> Result<Vec<Key>> {
+    let is_its = "(parent_pk = $1 OR EXISTS (SELECT FROM news_comment c WHERE c.id = entity_pk AND c.post_id = $1))";
+    let rows = client.query(
+        &format!(
+            "SELECT entity_pk FROM news_modelevent
+             WHERE synced_at IS NULL AND entity_table = 'news_comment' AND {is_its}
+             UNION SELECT entity_pk FROM news_sync_object WHERE entity_table = 'news_comment' AND {is_its}
+             LIMIT $2"
+        ),
+        &[&post.get(), &FAMILY_MAX],
+    )?;
+    Ok(rows.iter().filter_map(|row| Entity::Comment.key(row.get(0)).ok()).collect())
+}
+
+fn answer(client: &mut impl GenericClient, key: Key) -> Result<Option<Answer>> {
+    let row = client.query_opt(
+        "SELECT run_id, method, asked_at, ms, body FROM news_sync_object
+         WHERE entity_table = $1 AND entity_pk = $2 AND run_id IS NOT NULL AND method IS NOT NULL",
+        &[&key.entity().table(), &key.id()],
+    )?;
+    Ok(row.map(|row| Answer { run: row.get(0), method: row.get(1), at: row.get(2), ms: row.get(3), body: row.get(4) }))
+}
+
+fn events(client: &mut impl GenericClient, key: Key) -> Result<Vec<Event>> {
+    let rows = client.query(
+        "SELECT id, type, logged_at, actor FROM news_modelevent
+         WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL ORDER BY id DESC LIMIT $3",
+        &[&key.entity().table(), &key.id(), &EVENTS_MAX],
+    )?;
+    let event = |row: &postgres::Row| Event { id: row.get(0), kind: row.get(1), at: row.get(2), actor: row.get(3) };
+    Ok(rows.iter().map(event).collect())
+}
+
+fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<Sent>> {
+    let rows = client.query(
+        "SELECT s.run_id, r.kind, s.came_to, s.method, s.status, s.ms, s.events, s.at
+         FROM news_sync_sent s LEFT JOIN news_sync_run r ON r.id = s.run_id
+         WHERE s.entity_table = $1 AND s.entity_pk = $2 ORDER BY s.run_id DESC LIMIT $3",
+        &[&key.entity().table(), &key.id(), &RUNS_MAX],
+    )?;
+    let sent = |row: &postgres::Row| Sent {
+        run: row.get(0),
+        kind: row.get(1),
+        came_to: row.get(2),
+        method: row.get(3),
+        status: row.get(4),
+        ms: row.get(5),
+        events: row.get(6),
+        at: row.get(7),
+    };
+    Ok(rows.iter().map(sent).collect())
+}
+
+fn acts(client: &mut impl GenericClient, key: Key) -> Result<Vec<Act>> {
+    let rows = client.query(
+        "SELECT at, what, who, why FROM news_sync_act WHERE keys || along @> ARRAY[$1] ORDER BY id DESC LIMIT $2",
+        &[&key.to_string(), &ACTS_MAX],
+    )?;
+    let act = |row: &postgres::Row| Act { at: row.get(0), what: row.get(1), who: row.get(2), why: row.get(3) };
+    Ok(rows.iter().map(act).collect())
+}

@@ -1,0 +1,197 @@
+//! What the next run makes of one object, and why: what it waits for, and what waits for it.
+//!
+//! In scope: one object among its family, which is its post and that post's comments; no others depend on it. Out of scope:
+//! what is pending (`ledger`), and everything that only the target's responses show.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::ledger::{Entry, Pending};
+use crate::merge::{Action, Wish};
+use crate::model::Key;
+use crate::plan::{Plan, Standing, Work};
+use crate::portion::{Gathering, Patience, Portion};
+use crate::session::Session;
+
+/// What a run that somebody starts now does about an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing is pending.
+    Nothing,
+    /// Its events cancel each other: they are marked as synced, and nothing is sent.
+    Marks,
+    /// It sends what the action says.
+    Sends(Action),
+    /// It leaves the object alone until an operator decides, or a newer event comes.
+    LeavesParked,
+    /// It leaves the object alone until an operator releases it.
+    LeavesOnHold,
+    /// It leaves the object alone, since others have to come first.
+    Holds,
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prospect {
+    /// What the next run does.
+    pub next: Next,
+    /// Objects that have to come first and do not, by key.
+    pub waits_for: Vec<Key>,
+    /// Objects that are held behind this one, by key.
+    pub holds: Vec<Key>,
+}
+
+impl Prospect {
+    /// Looks ahead. `family` is what is pending of the object, of its post and of that post's comments; `entries` is what the ledger
+    /// has of the object and of its post.
+    pub fn of(key: Key, entries: &BTreeMap<Key, Entry>, family: &[Pending]) -> Self {
+        let mut gathering = Gathering::new(None, Patience::Tries);
+        entries.iter().for_each(|(key, entry)| gathering.remember(*key, entry));
+        family.iter().for_each(|one| gathering.take(*one));
+        let Portion { plan, nothing, .. } = gathering.finish();
+        let held = held(&plan);
+        let own = plan.works().iter().find(|work| work.key == key);
+        let next = match own.map(|work| (work.standing, work.action())) {
+            None if nothing.iter().any(|(other, _)| *other == key) => Next::Marks,
+            None | Some((Standing::GivenUp, _)) => Next::Nothing,
+            Some((Standing::OnHold, _)) => Next::LeavesOnHold,
+            Some(_) if held.contains(&key) => Next::Holds,
+            Some((Standing::Parked | Standing::Barred, _)) => Next::LeavesParked,
+            // Neither is there without shards and loops.
+            Some((Standing::Ready | Standing::Held | Standing::Waiting, action)) => Next::Sends(action),
+        };
+        let waits_for = match own {
+            Some(own) if next == Next::Holds => in_the_way(own, &plan, &held),
+            Some(_) | None => Vec::new(),
+        };
+        Self { next, waits_for, holds: behind(key, &plan, &held) }
+    }
+}
+
+/// Returns the objects that a run would hold.
+fn held(plan: &Plan) -> Vec<Key> {
+    Session::untried(plan).held.into_keys().collect()
+}
+
+/// Returns what keeps `own` from being sent: a comment's post; a post's comments that are to be deleted first.
+fn in_the_way(own: &Work, plan: &Plan, held: &[Key]) -> Vec<Key> {
+    let is_in_the_way = |work: &&Work| {
+        let is_untried = work.standing != Standing::Ready || held.contains(&work.key);
+        let comes_first = match own.key {
+            Key::Comment(_) => own.parent.map(Key::Post) == Some(work.key),
+            Key::Post(post) => work.parent == Some(post) && work.after == Wish::Absent,
+        };
+        is_untried && comes_first
+    };
+    let mut keys: Vec<Key> = plan.works().iter().filter(is_in_the_way).map(|work| work.key).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// Returns the objects that would not be held if a run tried the one of `key`.
+fn behind(key: Key, plan: &Plan, held: &[Key]) -> Vec<Key> {
+    let tried = |work: &Work| if work.key == key { Work { standing: Standing::Ready, ..*work } } else { *work };
+    let freed = self::held(&Plan::new(plan.works().iter().map(tried).collect()));
+    held.iter().copied().filter(|other| *other != key && !freed.contains(other)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use core::time::Duration;
+
+    use super::*;
+    use crate::ledger::{self, Clock, Moment};
+    use crate::merge::Presence;
+    use crate::model::PostId;
+
+    fn ahead(key: Key, family: &[Pending]) -> Prospect {
+        Prospect::of(key, &BTreeMap::new(), family)
+    }
+
+    fn pending(key: &str, before: Presence, after: Wish, standing: Standing) -> Pending {
+        let key: Key = key.parse().unwrap();
+        let parent = matches!(key, Key::Comment(_)).then(|| PostId::new(5).unwrap());
+        Pending {
+            key,
+            before,
+            after,
+            events: 1,
+            first_id: 1,
+            last_id: 1,
+            parent,
+            home: parent,
+            since: Moment(0),
+            standing,
+            waits: false,
+            held: false,
+            is_retry: false,
+            sent_at: None,
+            settles_in: Duration::ZERO,
+        }
+    }
+
+    fn words(keys: &[Key]) -> Vec<alloc::string::String> {
+        keys.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_next_request_follows_from_what_is_pending_and_its_standing() {
+        use Presence::{Absent, Present, Unknown};
+        use Standing::{OnHold, Parked, Ready};
+        for (before, after, standing, next) in [
+            (Absent, Wish::Present, Ready, Next::Sends(Action::Create)),
+            (Present, Wish::Present, Ready, Next::Sends(Action::Update)),
+            (Present, Wish::Absent, Ready, Next::Sends(Action::Delete)),
+            (Unknown, Wish::Absent, Ready, Next::Sends(Action::Ask)),
+            (Absent, Wish::Absent, Ready, Next::Marks),
+            (Present, Wish::Present, Parked, Next::LeavesParked),
+            (Absent, Wish::Absent, OnHold, Next::LeavesOnHold),
+        ] {
+            let family = [pending("posts/5", before, after, standing)];
+            assert_eq!(ahead(family[0].key, &family).next, next, "{before:?} {after:?} {standing:?}");
+        }
+        assert_eq!(ahead("posts/5".parse().unwrap(), &[]).next, Next::Nothing);
+    }
+
+    #[test]
+    fn a_comment_waits_for_a_post_that_is_not_there_and_the_post_holds_it() {
+        for standing in [Standing::Parked, Standing::OnHold] {
+            let family = [
+                pending("posts/5", Presence::Absent, Wish::Present, standing),
+                pending("comments/7", Presence::Absent, Wish::Present, Standing::Ready),
+                pending("comments/8", Presence::Absent, Wish::Present, Standing::Parked),
+            ];
+            let comment = ahead(family[1].key, &family);
+            assert_eq!((comment.next, words(&comment.waits_for)), (Next::Holds, alloc::vec!["posts/5".into()]));
+            let post = ahead(family[0].key, &family);
+            assert_eq!((words(&post.holds), words(&post.waits_for).len()), (alloc::vec!["comments/7".into()], 0));
+        }
+    }
+
+    #[test]
+    fn a_comment_waits_for_a_post_whose_creation_was_given_up() {
+        let key: Key = "posts/5".parse().unwrap();
+        let clock = Clock { now: Moment(0), lost_until: Moment(0), late: Duration::ZERO };
+        let entries = BTreeMap::from([(key, ledger::discarded(None, Presence::Absent, &clock))]);
+        let family = [pending("comments/7", Presence::Absent, Wish::Present, Standing::Ready)];
+        let comment = Prospect::of(family[0].key, &entries, &family);
+        assert_eq!((comment.next, words(&comment.waits_for)), (Next::Holds, alloc::vec!["posts/5".into()]));
+        let post = Prospect::of(key, &entries, &family);
+        assert_eq!((post.next, words(&post.holds)), (Next::Nothing, alloc::vec!["comments/7".into()]));
+    }
+
+    #[test]
+    fn a_posts_delete_waits_for_the_comments_that_are_not_deleted() {
+        let family = [
+            pending("posts/5", Presence::Present, Wish::Absent, Standing::Ready),
+            pending("comments/7", Presence::Present, Wish::Absent, Standing::OnHold),
+            pending("comments/8", Presence::Present, Wish::Absent, Standing::Ready),
+        ];
+        let post = ahead(family[0].key, &family);
+        assert_eq!((post.next, words(&post.waits_for)), (Next::Holds, alloc::vec!["comments/7".into()]));
+        assert_eq!(words(&ahead(family[1].key, &family).holds), ["posts/5"]);
+        let other = ahead(family[2].key, &family);
+        assert_eq!((other.next, other.holds.len()), (Next::Sends(Action::Delete), 0));
+    }
+}
