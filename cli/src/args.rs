@@ -132,8 +132,8 @@ pub struct Serve {
     /// Let pages of this origin use the API, https://app.example or * for all; may be given more than once
     #[arg(long, value_name = "ORIGIN", value_parser = crate::values::origin)]
     pub cors_origin: Vec<String>,
-    /// How long a stop waits for requests under way, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "10s", value_parser = crate::values::duration)]
+    /// How long a stop waits for requests in flight
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::values::duration)]
     pub grace: std::time::Duration,
     /// Serve nothing: ask the service that listens at --listen whether it is ready; exit 8 if it is not
     #[arg(long)]
@@ -159,7 +159,8 @@ pub struct Sync {
     /// Compare both sides whole and repair what differs
     #[arg(long)]
     pub full: bool,
-    /// Show the plan, send nothing; exit 1 if there is one, 4 if a limit would refuse it
+    /// Show the plan, send nothing; exit 1 if there is one, 3 if there are only objects that are parked or held,
+    /// 4 if a limit would refuse it
     #[arg(long)]
     pub dry_run: bool,
     /// With --dry-run: actions listed of each kind, the rest is counted [default: 50; with --json all]
@@ -261,8 +262,6 @@ pub struct Status {
     pub allow_parked: bool,
 }
 
-}
-
 /// `news user`
 #[derive(Debug, Subcommand)]
 pub enum User {
@@ -317,7 +316,7 @@ pub enum Db {
     /// Delete old events from the change log: synced ones only
     Prune {
         /// Delete what was synced longer ago than this: 30d, 12h
-        #[arg(long, value_name = "TIME", value_parser = crate::values::age)]
+        #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
         older_than: std::time::Duration,
         /// Events looked at in one transaction
         #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

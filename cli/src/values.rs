@@ -5,23 +5,16 @@ use std::time::Duration;
 
 use news_core::Key;
 
-/// Parses an age for deleting what is older: a [`duration`] with its unit. Who writes `30` means days as likely as
-/// seconds.
-pub fn age(text: &str) -> Result<Duration, String> {
-    if text != "0" && text.ends_with(|c: char| c.is_ascii_digit()) {
-        return Err(String::from("which unit? write 90s, 15m, 2h or 30d"));
-    }
-    duration(text)
-}
-
-/// Parses `90`, `90s`, `15m`, `2h`, `30d` (and `250ms`); a bare number is seconds.
+/// Parses `90s`, `15m`, `2h`, `30d`, `250ms` and `0`. Who writes `30` means days as likely as seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| String::from("not a time; write 90s, 15m, 2h or 30d"))?;
     let ms_per_unit: u64 = match unit {
         "ms" => 1,
-        "" | "s" => 1_000,
+        "" if number == 0 => 1,
+        "" => return Err(String::from("which unit? write 90s, 15m, 2h or 30d")),
+        "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
@@ -111,11 +104,11 @@ mod tests {
     #[test]
     fn durations() {
         for (text, ms) in
-            [("0", 0), ("90", 90_000), ("250ms", 250), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)]
+            [("0", 0), ("90s", 90_000), ("250ms", 250), ("15m", 900_000), ("2h", 7_200_000), ("1d", 86_400_000)]
         {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "m", "-5", "5 m", "5w", "1.5h", "99999999999999999999", "99999999999999999d"] {
+        for text in ["", "30", "1000", "m", "-5", "5 m", "5w", "1.5h", "99999999999999999999", "99999999999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
@@ -138,15 +131,6 @@ mod tests {
             "a b:1",
         ] {
             assert!(listen(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn ages_have_a_unit() {
-        assert_eq!(age("30d"), duration("30d"));
-        assert_eq!(age("0"), Ok(Duration::ZERO));
-        for text in ["30", "1000", "d", ""] {
-            assert!(age(text).is_err(), "{text}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! waiting (`session`).
 
 mod echo;
+mod page;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::chars::misleads;
 use crate::model::{Key, Object};
 use crate::wire::{BYTE_ORDER_MARK, Element};
 pub use echo::Echo;
+use page::is_page;
 
 /// The methods we use. Never HEAD, which deletes at one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,11 +174,13 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
         (400..=499, _) => Answer::Refused,
         (_, _) => Answer::Broken,
     };
+    let said = excerpt(body);
     let why = match (answer, location) {
         (Answer::Redirected, Some(to)) => format!("status {status} to {}", excerpt(to)),
-        (Answer::Unreadable, _) => format!("status {status} with an unreadable body: {}", excerpt(body)),
-        (_, _) if body.trim().is_empty() => format!("status {status}"),
-        (_, _) => format!("status {status}: {}", excerpt(body)),
+        (Answer::Unreadable, _) if is_page(body) => format!("status {status} with a page of HTML: {said}"),
+        (Answer::Unreadable, _) => format!("status {status} with an unreadable body: {said}"),
+        (_, _) if said.is_empty() => format!("status {status}"),
+        (_, _) => format!("status {status}: {said}"),
     };
     let named = if answer == Answer::Accepted && method == Method::Post { named(key, body) } else { Named::AsSent };
     let echo = if answer == Answer::Accepted { echo::read(method, key, sent, body) } else { Echo::Plain };
@@ -226,11 +230,6 @@ fn is_nothing(body: &str) -> bool {
     matches!(marks.as_str(), "null" | "{}" | "[]")
 }
 
-/// Says whether a body is HTML: an API says nothing, or JSON, or a word.
-fn is_page(body: &str) -> bool {
-    body.trim_start().starts_with('<')
-}
-
 fn says_exists(body: &str) -> bool {
     let body = body.to_ascii_lowercase();
     ["already exist", "duplicate", "already been taken"].iter().any(|sign| body.contains(sign))
@@ -260,8 +259,15 @@ pub fn kept(body: &str) -> String {
     body.chars().take(KEPT_CHARS_MAX).map(|c| if misleads(c) { ' ' } else { c }).collect()
 }
 
-/// Returns the first 200 characters in one line, with spaces for what misleads.
+/// Returns the first 200 characters in one line, with spaces for what misleads; of a page of HTML those of its words.
 pub fn excerpt(body: &str) -> String {
+    if is_page(body) {
+        return first_line(&page::words(body));
+    }
+    first_line(body)
+}
+
+fn first_line(body: &str) -> String {
     let mut line = String::new();
     let mut chars = 0;
     for word in body.split(|c: char| misleads(c) || c.is_whitespace()).filter(|word| !word.is_empty()) {

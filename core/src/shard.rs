@@ -26,16 +26,16 @@ pub const SHARDS_MAX: u16 = 256;
 impl FromStr for Shard {
     type Err = String;
 
-    /// Parses `2/4`. A division's remainder 0 is the last shard: `0/4` is `4/4`.
+    /// Parses `2/4`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("expected a shard K/N such as 2/4, with K from 1 to N and N at most {SHARDS_MAX}, got {text:?}");
         let (number, of) = text.split_once('/').ok_or_else(wrong)?;
         let (number, of): (u16, u16) = (number.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-        if of == 0 || of > SHARDS_MAX || number > of {
+        if number == 0 || of > SHARDS_MAX || number > of {
             return Err(wrong());
         }
-        Ok(Self { number: if number == 0 { of } else { number }, of })
+        Ok(Self { number, of })
     }
 }
 
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn shards_are_read_and_written() {
-        for (text, shown) in [("1/1", "1/1"), ("2/4", "2/4"), ("0/4", "4/4"), ("256/256", "256/256")] {
+        for (text, shown) in [("1/1", "1/1"), ("2/4", "2/4"), ("256/256", "256/256")] {
             assert_eq!(shard(text).to_string(), shown);
         }
-        for text in ["", "1", "0/0", "1/0", "5/4", "1/257", "-1/4", "1/4/2", "a/b", "1/99999"] {
+        for text in ["", "1", "0/0", "0/4", "1/0", "5/4", "1/257", "-1/4", "1/4/2", "a/b", "1/99999"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
         }
     }

@@ -3,18 +3,21 @@
 //! Counting is a few atomic additions a request. What must be asked of the database is asked once in a while, however
 //! often the numbers are read.
 
-use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::process;
 use super::routes::ROUTES;
 use crate::http::Watch;
-use crate::store::{Sessions, Vitals};
+use crate::render::metrics::Text;
+use crate::report::metrics::{self as families, State};
+use crate::store::Sessions;
 
-/// What the database tells is so old at most: short beside the usual 15 s between two scrapes.
-const VITALS_AGE_MAX: Duration = Duration::from_secs(5);
+/// What the database tells is so old at least: short beside the usual 15 s between two scrapes.
+const STATE_AGE: Duration = Duration::from_secs(5);
+/// Asking takes at most one part in so many of the time, however much is pending.
+const STATE_SHARE: u32 = 50;
 /// The statuses that are counted one by one, ascending; any other one counts as 0.
 const STATUSES: [u16; 20] =
     [0, 200, 201, 204, 301, 303, 304, 400, 401, 404, 405, 406, 408, 412, 413, 415, 431, 500, 503, 504];
@@ -34,12 +37,20 @@ struct OfRoute {
     sum_us: AtomicU64,
 }
 
+/// What the database told last.
+#[derive(Debug, Clone)]
+struct Known {
+    /// It is good until then.
+    until: Instant,
+    state: Option<Arc<State>>,
+}
+
 /// All counters of a service.
 #[derive(Debug)]
 pub struct Metrics {
     /// One for each route, and one for no route.
     routes: Vec<OfRoute>,
-    vitals: Mutex<Option<(Instant, Option<Vitals>)>>,
+    known: Mutex<Option<Known>>,
     began: Instant,
 }
 
@@ -50,7 +61,7 @@ impl Metrics {
     /// Begins to count.
     pub fn new() -> Self {
         let routes = (0..=ROUTES.len()).map(|_| OfRoute::default()).collect();
-        Self { routes, vitals: Mutex::new(None), began: Instant::now() }
+        Self { routes, known: Mutex::new(None), began: Instant::now() }
     }
 
     /// Counts an answer. `pattern` is its route's, if there was one.
@@ -68,48 +79,39 @@ impl Metrics {
 
     /// Returns what the database tells, asked anew by `ask` where the last answer is too old. While one asks, others
     /// get what is there.
-    pub fn vitals(&self, ask: impl FnOnce() -> Option<Vitals>) -> Option<Vitals> {
-        let mut known = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
-        match *known {
-            Some((at, vitals)) if at.elapsed() < VITALS_AGE_MAX => return vitals,
-            Some((_, vitals)) => *known = Some((Instant::now(), vitals)),
-            None => *known = Some((Instant::now(), None)),
+    pub fn state(&self, ask: impl FnOnce() -> Option<State>) -> Option<Arc<State>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        match &mut *known {
+            Some(Known { until, state }) if begun < *until => return state.clone(),
+            Some(Known { until, .. }) => *until = begun + STATE_AGE,
+            None => *known = Some(Known { until: begun + STATE_AGE, state: None }),
         }
         drop(known);
-        let vitals = ask();
-        *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), vitals));
-        vitals
+        let state = ask().map(Arc::new);
+        let until = Instant::now() + STATE_AGE.max(begun.elapsed() * STATE_SHARE);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known { until, state: state.clone() });
+        state
     }
 
-    /// Writes all numbers.
-    pub fn render(&self, server: Option<&Watch>, sessions: &Sessions, vitals: Option<Vitals>) -> String {
+    /// Writes all numbers. `is_up`: the database answers; it may do so and not tell its state.
+    pub fn render(&self, server: Option<&Watch>, sessions: &Sessions, is_up: bool, state: Option<&State>) -> String {
         let mut text = Text::default();
+        text.build();
         self.requests(&mut text);
         self.durations(&mut text);
         if let Some(server) = server {
             of_server(&mut text, server);
         }
-        text.family("news_database_sessions", "gauge", "Open connections to the database.");
-        text.sample("news_database_sessions", "", sessions.open());
-        text.family("news_database_sessions_leased", "gauge", "Database sessions at work for a request.");
-        text.sample("news_database_sessions_leased", "", sessions.leased());
-        text.family("news_database_up", "gauge", "Whether the database answered when it was last asked.");
-        text.sample("news_database_up", "", u8::from(vitals.is_some()));
-        if let Some(Vitals { events_pending, last_sync_s, is_tracking }) = vitals {
-            text.family("news_tracking_up", "gauge", "Whether each change comes into the change log.");
-            text.sample("news_tracking_up", "", u8::from(is_tracking));
-            text.family("news_events_pending", "gauge", "Events of the change log that are not synced yet.");
-            text.sample("news_events_pending", "", events_pending);
-            if let Some(at) = last_sync_s {
-                let name = "news_last_sync_success_timestamp_seconds";
-                text.family(name, "gauge", "When a sync last did all it was to do.");
-                text.sample(name, "", at);
-            }
+        text.one(&families::SESSIONS, sessions.open());
+        text.one(&families::SESSIONS_LEASED, sessions.leased());
+        text.one(&families::DATABASE_UP, u8::from(is_up));
+        if let Some(state) = state {
+            text.state(state);
         }
-        text.family("news_uptime_seconds", "gauge", "Since the service began.");
-        text.sample("news_uptime_seconds", "", self.began.elapsed().as_secs());
+        text.one(&families::UPTIME, self.began.elapsed().as_secs());
         process::render(&mut text);
-        text.0
+        text.finish()
     }
 
     fn named(&self) -> impl Iterator<Item = (&'static str, &OfRoute)> {
@@ -117,8 +119,8 @@ impl Metrics {
     }
 
     fn requests(&self, text: &mut Text) {
-        let name = "news_http_requests_total";
-        text.family(name, "counter", "Requests answered, by the route's pattern and the status.");
+        let name = families::HTTP_REQUESTS.name;
+        text.family(&families::HTTP_REQUESTS);
         for (pattern, route) in self.named() {
             for (status, counter) in STATUSES.iter().zip(&route.statuses) {
                 let count = counter.load(Ordering::Relaxed);
@@ -130,8 +132,8 @@ impl Metrics {
     }
 
     fn durations(&self, text: &mut Text) {
-        let name = "news_http_request_duration_seconds";
-        text.family(name, "histogram", "From a whole request to the end of its response.");
+        let name = families::HTTP_DURATION.name;
+        text.family(&families::HTTP_DURATION);
         for (pattern, route) in self.named() {
             let counts = route.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed));
             let total: u64 = counts.iter().sum();
@@ -154,26 +156,19 @@ impl Metrics {
 
 fn of_server(text: &mut Text, server: &Watch) {
     let stats = server.stats();
-    text.family("news_http_connections_open", "gauge", "Client connections open now.");
-    text.sample("news_http_connections_open", "", stats.connections_open);
-    let counters = [
-        ("news_http_connections_accepted_total", "Client connections accepted.", stats.accepted),
-        (
-            "news_http_connections_refused_total",
-            "Client connections refused: no room, files or threads.",
-            stats.refused,
-        ),
-        ("news_http_connections_evicted_total", "Waiting connections closed to make room.", stats.evicted),
-        ("news_http_accept_errors_total", "Errors of accept() waited out.", stats.accept_errors),
-        ("news_http_responses_cut_total", "Responses that were not sent to their end.", stats.cut),
-        ("news_http_panics_total", "Panics while a request was answered.", stats.panics),
-    ];
-    for (name, help, value) in counters {
-        text.family(name, "counter", help);
-        text.sample(name, "", value);
+    text.one(&families::HTTP_OPEN, stats.connections_open);
+    for (family, value) in [
+        (&families::HTTP_ACCEPTED, stats.accepted),
+        (&families::HTTP_REFUSED, stats.refused),
+        (&families::HTTP_EVICTED, stats.evicted),
+        (&families::HTTP_ACCEPT_ERRORS, stats.accept_errors),
+        (&families::HTTP_CUT, stats.cut),
+        (&families::HTTP_PANICS, stats.panics),
+    ] {
+        text.one(family, value);
     }
-    let name = "news_http_refusals_total";
-    text.family(name, "counter", "Requests that the HTTP server answered by itself, by status.");
+    text.family(&families::HTTP_REFUSALS);
+    let name = families::HTTP_REFUSALS.name;
     for (status, count) in stats.refusals {
         text.sample(name, &format!("{{status=\"{status}\"}}"), count);
     }
@@ -183,23 +178,6 @@ fn of_server(text: &mut Text, server: &Watch) {
 fn seconds(us: u64) -> String {
     let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// The text so far.
-#[derive(Default)]
-pub(super) struct Text(String);
-
-impl Text {
-    /// Begins the samples of a name.
-    pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a String does not fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    /// Adds a sample; `labels` are empty or in braces.
-    pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
-        let _ = writeln!(self.0, "{name}{labels} {value}");
-    }
 }
 
 #[cfg(test)]
@@ -217,11 +195,7 @@ mod tests {
         metrics.count(Some("/healthz"), 503, Duration::from_mins(1));
         metrics.count(None, 404, Duration::from_millis(3));
         metrics.count(Some("/healthz"), 418, Duration::ZERO);
-        let text = metrics.render(
-            None,
-            &sessions,
-            Some(Vitals { events_pending: 7, last_sync_s: Some(1_700_000_000.25), is_tracking: true }),
-        );
+        let text = metrics.render(None, &sessions, true, None);
         for line in [
             "# TYPE news_http_requests_total counter",
             "news_http_requests_total{route=\"/healthz\",status=\"200\"} 2",
@@ -232,22 +206,22 @@ mod tests {
             "news_http_request_duration_seconds_bucket{route=\"/healthz\",le=\"10\"} 3",
             "news_http_request_duration_seconds_bucket{route=\"/healthz\",le=\"+Inf\"} 4",
             "news_http_request_duration_seconds_sum{route=\"/healthz\"} 60.000501",
-            "news_events_pending 7",
-            "news_tracking_up 1",
-            "news_last_sync_success_timestamp_seconds 1700000000.25",
             "news_database_up 1",
             "# TYPE process_threads gauge",
         ] {
             assert!(text.lines().any(|has| has == line), "{line} is not in\n{text}");
         }
-        assert!(!metrics.render(None, &sessions, None).contains("news_events_pending"));
     }
 
     #[test]
     fn the_database_is_not_asked_each_time() {
         let metrics = Metrics::new();
-        let vitals = Some(Vitals { events_pending: 1, last_sync_s: None, is_tracking: false });
-        assert_eq!(metrics.vitals(|| vitals), vitals);
-        assert_eq!(metrics.vitals(|| None), vitals);
+        assert!(metrics.state(|| None).is_none());
+        let asked = std::cell::Cell::new(0);
+        let state = metrics.state(|| {
+            asked.set(1);
+            None
+        });
+        assert_eq!((state.is_none(), asked.get()), (true, 0));
     }
 }

@@ -47,6 +47,7 @@ use routes::{Access, Found, Manners, Route};
 use tiny_http::Method;
 
 use crate::pool::Queue;
+use crate::report::metrics::State;
 use crate::settings::Secret;
 use crate::store::Sessions;
 
@@ -82,9 +83,14 @@ pub struct Service {
     origins: Origins,
     /// What is counted.
     pub metrics: Metrics,
+    /// Reads what the database tells of the sync.
+    state: Box<ReadState>,
     /// The HTTP server before this service, once it is open.
     pub server: WatchCell,
 }
+
+/// Reads what the database tells of the sync, if it does.
+pub type ReadState = dyn Fn() -> Option<State> + Send + Sync;
 
 impl Service {
     /// Makes a service that works with so many sessions of the database that `url` names.
@@ -94,6 +100,7 @@ impl Service {
         origins: Origins,
         listen: SocketAddr,
         (url, sessions): (&Secret, usize),
+        state: Box<ReadState>,
     ) -> Self {
         // More would only wait: a login keeps a core busy for tens of milliseconds.
         let logins = (sessions / 2).max(1);
@@ -107,6 +114,7 @@ impl Service {
             listen,
             origins,
             metrics: Metrics::new(),
+            state,
             server: WatchCell::new(),
         }
     }

@@ -5,7 +5,8 @@ use std::fs;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::metrics::Text;
+use crate::render::metrics::Text;
+use crate::report::metrics as families;
 
 /// Writes the numbers of this process. Those that the system does not tell are left out.
 pub(super) fn render(text: &mut Text) {
@@ -15,20 +16,18 @@ pub(super) fn render(text: &mut Text) {
     let kib_of = |name| number(&status, name).map(|kib| kib * 1024);
     // Reading the directory opens a file of its own.
     let files = fs::read_dir("/proc/self/fd").ok().map(|files| files.count().saturating_sub(1) as u64);
-    for (name, kind, help, value) in [
-        ("process_resident_memory_bytes", "gauge", "Resident memory.", kib_of("VmRSS:")),
-        ("process_virtual_memory_bytes", "gauge", "Virtual memory.", kib_of("VmSize:")),
-        ("process_threads", "gauge", "Threads.", number(&status, "Threads:")),
-        ("process_open_fds", "gauge", "Open file descriptors.", files),
-        ("process_max_fds", "gauge", "Maximum open file descriptors.", getrlimit(Resource::Nofile).current),
+    for (family, value) in [
+        (&families::PROCESS_RESIDENT, kib_of("VmRSS:")),
+        (&families::PROCESS_VIRTUAL, kib_of("VmSize:")),
+        (&families::PROCESS_THREADS, number(&status, "Threads:")),
+        (&families::PROCESS_FILES, files),
+        (&families::PROCESS_FILES_MAX, getrlimit(Resource::Nofile).current),
     ] {
         if let Some(value) = value {
-            text.family(name, kind, help);
-            text.sample(name, "", value);
+            text.one(family, value);
         }
     }
-    text.family("process_cpu_seconds_total", "counter", "CPU time, user and system.");
-    text.sample("process_cpu_seconds_total", "", cpu_s);
+    text.one(&families::PROCESS_CPU, cpu_s);
 }
 
 /// Reads the number of a line of `/proc/self/status`, without its unit.

@@ -11,7 +11,14 @@ fn lonely() -> Service {
     let listen = SocketAddr::from(([127, 0, 0, 1], 8000));
     // Port 9 is "discard": nobody listens there, and a refusal is quick.
     let url = Secret::new("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1".to_owned());
-    Service::new(Tokens::new(&secret, None).unwrap(), Proxy::None, Origins::new(&[]), listen, (&url, 8))
+    Service::new(
+        Tokens::new(&secret, None).unwrap(),
+        Proxy::None,
+        Origins::new(&[]),
+        listen,
+        (&url, 8),
+        Box::new(|| None),
+    )
 }
 
 fn ask(request: &Request) -> Response {

@@ -9,7 +9,7 @@ pub struct Log {
     #[arg(value_name = "KEY", value_parser = crate::values::key, value_hint = clap::ValueHint::Other)]
     pub keys: Vec<news_core::Key>,
     /// Changes of this time only: 1h, 30m
-    #[arg(long, value_name = "TIME", value_parser = crate::values::age)]
+    #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
     pub since: Option<std::time::Duration>,
     /// Newest changes shown
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100_000))]
@@ -32,7 +32,7 @@ pub struct Runs {
     #[arg(long, value_name = "KIND")]
     pub kind: Vec<KindOf>,
     /// Runs that began in this time: 1d, 12h
-    #[arg(long, value_name = "TIME", value_parser = crate::values::age)]
+    #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
     pub since: Option<std::time::Duration>,
     /// Runs listed, newest first (runs in a row that found nothing to do count as one); or objects of the run
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{self, Outcome, status};
-use crate::error::{Kind, OrFail, Result};
+use crate::error::Result;
 use crate::render::metrics;
 use crate::report::metrics::{Attempt, State};
 use crate::report::verdict::MAX_LAG;
-use crate::settings::Settings;
-use crate::store::{Purpose, connect, runs, schema, tracking};
+use crate::settings::{Secret, Settings};
+use crate::store::{self, Pooling, Purpose, connect, runs, schema, tracking};
 use crate::ui::Ui;
 use crate::{files, master};
+use postgres::Client;
 
 /// Passes a run's result on, and writes FILE before. Where the run itself came to its end, a file that
 /// cannot be written is a failure, told after the report: [`Kind::Output`].
@@ -51,15 +52,26 @@ fn write(file: &Path, settings: &Settings, exit_code: u8) -> Result<()> {
     let at_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let attempt = Attempt { exit_code, at_s };
     let state = state(settings).inspect_err(|failure| log::debug!("metrics without the database: {failure}")).ok();
-    let mut text = Vec::new();
-    metrics::metrics(attempt, state.as_ref(), &mut text).or_fail(Kind::Bug, "cannot write metrics")?;
+    let text = metrics::file(attempt, state.as_ref());
     // The exporter is somebody else; it reads names that end in .prom only.
-    files::replace(file, 0o644, |out| out.write_all(&text))
+    files::replace(file, 0o644, |out| out.write_all(text.as_bytes()))
 }
 
 fn state(settings: &Settings) -> Result<State> {
-    let mut client = connect(&master::url(settings)?, Purpose::Run)?;
-    schema::require_current(&mut client)?;
-    let faults = tracking::faults(&mut client)?;
-    Ok(State { status: status::collect(&mut client, settings, &faults, MAX_LAG)?, runs: runs::numbers(&mut client)? })
+    read(&mut connect(&master::url(settings)?, Purpose::Run)?, settings)
+}
+
+/// Reads it for `news serve`, on a connection of its own: it may take longer than a request, and through a pooler, too.
+pub fn beside_requests(url: &Secret, settings: &Settings) -> Result<State> {
+    let (mut client, pooling) = store::connect_api(url)?;
+    if pooling == Pooling::None {
+        store::see_all_rows(&mut client)?;
+    }
+    read(&mut client, settings)
+}
+
+fn read(client: &mut Client, settings: &Settings) -> Result<State> {
+    schema::require_current(client)?;
+    let faults = tracking::faults(client)?;
+    Ok(State { status: status::collect(client, settings, &faults, MAX_LAG)?, runs: runs::numbers(client)? })
 }

@@ -32,7 +32,8 @@ use crate::report::Report;
 use crate::run::Run;
 use crate::settings::{Layers, Settings};
 use crate::store::runs::{RunEnd, RunStatus};
-use crate::ui::Ui;
+use crate::ui::{Format, Ui};
+use time::OffsetDateTime;
 
 /// What a command that ran to its end leaves: something to print, and how it ended.
 #[derive(Debug, Default)]
@@ -87,6 +88,15 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
 /// Prints a report: at the end, or before a failure that it explains.
 pub fn print(ui: &Ui, report: &Report) -> Result<()> {
     ui.report(|out| render::render(report, ui.format(), ui.page(), out))
+}
+
+/// Prints the report of one of many runs, in one line.
+fn print_line(ui: &Ui, report: &Report) -> Result<()> {
+    let format = if ui.format() == Format::Json { Format::Lines } else { ui.format() };
+    ui.report(|out| match (report, format) {
+        (Report::Sync(report), Format::Text) => render::sync_line(report, OffsetDateTime::now_utc(), out),
+        (report, format) => render::render(report, format, ui.page(), out),
+    })
 }
 
 /// Ends a run with the failure, and hands it back: it is what counts. The database may be

@@ -214,17 +214,20 @@ impl Sending<'_> {
     fn end(&self, run: Run<'_>, task: &Task, summary: &Summary, met: &[String]) -> Result<Outcome> {
         let id = run.id();
         let is_targets = |stop: &Stop| {
-            refuses_everything(stop) || matches!(stop, Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_))
+            refuses_everything(stop) || {
+                matches!(stop, Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_) | Stop::NotOurs(_))
+            }
         };
         // What stopped the run says nothing of any object.
         if summary.stop.as_ref().is_some_and(is_targets) {
             run.lock.run(|client| ledger::forgive(client, id))?;
         }
         // Not before: a URL with a slip in it must not be what the next run follows.
-        if summary.done.values().any(|tally| tally.requests() > 0) {
+        if has_written(summary) {
             run.lock.run(|client| runs::remember_target(client, self.target.url()))?;
         }
         let ended = ending(summary, self.target, self.signals);
+        let cause = cause(&ended, summary);
         let tallies = Outlook::of(task.plan.clone()).tallies;
         let mut report = SyncReport::new(id, self.target.url(), by_entity(&tallies), summary);
         if summary.is_log_trusted {
@@ -233,6 +236,7 @@ impl Sending<'_> {
         // The log's deletes may have been done by others; of a full sync's, the listing has just said otherwise.
         let vanished = if self.replan.is_none() { vanished(summary) } else { None };
         let vanished = vanished.inspect(|warning| log::warn!("{warning}"));
+        report.first_error.clone_from(&cause);
         report.warnings = [run.warnings.as_slice(), met, vanished.as_slice()].concat();
         let on_hold: Vec<Key> = summary.on_hold.iter().copied().take(holds::NAMED_MAX).collect();
         if !on_hold.is_empty() {
@@ -250,7 +254,7 @@ impl Sending<'_> {
                 Err(failure) => failure.kind().code(),
             },
             counts: serde_json::to_string(&report).unwrap_or_else(|_| String::from("{}")),
-            first_error: summary.first_error.clone().or_else(|| ended.as_ref().err().map(ToString::to_string)),
+            first_error: cause,
             is_idle: matches!(ended, Ok(Exit::Done)) && self.replan.is_some() && report.found_nothing(),
         };
         run.finish(&end)?;
@@ -280,9 +284,37 @@ fn vanished(summary: &Summary) -> Option<String> {
     ))
 }
 
+/// What to do about a base URL that is not the API's.
+const BASE_HINT: &str = "check --target-url: GET URL/posts has to answer with a list";
+
+/// Says whether the target accepted a write.
+fn has_written(summary: &Summary) -> bool {
+    summary.done.values().any(|tally| tally.requests() > 0)
+}
+
+/// Returns what caused the exit code.
+fn cause(ended: &Result<Exit>, summary: &Summary) -> Option<String> {
+    let unsent = |count: u64, how: &str| match count {
+        0 => None,
+        1 => Some(format!("1 object {how} by earlier runs: `news parked` says why")),
+        _ => Some(format!("{count} objects {how} by earlier runs: `news parked` says why")),
+    };
+    match ended {
+        Err(failure) => Some(failure.to_string()),
+        Ok(Exit::Done | Exit::Differ) => None,
+        Ok(Exit::Partly) => (summary.first_error.clone())
+            .or_else(|| unsent(summary.parked_before, "parked"))
+            .or_else(|| unsent(summary.waiting, "left"))
+            .or_else(|| unsent(summary.held, "held")),
+    }
+}
+
 /// Returns how a run with this summary ends.
 fn ending(summary: &Summary, target: &Target, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
+        Some(Stop::NotOurs(why)) if !has_written(summary) => {
+            Err(Failure::new(Kind::Refused, Stop::NotOurs(why.clone())).hint(BASE_HINT))
+        }
         Some(stop) => Err(stopped(stop, target, signals)),
         None if summary.left() > 0 => Ok(Exit::Partly),
         None => Ok(Exit::Done),
@@ -298,7 +330,8 @@ pub(super) fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failur
         Stop::Unavailable(..) | Stop::NoListing(_) => {
             (Kind::Target, "what was answered is recorded; run `news sync` again later")
         }
-        Stop::WrongBase(_) => (Kind::Target, "check --target-url: GET URL/posts has to answer with a list"),
+        // It looked like the API when the first objects were sent.
+        Stop::WrongBase(_) | Stop::NotOurs(_) => (Kind::Target, BASE_HINT),
         Stop::OwnIds { removed: Removed::Yes, .. } => {
             (Kind::Refused, "what was created there was deleted again; `news diff` shows how both sides stand")
         }
@@ -327,6 +360,7 @@ fn refuses_everything(stop: &Stop) -> bool {
         Stop::Unavailable(..)
         | Stop::NoListing(_)
         | Stop::WrongBase(_)
+        | Stop::NotOurs(_)
         | Stop::OwnIds { .. }
         | Stop::Doubted(_)
         | Stop::Strangers { .. }

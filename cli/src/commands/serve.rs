@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::api::{self, BODY_BYTES_MAX, Origins, Proxy, Service, Tokens};
 use crate::args::Serve;
-use crate::commands::Outcome;
+use crate::commands::{Outcome, metrics};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::http::{self, CONNECTIONS_MAX, Limits, Seats, Server};
 use crate::master;
@@ -43,7 +43,12 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let seats = Seats::afforded(wanted);
     let proxy = if args.trust_proxy { Proxy::Trusted } else { Proxy::None };
     let origins = Origins::new(&args.cors_origin);
-    let service = Arc::new(Service::new(tokens, proxy, origins, listen, (&url, seats.sessions)));
+    let (state_url, state_settings) = (url.clone(), settings.clone());
+    let state = Box::new(move || {
+        let read = metrics::beside_requests(&state_url, &state_settings);
+        read.inspect_err(|failure| log::debug!("metrics without the state of the sync: {failure}")).ok()
+    });
+    let service = Arc::new(Service::new(tokens, proxy, origins, listen, (&url, seats.sessions), state));
     let for_requests = Arc::clone(&service);
     let limits = Limits { connections_max: seats.connections, body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
     let server = Server::open(listener, limits, move |request, reply| api::serve(&for_requests, request, reply))

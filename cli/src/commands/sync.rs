@@ -23,7 +23,7 @@ use crate::store::log as change_log;
 use crate::store::runs::{self, RunEnd, RunKind};
 use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, holds, rows, schema, tracking};
-use crate::ui::{Format, Ui};
+use crate::ui::Ui;
 use crate::{commands, master};
 use postgres::{Client, Transaction};
 
@@ -52,14 +52,11 @@ fn repeated(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Res
     // What watches the loop must not end it: a disk that is full for a while stops no change.
     metrics::try_to_write(args.metrics_file.as_deref(), settings, &result);
     let outcome = result?;
-    match &outcome.report {
-        Some(report @ Report::Sync(sync)) if sync.requests > 0 || ui.format() == Format::Json => {
-            match commands::print(ui, report) {
-                Err(failure) if failure.kind() == Kind::Output => log::warn!("the report is lost: {failure}"),
-                printed => printed?,
-            }
+    if let Some(report) = &outcome.report {
+        match commands::print_line(ui, report) {
+            Err(failure) if failure.kind() == Kind::Output => log::warn!("the report is lost: {failure}"),
+            printed => printed?,
         }
-        Some(_) | None => {}
     }
     Ok(if outcome.report.is_some() { Turn::Worked } else { Turn::Idle })
 }

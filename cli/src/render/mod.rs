@@ -20,6 +20,7 @@ use crate::json;
 use crate::report::Report;
 pub use crate::report::phrase::{count, number, span};
 pub use crate::ui::Page;
+pub use sync::line as sync_line;
 
 use crate::ui::{Colour, Format};
 

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use crate::logging::printable;
 use crate::render::{Page, count, lines, number, span, tallies};
 use crate::report::holds::HoldRow;
@@ -66,6 +69,9 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     if let Some(error) = &report.first_error {
         writeln!(out, "first trouble: {error}")?;
     }
+    if let Some(trouble) = &report.overcome {
+        writeln!(out, "a retry overcame: {trouble}")?;
+    }
     match report.drift {
         Some(0) => writeln!(out, "verified: the target has everything as it was sent")?,
         Some(1) => writeln!(out, "verified: 1 object differs that is not pending")?,
@@ -87,6 +93,29 @@ fn on_hold(count: u64, holds: &[HoldRow], out: &mut dyn Write) -> io::Result<()>
     }
     let rest = count - named.len() as u64;
     if rest > 0 && !named.is_empty() { writeln!(out, "    and {} more", number(rest)) } else { Ok(()) }
+}
+
+/// A run in a line: when it ended, what it did, what is left.
+pub fn line(report: &SyncReport, at: OffsetDateTime, out: &mut dyn Write) -> io::Result<()> {
+    let all = |count: fn(&Actions) -> u64| report.done.values().map(count).sum::<u64>();
+    let numbers = [
+        (all(|done| done.create), "created"),
+        (all(|done| done.update), "updated"),
+        (all(|done| done.delete), "deleted"),
+        (all(|done| done.renew), "renewed"),
+        (report.failed, "failed"),
+        (report.parked, "parked"),
+        (report.held, "held"),
+        (report.waiting, "waiting"),
+        (report.on_hold, "on hold"),
+    ];
+    let told: Vec<String> =
+        numbers.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(*n))).collect();
+    let told = if told.is_empty() { String::from("nothing to do") } else { told.join(", ") };
+    let at = at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default();
+    let requests = count(report.requests, "request");
+    let why = report.first_error.as_ref().map_or_else(String::new, |why| format!("; {}", printable(why)));
+    writeln!(out, "{at} run {}: {told} ({requests}){why}", report.run)
 }
 
 /// Counts of a plan, by entity and action.

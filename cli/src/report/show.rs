@@ -254,7 +254,7 @@ fn next_word(next: Next) -> &'static str {
 }
 
 fn state(about: &About, own: Option<&Pending>, prospect: &Prospect, runs: Runs) -> &'static str {
-    let entry = about.entries.get(&key).filter(|_| own.is_some());
+    let entry = own.and_then(|own| about.entries.get(&own.key));
     match prospect.next {
         _ if about.hold.is_some() => "on_hold",
         Next::LeavesOnHold => "on_hold",

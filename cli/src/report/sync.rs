@@ -184,8 +184,10 @@ pub struct SyncReport {
     pub contradicted: u64,
     /// Warnings.
     pub warnings: Vec<String>,
-    /// The first trouble.
+    /// What caused the exit code: why the run stopped, else the first object that was not sent, and why.
     pub first_error: Option<String>,
+    /// The first trouble that a retry overcame, with its object.
+    pub overcome: Option<String>,
     /// Why it stopped early, if it did.
     pub stopped: Option<String>,
     /// With `--verify`: how many objects were then found to differ that are not pending.
@@ -215,7 +217,8 @@ impl SyncReport {
             overtaken: summary.overtaken,
             contradicted: summary.contradicted,
             warnings: Vec::new(),
-            first_error: summary.first_error.clone(),
+            first_error: None,
+            overcome: summary.overcome.clone(),
             stopped: summary.stop.as_ref().map(ToString::to_string),
             drift: None,
         }

@@ -45,9 +45,9 @@ pub mod url;
 pub mod users;
 pub mod watch;
 
-pub use connect::{Pooling, Purpose, connect, connect_api, connect_as};
+pub use connect::{Pooling, Purpose, connect, connect_api, connect_as, see_all_rows};
 pub use cursor::Cursor;
-pub use session::{Live, Session, Trouble, Vitals, readiness, try_to_write, vitals};
+pub use session::{Live, Session, Trouble, readiness, try_to_write};
 pub use sessions::Sessions;
 
 use postgres::error::SqlState;

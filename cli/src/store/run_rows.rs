@@ -48,7 +48,7 @@ pub struct RunRow {
     pub deleted: i64,
     /// Objects that were parked at its end.
     pub parked: i64,
-    /// The first trouble.
+    /// What caused the exit code.
     pub first_error: Option<String>,
     /// Of a run that shared the work: which shard's, 2/4.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -198,7 +198,7 @@ pub struct RunEnd {
     pub exit_code: u8,
     /// The report, as JSON text.
     pub counts: String,
-    /// The first trouble.
+    /// What caused the exit code.
     pub first_error: Option<String>,
     /// It found nothing to do.
     pub is_idle: bool,

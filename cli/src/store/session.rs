@@ -10,7 +10,6 @@ use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Statement};
 
-use super::tracking;
 use super::{Pooling, connect_api};
 use crate::error::Failure;
 use crate::settings::Secret;
@@ -381,29 +380,6 @@ pub fn try_to_write(live: &mut Live) -> Result<(), postgres::Error> {
          ON CONFLICT DO NOTHING",
     )?;
     transaction.rollback()
-}
-
-/// What `/metrics` tells of the database.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Vitals {
-    /// Events that are not synced yet. It costs what there is of them, by a partial index.
-    pub events_pending: i64,
-    /// When a sync last did all it was to do, in seconds since 1970.
-    pub last_sync_s: Option<f64>,
-    /// Whether each change comes into the change log.
-    pub is_tracking: bool,
-}
-
-/// Returns what `/metrics` tells of the database.
-pub fn vitals(live: &mut Live) -> Result<Vitals, postgres::Error> {
-    let row = live.client.query_typed_one(
-        "SELECT (SELECT count(*) FROM news_modelevent WHERE synced_at IS NULL),
-                (SELECT extract(epoch FROM max(finished_at))::float8 FROM news_sync_run
-                 WHERE kind IN ('sync', 'full') AND status = 'done')",
-        &[],
-    )?;
-    let is_tracking = tracking::is_whole(&mut live.client)?;
-    Ok(Vitals { events_pending: row.try_get(0)?, last_sync_s: row.try_get(1)?, is_tracking })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use postgres::types::Type;
-use postgres::{Client, GenericClient, Row};
+use postgres::{Client, GenericClient};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::POLICY_HINT;
@@ -172,19 +172,10 @@ const FAULTS: &str = "
                  ('news_modelevent', 'id'), ('news_modelevent', 'entity_pk')) AS c (name, column_name)
     JOIN pg_attribute a ON a.attrelid = to_regclass(c.name) AND a.attname = c.column_name AND a.atttypid <> 'int8'::regtype";
 
-/// Says whether each change is tracked, whatever rows a policy hides from the role that asks.
-pub(super) fn is_whole(client: &mut Client) -> Result<bool, postgres::Error> {
-    Ok(ask(client)?.iter().all(|row| row.get::<_, &str>(0) == FaultKind::Hidden.word()))
-}
-
-fn ask(client: &mut Client) -> Result<Vec<Row>, postgres::Error> {
-    // One round trip: each run asks, and under --follow there are many.
-    client.query_typed(FAULTS, &[(&TRACKING.as_slice(), Type::TEXT_ARRAY)])
-}
-
 /// Lists why changes are not tracked; nothing where all are.
 pub fn faults(client: &mut Client) -> Result<Vec<Fault>> {
-    let rows = ask(client)?;
+    // One round trip: each run asks, and under --follow there are many.
+    let rows = client.query_typed(FAULTS, &[(&TRACKING.as_slice(), Type::TEXT_ARRAY)])?;
     rows.iter()
         .map(|row| {
             let word: &str = row.get(0);

@@ -45,7 +45,7 @@ fn read(what: &str, look: &Look, response: Response<Body>) -> Listing {
     let mut body = BufReader::new(Plain(response.into_body().into_reader()));
     match skip_blanks(&mut body) {
         Ok(Some(())) => {}
-        Ok(None) => return Listing::Other(format!("{what}: a body with nothing in it")),
+        Ok(None) => return Listing::Part(format!("{what}: a body with nothing in it")),
         Err(error) => return Listing::None(format!("{what}: {error}")),
     }
     let mut sample = Sample::default();
@@ -60,7 +60,7 @@ fn read(what: &str, look: &Look, response: Response<Body>) -> Listing {
         // What speaks does so whatever comes behind it.
         _ if !sample.speaking.is_empty() => Listing::Read(sample),
         Ok(elements) => match coverage.contradicts(elements) {
-            Some(why) => Listing::Other(format!("{what}: the listing is not whole: {why}")),
+            Some(why) => Listing::Part(format!("{what}: the listing is not whole: {why}")),
             None => Listing::Read(sample),
         },
         Err(failure) if failure.kind() == Kind::Refused => Listing::Other(failure.to_string()),

@@ -41,8 +41,9 @@ fn shards_divide_posts_and_each_comment_goes_with_its_post() {
     pair.diff(1);
     shard(&pair, "2/3").ok();
     assert_eq!(ids(&pair.sent(), "posts"), [2, 5, 8, 11, 14, 17, 20]);
-    // 0/3 and 3/3 are two names of one shard.
-    let plan = pair.news.run(["--json", "sync", "--dry-run", "--shard", "0/3"]).expect_code(1).json();
+    let refused = pair.news.run(["sync", "--shard", "0/3"]).expect_code(2);
+    assert!(refused.stderr.contains("with K from 1 to N"), "{}", refused.stderr);
+    let plan = pair.news.run(["--json", "sync", "--dry-run", "--shard", "3/3"]).expect_code(1).json();
     assert_eq!(plan["plan"]["posts"]["update"], 6);
     shard(&pair, "3/3").ok();
     assert_eq!(ids(&pair.sent(), "posts"), [3, 6, 9, 12, 15, 18]);

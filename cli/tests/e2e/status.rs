@@ -1,5 +1,6 @@
 //! `news status`, `news parked` and `news sync --dry-run`: one answer to one question.
 
+mod loops;
 mod states;
 
 use rustix::process::Signal;

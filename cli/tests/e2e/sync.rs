@@ -1,6 +1,7 @@
 //! `news sync`: what is sent, what is not, and what becomes of trouble.
 
 mod limits;
+mod pages;
 mod parked;
 mod refusals;
 mod stops;

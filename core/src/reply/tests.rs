@@ -90,7 +90,7 @@ fn what_is_kept_of_a_body_is_bounded_and_has_no_control_characters() {
 
 #[test]
 fn excerpts_are_one_short_line() {
-    assert_eq!(excerpt("<p>\n  no\u{1b}[31m\tway</p>"), "<p> no [31m way</p>");
+    assert_eq!(excerpt("<p>\n  no\u{1b}[31m\tway</p>"), "no [31m way");
     assert_eq!(excerpt("a\u{202e}b\u{2028}c"), "a b c");
     assert_eq!(excerpt(&"é".repeat(300)).chars().count(), 201);
 }

@@ -17,6 +17,8 @@ use crate::session::{Phase, Session, pace};
 const ALONE_MAX: Duration = Duration::from_secs(10);
 /// So is one that is put off so often while others go on.
 const PUT_OFFS_MAX: u32 = 5;
+/// Of so many objects at a time the trouble is remembered, for the report to say what a retry overcame.
+const TROUBLES_MAX: usize = 64;
 
 impl Session {
     /// Takes the reply to the object's request. `sent` is the master's object as it was
@@ -203,7 +205,9 @@ impl Session {
             Answer::Broken | Answer::Lost | Answer::NotSent | Answer::Unreadable | Answer::Refused | Answer::Forbidden
         ) {
             let line = format!("{}: {}", self.items[place].work.key, told.why);
-            self.summary.first_error.get_or_insert_with(|| line.clone());
+            if self.summary.overcome.is_none() && self.troubles.len() < TROUBLES_MAX {
+                self.troubles.entry(place).or_insert_with(|| line.clone());
+            }
             self.last_trouble = line;
         }
         self.summary.retries = self.pace.retries();

@@ -207,9 +207,9 @@ impl Session {
             }
             (Listing::Forbidden(what), Purpose::Proof) => self.stop(Stop::Credentials(what)),
             (Listing::Redirected(what), Purpose::Proof) => self.stop(Stop::Redirected(what)),
-            (Listing::Refused(what), Purpose::Proof) | (Listing::Other(what), _) => {
-                self.stop(Stop::WrongBase(what));
-            }
+            (Listing::Refused(what), Purpose::Proof) => self.stop(Stop::WrongBase(what)),
+            (Listing::Other(what), _) => self.stop(Stop::NotOurs(what)),
+            (Listing::Part(what), _) => self.stop(Stop::NoListing(what)),
         }
     }
 

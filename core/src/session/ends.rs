@@ -20,6 +20,9 @@ impl Session {
         let key = work.key;
         let did = talk.did();
         self.summary.count_done(key.entity(), did);
+        if let Some(trouble) = self.troubles.remove(&place) {
+            self.summary.overcome.get_or_insert(trouble);
+        }
         self.fact(Fact::Done(key, did), now);
         self.end(place, Fate::Good, now);
     }
@@ -42,7 +45,12 @@ impl Session {
     }
 
     pub(super) fn leave(&mut self, place: usize, end: Left, now: Duration) {
+        self.troubles.remove(&place);
         let item = &self.items[place];
+        if end != Left::Held && !item.why.is_empty() {
+            let (key, why) = (item.work.key, &item.why);
+            self.summary.first_error.get_or_insert_with(|| format!("{key}: {why}"));
+        }
         let fact = Fact::Left {
             key: item.work.key,
             presence: item.talk.presence(),

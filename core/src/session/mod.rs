@@ -165,6 +165,8 @@ pub struct Session {
     sights: BTreeMap<Key, Sight>,
     look_attempts_max: u32,
     last_trouble: String,
+    /// The first trouble of some objects that are still tried, by place.
+    troubles: BTreeMap<usize, String>,
     summary: Summary,
 }
 
@@ -205,6 +207,7 @@ impl Session {
             sights: BTreeMap::new(),
             look_attempts_max: 0,
             last_trouble: String::new(),
+            troubles: BTreeMap::new(),
             summary: Summary::default(),
             items,
         };

@@ -145,14 +145,18 @@ impl Session {
                 return;
             }
             Loaded::Overtaken => self.summary.overtaken += 1,
-            Loaded::Contradicted => self.summary.contradicted += 1,
+            Loaded::Contradicted => {
+                self.summary.contradicted += 1;
+                self.summary.first_error.get_or_insert_with(|| {
+                    format!("{key}: its row is not as its events say, and no newer event explains that")
+                });
+            }
             Loaded::OnHold => {
                 self.summary.on_hold.insert(key);
                 fate = Fate::Bad;
             }
             Loaded::Unreadable(why) => {
                 self.items[place].why = why;
-                self.summary.first_error.get_or_insert_with(|| format!("{key}: {}", self.items[place].why));
                 self.summary.parked += 1;
                 self.trials.entry(key.entity()).or_default().failed(place);
                 self.leave(place, Left::Parked, now);

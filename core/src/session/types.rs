@@ -162,8 +162,10 @@ pub enum Listing {
     Redirected(String),
     /// Any other 4xx.
     Refused(String),
-    /// 200, and something else than an array, or only a part of one in which nothing speaks.
+    /// 200, and something else than an array.
     Other(String),
+    /// 200, and only a part of an array in which nothing speaks.
+    Part(String),
     /// No answer, or trouble.
     None(String),
 }
@@ -252,9 +254,12 @@ pub enum Stop {
     /// No use any more.
     #[error("the target is unavailable: {}", describe(.0, .1))]
     Unavailable(Exhausted, String),
-    /// 404 from something that lists nothing of ours.
+    /// 404 from something that refuses to list.
     #[error("the target does not look like our API: {0}")]
     WrongBase(String),
+    /// Its listing is something else: a page of HTML, say.
+    #[error("the target does not look like our API: {0}")]
+    NotOurs(String),
     /// Its listing and the objects' own addresses do not agree.
     #[error("the target lists {0}, and has none of them at their own addresses")]
     Contradicts(String),
@@ -367,8 +372,10 @@ pub struct Summary {
     pub throttled: Duration,
     /// The log was checked against the target, as far as creates called for it: what it says of other objects may be recorded.
     pub is_log_trusted: bool,
-    /// The first trouble, in a line, with its object.
+    /// The first object that was not sent, and why, in a line.
     pub first_error: Option<String>,
+    /// The first object whose trouble a retry overcame, and the trouble, in a line.
+    pub overcome: Option<String>,
     /// Objects that the plan deletes and the target did not know.
     pub vanished: Vanished,
     /// Why it stopped early, if it did.

@@ -46,8 +46,9 @@ pub fn readyz(context: &Context<'_>) -> Result<Response, Problem> {
 /// GET `/metrics`
 pub fn metrics(context: &Context<'_>) -> Response {
     let Context { service, .. } = context;
-    let vitals = service.metrics.vitals(|| service.sessions.read(store::vitals).ok());
-    let text = service.metrics.render(service.server.get(), &service.sessions, vitals);
+    let state = service.metrics.state(|| (service.state)());
+    let is_up = state.is_some() || service.sessions.read(store::readiness).is_ok();
+    let text = service.metrics.render(service.server.get(), &service.sessions, is_up, state.as_deref());
     Response::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes())
 }
 

@@ -57,7 +57,7 @@ fn numbers_of_routes_connections_and_database() {
         "news_http_requests_total{route=\"/news/posts/{id}/\",status=\"404\"} 1",
         "news_http_requests_total{route=\"none\",status=\"404\"} 1",
         "news_http_request_duration_seconds_count{route=\"/news/posts/{id}/\"} 3",
-        "news_events_pending 3",
+        "news_pending_events 3",
         "news_database_up 1",
         "news_http_panics_total 0",
         "news_http_refusals_total{status=\"413\"} 0",

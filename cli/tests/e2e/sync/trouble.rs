@@ -87,7 +87,7 @@ fn a_page_is_no_answer_to_a_write() {
     for edit in ["UPDATE news_post SET title = 'a' WHERE id = 1", "DELETE FROM news_comment WHERE id = 1"] {
         pair.edit(edit);
         let pending = pair.unsynced();
-        let lost = pair.sync([]).expect_code(5);
+        let lost = pair.sync([]).expect_code(4);
         assert!(lost.stderr.contains("does not look like our API"), "{}", lost.stderr);
         assert_eq!(pair.unsynced(), pending, "{edit}");
     }

@@ -205,7 +205,7 @@ fn an_answer_that_cannot_be_understood_fails_its_object_and_is_not_an_outage() {
     assert_eq!(played.requests.len(), 20);
     let mut guest = scene(updates(2));
     guest.listing = Listing::Other("a body that begins with '<'".into());
-    assert!(matches!(guest.play(|_, _, _| page()).summary.stop, Some(Stop::WrongBase(_))));
+    assert!(matches!(guest.play(|_, _, _| page()).summary.stop, Some(Stop::NotOurs(_))));
 }
 
 #[test]
