@@ -24,7 +24,7 @@ use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunStatus};
-use crate::store::sent::Recorded;
+use crate::store::sent::{Attempt, Recorded};
 use crate::store::{self, ledger};
 use crate::target::Target;
 use crate::ui::{Format, Ui};
@@ -49,7 +49,8 @@ pub(super) fn record_done<'m>(lock: &mut Lock, run: i64, marks: impl Iterator<It
         let batch: BTreeMap<Key, Mark> = marks.by_ref().take(RECORD_BATCH).map(|(key, mark)| (key, *mark)).collect();
         let told: Vec<Recorded> =
             batch.keys().map(|key| Recorded::unasked(Fact::Done(*key, Action::Nothing))).collect();
-        lock.run(|client| ledger::record(client, run, &told, &batch))?;
+        // Nothing is kept of what needed no request: repeating that adds nothing.
+        lock.run(|client| ledger::record(client, run, &told, &batch, Attempt::First))?;
     }
     Ok(())
 }

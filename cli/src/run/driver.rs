@@ -11,6 +11,7 @@
 //! its row is committed; answers count only while the lock is ours.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -28,7 +29,7 @@ use crate::run::memory;
 use crate::signals::Signals;
 use crate::store::ledger;
 use crate::store::lock::Lock;
-use crate::store::sent::Recorded;
+use crate::store::sent::{Attempt, Recorded};
 use crate::store::{holds, left_out, rows, runs};
 use crate::target::Target;
 use crate::ui::Bar;
@@ -188,7 +189,11 @@ impl Clerk<'_> {
 
     fn record(&mut self, told: &[Recorded]) -> Result<()> {
         let run = self.driver.run;
-        self.driver.lock.run(|client| ledger::record(client, run, told, self.marks))?;
+        let mut attempt = Attempt::First;
+        self.driver.lock.run(|client| {
+            let now = mem::replace(&mut attempt, Attempt::Again);
+            ledger::record(client, run, told, self.marks, now)
+        })?;
         self.driver.bar.inc(told.len() as u64);
         Ok(())
     }

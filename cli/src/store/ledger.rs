@@ -16,7 +16,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
-use crate::store::sent::{self, Recorded};
+use crate::store::sent::{self, Attempt, Recorded};
 use crate::store::{holds, left_out, objects};
 
 /// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
@@ -298,14 +298,20 @@ fn newer(client: &mut impl GenericClient, marks: &[(Key, Mark)]) -> Result<Vec<K
 }
 
 /// After answers: commits what they came to in `run`, in one transaction. May be repeated.
-pub fn record(client: &mut Client, run: i64, told: &[Recorded], marks: &BTreeMap<Key, Mark>) -> Result<()> {
+pub fn record(
+    client: &mut Client,
+    run: i64,
+    told: &[Recorded],
+    marks: &BTreeMap<Key, Mark>,
+    attempt: Attempt,
+) -> Result<()> {
     let known: Vec<(&Recorded, Mark)> =
         told.iter().filter_map(|one| Some((one, *marks.get(&one.fact.key())?))).collect();
     let mut transaction = client.transaction()?;
     // If the server loses this commit, the entry that says "sent" is still there, and the object is asked for. The end
     // of the run is a commit that waits, for all of them.
     transaction.batch_execute("SET LOCAL synchronous_commit = off")?;
-    sent::keep(&mut transaction, run, &known)?;
+    sent::keep(&mut transaction, run, &known, attempt)?;
     let known: Vec<(&Fact, Mark)> = known.iter().map(|(one, mark)| (&one.fact, *mark)).collect();
     // Only these depend on what was known before, and on what came since.
     let lasting = known.iter().filter(|(fact, mark)| !matches!(fact, Fact::Done(..)) || mark.basis == Basis::Look);

@@ -206,7 +206,7 @@ pub fn sent(client: &mut impl GenericClient, run: i64, limit: i64) -> Result<(Ve
     let rows = client.query(
         r#"SELECT entity_table, entity_pk, came_to, method, status, ms, first_event, last_event, events,
                   to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-           FROM news_sync_sent WHERE run_id = $1 ORDER BY at, entity_table DESC, entity_pk LIMIT $2"#,
+           FROM news_sync_sent WHERE run_id = $1 ORDER BY at, id LIMIT $2"#,
         &[&run, &limit],
     )?;
     let row = |row: &postgres::Row| {

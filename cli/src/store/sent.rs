@@ -54,9 +54,23 @@ impl Recorded {
     }
 }
 
+/// Whether a record may have been committed before: the answer to its commit was lost with the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// It was not.
+    First,
+    /// It may have been.
+    Again,
+}
+
 /// Marks as synced what was read (of each object that is done, the unsynced events of its mark), and keeps what `run` came to for
 /// each object that is worth it.
-pub(super) fn keep(transaction: &mut Transaction<'_>, run: i64, known: &[(&Recorded, Mark)]) -> Result<()> {
+pub(super) fn keep(
+    transaction: &mut Transaction<'_>,
+    run: i64,
+    known: &[(&Recorded, Mark)],
+    attempt: Attempt,
+) -> Result<()> {
     let keys: Vec<Key> = known.iter().map(|(one, _)| one.fact.key()).collect();
     let (tables, pks) = columns(&keys);
     let of = |column: fn(&Mark) -> i64| -> Vec<Option<i64>> {
@@ -68,7 +82,8 @@ pub(super) fn keep(transaction: &mut Transaction<'_>, run: i64, known: &[(&Recor
     let methods: Vec<Option<&str>> = last().map(|last| last.map(|last| last.method.name())).collect();
     let statuses: Vec<Option<i32>> = last().map(|last| last.and_then(|last| last.status.map(i32::from))).collect();
     let times_ms: Vec<Option<i32>> = last().map(|last| last.map(Exchange::ms)).collect();
-    let values: [(&(dyn ToSql + Sync), Type); 10] = [
+    let is_again = attempt == Attempt::Again;
+    let values: [(&(dyn ToSql + Sync), Type); 11] = [
         (&tables, Type::TEXT_ARRAY),
         (&pks, Type::INT8_ARRAY),
         (&of(|mark| mark.first_id), Type::INT8_ARRAY),
@@ -79,6 +94,7 @@ pub(super) fn keep(transaction: &mut Transaction<'_>, run: i64, known: &[(&Recor
         (&statuses, Type::INT4_ARRAY),
         (&times_ms, Type::INT4_ARRAY),
         (&run, Type::INT8),
+        (&is_again, Type::BOOL),
     ];
     // One statement: each costs a round trip.
     transaction.execute_typed(
@@ -94,15 +110,13 @@ pub(super) fn keep(transaction: &mut Transaction<'_>, run: i64, known: &[(&Recor
                  WHERE is_done))
              RETURNING entity_table AS t, entity_pk AS pk
          ), counted AS (SELECT t, pk, count(*) AS n FROM marked GROUP BY t, pk)
-         INSERT INTO news_sync_sent AS s
+         INSERT INTO news_sync_sent
              (run_id, entity_table, entity_pk, came_to, method, status, ms, first_event, last_event, events)
          SELECT $10, u.t, u.pk, came_to, method, status, ms, first_id, last_id, coalesce(n, 0)
          FROM u LEFT JOIN counted USING (t, pk)
-         WHERE came_to IS NOT NULL
-         ON CONFLICT (entity_table, entity_pk, run_id) DO UPDATE SET
-             came_to = excluded.came_to, method = excluded.method, status = excluded.status, ms = excluded.ms,
-             first_event = excluded.first_event, last_event = excluded.last_event, events = s.events + excluded.events,
-             at = excluded.at",
+         WHERE came_to IS NOT NULL AND (NOT $11 OR NOT EXISTS (
+             SELECT FROM news_sync_sent s
+             WHERE s.entity_table = u.t AND s.entity_pk = u.pk AND s.run_id = $10 AND s.came_to = u.came_to))",
         &values,
     )?;
     Ok(())
