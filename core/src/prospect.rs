@@ -47,7 +47,9 @@ impl Prospect {
     pub fn of(key: Key, entries: &BTreeMap<Key, Entry>, family: &[Pending]) -> Self {
         let mut gathering = Gathering::new(None, Patience::Tries);
         entries.iter().for_each(|(key, entry)| gathering.remember(*key, entry));
-        family.iter().for_each(|one| gathering.take(*one));
+        for one in family {
+            gathering.take(*one);
+        }
         let Portion { plan, nothing, .. } = gathering.finish();
         let held = held(&plan);
         let own = plan.works().iter().find(|work| work.key == key);

@@ -1,5 +1,6 @@
 //! `news status`: how the sync goes, what is pending, what a run would do.
 
+use news_core::session::Untried;
 use postgres::Client;
 use time::OffsetDateTime;
 
@@ -45,7 +46,7 @@ pub fn run(args: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 
 /// Returns what `--check` ends with: whatever makes each run exit with 3 makes this one do so, too.
 fn check(args: &Status, report: &StatusReport) -> Exit {
-    let unsent = report.parked + report.held;
+    let unsent = report.parked + report.held + report.on_hold;
     let is_late = match args.max_lag {
         Some(max) => report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
         None => report.pending > unsent,
@@ -83,7 +84,8 @@ pub(super) fn collect(
         Err(failure) => return Err(failure),
     };
     let oldest = outlook.oldest.map(|since| since.age(clock.now));
-    let [parked, held] = [outlook.untried.parked.len(), outlook.untried.held.len()].map(|count| count as u64);
+    let Untried { parked, held, on_hold, .. } = &outlook.untried;
+    let [parked, held, on_hold] = [parked.len(), held.len(), on_hold.len()].map(|count| count as u64);
     let time = |moment| OffsetDateTime::from(ledger::stamp(moment));
     let failed = last.as_ref().map_or(0, |last| last.failed);
     let verdict = Verdict::of(&Facts {
@@ -95,7 +97,7 @@ pub(super) fn collect(
         oldest,
         max_lag,
         pending: outlook.objects,
-        parked,
+        parked: parked + on_hold,
         held,
     });
     Ok(StatusReport {
@@ -109,7 +111,7 @@ pub(super) fn collect(
         parked,
         held,
         waiting: outlook.retried.len() as u64,
-        on_hold: holds.len() as u64,
+        on_hold,
         holds: HoldRow::first(&holds),
         lock: (!holders.is_empty()).then(|| holders.join("; ")),
         last_done: run_rows::last_done(client)?,

@@ -24,8 +24,8 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
     }
     let [parked, held, waiting] = [report.parked, report.held, report.waiting].map(number);
     writeln!(out, "left       {parked} parked, {held} held, {waiting} tried again")?;
-    if report.on_hold > 0 {
-        writeln!(out, "on hold    {}", count(report.on_hold, "object"))?;
+    if !report.holds.is_empty() {
+        writeln!(out, "on hold    {} with changes; `news parked` lists all", number(report.on_hold))?;
     }
     for hold in report.holds.iter().take(HOLDS_NAMED) {
         writeln!(out, "           {}/{} {}", hold.entity, hold.id, printable(&hold.words()))?;

@@ -31,7 +31,7 @@ pub struct StatusReport {
     pub held: u64,
     /// Objects that failed in an earlier run, and that the next one tries again.
     pub waiting: u64,
-    /// Objects on hold, whether something is pending of them or not.
+    /// Objects on hold that have something pending.
     pub on_hold: u64,
     /// The first of these, by key.
     pub holds: Vec<HoldRow>,

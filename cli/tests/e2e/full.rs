@@ -297,7 +297,7 @@ fn whom_it_leaves_the_next_sync_goes_on_with() {
     assert_eq!((&left["parked"], &left["held"]), (&json!(1), &json!(5)), "{left}");
     let status = pair.news.run(["--json", "status"]).ok().json();
     assert_eq!((&status["pending"], &status["events"], &status["parked"]), (&json!(6), &json!(0), &json!(1)));
-    pair.news.run(["status", "--check"]).expect_code(1);
+    pair.news.run(["status", "--check"]).expect_code(3);
     pair.fake.set_faults("{}");
     assert_eq!(pair.sync([]).expect_code(3).json()["requests"], json!(0));
     pair.news.run(["retry", "--all"]).ok();

@@ -137,7 +137,7 @@ impl Session {
             }
             // When its turn comes it is found to be so again.
             Loaded::Overtaken | Loaded::Contradicted | Loaded::OnHold | Loaded::Unreadable(_) => {
-                self.leave_unasked(place)
+                self.leave_unasked(place);
             }
         }
         true

@@ -136,10 +136,7 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
         "news-discard" => {
             &[("news discard posts/5", "Its changes count as synced from here on; `news diff` will show it.")]
         }
-        "news-hold" => &[(
-            "news hold posts/5 --why 'the target is being repaired'",
-            "Send nothing for this post until it is released.",
-        )],
+        "news-hold" => &[("news hold posts/5 --why maintenance", "Send nothing for this post until it is released.")],
         "news-release" => &[("news release posts/5", "The next run sends what is pending of it.")],
         "news-user" | "news-user-add" => &[
             ("news user add ada", "Asks for the password."),
