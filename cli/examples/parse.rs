@@ -12,17 +12,17 @@ use std::hint::black_box;
 use std::io::{Write, stdout};
 
 use news_core::wire::{CommentElement, PostElement};
-use texts::{Shape, Texts};
+use texts::{Readable, Texts};
 
 struct Posts;
 
-impl Shape for Posts {
+impl Readable for Posts {
     type Read<'a> = PostElement<'a>;
 }
 
 struct Comments;
 
-impl Shape for Comments {
+impl Readable for Comments {
     type Read<'a> = CommentElement<'a>;
 }
 

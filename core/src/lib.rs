@@ -35,8 +35,9 @@ pub mod prospect;
 pub mod repair;
 pub mod reply;
 pub mod session;
+pub mod shape;
 pub mod shard;
 pub mod tail;
 pub mod wire;
 
-pub use model::{Comment, CommentId, Entity, Key, Object, Post, PostId};
+pub use model::{CommentId, Entity, Key, Object, PostId};

@@ -1,5 +1,5 @@
-//! Posts, comments, their ids and limits. A value of these types keeps the limits:
-//! there is no way to make one that does not.
+//! Posts, comments, and their ids. A value of these types keeps the limits of its shape (`shape`): there is no way to
+//! make one that does not.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,10 +24,7 @@ impl Entity {
 
     /// Returns the name in URLs, keys and reports: `posts`, `comments`.
     pub fn plural(self) -> &'static str {
-        match self {
-            Entity::Post => "posts",
-            Entity::Comment => "comments",
-        }
+        self.shape().plural
     }
 
     /// Returns `1 post`, `2 posts`.
@@ -39,15 +36,17 @@ impl Entity {
 
     /// Returns the name of its table, as in `news_modelevent.entity_table`.
     pub fn table(self) -> &'static str {
-        match self {
-            Entity::Post => "news_post",
-            Entity::Comment => "news_comment",
-        }
+        self.shape().table
     }
 
     /// Returns the entity of a table of the change log.
     pub fn of_table(table: &str) -> Option<Entity> {
         Entity::ALL.into_iter().find(|entity| entity.table() == table)
+    }
+
+    /// Returns the post that an object of this entity with this number belongs to, if it belongs to one.
+    pub fn parent(self, number: i64) -> Option<PostId> {
+        self.shape().number.parent.and_then(|_| PostId::new(number).ok())
     }
 
     /// Makes the key of the object with this id.
@@ -162,26 +161,6 @@ impl FromStr for Key {
     }
 }
 
-/// A text field and its limit, in characters (code points).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
-    /// Its name: the same in the database, in our API and at the target.
-    pub name: &'static str,
-    /// Its limit, in characters.
-    pub chars_max: usize,
-}
-
-/// A post's title.
-pub const TITLE: Field = Field { name: "title", chars_max: 256 };
-/// A post's body.
-pub const POST_BODY: Field = Field { name: "body", chars_max: 1024 };
-/// A comment's name.
-pub const NAME: Field = Field { name: "name", chars_max: 128 };
-/// A comment's email address.
-pub const EMAIL: Field = Field { name: "email", chars_max: 128 };
-/// A comment's body.
-pub const COMMENT_BODY: Field = Field { name: "body", chars_max: 1024 };
-
 /// What is wrong with one field of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -197,115 +176,12 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Field {
-    /// Says what keeps `text` out of this field, if anything: too long, or U+0000,
-    /// which is fine in JSON and impossible in PostgreSQL.
-    pub fn fault(self, text: &str) -> Option<Fault> {
-        let chars = text.chars().count();
-        let why = if chars > self.chars_max {
-            alloc::format!("{chars} characters, more than {}", self.chars_max)
-        } else if text.contains('\0') {
-            "contains U+0000".to_string()
-        } else {
-            return None;
-        };
-        Some(Fault { field: self.name, why })
-    }
-}
-
-fn checked<T>(value: T, faults: impl IntoIterator<Item = Option<Fault>>) -> Result<T, Vec<Fault>> {
-    let faults: Vec<Fault> = faults.into_iter().flatten().collect();
-    if faults.is_empty() { Ok(value) } else { Err(faults) }
-}
-
-/// A post that keeps the limits.
+/// A post or a comment that keeps the limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Post {
-    id: PostId,
-    user_id: i64,
-    title: String,
-    body: String,
-}
-
-impl Post {
-    /// Makes a post, or lists everything that is wrong with it.
-    pub fn new(id: PostId, user_id: i64, title: String, body: String) -> Result<Self, Vec<Fault>> {
-        let faults = [TITLE.fault(&title), POST_BODY.fault(&body)];
-        checked(Self { id, user_id, title, body }, faults)
-    }
-
-    /// Returns the id.
-    pub fn id(&self) -> PostId {
-        self.id
-    }
-
-    /// Returns the author's number, which is the target's business.
-    pub fn user_id(&self) -> i64 {
-        self.user_id
-    }
-
-    /// Returns the title.
-    pub fn title(&self) -> &str {
-        &self.title
-    }
-
-    /// Returns the body.
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-}
-
-/// A comment that keeps the limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comment {
-    id: CommentId,
-    post_id: PostId,
-    name: String,
-    email: String,
-    body: String,
-}
-
-impl Comment {
-    /// Makes a comment, or lists everything that is wrong with it. The address is not
-    /// judged: what is in the database goes out.
-    pub fn new(id: CommentId, post_id: PostId, name: String, email: String, body: String) -> Result<Self, Vec<Fault>> {
-        let faults = [NAME.fault(&name), EMAIL.fault(&email), COMMENT_BODY.fault(&body)];
-        checked(Self { id, post_id, name, email, body }, faults)
-    }
-
-    /// Returns the id.
-    pub fn id(&self) -> CommentId {
-        self.id
-    }
-
-    /// Returns the id of the post it belongs to.
-    pub fn post_id(&self) -> PostId {
-        self.post_id
-    }
-
-    /// Returns the name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Returns the email address.
-    pub fn email(&self) -> &str {
-        &self.email
-    }
-
-    /// Returns the body.
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-}
-
-/// A post or a comment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Object {
-    /// A post.
-    Post(Post),
-    /// A comment.
-    Comment(Comment),
+pub struct Object {
+    key: Key,
+    number: i64,
+    texts: Vec<String>,
 }
 
 /// A field's value, borrowed.
@@ -318,37 +194,47 @@ pub enum Value<'a> {
 }
 
 impl Object {
+    /// Makes an object of its number and its texts, in the order of its [`Shape`](crate::shape::Shape); or lists everything
+    /// that is wrong with it. An email address is not judged: what is in the database goes out.
+    pub fn new(key: Key, number: i64, texts: impl IntoIterator<Item = String>) -> Result<Self, Vec<Fault>> {
+        let shape = key.entity().shape();
+        let texts: Vec<String> = texts.into_iter().take(shape.texts.len()).collect();
+        let number_fault = |bad: BadId| Fault { field: shape.number.json, why: bad.to_string() };
+        let parent = shape.number.parent.and_then(|parent| parent.key(number).err()).map(number_fault);
+        let missing = |name| Fault { field: name, why: "missing".to_string() };
+        let texts_faults = shape.texts.iter().enumerate().filter_map(|(at, text)| match texts.get(at) {
+            Some(value) => text.fault(value),
+            None => Some(missing(text.name)),
+        });
+        let faults: Vec<Fault> = parent.into_iter().chain(texts_faults).collect();
+        if faults.is_empty() { Ok(Self { key, number, texts }) } else { Err(faults) }
+    }
+
     /// Returns what names it.
     pub fn key(&self) -> Key {
-        match self {
-            Object::Post(post) => Key::Post(post.id),
-            Object::Comment(comment) => Key::Comment(comment.id),
-        }
+        self.key
+    }
+
+    /// Returns its number: a post's author, which is the target's business, or the id of a comment's post.
+    pub fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// Returns its texts, in the order of its shape.
+    pub fn texts(&self) -> &[String] {
+        &self.texts
     }
 
     /// Returns the post it depends on, if it is a comment.
     pub fn parent(&self) -> Option<PostId> {
-        match self {
-            Object::Post(_) => None,
-            Object::Comment(comment) => Some(comment.post_id),
-        }
+        self.key.entity().parent(self.number)
     }
 
-    /// Returns all fields but the id, named as the target does, in its order.
-    pub fn fields(&self) -> Vec<(&'static str, Value<'_>)> {
-        match self {
-            Object::Post(post) => alloc::vec![
-                ("userId", Value::Number(post.user_id)),
-                (TITLE.name, Value::Text(&post.title)),
-                (POST_BODY.name, Value::Text(&post.body)),
-            ],
-            Object::Comment(comment) => alloc::vec![
-                ("postId", Value::Number(comment.post_id.get())),
-                (NAME.name, Value::Text(&comment.name)),
-                (EMAIL.name, Value::Text(&comment.email)),
-                (COMMENT_BODY.name, Value::Text(&comment.body)),
-            ],
-        }
+    /// Returns all fields but the id, named as in JSON for other programs.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, Value<'_>)> {
+        let shape = self.key.entity().shape();
+        let texts = shape.texts.iter().zip(&self.texts).map(|(text, value)| (text.name, Value::Text(value)));
+        core::iter::once((shape.number.json, Value::Number(self.number))).chain(texts)
     }
 }
 
@@ -385,11 +271,19 @@ mod tests {
 
     #[test]
     fn limits_count_characters_and_every_fault_is_listed() {
-        let id = PostId::new(1).unwrap();
+        let faults = |key: &str, number: i64, texts: &[&str]| -> Vec<String> {
+            let texts = texts.iter().copied().map(String::from);
+            let faults = Object::new(key.parse().unwrap(), number, texts).err().unwrap_or_default();
+            faults.iter().map(ToString::to_string).collect()
+        };
         let exact = "é".repeat(256);
-        assert!(Post::new(id, 1, exact.clone(), String::new()).is_ok());
-        let faults = Post::new(id, 1, exact + "é", "a\0b".to_string()).unwrap_err();
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        assert_eq!(lines, ["title: 257 characters, more than 256", "body: contains U+0000"]);
+        let long = exact.clone() + "é";
+        let none: [String; 0] = [];
+        assert_eq!(faults("posts/1", -1, &[&exact, ""]), none);
+        let both = ["title: 257 characters, more than 256", "body: contains U+0000"];
+        assert_eq!(faults("posts/1", 1, &[&long, "a\0b"]), both);
+        assert_eq!(faults("posts/1", 1, &["t"]), ["body: missing"]);
+        let orphan = ["postId: id 0 is not between 1 and 9007199254740991"];
+        assert_eq!(faults("comments/1", 0, &["n", "e", "b"]), orphan);
     }
 }

@@ -14,71 +14,40 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub use others::OtherFields;
 pub use read::{CommentElement, ElementSeed, PostElement};
 
 use crate::fingerprint::{self, Fingerprint, Hasher};
-use crate::model::{Comment, Entity, Fault, Key, Object, Post, PostId, Value};
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PostOut<'a> {
-    user_id: i64,
-    id: i64,
-    title: &'a str,
-    body: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CommentOut<'a> {
-    post_id: i64,
-    id: i64,
-    name: &'a str,
-    email: &'a str,
-    body: &'a str,
-}
+use crate::model::{BadId, Entity, Fault, Key, Object, PostId, Value};
+use crate::shape::{ID, TEXTS_MAX};
 
 /// Returns the object as the target wants it: all fields, body id = URL id.
 pub fn to_json(object: &Object) -> String {
-    let json = match object {
-        Object::Post(p) => {
-            serde_json::to_string(&PostOut { user_id: p.user_id(), id: p.id().get(), title: p.title(), body: p.body() })
+    // Numbers and texts have no way to fail.
+    serde_json::to_string(&Out(object)).unwrap_or_default()
+}
+
+struct Out<'a>(&'a Object);
+
+impl Serialize for Out<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let object = self.0;
+        let shape = object.key().entity().shape();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(shape.number.json, &object.number())?;
+        map.serialize_entry(ID, &object.key().id())?;
+        for (text, value) in shape.texts.iter().zip(object.texts()) {
+            map.serialize_entry(text.name, value)?;
         }
-        Object::Comment(c) => serde_json::to_string(&CommentOut {
-            post_id: c.post_id().get(),
-            id: c.id().get(),
-            name: c.name(),
-            email: c.email(),
-            body: c.body(),
-        }),
-    };
-    // A struct of numbers and texts has no way to fail.
-    json.unwrap_or_default()
-}
-
-/// The number field of an entity: whose post, which post's comment.
-fn number_field(entity: Entity) -> &'static str {
-    match entity {
-        Entity::Post => "userId",
-        Entity::Comment => "postId",
-    }
-}
-
-fn text_fields(entity: Entity) -> &'static [&'static str] {
-    match entity {
-        Entity::Post => &["title", "body"],
-        Entity::Comment => &["name", "email", "body"],
+        map.end()
     }
 }
 
 /// The byte order mark of UTF-8: some programs put it in front of their JSON.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// No entity has more text fields.
-const TEXTS_MAX: usize = 3;
 /// A faulty element says at most so much: it may be anything.
 const FAULTS_MAX: usize = 8;
 
@@ -122,9 +91,9 @@ impl<'a> Element<'a> {
         };
         let Some(mended) = mend::mended(json) else { return Err(error) };
         let mut element = read::strictly(entity, mended.as_bytes())?.into_owned(usize::MAX);
-        for (i, field) in text_fields(entity).iter().enumerate() {
+        for (i, field) in entity.shape().texts.iter().enumerate() {
             if element.texts[i].as_ref().is_some_and(|text| text.contains(mend::REPLACEMENT)) {
-                element.fault(field, "no Unicode (a surrogate alone, or bytes that are no UTF-8)");
+                element.fault(field.name, "no Unicode (a surrogate alone, or bytes that are no UTF-8)");
             }
         }
         Ok(element)
@@ -158,10 +127,7 @@ impl<'a> Element<'a> {
 
     /// Returns the post that a comment names, if it is one that we could have.
     pub fn parent(&self) -> Option<PostId> {
-        match self.entity {
-            Entity::Post => None,
-            Entity::Comment => self.number.and_then(|id| PostId::new(id).ok()),
-        }
+        self.number.and_then(|number| self.entity.parent(number))
     }
 
     /// Returns how many bytes its texts have.
@@ -190,18 +156,10 @@ impl<'a> Element<'a> {
         if !self.faults.is_empty() {
             return Err(self.faults);
         }
-        let [a, b, c] = self.texts.map(|text| text.map(Cow::into_owned).unwrap_or_default());
         let (id, number) = (self.id.unwrap_or_default(), self.number.unwrap_or_default());
-        let key =
-            self.entity.key(id).map_err(|bad| alloc::vec![Fault { field: "id", why: alloc::format!("{bad}") }])?;
-        match key {
-            Key::Post(id) => Post::new(id, number, a, b).map(Object::Post),
-            Key::Comment(id) => {
-                let post = PostId::new(number)
-                    .map_err(|bad| alloc::vec![Fault { field: "postId", why: alloc::format!("{bad}") }])?;
-                Comment::new(id, post, a, b, c).map(Object::Comment)
-            }
-        }
+        let fault = |bad: BadId| alloc::vec![Fault { field: ID, why: alloc::format!("{bad}") }];
+        let key = self.entity.key(id).map_err(fault)?;
+        Object::new(key, number, self.texts.into_iter().flatten().map(Cow::into_owned))
     }
 
     /// Returns the fingerprint of the fields, the id not among them; equal to

@@ -2,12 +2,14 @@
 
 use std::sync::LazyLock;
 
-use news_core::model::{self, Field};
+use news_core::Entity;
+use news_core::model::ID_MAX;
+use news_core::shape::{Format, ID, TextField};
 use serde_json::{Map, Value, json};
 use tiny_http::Method;
 
 use super::BODY_BYTES_MAX;
-use super::routes::{Access, Manners, Operation, ROUTES, Route, Shape};
+use super::routes::{Access, Content, Manners, Operation, ROUTES, Route};
 
 /// The document, as JSON.
 pub static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| document().to_string().into_bytes());
@@ -16,8 +18,6 @@ pub static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| document().to_string()
 const FORM_MEDIA: [&str; 3] = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
 /// Answers that any request may get: from the HTTP server, or while the database is not available.
 const ALWAYS: [u16; 7] = [400, 408, 413, 431, 500, 503, 504];
-/// JSON numbers beyond this one are rounded by many who read them (2^53 - 1).
-const ID_MAX: i64 = 9_007_199_254_740_991;
 
 fn document() -> Value {
     let mut paths = Map::new();
@@ -62,8 +62,7 @@ fn document() -> Value {
 /// Returns the parameter that the path has a place for.
 fn placeholder(route: &Route) -> Option<Value> {
     let name = route.pattern.split_once('{')?.1.split_once('}')?.0;
-    let schema = json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX });
-    Some(json!({ "name": name, "in": "path", "required": true, "schema": schema }))
+    Some(json!({ "name": name, "in": "path", "required": true, "schema": id() }))
 }
 
 fn operation(route: &Route, operation: &Operation) -> Value {
@@ -78,7 +77,7 @@ fn operation(route: &Route, operation: &Operation) -> Value {
         },
     });
     let mut parameters = Vec::new();
-    if let Shape::ListOf(_) = operation.gives {
+    if let Content::ListOf(_) = operation.gives {
         parameters.extend(["Page", "PageSize", "All"]);
     }
     if operation.refusals.contains(&304) {
@@ -90,7 +89,7 @@ fn operation(route: &Route, operation: &Operation) -> Value {
     if !parameters.is_empty() {
         json["parameters"] = parameters.into_iter().map(|name| reference("parameters", name)).collect();
     }
-    if let Shape::Named(form) = operation.takes {
+    if let Content::Named(form) = operation.takes {
         let media = |media: &str| (media.to_owned(), json!({ "schema": reference("schemas", form) }));
         let content: Map<String, Value> = FORM_MEDIA.into_iter().map(media).collect();
         json["requestBody"] = json!({
@@ -124,13 +123,13 @@ fn answers(route: &Route, operation: &Operation) -> Value {
     if route.access == Access::Bearer {
         statuses.push(401);
     }
-    if operation.takes != Shape::Nothing {
+    if operation.takes != Content::Nothing {
         statuses.push(415);
     }
     for status in statuses {
         // A body's 400 may tell field by field what is wrong with it.
         let name = match (status, operation.takes) {
-            (400, Shape::Named(_)) => "BadForm".to_owned(),
+            (400, Content::Named(_)) => "BadForm".to_owned(),
             (status, _) => format!("Status{status}"),
         };
         answers.insert(status.to_string(), reference("responses", &name));
@@ -141,16 +140,16 @@ fn answers(route: &Route, operation: &Operation) -> Value {
 fn success(operation: &Operation) -> Value {
     let of = |media: &str, schema: Value| json!({ media: { "schema": schema } });
     let content = match operation.gives {
-        Shape::Nothing => return json!({ "description": "Done.", "headers": common_headers() }),
-        Shape::Named(name) => of("application/json", reference("schemas", name)),
-        Shape::ListOf(name) => of(
+        Content::Nothing => return json!({ "description": "Done.", "headers": common_headers() }),
+        Content::Named(name) => of("application/json", reference("schemas", name)),
+        Content::ListOf(name) => of(
             "application/json",
             json!({ "oneOf": [
                 reference("schemas", &format!("{name}Page")),
                 { "type": "array", "items": reference("schemas", name), "description": "With all=true." },
             ] }),
         ),
-        Shape::Media(media) => of(media, json!({ "type": "string" })),
+        Content::Media(media) => of(media, json!({ "type": "string" })),
     };
     let mut headers = common_headers();
     let is_object = operation.refusals.contains(&304) || operation.refusals.contains(&412) || operation.status == 201;
@@ -168,9 +167,34 @@ fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-fn text(field: Field) -> Value {
-    // White space around a text is taken off before it is counted.
-    json!({ "type": "string", "minLength": 1, "maxLength": field.chars_max, "pattern": "\\S" })
+fn text(field: TextField) -> Value {
+    let mut schema = json!({ "type": "string", "minLength": 1, "maxLength": field.chars_max });
+    match field.format {
+        // White space around a text is taken off before it is counted.
+        Format::Any => schema["pattern"] = json!("\\S"),
+        Format::Email => schema["format"] = json!("email"),
+    }
+    schema
+}
+
+/// Builds the schema of what a client writes of an object.
+fn form(entity: Entity) -> Value {
+    object(&entity.shape().texts.iter().map(|field| (field.name, text(*field))).collect::<Vec<_>>())
+}
+
+/// Builds the schema of an object as it is shown: rows that came by other ways may have any texts.
+fn shown(entity: Entity) -> Value {
+    let shape = entity.shape();
+    let number = match shape.number.parent {
+        Some(_) => id(),
+        None => json!({ "type": "integer", "format": "int64" }),
+    };
+    let texts = shape.texts.iter().map(|field| (field.name, json!({ "type": "string" })));
+    object(&[(ID, id()), (shape.number.column, number)].into_iter().chain(texts).collect::<Vec<_>>())
+}
+
+fn id() -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX })
 }
 
 /// Builds the schema of an object that has all of these fields.
@@ -182,10 +206,8 @@ fn object(fields: &[(&str, Value)]) -> Value {
 }
 
 fn schemas() -> Value {
-    let id = json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX });
     let any_text = json!({ "type": "string" });
     let some_text = json!({ "type": "string", "minLength": 1, "pattern": "\\S" });
-    let email = json!({ "type": "string", "format": "email", "minLength": 1, "maxLength": model::EMAIL.chars_max });
     let link = json!({ "type": ["string", "null"], "format": "uri" });
     let page = |name: &str| {
         object(&[
@@ -203,22 +225,11 @@ fn schemas() -> Value {
         "TokenForm": object(&[("token", some_text.clone())]),
         "Empty": { "type": "object", "maxProperties": 0 },
         "Root": object(&[("posts", json!({ "type": "string", "format": "uri" }))]),
-        "PostForm": object(&[("title", text(model::TITLE)), ("body", text(model::POST_BODY))]),
-        "Post": object(&[
-            ("id", id.clone()),
-            ("user_id", json!({ "type": "integer", "format": "int64" })),
-            ("title", any_text.clone()),
-            ("body", any_text.clone()),
-        ]),
+        "PostForm": form(Entity::Post),
+        "Post": shown(Entity::Post),
         "PostPage": page("Post"),
-        "CommentForm": object(&[("name", text(model::NAME)), ("email", email), ("body", text(model::COMMENT_BODY))]),
-        "Comment": object(&[
-            ("id", id.clone()),
-            ("post_id", id),
-            ("name", any_text.clone()),
-            ("email", any_text.clone()),
-            ("body", any_text.clone()),
-        ]),
+        "CommentForm": form(Entity::Comment),
+        "Comment": shown(Entity::Comment),
         "CommentPage": page("Comment"),
         "Status": object(&[("status", any_text.clone())]),
         "Document": { "type": "object" },

@@ -6,6 +6,7 @@ use serde_json::ser::PrettyFormatter;
 use super::forms::Invalid;
 use super::negotiate::Layout;
 use crate::pool::Place;
+use crate::store::records::List;
 
 /// What goes behind the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,16 +16,7 @@ pub enum Body {
     /// All of it.
     Bytes(Vec<u8>),
     /// A whole list, read from the database while it is sent.
-    List(WholeList, Layout),
-}
-
-/// A list that is sent whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WholeList {
-    /// Every post.
-    Posts,
-    /// Every comment of the post with this id.
-    Comments(i64),
+    List(List, Layout),
 }
 
 /// An answer. Content-Length and Date are the server's business.
@@ -71,7 +63,7 @@ impl Response {
     }
 
     /// A list in JSON, sent while it is read.
-    pub fn list(list: WholeList, layout: Layout) -> Self {
+    pub fn list(list: List, layout: Layout) -> Self {
         let headers = vec![("Content-Type", "application/json".to_owned())];
         Self { status: 200, headers, body: Body::List(list, layout), held: None }
     }

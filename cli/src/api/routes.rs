@@ -65,7 +65,7 @@ pub enum Manners {
 
 /// The shape of a body, by its name in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum Content {
     /// No body.
     Nothing,
     /// JSON or a form, with this schema below `components`.
@@ -86,11 +86,11 @@ pub struct Operation {
     /// What it does, in a line.
     pub summary: &'static str,
     /// What a client sends.
-    pub takes: Shape,
+    pub takes: Content,
     /// The status of success.
     pub status: u16,
     /// What a client gets then.
-    pub gives: Shape,
+    pub gives: Content,
     /// The other statuses that it has beyond those that its route's manners, its access and its body bring.
     pub refusals: &'static [u16],
 }
@@ -148,7 +148,7 @@ pub const ROUTES: &[Route] = &[
     Route {
         endpoint: Endpoint::Root,
         pattern: "/news/",
-        operations: &[get("root", "List what there is", Shape::Named("Root"), &[])],
+        operations: &[get("root", "List what there is", Content::Named("Root"), &[])],
         access: Access::Public,
         manners: Manners::Rest,
     },
@@ -156,7 +156,7 @@ pub const ROUTES: &[Route] = &[
         endpoint: Endpoint::Posts,
         pattern: "/news/posts/",
         operations: &[
-            get("listPosts", "List the posts, newest first", Shape::ListOf("Post"), &[404]),
+            get("listPosts", "List the posts, newest first", Content::ListOf("Post"), &[404]),
             post("createPost", "Make a post", "PostForm", (201, "Post"), &[]),
         ],
         access: Access::Bearer,
@@ -166,7 +166,7 @@ pub const ROUTES: &[Route] = &[
         endpoint: Endpoint::Post,
         pattern: "/news/posts/{id}/",
         operations: &[
-            get("getPost", "Get a post", Shape::Named("Post"), &[304, 404]),
+            get("getPost", "Get a post", Content::Named("Post"), &[304, 404]),
             put("updatePost", "Change a post, whole", "PostForm", "Post"),
             delete("deletePost", "Remove a post and its comments"),
         ],
@@ -177,7 +177,7 @@ pub const ROUTES: &[Route] = &[
         endpoint: Endpoint::PostComments,
         pattern: "/news/posts/{post_id}/comments/",
         operations: &[
-            get("listComments", "List the comments of a post, newest first", Shape::ListOf("Comment"), &[404]),
+            get("listComments", "List the comments of a post, newest first", Content::ListOf("Comment"), &[404]),
             post("createComment", "Make a comment on a post", "CommentForm", (201, "Comment"), &[404]),
         ],
         access: Access::Bearer,
@@ -187,7 +187,7 @@ pub const ROUTES: &[Route] = &[
         endpoint: Endpoint::Comment,
         pattern: "/news/comments/{id}/",
         operations: &[
-            get("getComment", "Get a comment", Shape::Named("Comment"), &[304, 404]),
+            get("getComment", "Get a comment", Content::Named("Comment"), &[304, 404]),
             put("updateComment", "Change a comment, whole", "CommentForm", "Comment"),
             delete("deleteComment", "Remove a comment"),
         ],
@@ -197,35 +197,35 @@ pub const ROUTES: &[Route] = &[
     Route {
         endpoint: Endpoint::OpenApi,
         pattern: "/news/openapi.json",
-        operations: &[get("openapi", "This document", Shape::Named("Document"), &[])],
+        operations: &[get("openapi", "This document", Content::Named("Document"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
     Route {
         endpoint: Endpoint::Docs(Page::Html),
         pattern: "/news/docs/",
-        operations: &[get("docs", "A page that shows this document", Shape::Media("text/html"), &[])],
+        operations: &[get("docs", "A page that shows this document", Content::Media("text/html"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
     Route {
         endpoint: Endpoint::Docs(Page::Css),
         pattern: "/news/docs/docs.css",
-        operations: &[get("docsCss", "That page's looks", Shape::Media("text/css"), &[])],
+        operations: &[get("docsCss", "That page's looks", Content::Media("text/css"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
     Route {
         endpoint: Endpoint::Docs(Page::Js),
         pattern: "/news/docs/docs.js",
-        operations: &[get("docsJs", "That page's script", Shape::Media("text/javascript"), &[])],
+        operations: &[get("docsJs", "That page's script", Content::Media("text/javascript"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
     Route {
         endpoint: Endpoint::Healthz,
         pattern: "/healthz",
-        operations: &[get("healthz", "Say that the process lives", Shape::Named("Status"), &[])],
+        operations: &[get("healthz", "Say that the process lives", Content::Named("Status"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
@@ -235,7 +235,7 @@ pub const ROUTES: &[Route] = &[
         operations: &[get(
             "readyz",
             "Say whether the database is reachable and its schema current",
-            Shape::Named("Status"),
+            Content::Named("Status"),
             &[],
         )],
         access: Access::Public,
@@ -244,14 +244,14 @@ pub const ROUTES: &[Route] = &[
     Route {
         endpoint: Endpoint::Metrics,
         pattern: "/metrics",
-        operations: &[get("metrics", "Numbers for Prometheus", Shape::Media("text/plain"), &[])],
+        operations: &[get("metrics", "Numbers for Prometheus", Content::Media("text/plain"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
 ];
 
-const fn get(id: &'static str, summary: &'static str, gives: Shape, refusals: &'static [u16]) -> Operation {
-    Operation { method: Method::Get, id, summary, takes: Shape::Nothing, status: 200, gives, refusals }
+const fn get(id: &'static str, summary: &'static str, gives: Content, refusals: &'static [u16]) -> Operation {
+    Operation { method: Method::Get, id, summary, takes: Content::Nothing, status: 200, gives, refusals }
 }
 
 const fn post(
@@ -261,17 +261,17 @@ const fn post(
     (status, gives): (u16, &'static str),
     refusals: &'static [u16],
 ) -> Operation {
-    let (takes, gives) = (Shape::Named(form), Shape::Named(gives));
+    let (takes, gives) = (Content::Named(form), Content::Named(gives));
     Operation { method: Method::Post, id, summary, takes, status, gives, refusals }
 }
 
 const fn put(id: &'static str, summary: &'static str, form: &'static str, gives: &'static str) -> Operation {
-    let (takes, gives) = (Shape::Named(form), Shape::Named(gives));
+    let (takes, gives) = (Content::Named(form), Content::Named(gives));
     Operation { method: Method::Put, id, summary, takes, status: 200, gives, refusals: &[404, 412] }
 }
 
 const fn delete(id: &'static str, summary: &'static str) -> Operation {
-    let (takes, gives) = (Shape::Nothing, Shape::Nothing);
+    let (takes, gives) = (Content::Nothing, Content::Nothing);
     Operation { method: Method::Delete, id, summary, takes, status: 204, gives, refusals: &[404, 412] }
 }
 

@@ -8,13 +8,13 @@ use tiny_http::{Header, StatusCode};
 
 use super::handlers::in_trouble;
 use super::negotiate::Layout;
-use super::response::{Body, DATABASE_AWAY, Problem, WholeList};
+use super::response::{Body, DATABASE_AWAY, Problem};
 use super::routes::{self, Found};
 use super::stream::{JsonArray, State};
 use super::{Request, Response, Service, answer};
 use crate::error::Failure;
 use crate::http::{self, Reply};
-use crate::store::{Cursor, Live, Session, comments, posts};
+use crate::store::{Cursor, Live, Session, records};
 
 /// A longer path is cut in the log, in characters.
 const LOGGED_PATH_CHARS_MAX: usize = 256;
@@ -69,12 +69,9 @@ fn send(service: &Service, reply: Reply<'_>, mut response: Response) -> (u16, io
         Body::Empty => (status, send_whole(reply, response, Vec::new())),
         Body::Bytes(bytes) => (status, send_whole(reply, response, bytes)),
         Body::List(list, layout) => match service.sessions.list() {
-            Ok(mut session) => match list {
-                WholeList::Posts => send_list(service, reply, response, layout, &mut session, posts::all),
-                WholeList::Comments(post) => {
-                    send_list(service, reply, response, layout, &mut session, |live| comments::all(live, post))
-                }
-            },
+            Ok(mut session) => {
+                send_list(service, reply, response, layout, &mut session, |live| records::all(live, list))
+            }
             Err(trouble) => send(service, reply, instead(response, in_trouble(trouble), layout)),
         },
     }

@@ -6,7 +6,7 @@ use std::io::Read;
 use news_core::Entity;
 use news_core::wire::Element;
 
-use super::texts::{Broken, Shape, Texts, begins_utf16};
+use super::texts::{Broken, Readable, Texts, begins_utf16};
 use super::{Progress, elements, not_whole};
 use crate::error::{Failure, Kind, Result};
 
@@ -23,7 +23,7 @@ pub enum Piece<'a> {
 /// A member's name.
 struct Name;
 
-impl Shape for Name {
+impl Readable for Name {
     type Read<'a> = String;
 }
 

@@ -16,7 +16,7 @@ use news_core::Entity;
 use news_core::wire::{CommentElement, Element, PostElement};
 
 pub use self::ahead::{Ahead, Batch, Step};
-use self::texts::{Broken, Shape, Texts};
+use self::texts::{Broken, Readable, Texts};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::signals::Signals;
 use crate::target::Target;
@@ -187,7 +187,7 @@ fn elements<R: Read>(
 
 struct Posts;
 
-impl Shape for Posts {
+impl Readable for Posts {
     type Read<'a> = PostElement<'a>;
 
     fn mended(json: &[u8]) -> Option<PostElement<'static>> {
@@ -197,7 +197,7 @@ impl Shape for Posts {
 
 struct Comments;
 
-impl Shape for Comments {
+impl Readable for Comments {
     type Read<'a> = CommentElement<'a>;
 
     fn mended(json: &[u8]) -> Option<CommentElement<'static>> {

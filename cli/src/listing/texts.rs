@@ -103,7 +103,7 @@ impl<R: Read> Texts<R> {
     }
 
     /// Takes the next text, and returns what `take` makes of it.
-    pub fn next<T, V: Shape>(&mut self, take: impl FnOnce(V::Read<'_>) -> T) -> Result<T, Broken> {
+    pub fn next<T, V: Readable>(&mut self, take: impl FnOnce(V::Read<'_>) -> T) -> Result<T, Broken> {
         let mut wanted = 1;
         loop {
             // Read again only once there is twice as much: what is cut again and again stays cheap.
@@ -236,7 +236,7 @@ pub fn begins_utf16(byte: u8) -> bool {
 }
 
 /// What texts are read as: a type that may borrow from them.
-pub trait Shape {
+pub trait Readable {
     /// The type.
     type Read<'a>: Deserialize<'a>;
 
@@ -271,6 +271,6 @@ fn extent(json: &[u8]) -> Extent {
 #[derive(Debug)]
 pub struct Anything;
 
-impl Shape for Anything {
+impl Readable for Anything {
     type Read<'a> = IgnoredAny;
 }

@@ -1,7 +1,7 @@
 //! The database: every SQL statement there is, and nothing else.
 //!
-//! In scope: connections, the schema, and a module for each user of the tables: `posts` and
-//! `comments` (the API's, one round trip a request, on a leased `session`), `users`, `log`
+//! In scope: connections, the schema, and a module for each user of the tables: `records`
+//! (the API's, one round trip a request, on a leased `session`), `users`, `log`
 //! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `holds` (objects whose sync is stopped), `lock`,
 //! `runs`, `history`, `sent` (the result of a run for each object), `acts` (what people did), `about` (all that is known of one object),
 //! `remembered` (the target), `rows` (bulk: import,
@@ -10,7 +10,6 @@
 
 pub mod about;
 pub mod acts;
-pub mod comments;
 mod connect;
 pub mod counts;
 mod cursor;
@@ -26,9 +25,9 @@ pub mod left_out;
 pub mod lock;
 pub mod log;
 pub mod objects;
-pub mod posts;
 pub mod prints;
 pub mod prune;
+pub mod records;
 pub mod remembered;
 pub mod rows;
 pub mod run_rows;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use news_core::{Comment, CommentId, Entity, Key, Object, Post, PostId};
+use news_core::shape::ID;
+use news_core::{Entity, Key, Object, PostId};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::Type;
 use postgres::{GenericClient, Row};
@@ -26,45 +27,25 @@ pub fn load(client: &mut impl GenericClient, keys: &[Key]) -> Result<BTreeMap<Ke
         for row in client.query_typed(&format!("{} WHERE id = ANY($1)", select(entity)), &[(&ids, Type::INT8_ARRAY)])? {
             // An id outside of the model's range has no key: nobody can have asked for it.
             if let Ok(key) = entity.key(row.get(0)) {
-                objects.insert(key, object(entity, &row));
+                objects.insert(key, object(key, &row));
             }
         }
     }
     Ok(objects)
 }
 
-/// The SELECT that [`object`] reads. A database that was taken over may have a smaller user_id.
-pub fn select(entity: Entity) -> &'static str {
-    match entity {
-        Entity::Post => "SELECT id, user_id::bigint, title, body FROM news_post",
-        Entity::Comment => "SELECT id, post_id, name, email, body FROM news_comment",
-    }
+/// The SELECT that [`object`] reads. A database that was taken over may have smaller numbers.
+pub fn select(entity: Entity) -> String {
+    let shape = entity.shape();
+    let texts = shape.texts.iter().fold(String::new(), |all, text| all + ", " + text.name);
+    format!("SELECT {ID}, {}::bigint{texts} FROM {}", shape.number.column, shape.table)
 }
 
 /// Makes an object of a row of [`select`].
-fn object(entity: Entity, row: &Row) -> Loaded {
-    let faults = |faults: Vec<news_core::model::Fault>| {
-        faults.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ")
-    };
-    match entity {
-        Entity::Post => {
-            let id = PostId::new(number(row, 0)?).map_err(|error| error.to_string())?;
-            Post::new(id, number(row, 1)?, text(row, 2)?, text(row, 3)?).map(Object::Post).map_err(faults)
-        }
-        Entity::Comment => {
-            let id = CommentId::new(number(row, 0)?).map_err(|error| error.to_string())?;
-            let post = PostId::new(number(row, 1)?).map_err(|error| error.to_string())?;
-            Comment::new(id, post, text(row, 2)?, text(row, 3)?, text(row, 4)?).map(Object::Comment).map_err(faults)
-        }
-    }
-}
-
-fn number(row: &Row, column: usize) -> Result<i64, String> {
-    value(row, column)
-}
-
-fn text(row: &Row, column: usize) -> Result<String, String> {
-    value(row, column)
+fn object(key: Key, row: &Row) -> Loaded {
+    let texts = (2..row.len()).map(|column| value(row, column)).collect::<Result<Vec<String>, String>>()?;
+    Object::new(key, value(row, 1)?, texts)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<String>>().join(", "))
 }
 
 fn value<'r, T: postgres::types::FromSql<'r>>(row: &'r Row, column: usize) -> Result<T, String> {

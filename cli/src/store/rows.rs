@@ -3,7 +3,7 @@
 use news_core::{Entity, Key, Object};
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
-use postgres::types::Type;
+use postgres::types::{ToSql, Type};
 use postgres::{CancelToken, Client, GenericClient, IsolationLevel, NoTls, Transaction};
 
 use crate::error::{Failure, Kind, Result};
@@ -22,11 +22,8 @@ pub fn cancel(token: &CancelToken) {
 
 /// Counts an entity's rows, exactly.
 pub fn count(client: &mut impl GenericClient, entity: Entity) -> Result<u64> {
-    let sql = match entity {
-        Entity::Post => "SELECT count(*) FROM news_post",
-        Entity::Comment => "SELECT count(*) FROM news_comment",
-    };
-    Ok(u64::try_from(client.query_one(sql, &[])?.get::<_, i64>(0)).unwrap_or_default())
+    let sql = format!("SELECT count(*) FROM {}", entity.table());
+    Ok(u64::try_from(client.query_one(&sql, &[])?.get::<_, i64>(0)).unwrap_or_default())
 }
 
 /// Says whether the master has this object.
@@ -100,25 +97,17 @@ pub fn copy_in(
     entity: Entity,
     feed: impl FnOnce(&mut dyn FnMut(&Object) -> Result<()>) -> Result<()>,
 ) -> Result<u64> {
-    let (sql, types): (&str, &[Type]) = match entity {
-        Entity::Post => (
-            "COPY news_post (id, user_id, title, body) FROM STDIN (FORMAT binary)",
-            &[Type::INT8, Type::INT8, Type::VARCHAR, Type::VARCHAR],
-        ),
-        Entity::Comment => (
-            "COPY news_comment (id, post_id, name, email, body) FROM STDIN (FORMAT binary)",
-            &[Type::INT8, Type::INT8, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR],
-        ),
-    };
-    let mut writer = BinaryCopyInWriter::new(transaction.copy_in(sql)?, types);
+    let shape = entity.shape();
+    let columns: Vec<&str> = shape.columns().collect();
+    let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", shape.table, columns.join(", "));
+    let texts = shape.texts.iter().map(|_| Type::VARCHAR);
+    let types: Vec<Type> = [Type::INT8, Type::INT8].into_iter().chain(texts).collect();
+    let mut writer = BinaryCopyInWriter::new(transaction.copy_in(&sql)?, &types);
     feed(&mut |object| {
-        match object {
-            Object::Post(p) => writer.write(&[&p.id().get(), &p.user_id(), &p.title(), &p.body()])?,
-            Object::Comment(c) => {
-                writer.write(&[&c.id().get(), &c.post_id().get(), &c.name(), &c.email(), &c.body()])?;
-            }
-        }
-        Ok(())
+        let (id, number) = (object.key().id(), object.number());
+        let texts = object.texts().iter().map(|text| text as &(dyn ToSql + Sync));
+        let values: Vec<&(dyn ToSql + Sync)> = [&id as &(dyn ToSql + Sync), &number].into_iter().chain(texts).collect();
+        Ok(writer.write(&values)?)
     })?;
     Ok(writer.finish()?)
 }

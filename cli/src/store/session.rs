@@ -219,6 +219,11 @@ impl Sql {
     pub(super) const fn new(text: &'static str, types: &'static [Type]) -> Self {
         Self { text, types }
     }
+
+    /// The same of a text that is made, once in a process: it stays.
+    pub(super) fn made(text: String, types: Vec<Type>) -> Self {
+        Self::new(text.leak(), types.leak())
+    }
 }
 
 impl Live {

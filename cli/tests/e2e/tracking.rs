@@ -3,6 +3,7 @@
 mod actor;
 mod doubt;
 mod policies;
+mod shapes;
 
 use std::thread;
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Method;
 use crate::model::{Entity, Key, Object, Value as Field, whole_number};
+use crate::shape::ID;
 
 /// What an accepted write's body says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,10 +26,10 @@ pub enum Echo {
 /// Reads the body of a 2xx to a write. `sent` is the object that a POST or PUT carried.
 pub(super) fn read(method: Method, key: Key, sent: Option<&Object>, body: &str) -> Echo {
     let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return Echo::Plain };
-    if !names(key.entity()).iter().any(|name| fields.contains_key(*name)) {
+    if !has_ours(key.entity(), &fields) {
         return if is_denial(&fields) { Echo::Denial } else { Echo::Plain };
     }
-    match (method, fields.get("id")) {
+    match (method, fields.get(ID)) {
         // The id in the answer to a POST is told apart elsewhere: the target may assign its own.
         (Method::Post, _) | (_, None) => {}
         (Method::Get | Method::Put | Method::Delete, Some(id)) => {
@@ -37,9 +38,8 @@ pub(super) fn read(method: Method, key: Key, sent: Option<&Object>, body: &str) 
             }
         }
     }
-    let is_same = |object: &Object| {
-        object.fields().into_iter().all(|(name, value)| fields.get(name).is_none_or(|there| same(value, there)))
-    };
+    let is_same =
+        |object: &Object| object.fields().all(|(name, value)| fields.get(name).is_none_or(|there| same(value, there)));
     match (method, sent) {
         // What was deleted may be shown as it was.
         (Method::Delete, _) | (_, None) => Echo::Plain,
@@ -48,11 +48,11 @@ pub(super) fn read(method: Method, key: Key, sent: Option<&Object>, body: &str) 
     }
 }
 
-fn names(entity: Entity) -> &'static [&'static str] {
-    match entity {
-        Entity::Post => &["id", "userId", "title", "body"],
-        Entity::Comment => &["id", "postId", "name", "email", "body"],
-    }
+/// Says whether any field is one of ours.
+fn has_ours(entity: Entity, fields: &Map<String, Value>) -> bool {
+    let shape = entity.shape();
+    let texts = shape.texts.iter().map(|text| text.name);
+    [ID, shape.number.json].into_iter().chain(texts).any(|name| fields.contains_key(name))
 }
 
 fn is_denial(fields: &Map<String, Value>) -> bool {

@@ -10,9 +10,10 @@ use core::fmt;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::Element;
 use super::others::{self, NAMES_OF_ONE_MAX};
-use super::{Element, TEXTS_MAX, number_field, text_fields};
 use crate::model::{Entity, whole_number};
+use crate::shape::{ID, TEXTS_MAX};
 
 /// Reads an [`Element`] wherever serde stands, in one pass. What is no object, or lacks
 /// fields, is read too, and says so in its faults; only broken JSON is an error.
@@ -58,7 +59,7 @@ impl<'de> Deserialize<'de> for CommentElement<'de> {
 impl ElementSeed {
     fn no_object<'a>(self, what: &str) -> Element<'a> {
         let mut element = Element::new(self.0);
-        element.fault("id", &alloc::format!("{what} instead of an object"));
+        element.fault(ID, &alloc::format!("{what} instead of an object"));
         element
     }
 }
@@ -72,7 +73,7 @@ impl<'de> Visitor<'de> for ElementSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element<'de>, A::Error> {
         let mut element = Element::new(self.0);
-        let texts = text_fields(self.0);
+        let shape = self.0.shape();
         // The last of duplicate keys wins, as in most readers.
         let (mut id, mut number, mut read) = (Scalar::Missing, Scalar::Missing, [const { Scalar::Missing }; TEXTS_MAX]);
         while let Some(field) = map.next_key_seed(FieldSeed(self.0))? {
@@ -88,10 +89,10 @@ impl<'de> Visitor<'de> for ElementSeed {
                 }
             }
         }
-        element.id = element.whole("id", id);
-        element.number = element.whole(number_field(self.0), number);
-        for (i, (value, field)) in read.into_iter().zip(texts).enumerate() {
-            element.texts[i] = element.text(field, value);
+        element.id = element.whole(ID, id);
+        element.number = element.whole(shape.number.json, number);
+        for (i, (value, field)) in read.into_iter().zip(shape.texts).enumerate() {
+            element.texts[i] = element.text(field.name, value);
         }
         Ok(element)
     }
@@ -228,7 +229,7 @@ impl<'de> Visitor<'de> for ScalarSeed {
 enum Field<'a> {
     Id,
     Number,
-    /// The text field of this place in [`text_fields`].
+    /// The text field of this place in the shape.
     Text(usize),
     /// Not ours.
     Other(Cow<'a, str>),
@@ -240,13 +241,14 @@ struct FieldSeed(Entity);
 impl FieldSeed {
     /// Returns which field of ours has this name.
     fn ours(&self, name: &str) -> Option<Field<'static>> {
-        if name == "id" {
+        let shape = self.0.shape();
+        if name == ID {
             return Some(Field::Id);
         }
-        if name == number_field(self.0) {
+        if name == shape.number.json {
             return Some(Field::Number);
         }
-        text_fields(self.0).iter().position(|field| *field == name).map(Field::Text)
+        shape.texts.iter().position(|field| field.name == name).map(Field::Text)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people and their triggers do to the master, and what the tracking triggers make of it.
 
 use news_core::merge::{Event, EventType};
-use news_core::model::{Comment, CommentId, Post, PostId};
+use news_core::model::PostId;
 use news_core::{Entity, Key, Object};
 
 use crate::master::{Master, Row};
@@ -50,20 +50,18 @@ impl Editor<'_> {
     }
 
     fn put_post(&mut self, id: i64) -> Key {
-        self.master.versions += 1;
-        let id = PostId::new(id).unwrap();
-        let post = Post::new(id, 1, format!("v{}", self.master.versions), String::new()).unwrap();
-        self.master.rows.insert(Key::Post(id), Object::Post(post));
-        Key::Post(id)
+        self.put(Entity::Post.key(id).unwrap(), 1)
     }
 
     fn put_comment(&mut self, id: i64, post: PostId) -> Key {
+        self.put(Entity::Comment.key(id).unwrap(), post.get())
+    }
+
+    fn put(&mut self, key: Key, number: i64) -> Key {
         self.master.versions += 1;
-        let id = CommentId::new(id).unwrap();
-        let name = format!("v{}", self.master.versions);
-        let comment = Comment::new(id, post, name, String::new(), String::new()).unwrap();
-        self.master.rows.insert(Key::Comment(id), Object::Comment(comment));
-        Key::Comment(id)
+        let texts = [format!("v{}", self.master.versions), String::new(), String::new()];
+        self.master.rows.insert(key, Object::new(key, number, texts).unwrap());
+        key
     }
 
     fn any_post(&mut self) -> Option<PostId> {

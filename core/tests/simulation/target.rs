@@ -1,9 +1,8 @@
 //! The model of a target: one kind of those that there are. Requests here have arrived; what the
 //! network does to them is in `net`.
 
-use news_core::model::{Comment, CommentId, Post, PostId};
 use news_core::reply::Method;
-use news_core::{Entity, Key, Object, wire};
+use news_core::{Entity, Key, Object, PostId, wire};
 
 use crate::master::Master;
 use crate::rng::Rng;
@@ -255,29 +254,12 @@ impl Target {
 }
 
 fn with_id(object: &Object, id: i64) -> Object {
-    match object {
-        Object::Post(p) => {
-            let post = Post::new(PostId::new(id).unwrap(), p.user_id(), p.title().into(), p.body().into());
-            Object::Post(post.unwrap())
-        }
-        Object::Comment(c) => {
-            let (name, email, body) = (c.name().into(), c.email().into(), c.body().into());
-            Object::Comment(Comment::new(CommentId::new(id).unwrap(), c.post_id(), name, email, body).unwrap())
-        }
-    }
+    let key = object.key().entity().key(id).unwrap();
+    Object::new(key, object.number(), object.texts().iter().cloned()).unwrap()
 }
 
 /// An object like `object` under `key`, with another title or name.
 fn renamed(object: &Object, key: Key, name: &str) -> Object {
-    let made = match (object, key) {
-        (Object::Post(post), Key::Post(id)) => {
-            Post::new(id, post.user_id(), name.to_string(), post.body().to_string()).map(Object::Post)
-        }
-        (Object::Comment(comment), Key::Comment(id)) => {
-            let (email, body) = (comment.email().to_string(), comment.body().to_string());
-            Comment::new(id, comment.post_id(), name.to_string(), email, body).map(Object::Comment)
-        }
-        (Object::Post(_), Key::Comment(_)) | (Object::Comment(_), Key::Post(_)) => return object.clone(),
-    };
-    made.unwrap_or_else(|_| object.clone())
+    let rest = object.texts().iter().skip(1).cloned();
+    Object::new(key, object.number(), [name.to_string()].into_iter().chain(rest)).unwrap_or_else(|_| object.clone())
 }

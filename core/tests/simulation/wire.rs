@@ -50,7 +50,7 @@ impl World {
         let carries = matches!(request.method, Method::Post | Method::Put);
         hold!(object.is_some() == carries, "{} {key} without its row", request.method.name());
         self.note(|| {
-            let what = object.as_ref().map(|o| format!(" {:?}", o.fields())).unwrap_or_default();
+            let what = object.as_ref().map(|o| format!(" {:?}", o.fields().collect::<Vec<_>>())).unwrap_or_default();
             format!("run {run} sends {} {}/{}{what}", request.method.name(), key.entity(), request.id)
         });
         let flight = self.flights.len();

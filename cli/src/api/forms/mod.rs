@@ -12,7 +12,8 @@ mod value;
 
 use std::collections::BTreeMap;
 
-use news_core::model::{self, Field};
+use news_core::Entity;
+use news_core::shape::{Format, TextField};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub use body::{BadBody, parse};
@@ -33,26 +34,6 @@ impl Serialize for Invalid {
     }
 }
 
-/// A post, as a client writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostForm {
-    /// 1 to 256 characters.
-    pub title: String,
-    /// 1 to 1024 characters.
-    pub body: String,
-}
-
-/// A comment, as a client writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommentForm {
-    /// 1 to 128 characters.
-    pub name: String,
-    /// An address, of at most 128 characters.
-    pub email: String,
-    /// 1 to 1024 characters.
-    pub body: String,
-}
-
 /// Credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LoginForm {
@@ -62,31 +43,12 @@ pub struct LoginForm {
     pub password: String,
 }
 
-impl PostForm {
-    /// Checks the fields of a post.
-    pub fn new(data: &Value) -> Result<Self, Invalid> {
-        let mut form = Form::new(data)?;
-        let title = form.text(model::TITLE);
-        let body = form.text(model::POST_BODY);
-        match (title, body) {
-            (Some(title), Some(body)) => Ok(Self { title, body }),
-            (_, _) => Err(form.invalid),
-        }
-    }
-}
-
-impl CommentForm {
-    /// Checks the fields of a comment.
-    pub fn new(data: &Value) -> Result<Self, Invalid> {
-        let mut form = Form::new(data)?;
-        let name = form.text(model::NAME);
-        let email = form.email(model::EMAIL);
-        let body = form.text(model::COMMENT_BODY);
-        match (name, email, body) {
-            (Some(name), Some(email), Some(body)) => Ok(Self { name, email, body }),
-            (_, _, _) => Err(form.invalid),
-        }
-    }
+/// Checks the texts that a client writes of an object, and returns them in the order of its shape.
+pub fn texts(data: &Value, entity: Entity) -> Result<Vec<String>, Invalid> {
+    let mut form = Form::new(data)?;
+    // All of them: each that is wrong is told.
+    let texts: Vec<Option<String>> = entity.shape().texts.iter().map(|field| form.text(*field)).collect();
+    texts.into_iter().collect::<Option<_>>().ok_or(form.invalid)
 }
 
 impl LoginForm {
@@ -109,8 +71,8 @@ pub fn token(data: &Value, field: &'static str) -> Result<String, Invalid> {
 }
 
 /// A field whose length only the body's limit bounds.
-fn unlimited(name: &'static str) -> Field {
-    Field { name, chars_max: usize::MAX }
+fn unlimited(name: &'static str) -> TextField {
+    TextField { name, chars_max: usize::MAX, format: Format::Any }
 }
 
 /// What a text field says to a value that is none.
@@ -135,18 +97,12 @@ impl<'a> Form<'a> {
         }
     }
 
-    fn text(&mut self, field: Field) -> Option<String> {
-        let checked = clean(self.fields.get(field.name), field, NO_STRING, |_| None);
-        self.keep(field, checked)
-    }
-
-    fn email(&mut self, field: Field) -> Option<String> {
-        let judge = |text: &str| (!email::is_valid(text)).then_some(NO_EMAIL);
-        let checked = clean(self.fields.get(field.name), field, NO_EMAIL, judge);
-        self.keep(field, checked)
-    }
-
-    fn keep(&mut self, field: Field, checked: Result<String, Vec<String>>) -> Option<String> {
+    fn text(&mut self, field: TextField) -> Option<String> {
+        let value = self.fields.get(field.name);
+        let checked = match field.format {
+            Format::Any => clean(value, field, NO_STRING, |_| None),
+            Format::Email => clean(value, field, NO_EMAIL, |text| (!email::is_valid(text)).then_some(NO_EMAIL)),
+        };
         checked.map_err(|messages| self.invalid.0.push((field.name, messages))).ok()
     }
 }
@@ -155,7 +111,7 @@ impl<'a> Form<'a> {
 /// then surrogates, then the field's own rule.
 fn clean(
     value: Option<&Value>,
-    field: Field,
+    field: TextField,
     wrong_type: &str,
     judge: impl Fn(&str) -> Option<&'static str>,
 ) -> Result<String, Vec<String>> {
@@ -194,8 +150,8 @@ mod tests {
     }
 
     fn title(value: &str) -> Result<String, String> {
-        let form = PostForm::new(&json(&format!("{{\"title\": {value}, \"body\": \"b\"}}")));
-        form.map(|form| form.title).map_err(|invalid| serde_json::to_string(&invalid).unwrap())
+        let texts = texts(&json(&format!("{{\"title\": {value}, \"body\": \"b\"}}")), Entity::Post);
+        texts.map(|texts| texts[0].clone()).map_err(|invalid| serde_json::to_string(&invalid).unwrap())
     }
 
     #[test]
@@ -264,7 +220,7 @@ mod tests {
             ("null", r#"{"non_field_errors":["No data provided"]}"#),
         ];
         for (body, expected) in table {
-            let invalid = CommentForm::new(&json(body)).unwrap_err();
+            let invalid = texts(&json(body), Entity::Comment).unwrap_err();
             assert_eq!(serde_json::to_string(&invalid).unwrap(), expected);
         }
     }
@@ -274,7 +230,7 @@ mod tests {
         let body = "--x\r\nContent-Disposition: form-data; name=title; filename=f\r\n\r\nt\r\n--x--";
         let data = parse(Some("multipart/form-data; boundary=x"), body.as_bytes()).unwrap();
         assert_eq!(
-            serde_json::to_string(&PostForm::new(&data).unwrap_err()).unwrap(),
+            serde_json::to_string(&texts(&data, Entity::Post).unwrap_err()).unwrap(),
             r#"{"title":["Not a valid string."],"body":["This field is required."]}"#
         );
     }
@@ -284,13 +240,14 @@ mod tests {
         fn a_form_that_is_taken_keeps_the_limits(title in proptest::arbitrary::any::<String>(), body in "\\PC{0,1100}") {
             let json = serde_json::json!({ "title": title, "body": body }).to_string();
             let data = parse(Some("application/json"), json.as_bytes()).unwrap();
-            if let Ok(form) = PostForm::new(&data) {
-                proptest::prop_assert_eq!(model::TITLE.fault(&form.title), None);
-                proptest::prop_assert_eq!(model::POST_BODY.fault(&form.body), None);
+            if let Ok(taken) = texts(&data, Entity::Post) {
+                for (field, text) in Entity::Post.shape().texts.iter().zip(&taken) {
+                    proptest::prop_assert_eq!(field.fault(text), None);
+                }
                 // What was taken once is taken again, unchanged.
-                let again = serde_json::json!({ "title": form.title, "body": form.body }).to_string();
+                let again = serde_json::json!({ "title": taken[0], "body": taken[1] }).to_string();
                 let data = parse(Some("application/json"), again.as_bytes()).unwrap();
-                proptest::prop_assert_eq!(PostForm::new(&data), Ok(form));
+                proptest::prop_assert_eq!(texts(&data, Entity::Post), Ok(taken));
             }
         }
     }

@@ -1,12 +1,12 @@
 //! What the routes lead to: one function a method, request in, answer or problem out.
 
-mod comments;
-mod posts;
+mod records;
 mod service;
 mod tokens;
 
 use std::time::Duration;
 
+use news_core::Entity;
 use serde::Serialize;
 use tiny_http::Method;
 
@@ -19,7 +19,7 @@ use super::routes::Endpoint;
 use super::{Proxy, Service, conditions};
 use crate::error::Failure;
 use crate::pool::Place;
-use crate::store::posts::Page;
+use crate::store::records::{Page, Record};
 use crate::store::users::{self, Caller, Seen};
 use crate::store::{Live, Trouble};
 
@@ -41,16 +41,16 @@ pub fn run(context: &Context<'_>, endpoint: Endpoint) -> Result<Response, Proble
         (Endpoint::TokenRefresh, _) => tokens::refresh(context),
         (Endpoint::TokenVerify, _) => tokens::verify(context),
         (Endpoint::Root, _) => service::root(context),
-        (Endpoint::Posts, Method::Post) => posts::create(context),
-        (Endpoint::Posts, _) => posts::list(context),
-        (Endpoint::Post, Method::Put) => posts::update(context),
-        (Endpoint::Post, Method::Delete) => posts::delete(context),
-        (Endpoint::Post, _) => posts::get(context),
-        (Endpoint::PostComments, Method::Post) => comments::create(context),
-        (Endpoint::PostComments, _) => comments::list(context),
-        (Endpoint::Comment, Method::Put) => comments::update(context),
-        (Endpoint::Comment, Method::Delete) => comments::delete(context),
-        (Endpoint::Comment, _) => comments::get(context),
+        (Endpoint::Posts, Method::Post) => records::create(context, Entity::Post),
+        (Endpoint::Posts, _) => records::list(context, Entity::Post),
+        (Endpoint::Post, Method::Put) => records::update(context, Entity::Post),
+        (Endpoint::Post, Method::Delete) => records::delete(context, Entity::Post),
+        (Endpoint::Post, _) => records::get(context, Entity::Post),
+        (Endpoint::PostComments, Method::Post) => records::create(context, Entity::Comment),
+        (Endpoint::PostComments, _) => records::list(context, Entity::Comment),
+        (Endpoint::Comment, Method::Put) => records::update(context, Entity::Comment),
+        (Endpoint::Comment, Method::Delete) => records::delete(context, Entity::Comment),
+        (Endpoint::Comment, _) => records::get(context, Entity::Comment),
         (Endpoint::OpenApi, _) => Ok(service::openapi()),
         (Endpoint::Docs(page), _) => Ok(service::docs(page)),
         (Endpoint::Metrics, _) => Ok(service::metrics(context)),
@@ -63,11 +63,11 @@ pub fn run(context: &Context<'_>, endpoint: Endpoint) -> Result<Response, Proble
 const LARGE_PAGE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
-struct PageJson<'a, T> {
+struct PageJson<'a> {
     count: i64,
     next: Option<String>,
     previous: Option<String>,
-    results: &'a [T],
+    results: &'a [Record],
 }
 
 impl Context<'_> {
@@ -148,7 +148,7 @@ impl Context<'_> {
     }
 
     /// Answers with a page of a list, or says that there is no such page.
-    fn page<T: Serialize>(&self, wanted: Option<Wanted>, size: i64, page: &Page<T>) -> Result<Response, Problem> {
+    fn page(&self, wanted: Option<Wanted>, size: i64, page: &Page) -> Result<Response, Problem> {
         let last = pages::pages(page.count, size);
         let number = match wanted {
             Some(Wanted::Last) => last,

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::merge::{Presence, Wish};
-use crate::model::{Comment, Entity, Key, Object, Post, PostId};
+use crate::model::{Entity, Key, Object, PostId};
 use crate::object::{Effects, Wait};
 use crate::plan::{Plan, Standing, Work};
 use crate::reply::{Method, Reply};
@@ -80,13 +80,7 @@ fn many(entity: &str, ids: core::ops::RangeInclusive<u32>, before: Presence, aft
 }
 
 fn object(key: Key) -> Object {
-    match key {
-        Key::Post(id) => Object::Post(Post::new(id, 1, "t".into(), "b".into()).unwrap()),
-        Key::Comment(id) => {
-            let post = PostId::new(1).unwrap();
-            Object::Comment(Comment::new(id, post, "n".into(), "e".into(), "b".into()).unwrap())
-        }
-    }
+    Object::new(key, 1, ["t", "b", "c"].map(String::from)).unwrap()
 }
 
 fn status(status: u16) -> Reply {
