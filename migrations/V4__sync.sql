@@ -7,6 +7,9 @@ CREATE TABLE news_sync_state (
     -- Of the database that remembered the target: its system identifier, where that may be read, and its oid. A copy has
     -- another identity, and must not follow the same target unasked.
     target_identity text,
+    -- What finds the profile of the target, and a fingerprint of what the profile said.
+    target_profile text,
+    target_profile_print text,
     -- Raised by each run that takes the lock: a run that lost its session sees whether another run took over meanwhile.
     epoch bigint NOT NULL DEFAULT 0,
     -- Events with an id up to this one are doubtful, marked or not: an object that was to be created was found at the

@@ -38,6 +38,10 @@ pub struct Global {
     /// The remote API [env: NEWS_TARGET_URL; then what the database remembers]
     #[arg(long, global = true, value_name = "URL")]
     pub target_url: Option<String>,
+    /// How the remote API exposes posts and comments: a name or a file [env: NEWS_TARGET_PROFILE; then what the database
+    /// remembers; then json-server]
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub target_profile: Option<String>,
     /// The configuration [env: NEWS_CONFIG; then news/news.toml in the XDG folder, then in /etc]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

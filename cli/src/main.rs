@@ -16,6 +16,7 @@ mod master;
 mod nearest;
 mod pool;
 mod private_pg;
+mod profile;
 mod render;
 mod report;
 mod run;

@@ -7,9 +7,11 @@
 mod base;
 mod bearer;
 mod connections;
+mod credentials;
 mod lease;
 mod listing;
 mod look;
+mod pages;
 mod probe;
 mod proxy;
 mod resolver;
@@ -18,20 +20,21 @@ mod trouble;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use news_core::profile::{Profile, Verb};
 use news_core::reply::{Method, Reply};
 use news_core::session::Request;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 use crate::error::Result;
-use crate::settings::Secret;
-use bearer::Bearer;
+use crate::profile::Chosen;
+use crate::settings::Access;
+use credentials::Credentials;
 
 pub use base::{base_url, is_same_base};
 pub use lease::Lease;
 pub use proxy::Proxy;
 
-use base::escape;
 use connections::{Connections, Departure, observed};
 use trouble::describe;
 
@@ -60,8 +63,10 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub struct Target {
     base: String,
+    chosen: Chosen,
+    profile: &'static Profile,
     agent: Agent,
-    bearer: Option<Bearer>,
+    credentials: Credentials,
     lease: Arc<Lease>,
     /// A single request takes no longer.
     request_timeout: Duration,
@@ -74,8 +79,10 @@ impl Target {
     ///
     /// Fails with [`Kind::Usage`] where `url` is not a plain http(s) base URL, or where a proxy is configured that
     /// cannot be used.
-    pub fn new(url: &str, token: Option<&Secret>, jobs: usize, timeout: Duration) -> Result<Self> {
-        let base = base_url(url)?;
+    pub fn new(url: &str, access: &Access, jobs: usize, timeout: Duration) -> Result<Self> {
+        let (base, chosen) = (base_url(url)?, access.chosen.clone());
+        let profile = chosen.profile;
+        base::require_api(&base, profile)?;
         let proxy = Proxy::of(&base)?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -93,13 +100,23 @@ impl Target {
             .accept("application/json")
             .proxy(proxy.as_ref().map(Proxy::client))
             .build();
-        let bearer = token.map(Bearer::new).transpose()?;
+        let credentials = Credentials::new(profile, access)?;
         let lease = Arc::new(Lease::default());
         let connections = Arc::new(Connections::default());
         let connector = connections::connector(&lease, &connections, proxy.as_ref().and_then(Proxy::authority));
         let agent = Agent::with_parts(config, connector, resolver::Remembering::default());
         let request_timeout = timeout + BODY_TIMEOUT;
-        Ok(Self { base, agent, bearer, lease, request_timeout, proxy, listing_timeout: LISTING_TIMEOUT })
+        Ok(Self {
+            base,
+            chosen,
+            profile,
+            agent,
+            credentials,
+            lease,
+            request_timeout,
+            proxy,
+            listing_timeout: LISTING_TIMEOUT,
+        })
     }
 
     /// Returns the proxy that requests go through, if one does.
@@ -115,6 +132,16 @@ impl Target {
         }
     }
 
+    /// Returns the target's dialect.
+    pub fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// Returns its profile, as it is remembered.
+    pub fn chosen(&self) -> &Chosen {
+        &self.chosen
+    }
+
     /// Returns the base URL, as it is remembered and shown.
     pub fn url(&self) -> &str {
         &self.base
@@ -122,10 +149,7 @@ impl Target {
 
     /// Returns what to do where the target refuses our credentials.
     pub fn credentials_hint(&self) -> String {
-        match &self.bearer {
-            Some(bearer) => bearer.hint(),
-            None => String::from("Set NEWS_TARGET_TOKEN to a token that may write."),
-        }
+        self.credentials.hint()
     }
 
     /// Returns what says until when requests go out.
@@ -136,26 +160,31 @@ impl Target {
     /// Sends a request of a session; POST and PUT carry `json`. Never fails: whatever
     /// happens is a reply.
     pub fn send(&self, request: &Request, json: Option<&str>) -> Reply {
+        let used = self.credentials.header();
         let reply = self.send_once(request, json);
-        // A token that was rotated since the run began: what was refused for its sake had no effect.
-        match (&reply, &self.bearer) {
-            (Reply::Http { status: 401 | 403, .. }, Some(bearer)) if bearer.renew() => self.send_once(request, json),
-            _ => reply,
+        // A token that was rotated since the run began, or has run out: what was refused for its sake had no effect.
+        match reply {
+            Reply::Http { status: 401 | 403, .. } if self.credentials.renew(used.as_deref().map(String::as_str)) => {
+                self.send_once(request, json)
+            }
+            Reply::Http { .. } | Reply::NotSent { .. } | Reply::Lost { .. } => reply,
         }
     }
 
     fn send_once(&self, request: &Request, json: Option<&str>) -> Reply {
-        let entity = request.key.entity();
-        let url = match request.method {
-            Method::Post => format!("{}/{entity}", self.base),
-            Method::Get | Method::Put | Method::Delete => format!("{}/{entity}/{}", self.base, escape(&request.id)),
-        };
+        let call = self.profile.dialect(request.key.entity()).call(request.method);
+        let url = format!("{}{}", self.base, call.path(&request.id));
+        if let Err(reply) = self.log_in() {
+            return reply;
+        }
         let json = json.unwrap_or_default();
-        let (result, departure) = observed(|| match request.method {
-            Method::Get => self.with_headers(self.get(&url)).call(),
-            Method::Delete => self.with_headers(self.agent.delete(&url)).call(),
-            Method::Post => self.with_headers(self.agent.post(&url)).content_type("application/json").send(json),
-            Method::Put => self.with_headers(self.agent.put(&url)).content_type("application/json").send(json),
+        let carries = |with| self.with_headers(with).content_type("application/json").send(json);
+        let (result, departure) = observed(|| match call.verb {
+            Verb::Get => self.with_headers(self.get(&url)).call(),
+            Verb::Delete => self.with_headers(self.agent.delete(&url)).call(),
+            Verb::Post => carries(self.agent.post(&url)),
+            Verb::Put => carries(self.agent.put(&url)),
+            Verb::Patch => carries(self.agent.patch(&url)),
         });
         let reply = match (result, departure) {
             (Ok(response), _) => self.read_reply(response),
@@ -163,10 +192,40 @@ impl Target {
             (Err(error), Departure::Sent) => Reply::Lost { why: self.describe(&error) },
         };
         match &reply {
-            Reply::Http { status, .. } => log::debug!("{} {url}: {status}", request.method.name()),
-            Reply::NotSent { why } | Reply::Lost { why } => log::debug!("{} {url}: {why}", request.method.name()),
+            Reply::Http { status, .. } => log::debug!("{} {url}: {status}", call.verb.name()),
+            Reply::NotSent { why } | Reply::Lost { why } => log::debug!("{} {url}: {why}", call.verb.name()),
         }
         reply
+    }
+
+    /// Does the login that the profile wants, where there is no token yet. The reply is that to the request which needs it:
+    /// a login that is refused is an answer of 401, and in all other trouble that request surely was not sent.
+    fn log_in(&self) -> std::result::Result<(), Reply> {
+        let Some(login) = self.credentials.login() else { return Ok(()) };
+        let url = format!("{}{}", self.base, login.path());
+        let asked = self.agent.post(&url).config().timeout_global(Some(self.request_timeout)).build();
+        let result = asked.content_type("application/json").send(login.body().as_bytes());
+        let reply = match result {
+            Ok(response) => self.read_reply(response),
+            Err(error) => return Err(Reply::NotSent { why: format!("the login: {}", self.describe(&error)) }),
+        };
+        match reply {
+            Reply::Http { status: 200..=299, body, .. } => login.take(&body).map_err(|failure| Reply::Http {
+                status: 401,
+                retry_after: None,
+                location: None,
+                body: failure.to_string(),
+            }),
+            // Some say 400 to a wrong password.
+            Reply::Http { status: 400 | 401 | 403, body, .. } => {
+                Err(Reply::Http { status: 401, retry_after: None, location: None, body })
+            }
+            Reply::Http { status, body, .. } => {
+                let why = format!("the login: status {status} {}", news_core::reply::excerpt(&body));
+                Err(Reply::NotSent { why })
+            }
+            Reply::NotSent { why } | Reply::Lost { why } => Err(Reply::NotSent { why: format!("the login: {why}") }),
+        }
     }
 
     /// Makes each GET, of an object or of a listing.
@@ -184,8 +243,8 @@ impl Target {
     }
 
     fn authorised<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        match &self.bearer {
-            Some(bearer) => request.header("Authorization", bearer.header().as_str()),
+        match self.credentials.header() {
+            Some(header) => request.header("Authorization", header.as_str()),
             None => request,
         }
     }

@@ -104,7 +104,7 @@ id! {
     CommentId
 }
 
-/// What names an object on both sides. Its text is `posts/5`, which is also its path.
+/// What names an object on both sides. Its text is `posts/5`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// A post.

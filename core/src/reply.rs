@@ -15,25 +15,26 @@ use core::time::Duration;
 
 use crate::chars::misleads;
 use crate::model::{Key, Object};
+use crate::profile::Profile;
 use crate::wire::{BYTE_ORDER_MARK, Element};
 pub use echo::Echo;
 use page::is_page;
 
-/// The methods we use. Never HEAD, which deletes at one target.
+/// What a request is for. The verb on the wire is the profile's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Ask.
     Get,
     /// Create.
     Post,
-    /// Update.
+    /// Update: it carries all of our fields.
     Put,
     /// Delete.
     Delete,
 }
 
 impl Method {
-    /// Returns the name on the wire.
+    /// Returns the name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -89,7 +90,7 @@ pub enum Answer {
     Different,
     /// A write was accepted.
     Accepted,
-    /// 404, 410.
+    /// 404, 410, or what else the profile says.
     Gone,
     /// A POST found that it exists already.
     Exists,
@@ -147,7 +148,7 @@ const NAMED_CHARS_MAX: usize = 64;
 
 /// Reads a reply to `method` for `key`. `sent` is the master's object, where there is one:
 /// what a GET is compared with.
-pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
+pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
     let (status, retry_after, location, body) = match reply {
         Reply::NotSent { why } => return told(Answer::NotSent, why.clone()),
         Reply::Lost { why } => return told(Answer::Lost, why.clone()),
@@ -156,7 +157,7 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
     let body = without_mark(body);
     let answer = match (status, method) {
         (200..=299, Method::Get) if is_nothing(body) => Answer::Gone,
-        (200..=299, Method::Get) => found(key, sent, body),
+        (200..=299, Method::Get) => found(profile, key, sent, body),
         // A page of a proxy or a guest network: whatever wrote it, it was not the API.
         (200..=299, Method::Post | Method::Put | Method::Delete) if is_page(body) => Answer::Unreadable,
         (200..=299, Method::Post | Method::Put | Method::Delete) => Answer::Accepted,
@@ -164,8 +165,8 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
         (401, _) => Answer::Unauthorized,
         // A limit in other words, as GitHub has it.
         (403, _) if retry_after.is_some() => Answer::Throttled,
+        (status, method) if profile.is_missing(status, method) => Answer::Gone,
         (403, _) => Answer::Forbidden,
-        (404 | 410, _) => Answer::Gone,
         (409, Method::Post) => Answer::Exists,
         // Some say it with a status of their own choosing.
         (400 | 422, Method::Post) if says_exists(body) => Answer::Exists,
@@ -182,17 +183,18 @@ pub fn read(method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> T
         (_, _) if said.is_empty() => format!("status {status}"),
         (_, _) => format!("status {status}: {said}"),
     };
-    let named = if answer == Answer::Accepted && method == Method::Post { named(key, body) } else { Named::AsSent };
-    let echo = if answer == Answer::Accepted { echo::read(method, key, sent, body) } else { Echo::Plain };
+    let named =
+        if answer == Answer::Accepted && method == Method::Post { named(profile, key, body) } else { Named::AsSent };
+    let echo = if answer == Answer::Accepted { echo::read(profile, method, key, sent, body) } else { Echo::Plain };
     Told { answer, status: Some(status), retry_after, why, named, echo }
 }
 
 /// Reads the reply to a GET of an id that the target made up for `key`: [`Answer::Equal`]
 /// if it has the fields that were sent, whatever its id.
-pub fn read_stray(key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
-    let mut told = read(Method::Get, key, sent, reply);
+pub fn read_stray(profile: &Profile, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
+    let mut told = read(profile, Method::Get, key, sent, reply);
     if let Reply::Http { status: 200..=299, body, .. } = reply {
-        told.answer = match Element::from_json(key.entity(), body.as_bytes()) {
+        told.answer = match Element::read(profile, key.entity(), body.as_bytes()) {
             _ if is_nothing(without_mark(body)) => Answer::Gone,
             Ok(element) if sent.is_some_and(|object| element.same_fields(object)) => Answer::Equal,
             Ok(_) => Answer::Different,
@@ -207,8 +209,8 @@ fn told(answer: Answer, why: String) -> Told {
     Told { answer, status: None, retry_after: None, why, named: Named::AsSent, echo: Echo::Plain }
 }
 
-fn found(key: Key, sent: Option<&Object>, body: &str) -> Answer {
-    match Element::from_json(key.entity(), body.as_bytes()) {
+fn found(profile: &Profile, key: Key, sent: Option<&Object>, body: &str) -> Answer {
+    match Element::read(profile, key.entity(), body.as_bytes()) {
         // Something else than what was asked for is no answer to the question.
         Ok(element) if element.id() != Some(key.id()) => Answer::Unreadable,
         Ok(element) => match sent {
@@ -232,19 +234,19 @@ fn is_nothing(body: &str) -> bool {
 
 fn says_exists(body: &str) -> bool {
     let body = body.to_ascii_lowercase();
-    ["already exist", "duplicate", "already been taken"].iter().any(|sign| body.contains(sign))
+    ["already exist", "duplicate", "already been taken", "not_unique"].iter().any(|sign| body.contains(sign))
 }
 
-fn named(key: Key, body: &str) -> Named {
+fn named(profile: &Profile, key: Key, body: &str) -> Named {
     let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(body) else {
         return Named::AsSent;
     };
-    let text = match fields.get("id") {
+    let text = match fields.get(profile.dialect(key.entity()).id) {
         Some(serde_json::Value::Number(id)) => format!("{id}"),
         Some(serde_json::Value::String(id)) => id.to_owned(),
         Some(_) | None => return Named::AsSent,
     };
-    if text == format!("{}", key.id()) || text.is_empty() || text.chars().count() > NAMED_CHARS_MAX {
+    if text == profile.id_as.write(key.id()) || text.is_empty() || text.chars().count() > NAMED_CHARS_MAX {
         Named::AsSent
     } else {
         Named::Other(text)

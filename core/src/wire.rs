@@ -1,4 +1,4 @@
-//! The target's JSON shape (camelCase) <-> model.
+//! JSON of other programs <-> model, in the names of a profile.
 //!
 //! Reading is in two steps, since the readers differ in what they forgive. An [`Element`]
 //! is whatever a listing holds, with its faults noted: a diff compares elements, wrong
@@ -21,25 +21,39 @@ pub use read::{CommentElement, ElementSeed, PostElement};
 
 use crate::fingerprint::{self, Fingerprint, Hasher};
 use crate::model::{BadId, Entity, Fault, Key, Object, PostId, Value};
+use crate::profile::{IdForm, JSON_SERVER, Profile};
 use crate::shape::{ID, TEXTS_MAX};
 
 /// Returns the object as the target wants it: all fields, body id = URL id.
-pub fn to_json(object: &Object) -> String {
+pub fn to_json(profile: &Profile, object: &Object) -> String {
     // Numbers and texts have no way to fail.
-    serde_json::to_string(&Out(object)).unwrap_or_default()
+    serde_json::to_string(&Out { profile, object }).unwrap_or_default()
 }
 
-struct Out<'a>(&'a Object);
+struct Out<'a> {
+    profile: &'a Profile,
+    object: &'a Object,
+}
 
 impl Serialize for Out<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let object = self.0;
-        let shape = object.key().entity().shape();
+        let Self { profile, object } = self;
+        let entity = object.key().entity();
+        let dialect = profile.dialect(entity);
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(shape.number.json, &object.number())?;
-        map.serialize_entry(ID, &object.key().id())?;
-        for (text, value) in shape.texts.iter().zip(object.texts()) {
-            map.serialize_entry(text.name, value)?;
+        match (profile.id_as, entity.shape().number.parent) {
+            (IdForm::Text { .. }, Some(_)) => {
+                map.serialize_entry(dialect.number, &profile.id_as.write(object.number()))?;
+            }
+            (IdForm::Number, _) | (_, None) => map.serialize_entry(dialect.number, &object.number())?,
+        }
+        let id = object.key().id();
+        match profile.id_as {
+            IdForm::Number => map.serialize_entry(dialect.id, &id)?,
+            IdForm::Text { .. } => map.serialize_entry(dialect.id, &profile.id_as.write(id))?,
+        }
+        for (name, value) in dialect.texts.iter().zip(object.texts()) {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }
@@ -80,17 +94,23 @@ impl<'a> Element<'a> {
         Self { entity, id: None, number: None, texts: [None, None, None], faults: Vec::new(), others: Vec::new() }
     }
 
-    /// Reads one element from JSON text. Text that is no Unicode is a fault of its field.
+    /// Reads one element from JSON text with the names of the shapes, as json-server has them.
+    pub fn from_json(entity: Entity, json: &'a [u8]) -> Result<Self, serde_json::Error> {
+        Self::read(&JSON_SERVER, entity, json)
+    }
+
+    /// Reads one element from a target's JSON text. Text that is no Unicode is a fault of its field.
     ///
     /// A byte order mark in front of it is passed over, as RFC 8259 section 8.1 allows.
-    pub fn from_json(entity: Entity, json: &'a [u8]) -> Result<Self, serde_json::Error> {
+    pub fn read(profile: &Profile, entity: Entity, json: &'a [u8]) -> Result<Self, serde_json::Error> {
+        let seed = ElementSeed { profile, entity };
         let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
-        let error = match read::strictly(entity, json) {
+        let error = match read::strictly(seed, json) {
             Ok(element) => return Ok(element),
             Err(error) => error,
         };
         let Some(mended) = mend::mended(json) else { return Err(error) };
-        let mut element = read::strictly(entity, mended.as_bytes())?.into_owned(usize::MAX);
+        let mut element = read::strictly(seed, mended.as_bytes())?.into_owned(usize::MAX);
         for (i, field) in entity.shape().texts.iter().enumerate() {
             if element.texts[i].as_ref().is_some_and(|text| text.contains(mend::REPLACEMENT)) {
                 element.fault(field.name, "no Unicode (a surrogate alone, or bytes that are no UTF-8)");

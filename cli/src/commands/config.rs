@@ -6,6 +6,7 @@ use crate::args::{Cli, Global};
 use crate::commands::Outcome;
 use crate::error::Result;
 use crate::private_pg;
+use crate::profile::Chosen;
 use crate::report::Report;
 use crate::report::config::{Config, Setting};
 use crate::settings::keys::{KEYS, Key, Place};
@@ -48,6 +49,14 @@ fn setting(key: &Key, global: &Global, layers: &Layers, database: Option<&Found<
             Some(found) => Some(Found { value: crate::target::base_url(&found.value)?, origin: found.origin }),
             None => remembered(database, layers),
         },
+        Place::Setting if key == keys::TARGET_PROFILE => {
+            let found = settings::target_profile(global, layers)?;
+            Some(found.map_or_else(
+                || Found { value: Chosen::default().name, origin: Origin::Default },
+                |found| Found { value: found.value.name, origin: found.origin },
+            ))
+        }
+        Place::Setting if key == keys::TARGET_USER => layers.text(key)?,
         Place::Setting => {
             let home = settings::home(layers)?;
             Some(Found { value: home.value.display().to_string(), origin: home.origin })

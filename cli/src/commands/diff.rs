@@ -17,6 +17,7 @@ use crate::listing::Source;
 use crate::render;
 use crate::report::Report;
 use crate::report::diff::{Counting, DiffReport, Shown, take_left_out};
+use crate::run::Followed;
 use crate::run::looks::{self, Looked, Pace};
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -87,8 +88,8 @@ fn compare_with(
     let (source, beside) = if let Some(folder) = from {
         (Source::Folder(folder.to_owned()), Beside::Nobody)
     } else {
-        let url = run::to_follow(settings, &mut client)?.url;
-        let target = Target::new(&url, settings.target_token.as_ref(), 1, settings.times.timeout)?;
+        let followed = run::to_follow(settings, &mut client)?;
+        let target = Target::new(&followed.url, &followed.access, 1, settings.times.timeout)?;
         (Source::Target(Arc::new(target)), Beside::Runs)
     };
     let times = settings.times;
@@ -109,9 +110,10 @@ fn compare_keys(
     let keys: Vec<Key> = args.keys.iter().copied().collect::<BTreeSet<Key>>().into_iter().collect();
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let url = run::to_follow(settings, &mut client)?.url;
+    let Followed { url, access, .. } = run::to_follow(settings, &mut client)?;
     let jobs = usize::from(args.jobs.unwrap_or(JOBS));
-    let target = Target::new(&url, settings.target_token.as_ref(), jobs, settings.times.timeout)?;
+    let target = Target::new(&url, &access, jobs, settings.times.timeout)?;
+    run::require_ids(&target)?;
     let pace = Pace { jobs, rate_per_s: args.rate, attempts_max: ATTEMPTS_MAX };
     let ask = |keys: &[Key]| look(&target, keys, pace, signals).map(|looked| looked.sights);
     let comparison = compare::keys::compare(&mut client, &keys, &ask, settings.times, signals)?;

@@ -24,6 +24,7 @@ use crate::run::{self, Run};
 use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
+use crate::store::remembered;
 use crate::store::runs::{self, RunKind};
 use crate::store::{Purpose, connect, holds, ledger, left_out, log as change_log, objects};
 use crate::target::Target;
@@ -65,7 +66,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
             log::warn!("{spared}");
             run.warnings.push(spared);
         }
-        run.lock.once(|client| runs::remember_target(client, target.url()))?;
+        run.lock.once(|client| remembered::remember(client, target.url(), target.chosen()))?;
         let vacated = vacated(&looked.vacant, &target, signals)?;
         run.lock.once(|client| left_out::forget(client, &[vacated, looked.equal].concat()))?;
         // The differences, with their texts, have done their part.
@@ -164,8 +165,8 @@ fn vacated(vacant: &[Key], target: &Target, signals: &Signals) -> Result<Vec<Key
     let mut gone = Vec::new();
     for key in vacant.iter().take(VACANT_ASKED_MAX) {
         signals.stop().map_or(Ok(()), Err)?;
-        let request = Request { key: *key, method: Method::Get, id: key.id().to_string() };
-        if reply::read(Method::Get, *key, None, &target.send(&request, None)).answer == Answer::Gone {
+        let request = Request { key: *key, method: Method::Get, id: target.profile().id_as.write(key.id()) };
+        if reply::read(target.profile(), Method::Get, *key, None, &target.send(&request, None)).answer == Answer::Gone {
             gone.push(*key);
         }
     }

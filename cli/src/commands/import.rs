@@ -27,7 +27,7 @@ use crate::signals::Signals;
 use crate::store::ledger::{self, Scope};
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind, RunStatus};
-use crate::store::{Purpose, connect, left_out, rows, tracking};
+use crate::store::{Purpose, connect, left_out, remembered, rows, tracking};
 use crate::target::{self, Target};
 use crate::ui::Ui;
 use crate::{commands, master};
@@ -61,8 +61,11 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         if from == Path::new("-") { Source::Stdin } else { Source::Folder(from.clone()) }
     } else {
         let followed = run::followed(settings, lock.client())?;
-        let url = followed.inspect(Followed::warn).map_or_else(|| target::PUBLIC.to_owned(), |followed| followed.url);
-        Source::Target(Arc::new(Target::new(&url, settings.target_token.as_ref(), 1, settings.times.timeout)?))
+        let (url, access) = match followed.inspect(Followed::warn) {
+            Some(followed) => (followed.url, followed.access),
+            None => (target::PUBLIC.to_owned(), settings.access.clone()),
+        };
+        Source::Target(Arc::new(Target::new(&url, &access, 1, settings.times.timeout)?))
     };
     // What another run had sent may still be on its way: the listing would miss it.
     if let Source::Target(_) = &source {
@@ -84,7 +87,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     run.finish(&end)?;
     let (report, exit) = result?;
     if let Source::Target(target) = &source {
-        lock.once(|client| runs::remember_target(client, target.url()))?;
+        lock.once(|client| remembered::remember(client, target.url(), target.chosen()))?;
     }
     Ok(Outcome { report: Some(Report::Import(report)), exit })
 }
@@ -133,7 +136,7 @@ fn load(
         });
         // A listing that ends in trouble may also be wrong up to there: first things first.
         *count = copied?;
-        other_fields.extend(OthersRow::new(entity, &others));
+        other_fields.extend(OthersRow::new(source.profile(), entity, &others));
         sieve.end(entity)?;
     }
     // A document may be cut behind its last listing.

@@ -9,6 +9,7 @@ use news_core::merge::Action;
 use news_core::object::Effects;
 use news_core::outlook::Outlook;
 use news_core::plan::{Limits, OverLimit, Plan};
+use news_core::profile::{Call, Profile};
 use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary, Vanished};
 use news_core::{Entity, Key};
 
@@ -23,6 +24,7 @@ use crate::run::{self, Followed, Run};
 use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
+use crate::store::remembered;
 use crate::store::runs::{self, RunStatus};
 use crate::store::sent::{Attempt, Recorded};
 use crate::store::{self, ledger};
@@ -34,8 +36,9 @@ const ACTIONS_SHOWN: usize = 50;
 
 /// Makes the client, good for the jobs. Returns with it what is odd about the target.
 pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Result<(Arc<Target>, Vec<String>)> {
-    let Followed { url, warning } = run::to_follow(settings, lock.client())?;
-    let target = Target::new(&url, settings.target_token.as_ref(), usize::from(args.jobs), settings.times.timeout)?;
+    let Followed { url, access, warning } = run::to_follow(settings, lock.client())?;
+    let target = Target::new(&url, &access, usize::from(args.jobs), settings.times.timeout)?;
+    run::require_ids(&target)?;
     Ok((Arc::new(target), warning.into_iter().collect()))
 }
 
@@ -199,7 +202,8 @@ impl Sending<'_> {
         let settled_in = runs::settled_in(run.lock.client(), self.times)?.max(beside);
         let strangers = if args.force { Strangers::Overwritten } else { Strangers::Refused };
         let (jobs, rate_per_s, effects) = (usize::from(args.jobs), args.rate, *effects);
-        let config = Config { jobs, rate_per_s, effects, settled_in, strangers, asks };
+        let profile = target.profile();
+        let config = Config { jobs, rate_per_s, effects, settled_in, strangers, asks, profile };
         let bar = ui.bar("sync", Some(task.plan.works().len() as u64), "objects");
         let driver = Driver { run: run.id(), signed: run.begun, lock: &mut *run.lock, target, signals, bar: &bar };
         let done = driver.run(config, &task.plan, &task.marks);
@@ -225,7 +229,7 @@ impl Sending<'_> {
         }
         // Not before: a URL with a slip in it must not be what the next run follows.
         if has_written(summary) {
-            run.lock.run(|client| runs::remember_target(client, self.target.url()))?;
+            run.lock.run(|client| remembered::remember(client, self.target.url(), self.target.chosen()))?;
         }
         let ended = ending(summary, self.target, self.signals);
         let cause = cause(&ended, summary);
@@ -286,7 +290,9 @@ fn vanished(summary: &Summary) -> Option<String> {
 }
 
 /// What to do about a base URL that is not the API's.
-const BASE_HINT: &str = "check --target-url: GET URL/posts has to answer with a list";
+fn base_hint(target: &Target) -> String {
+    format!("check --target-url: GET URL{} has to answer with a list", target.profile().posts.list.before)
+}
 
 /// Says whether the target accepted a write.
 fn has_written(summary: &Summary) -> bool {
@@ -314,7 +320,7 @@ fn cause(ended: &Result<Exit>, summary: &Summary) -> Option<String> {
 fn ending(summary: &Summary, target: &Target, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
         Some(Stop::NotOurs(why)) if !has_written(summary) => {
-            Err(Failure::new(Kind::Refused, Stop::NotOurs(why.clone())).hint(BASE_HINT))
+            Err(Failure::new(Kind::Refused, Stop::NotOurs(why.clone())).hint(base_hint(target)))
         }
         Some(stop) => Err(stopped(stop, target, signals)),
         None if summary.left() > 0 => Ok(Exit::Partly),
@@ -332,7 +338,9 @@ pub(super) fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failur
             (Kind::Target, "what was answered is recorded; run `news sync` again later")
         }
         // It looked like the API when the first objects were sent.
-        Stop::WrongBase(_) | Stop::NotOurs(_) => (Kind::Target, BASE_HINT),
+        Stop::WrongBase(_) | Stop::NotOurs(_) => {
+            return Failure::new(Kind::Target, stop.to_string()).hint(base_hint(target));
+        }
         Stop::OwnIds { removed: Removed::Yes, .. } => {
             (Kind::Refused, "what was created there was deleted again; `news diff` shows how both sides stand")
         }
@@ -346,7 +354,11 @@ pub(super) fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failur
         ),
         Stop::Refusing { .. } => (Kind::Target, "nothing was parked; see to the target, and run `news sync` again"),
         Stop::Contradicts(_) => {
-            (Kind::Target, "check --target-url: objects have to be found at URL/posts/ID and URL/comments/ID")
+            let at = |call: Call| format!("URL{}ID{}", call.before, call.after.unwrap_or_default());
+            let Profile { posts, comments, .. } = target.profile();
+            let (post, comment) = (at(posts.read), at(comments.read));
+            let hint = format!("check --target-url: objects have to be found at {post} and {comment}");
+            return Failure::new(Kind::Target, stop.to_string()).hint(hint).of_refusals();
         }
         Stop::Asked => return signals.stop().unwrap_or_else(|| Failure::new(Kind::Bug, "the run got stuck")),
     };

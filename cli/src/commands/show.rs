@@ -12,6 +12,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::report::Report;
 use crate::report::diff::DifferenceRow;
 use crate::report::show::{Runs, ShowReport, TargetNow};
+use crate::run::Followed;
 use crate::run::looks::{Looked, Pace};
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -76,9 +77,10 @@ fn compare_now(
     signals: &Signals,
     now: &mut TargetNow,
 ) -> Result<()> {
-    let url = run::to_follow(settings, client)?.url;
+    let Followed { url, access, .. } = run::to_follow(settings, client)?;
     now.url = Some(url.clone());
-    let target = Target::new(&url, settings.target_token.as_ref(), 1, settings.times.timeout)?;
+    let target = Target::new(&url, &access, 1, settings.times.timeout)?;
+    run::require_ids(&target)?;
     let Looked { sights, exchanges, .. } = look(&target, &[key], PACE, signals)?;
     let last = exchanges.get(&key);
     now.status = last.and_then(|last| last.status);

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
+use news_core::profile::JSON_SERVER;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Number, Value};
 
 /// The field that holds a record's id.
-pub const ID: &str = "id";
+pub use news_core::shape::ID;
 /// The field of a comment that names its post.
-pub const POST_ID: &str = "postId";
+pub const POST_ID: &str = JSON_SERVER.comments.number;
 
 /// 2^53: JavaScript rounds integers beyond it.
 const EXACT_MAX: u64 = 1 << 53;

@@ -4,6 +4,7 @@
 use std::io::Read;
 
 use news_core::Entity;
+use news_core::profile::JSON_SERVER;
 use news_core::wire::Element;
 
 use super::texts::{Broken, Readable, Texts, begins_utf16};
@@ -68,7 +69,9 @@ pub fn read(what: &str, reader: impl Read, mut each: impl FnMut(Piece<'_>) -> Re
                 }
                 came.push(entity);
                 each(Piece::Begun)?;
-                elements(what, entity, &mut texts, |element, progress| each(Piece::Element(element, progress)))?;
+                elements(what, &JSON_SERVER, entity, &mut texts, |element, progress| {
+                    each(Piece::Element(element, progress))
+                })?;
                 each(Piece::Ended)?;
             }
         }

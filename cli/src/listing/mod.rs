@@ -7,13 +7,17 @@ mod ahead;
 mod document;
 mod texts;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use news_core::Entity;
+use news_core::profile::{JSON_SERVER, Profile};
 use news_core::wire::{CommentElement, Element, PostElement};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 pub use self::ahead::{Ahead, Batch, Step};
 use self::texts::{Broken, Readable, Texts};
@@ -62,6 +66,14 @@ impl Source {
         }
     }
 
+    /// Returns in whose names it is written.
+    pub fn profile(&self) -> &'static Profile {
+        match self {
+            Source::Target(target) => target.profile(),
+            Source::Folder(_) | Source::Stdin => &JSON_SERVER,
+        }
+    }
+
     /// Fails with [`Kind::Usage`] where it cannot be read a second time.
     pub fn require_repeatable(&self, entities: &[Entity]) -> Result<()> {
         let Source::Folder(folder) = self else { return Ok(()) };
@@ -96,7 +108,7 @@ impl Source {
                 let file = File::open(&path).or_fail(Kind::Usage, format!("cannot read {name}"))?;
                 let extent = file.metadata().map_or(Extent::Unknown, |data| Extent::Bytes(data.len()));
                 begun(extent)?;
-                read(&name, entity, file, each).map_err(of_file)
+                read(&name, &JSON_SERVER, entity, file, each).map_err(of_file)
             }
             Source::Stdin => Err(Failure::new(Kind::Bug, "stdin is read as a document")),
         }
@@ -125,6 +137,7 @@ fn of_file(failure: Failure) -> Failure {
 /// Reads a listing from any reader; `what` names it in errors.
 pub fn read(
     what: &str,
+    profile: &Profile,
     entity: Entity,
     reader: impl Read,
     each: impl FnMut(Element<'_>, Progress) -> Result<()>,
@@ -138,7 +151,7 @@ pub fn read(
             Err(broken) => not_whole(what, &broken),
         });
     }
-    let read = elements(what, entity, &mut texts, each)?;
+    let read = elements(what, profile, entity, &mut texts, each)?;
     match texts.peek() {
         Ok(None) => Ok(read),
         Ok(Some(_)) => Err(not_whole(what, &texts.wrong("something behind its end"))),
@@ -162,11 +175,14 @@ fn not_whole(what: &str, why: &dyn std::fmt::Display) -> Failure {
 /// Reads the elements of a list whose `[` is taken, and its `]`.
 fn elements<R: Read>(
     what: &str,
+    profile: &Profile,
     entity: Entity,
     texts: &mut Texts<R>,
     mut each: impl FnMut(Element<'_>, Progress) -> Result<()>,
 ) -> Result<u64> {
     let broken = |broken: Broken| not_whole(what, &broken);
+    // The names of the default are known to the compiler.
+    let is_default = profile == &JSON_SERVER;
     let mut read = 0;
     if texts.skip_if(b']').map_err(broken)? {
         return Ok(read);
@@ -174,11 +190,19 @@ fn elements<R: Read>(
     loop {
         read += 1;
         let progress = Progress { elements: read, bytes: texts.bytes() };
-        match entity {
-            Entity::Post => texts.next::<_, Posts>(|element| each(element.0, progress)),
-            Entity::Comment => texts.next::<_, Comments>(|element| each(element.0, progress)),
+        match (is_default, entity) {
+            (true, Entity::Post) => {
+                texts.next::<_, Posts>(|element| each(element.0, progress)).map_err(broken)??;
+            }
+            (true, Entity::Comment) => {
+                texts.next::<_, Comments>(|element| each(element.0, progress)).map_err(broken)??;
+            }
+            (false, _) => {
+                let element = |json: Json<'_>| Element::read(profile, entity, &json.0).map(|one| each(one, progress));
+                let wrong = |error| not_whole(what, &format!("{error}, in element {read}"));
+                texts.next::<_, Json<'static>>(element).map_err(broken)?.map_err(wrong)??;
+            }
         }
-        .map_err(broken)??;
         if !texts.comma_before(b']').map_err(broken)? {
             return Ok(read);
         }
@@ -202,6 +226,23 @@ impl Readable for Comments {
 
     fn mended(json: &[u8]) -> Option<CommentElement<'static>> {
         Element::from_json(Entity::Comment, json).ok().map(|element| CommentElement(element.into_owned(usize::MAX)))
+    }
+}
+
+/// The text of an element: read once to find its end, and once more in the names of a profile.
+struct Json<'a>(Cow<'a, [u8]>);
+
+impl<'de> Deserialize<'de> for Json<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|json| Self(Cow::Borrowed(json.get().as_bytes())))
+    }
+}
+
+impl Readable for Json<'_> {
+    type Read<'a> = Json<'a>;
+
+    fn mended(json: &[u8]) -> Option<Json<'static>> {
+        Some(Json(Cow::Owned(json.to_owned())))
     }
 }
 

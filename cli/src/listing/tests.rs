@@ -17,7 +17,7 @@ impl Read for Trickle<'_> {
 
 fn ids(json: &[u8], at_once: usize) -> Result<Vec<Option<i64>>, (Kind, String)> {
     let mut ids = Vec::new();
-    read("GET", Entity::Post, Trickle(json, at_once), |element, _| {
+    read("GET", &JSON_SERVER, Entity::Post, Trickle(json, at_once), |element, _| {
         ids.push(element.id());
         Ok(())
     })
@@ -65,7 +65,7 @@ fn a_text_that_is_no_unicode_hides_no_other_object() {
         for title in [&b"\\ud800"[..], b"\xff", b"a \\udc00\\ud800 b"] {
             let json = [&br#"[{"id":1,"title":""#[..], title, br#"","body":"b"},{"id":2,"x":["\ud83d"]}]"#].concat();
             let mut seen = Vec::new();
-            read("GET", Entity::Post, Trickle(&json, at_once), |element, _| {
+            read("GET", &JSON_SERVER, Entity::Post, Trickle(&json, at_once), |element, _| {
                 let faults: Vec<String> = element.faults().iter().map(ToString::to_string).collect();
                 seen.push((element.id(), faults.join("; ")));
                 Ok(())
@@ -109,7 +109,7 @@ fn a_listing_longer_than_memory_flows_through() {
         }
     }
     let mut seen = 0;
-    let stopped = read("GET", Entity::Post, Endless(0), |_, progress| {
+    let stopped = read("GET", &JSON_SERVER, Entity::Post, Endless(0), |_, progress| {
         seen = progress.elements;
         if seen < 100_000 { Ok(()) } else { Err(Failure::new(Kind::Interrupted, "enough")) }
     });

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use news_core::Entity;
+use news_core::profile::{Profile, Verb};
 use news_core::wire::OtherFields;
 use serde::Serialize;
 
@@ -25,8 +26,12 @@ pub struct OthersRow {
 }
 
 impl OthersRow {
-    /// Describes what was seen; `None` where there is nothing to tell.
-    pub fn new(entity: Entity, seen: &OtherFields) -> Option<Self> {
+    /// Describes what was seen; `None` where there is nothing to tell. An update that only changes what it names (PATCH)
+    /// leaves such fields as they are.
+    pub fn new(profile: &Profile, entity: Entity, seen: &OtherFields) -> Option<Self> {
+        if profile.dialect(entity).update.verb == Verb::Patch {
+            return None;
+        }
         let names: Vec<String> = seen.names().take(SHOWN).map(str::to_owned).collect();
         let has_more = seen.names().nth(SHOWN).is_some();
         (!names.is_empty()).then_some(Self { entity: entity.plural(), names, has_more })

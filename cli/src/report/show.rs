@@ -170,7 +170,7 @@ impl ShowReport {
                     Value::Number(number) => number.to_string(),
                     Value::Text(text) => text.to_owned(),
                 };
-                let fields = object.fields().into_iter().map(|(field, it)| RowField { field, value: value(it) });
+                let fields = object.fields().map(|(field, it)| RowField { field, value: value(it) });
                 (Some(fields.collect()), None)
             }
         };

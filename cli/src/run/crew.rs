@@ -133,7 +133,9 @@ impl<'a> Crew<'a> {
                     };
                     self.leave(state);
                     let json = match request.method {
-                        Method::Post | Method::Put => object.as_deref().map(wire::to_json),
+                        Method::Post | Method::Put => {
+                            object.as_deref().map(|object| wire::to_json(self.target.profile(), object))
+                        }
                         Method::Get | Method::Delete => None,
                     };
                     let sent_at = Tick::now();
@@ -154,7 +156,7 @@ impl<'a> Crew<'a> {
                 }
                 Next::Probe(key) => {
                     self.leave(state);
-                    let request = Request { key, method: Method::Get, id: key.id().to_string() };
+                    let request = Request { key, method: Method::Get, id: self.target.profile().id_as.write(key.id()) };
                     let reply = self.target.send(&request, None);
                     let random = random().unwrap_or_default();
                     state = self.come_back();
@@ -335,14 +337,16 @@ mod tests {
     use news_core::session::{Asks, Config, SETTLE, Strangers};
 
     use super::*;
+    use crate::settings::Access;
 
     /// Were it not so, the threads that send would wait for it for ever, and keep the lock.
     #[test]
     fn a_panic_of_the_thread_that_holds_the_transactions_ends_all_others() {
-        let target = Target::new("http://127.0.0.1:9", None, 2, SETTLE).unwrap();
+        let target = Target::new("http://127.0.0.1:9", &Access::default(), 2, SETTLE).unwrap();
         let effects = Effects { settle: SETTLE, late: SETTLE, wait: Wait::Once };
         let (strangers, asks, settled_in) = (Strangers::Refused, Asks::Some, Duration::ZERO);
-        let config = Config { jobs: 2, rate_per_s: None, effects, settled_in, strangers, asks };
+        let config =
+            Config { jobs: 2, rate_per_s: None, effects, settled_in, strangers, asks, profile: target.profile() };
         let key: Key = "posts/1".parse().unwrap();
         let (before, after, standing) = (Presence::Present, Wish::Present, Standing::Ready);
         let plan = Plan::new(vec![Work { key, parent: None, before, after, standing, settles_in: Duration::ZERO }]);

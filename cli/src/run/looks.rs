@@ -46,7 +46,7 @@ pub fn look(target: &Target, keys: &[Key], pace: Pace, signals: &Signals) -> Res
     // None of these matters where nothing is written.
     let effects = Effects { settle: SETTLE, late: LATE, wait: Wait::Never };
     let (settled_in, strangers, asks) = (Duration::ZERO, Strangers::Refused, Asks::Each);
-    let config = Config { jobs, rate_per_s, effects, settled_in, strangers, asks };
+    let config = Config { jobs, rate_per_s, effects, settled_in, strangers, asks, profile: target.profile() };
     let (sender, errands) = channel();
     let crew = Crew::new(Session::looking(config, keys, attempts_max, Duration::ZERO), target, jobs, sender);
     let done: Result<()> = thread::scope(|scope| {

@@ -9,16 +9,19 @@ pub mod watchdog;
 
 use std::time::Duration;
 
+use news_core::profile::Ids;
 use postgres::Client;
 
 use crate::clock::Tick;
 use crate::error::{Failure, Kind, Result};
-use crate::settings::Settings;
+use crate::profile::Chosen;
+use crate::settings::{Access, Settings};
 use crate::signals::Signals;
 use crate::store;
 use crate::store::lock::Lock;
+use crate::store::remembered::Remembered;
 use crate::store::runs::{self, RunEnd, RunKind};
-use crate::target::{base_url, is_same_base};
+use crate::target::{Target, base_url, is_same_base};
 
 /// A run under way: it has a row that says so.
 pub struct Run<'l> {
@@ -75,6 +78,8 @@ pub fn random() -> Result<u64> {
 pub struct Followed {
     /// Where it is.
     pub url: String,
+    /// How to talk to it.
+    pub access: Access,
     /// What is odd about following it.
     pub warning: Option<String>,
 }
@@ -96,20 +101,54 @@ pub fn followed(settings: &Settings, client: &mut Client) -> Result<Option<Follo
     let remembered = store::remembered::remembered(client)?;
     // Checked before it is shown: a URL with credentials is refused, and not repeated.
     let named = settings.target_url.as_deref().map(base_url).transpose()?;
-    let warning = match (&named, &remembered) {
-        (Some(named), Some(remembered)) if !is_same_base(named, &remembered.url) => Some(format!(
+    let mut warnings = Vec::new();
+    let mut is_known = remembered.is_some();
+    if let (Some(named), Some(remembered)) = (&named, &remembered)
+        && !is_same_base(named, &remembered.url)
+    {
+        is_known = false;
+        warnings.push(format!(
             "the target is {named} now, but this database followed {}: \
              what was synced is there, not here (`news sync --full` brings the new one in step)",
             remembered.url
-        )),
-        _ => None,
-    };
+        ));
+    }
+    let (chosen, warning) = profile_of(settings.target_profile.as_ref(), remembered.as_ref().filter(|_| is_known))?;
+    warnings.extend(warning);
     let url = match (named, remembered) {
         (Some(named), _) => Some(named),
         (None, Some(remembered)) => Some(remembered.in_force()?),
         (None, None) => None,
     };
-    Ok(url.map(|url| Followed { url, warning }))
+    let access = Access { chosen, ..settings.access.clone() };
+    let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
+    Ok(url.map(|url| Followed { url, access, warning }))
+}
+
+/// Returns the profile that is named, else the one that the database remembers of this target, else the default; and what
+/// is odd about it.
+///
+/// Fails with [`Kind::Usage`] where the one that is remembered cannot be found.
+pub fn profile_of(named: Option<&Chosen>, remembered: Option<&Remembered>) -> Result<(Chosen, Option<String>)> {
+    let known = remembered.and_then(|remembered| Some((remembered, remembered.profile.as_ref()?)));
+    let chosen = match (named, known) {
+        (Some(named), _) => named.clone(),
+        (None, Some((_, (name, _)))) => Chosen::find(name)?,
+        (None, None) => Chosen::default(),
+    };
+    let warning = known.filter(|(_, (_, print))| *print != chosen.print).map(|(remembered, (name, _))| {
+        let now = if chosen.name == *name {
+            "it says something else".to_owned()
+        } else {
+            format!("it is {} now", chosen.name)
+        };
+        format!(
+            "this database followed {} with the target profile {name}, and {now}: \
+             what was synced may be elsewhere, or in another form (`news diff` tells)",
+            remembered.url
+        )
+    });
+    Ok((chosen, warning))
 }
 
 /// Returns the target to talk to, and warns of what is odd about it; fails where there is none.
@@ -120,4 +159,24 @@ pub fn to_follow(settings: &Settings, client: &mut Client) -> Result<Followed> {
     })?;
     followed.warn();
     Ok(followed)
+}
+
+/// Fails with [`Kind::Refused`] where the target has no place for our ids.
+pub fn require_ids(target: &Target) -> Result<()> {
+    let profile = target.profile();
+    match profile.ids {
+        Ids::Ours => Ok(()),
+        Ids::None => Err(Failure::new(
+            Kind::Refused,
+            format!(
+                "the target gives ids of its own, and none of its fields is ours (target profile {}): \
+                 objects cannot be asked for, nor written",
+                profile.name
+            ),
+        )
+        .hint("`news import` and `news diff` read it.")
+        .hint(
+            "Its owner could let the client choose the id of a new record: then write a profile with ids = \"ours\".",
+        )),
+    }
 }

@@ -49,18 +49,27 @@ pub const DATABASE_URL: &Key = &KEYS[0];
 pub const TARGET_URL: &Key = &KEYS[1];
 /// A bearer token for the target.
 pub const TARGET_TOKEN: &Key = &KEYS[2];
+/// The target's dialect.
+pub const TARGET_PROFILE: &Key = &KEYS[3];
+/// Who logs in at the target.
+pub const TARGET_USER: &Key = &KEYS[4];
+/// With which password.
+pub const TARGET_PASSWORD: &Key = &KEYS[5];
 /// What the API signs its tokens with.
-pub const JWT_SECRET: &Key = &KEYS[3];
+pub const JWT_SECRET: &Key = &KEYS[6];
 /// What it signed them with before.
-pub const JWT_SECRET_PREVIOUS: &Key = &KEYS[4];
+pub const JWT_SECRET_PREVIOUS: &Key = &KEYS[7];
 /// Where the private PostgreSQL lives.
-pub const HOME: &Key = &KEYS[5];
+pub const HOME: &Key = &KEYS[8];
 
 /// All of them, in the order in which they are shown.
-pub const KEYS: [Key; 20] = [
+pub const KEYS: [Key; 23] = [
     Key { name: "database_url", shape: Shape::Text, place: Place::Secret },
     Key { name: "target_url", shape: Shape::Text, place: Place::Setting },
     Key { name: "target_token", shape: Shape::Text, place: Place::Secret },
+    Key { name: "target_profile", shape: Shape::Text, place: Place::Setting },
+    Key { name: "target_user", shape: Shape::Text, place: Place::Setting },
+    Key { name: "target_password", shape: Shape::Text, place: Place::Secret },
     Key { name: "jwt_secret", shape: Shape::Text, place: Place::Secret },
     Key { name: "jwt_secret_previous", shape: Shape::Text, place: Place::Secret },
     Key { name: "home", shape: Shape::Path, place: Place::Setting },
@@ -115,9 +124,13 @@ mod tests {
             ["database_url", "target_url", "target_token"]
         );
         assert_eq!(
+            [TARGET_PROFILE.name, TARGET_USER.name, TARGET_PASSWORD.name],
+            ["target_profile", "target_user", "target_password"]
+        );
+        assert_eq!(
             [JWT_SECRET.name, JWT_SECRET_PREVIOUS.name, HOME.name],
             ["jwt_secret", "jwt_secret_previous", "home"]
         );
-        assert_eq!(KEYS[11].variable(), "NEWS_SERVE_LISTEN");
+        assert_eq!(KEYS[14].variable(), "NEWS_SERVE_LISTEN");
     }
 }

@@ -94,7 +94,10 @@ fn given(matches: &ArgMatches) -> Vec<&'static str> {
     let is_given = |id: &&str| {
         innermost.try_contains_id(id).is_ok() && innermost.value_source(id) == Some(ValueSource::CommandLine)
     };
-    ["config", "database_url", "target_url", "color", "progress", "log_format"].into_iter().filter(is_given).collect()
+    ["config", "database_url", "target_url", "target_profile", "color", "progress", "log_format"]
+        .into_iter()
+        .filter(is_given)
+        .collect()
 }
 
 impl Layers {

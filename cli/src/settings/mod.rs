@@ -7,7 +7,7 @@ mod layers;
 mod secret;
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use news_core::session::LATE;
 
 use crate::args::Global;
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::profile::{Chosen, is_path};
 use crate::settings::layers::secret_in_environment;
 pub use crate::settings::layers::{Found, Layers, Origin, Stop, command_line};
 pub use crate::settings::secret::Secret;
@@ -27,6 +28,19 @@ pub enum Database {
     Named(Secret),
     /// The private PostgreSQL, below [`Settings::home`].
     Private,
+}
+
+/// How to talk to the target.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Its dialect.
+    pub chosen: Chosen,
+    /// A token for it.
+    pub token: Option<Secret>,
+    /// Who logs in there, where the dialect wants a login.
+    pub user: Option<String>,
+    /// With which password.
+    pub password: Option<Secret>,
 }
 
 /// How long the target may take.
@@ -61,8 +75,10 @@ pub struct Settings {
     pub database: Database,
     /// The target, where flags, environment or file name one.
     pub target_url: Option<String>,
-    /// A bearer token for the target.
-    pub target_token: Option<Secret>,
+    /// The target's dialect, where flags, environment or file name one.
+    pub target_profile: Option<Chosen>,
+    /// How to talk to the target, if it is not one that the database remembers with another dialect.
+    pub access: Access,
     /// How long the target may take.
     pub times: Times,
     /// Where the private PostgreSQL and its secrets live.
@@ -75,10 +91,12 @@ impl Settings {
     ///
     /// Fails with [`Kind::Usage`] where a variable is not text, or a `NAME_FILE` cannot be read.
     pub fn new(global: &Global, layers: Layers) -> Result<Self> {
+        let target_profile = target_profile(global, &layers)?.map(|found| found.value);
         Ok(Self {
             database: database(global, &layers)?.map_or(Database::Private, |found| Database::Named(found.value)),
             target_url: target_url(global, &layers)?.map(|found| found.value),
-            target_token: layers.secret(keys::TARGET_TOKEN)?.map(|found| found.value),
+            access: access(target_profile.clone().unwrap_or_default(), &layers)?,
+            target_profile,
             times: Times::new(global)?,
             home: home(&layers)?.value,
             layers: Arc::new(layers),
@@ -113,6 +131,39 @@ pub fn target_url(global: &Global, layers: &Layers) -> Result<Option<Found<Strin
         }
         None => layers.text(keys::TARGET_URL),
     }
+}
+
+/// Returns the named dialect of the target: none means the one that the database remembers, else the default.
+///
+/// Fails with [`Kind::Usage`] where there is no such profile, or its file says what cannot be.
+pub fn target_profile(global: &Global, layers: &Layers) -> Result<Option<Found<Chosen>>> {
+    let named = match &global.target_profile {
+        Some(name) => {
+            Some(Found { value: name.clone(), origin: layers.flag("target_profile").unwrap_or(Origin::Default) })
+        }
+        None => layers.text(keys::TARGET_PROFILE)?,
+    };
+    let Some(Found { value: name, origin }) = named else { return Ok(None) };
+    let name = match &origin {
+        // As all paths in the file.
+        Origin::File(file, _) if is_path(&name) => {
+            let folder = file.parent().unwrap_or(Path::new("/"));
+            folder.join(&name).display().to_string()
+        }
+        Origin::Flag(_) | Origin::Environment(_) | Origin::File(..) | Origin::Database | Origin::Default => name,
+    };
+    let value = Chosen::find(&name).map_err(|failure| failure.hint(format!("It is named by: {origin}.")))?;
+    Ok(Some(Found { value, origin }))
+}
+
+/// Puts together how to talk to a target with this dialect.
+pub fn access(chosen: Chosen, layers: &Layers) -> Result<Access> {
+    Ok(Access {
+        chosen,
+        token: layers.secret(keys::TARGET_TOKEN)?.map(|found| found.value),
+        user: layers.text(keys::TARGET_USER)?.map(|found| found.value),
+        password: layers.secret(keys::TARGET_PASSWORD)?.map(|found| found.value),
+    })
 }
 
 /// Returns what of stdout and stderr the flags ask for.

@@ -1,15 +1,19 @@
 //! The target that the database remembers, and whether this is still the database that does.
 
 use news_core::identity::{Difference, Identity};
-use postgres::Client;
+use postgres::types::Type;
+use postgres::{Client, GenericClient};
 
 use crate::error::{Failure, Kind, Result};
+use crate::profile::Chosen;
 
 /// The target that a database followed.
 #[derive(Debug, Clone)]
 pub struct Remembered {
     /// Where it is.
     pub url: String,
+    /// What finds its profile, and what that said.
+    pub profile: Option<(String, String)>,
     /// How the database that followed it differs from this one; `None`: it is this one.
     elsewhere: Option<(Identity, Difference, Identity)>,
 }
@@ -40,7 +44,11 @@ impl Remembered {
 /// Returns the target that is remembered, if one is.
 pub fn remembered(client: &mut Client) -> Result<Option<Remembered>> {
     let row =
-        client.query_typed_one("SELECT target_url, target_identity, news_identity() FROM news_sync_state", &[])?;
+        client.query_typed_one(
+        "SELECT target_url, target_identity, news_identity(), target_profile, target_profile_print FROM news_sync_state",
+        &[],
+    )?;
+    let profile = row.get::<_, Option<String>>(3).zip(row.get(4));
     let (url, then, now): (Option<String>, Option<&str>, &str) = (row.get(0), row.get(1), row.get(2));
     let Some(url) = url else { return Ok(None) };
     let odd = |text: &str| Failure::new(Kind::Database, format!("expected an identity SYSTEM/OID, got {text:?}"));
@@ -52,5 +60,15 @@ pub fn remembered(client: &mut Client) -> Result<Option<Remembered>> {
             then.difference(now).map(|difference| (then, difference, now))
         }
     };
-    Ok(Some(Remembered { url, elsewhere }))
+    Ok(Some(Remembered { url, profile, elsewhere }))
+}
+
+/// Remembers that this database follows `url`, with this profile.
+pub fn remember(client: &mut impl GenericClient, url: &str, chosen: &Chosen) -> Result<()> {
+    client.execute_typed(
+        "UPDATE news_sync_state
+         SET target_url = $1, target_identity = news_identity(), target_profile = $2, target_profile_print = $3",
+        &[(&url, Type::TEXT), (&chosen.name, Type::TEXT), (&chosen.print, Type::TEXT)],
+    )?;
+    Ok(())
 }

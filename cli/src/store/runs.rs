@@ -311,15 +311,6 @@ fn thin(client: &mut impl GenericClient, newest: i64) -> Result<()> {
     Ok(())
 }
 
-/// Remembers the target from now on, and which database does.
-pub fn remember_target(client: &mut impl GenericClient, url: &str) -> Result<()> {
-    client.execute_typed(
-        "UPDATE news_sync_state SET target_url = $1, target_identity = news_identity()",
-        &[(&url, Type::TEXT)],
-    )?;
-    Ok(())
-}
-
 /// Records that it is this database that follows `url`, if that is remembered already: whoever named it said so, or it was
 /// followed by this database before.
 fn recognise(client: &mut impl GenericClient, url: &str) -> Result<()> {

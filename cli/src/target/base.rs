@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 
-use news_core::Entity;
-use news_core::model::whole_number;
+use news_core::profile::Profile;
 use ureq::http::Uri;
 
 use crate::error::{Failure, Kind, Result};
@@ -33,13 +32,17 @@ pub fn base_url(url: &str) -> Result<String> {
         return Err(usage("a base URL has no query", EXAMPLE));
     }
     let path = normal_path(uri.path());
-    // Below an object json-server answers `[]` to anything, which looks like an empty target.
-    let mut parts = path.rsplit('/');
-    let is_id = parts.next().is_some_and(|last| whole_number(last).is_some());
-    if is_id && parts.next().is_some_and(|part| Entity::ALL.iter().any(|entity| entity.plural() == part)) {
+    Ok(format!("{}://{}{path}", scheme.name, normal_host(authority, scheme.port)?))
+}
+
+/// Fails with [`Kind::Usage`] where a base URL is the address of an object: below one, json-server answers `[]` to anything,
+/// which looks like an empty target.
+pub(super) fn require_api(base: &str, profile: &Profile) -> Result<()> {
+    let uri: Uri = base.parse().map_err(|_| usage("not a URL", EXAMPLE))?;
+    if profile.is_of_an_object(uri.path()) {
         return Err(usage("it names an object, not the API", EXAMPLE));
     }
-    Ok(format!("{}://{}{path}", scheme.name, normal_host(authority, scheme.port)?))
+    Ok(())
 }
 
 /// Says whether a base URL that [`base_url`] has returned is that of `remembered`, which an earlier version may have
@@ -131,20 +134,6 @@ fn normal_segment(segment: &str) -> String {
     out
 }
 
-/// Escapes an id that a target has made up, so that it stays one segment of a path (RFC 3986 section 3.3).
-pub(super) fn escape(id: &str) -> String {
-    let mut out = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        // A dot alone would be a dot segment.
-        if is_unreserved(byte) && byte != b'.' {
-            out.push(char::from(byte));
-        } else {
-            push_escape(&mut out, byte);
-        }
-    }
-    out
-}
-
 fn push_escape(out: &mut String, byte: u8) {
     // Writing to a String has no way to fail.
     let _ = write!(out, "%{byte:02X}");
@@ -161,6 +150,8 @@ fn hex(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use news_core::profile::JSON_SERVER;
+
     use super::*;
 
     #[test]
@@ -191,10 +182,12 @@ mod tests {
         let urls = ["", "host:80", "ftp://host", "http://u:p@host", "http://host/?a=1", "http://host/#x", "http://"];
         let ports = ["http://host:85836", "http://host:abc/api", "http://host:0", "http://host:", "http://[::1]:x"];
         let hosts = ["http://[::1]18778", "http://[]:80", "http://:80", "http://host:+80", "http://host:80:80"];
-        for url in
-            urls.into_iter().chain(ports).chain(hosts).chain(["http://host/api/comments/7/", "http://host/posts/2"])
-        {
+        for url in urls.into_iter().chain(ports).chain(hosts) {
             assert_eq!(base_url(url).unwrap_err().kind(), Kind::Usage, "{url}");
+        }
+        for url in ["http://host/api/comments/7/", "http://host/posts/2"] {
+            let base = base_url(url).unwrap();
+            assert_eq!(require_api(&base, &JSON_SERVER).unwrap_err().kind(), Kind::Usage, "{url}");
         }
     }
 
@@ -205,10 +198,5 @@ mod tests {
         {
             assert_eq!(host_and_port(base), Some((host.to_owned(), port)), "{base}");
         }
-    }
-
-    #[test]
-    fn ids_stay_one_segment() {
-        assert_eq!(escape("../a b?é"), "%2E%2E%2Fa%20b%3F%C3%A9");
     }
 }

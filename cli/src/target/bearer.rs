@@ -63,7 +63,8 @@ impl fmt::Debug for Bearer {
     }
 }
 
-fn fits_a_header(token: &Secret) -> Result<()> {
+/// Fails with [`Kind::Usage`] where no header may carry a token.
+pub(super) fn fits_a_header(token: &Secret) -> Result<()> {
     if token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use news_core::Entity;
 use news_core::coverage::Coverage;
+use news_core::reply::Reply;
 use news_core::session::pace;
 use news_core::wire::Element;
 use ureq::Body;
@@ -31,6 +32,26 @@ pub(super) struct Away {
     again: Again,
 }
 
+impl Away {
+    /// The target is in trouble.
+    pub(super) fn trouble(failure: Failure) -> Self {
+        Self { failure, again: Again::Trouble(None) }
+    }
+
+    /// The next answer would be the same.
+    pub(super) fn never(failure: Failure) -> Self {
+        Self { failure, again: Again::Never }
+    }
+}
+
+/// How a wait is spent.
+pub(super) enum Patience<'a> {
+    /// It lasts as long as the target's trouble may, and a signal ends it.
+    Waits(&'a Signals),
+    /// Nothing is waited for: who asks comes again.
+    None,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Again {
     /// The next answer would be the same.
@@ -55,26 +76,51 @@ impl Target {
         begun: impl FnOnce(Extent) -> Result<()>,
         each: impl FnMut(Element<'_>, Progress) -> Result<()>,
     ) -> Result<u64> {
+        let patience = Patience::Waits(signals);
+        if !self.lists_at_once() {
+            return self.list_pages(entity, &patience, begun, each);
+        }
         let what = self.what(entity);
-        let response = self.wait_for_listing(entity, signals)?;
+        let response = self.patiently(&patience, || {
+            let response = self.judge(&what, self.ask_for_listing(entity)?)?;
+            match coverage(&response).is_part() {
+                None => Ok(response),
+                Some(why) => Err(Away::never(part(&what, why))),
+            }
+        })?;
         let coverage = coverage(&response);
         begun(extent(coverage.total(), &response))?;
-        let read = listing::read(&what, entity, Plain(response.into_body().into_reader()), each)?;
+        let read = listing::read(&what, self.profile, entity, Plain(response.into_body().into_reader()), each)?;
         match coverage.contradicts(read) {
             Some(why) => Err(part(&what, &why)),
             None => Ok(read),
         }
     }
 
-    /// Asks until a listing begins, or there is no use in it.
-    fn wait_for_listing(&self, entity: Entity, signals: &Signals) -> Result<Response<Body>> {
-        let what = self.what(entity);
-        let (mut attempts, mut throttles, begun) = (0, 0, Instant::now());
+    /// Asks until it is answered, or there is no use in it.
+    pub(super) fn patiently<T>(
+        &self,
+        patience: &Patience<'_>,
+        ask: impl Fn() -> std::result::Result<T, Away>,
+    ) -> Result<T> {
+        let (mut attempts, mut throttles, mut renewed, begun) = (0, 0, false, Instant::now());
         loop {
-            let asked = self.ask_for_listing(entity).map_err(|failure| Away { failure, again: Again::Trouble(None) });
-            let Away { failure, again } = match asked.and_then(|response| self.judge(&what, response)) {
-                Ok(response) => return Ok(response),
+            let used = self.credentials.header();
+            let Away { failure, again } = match ask() {
+                Ok(answer) => return Ok(answer),
                 Err(away) => away,
+            };
+            // A token that has run out, once.
+            if failure.kind() == Kind::Credentials
+                && !renewed
+                && self.credentials.renew(used.as_deref().map(String::as_str))
+            {
+                renewed = true;
+                continue;
+            }
+            let signals = match patience {
+                Patience::Waits(signals) => signals,
+                Patience::None => return Err(failure),
             };
             let (attempt, told) = match again {
                 Again::Never => return Err(failure),
@@ -102,16 +148,33 @@ impl Target {
     }
 
     pub(super) fn what(&self, entity: Entity) -> String {
-        format!("GET {}/{entity}", self.base)
+        let call = self.profile.dialect(entity).list;
+        format!("{} {}{}", call.verb.name(), self.base, call.before)
     }
 
-    /// Plain, with no query: pages mean something else on every target.
-    pub(super) fn ask_for_listing(&self, entity: Entity) -> Result<Response<Body>> {
-        let request = self.get(&format!("{}/{entity}", self.base));
-        let request = request.config().timeout_global(Some(self.listing_timeout)).build();
+    /// Asks for the listing of an entity, or for its first page.
+    pub(super) fn ask_for_listing(&self, entity: Entity) -> std::result::Result<Response<Body>, Away> {
+        let url = format!("{}{}", self.base, self.profile.dialect(entity).list.before);
+        self.ask_listing(&self.what(entity), &url)
+    }
+
+    /// Asks for a listing, or a page of one.
+    pub(super) fn ask_listing(&self, what: &str, url: &str) -> std::result::Result<Response<Body>, Away> {
+        if let Err(reply) = self.log_in() {
+            return Err(match reply {
+                Reply::Http { body, .. } => {
+                    let why = format!("{what}: the login was refused: {}", news_core::reply::excerpt(&body));
+                    Away::never(Failure::new(Kind::Credentials, why).hint(self.credentials_hint()))
+                }
+                Reply::NotSent { why } | Reply::Lost { why } => {
+                    Away::trouble(Failure::new(Kind::Target, format!("{what}: {why}")))
+                }
+            });
+        }
+        let request = self.get(url).config().timeout_global(Some(self.listing_timeout)).build();
         self.authorised(request).call().map_err(|error| {
-            Failure::new(Kind::Target, format!("{}: {}", self.what(entity), self.describe(&error)))
-                .hint("is the target running, and is the URL right?")
+            let failure = Failure::new(Kind::Target, format!("{what}: {}", self.describe(&error)));
+            Away::trouble(failure.hint("is the target running, and is the URL right?"))
         })
     }
 
@@ -121,20 +184,21 @@ impl Target {
         let failure = |kind, hint: &str| Failure::new(kind, format!("{what}: status {status}")).hint(hint);
         let never = |kind, hint: &str| Err(Away { failure: failure(kind, hint), again: Again::Never });
         match status {
-            200 | 206 => match coverage(&response).is_part() {
-                None => Ok(response),
-                Some(why) => Err(Away { failure: part(what, why), again: Again::Never }),
-            },
-            401 | 403 if self.bearer.is_some() => {
-                never(Kind::Credentials, &format!("it refuses NEWS_TARGET_TOKEN: {}", self.credentials_hint()))
-            }
+            200 | 206 => Ok(response),
+            401 | 403 if self.credentials.are_set() => never(
+                Kind::Credentials,
+                &format!("it refuses {}: {}", self.credentials.name(), self.credentials_hint()),
+            ),
             401 | 403 => never(Kind::Credentials, "it wants a token: set NEWS_TARGET_TOKEN"),
             301..=303 | 307 | 308 => {
                 let to = header(response.headers(), "location").unwrap_or("nowhere");
                 let failure = Failure::new(Kind::Usage, format!("{what}: status {status} to {to}"));
                 Err(Away { failure: failure.hint("use the URL that it names, if you trust it"), again: Again::Never })
             }
-            404 | 410 => never(Kind::Target, "is this the API's base URL? it is what comes before /posts"),
+            404 | 410 => {
+                let path = self.profile.posts.list.before;
+                never(Kind::Target, &format!("is this the API's base URL? it is what comes before {path}"))
+            }
             429 | 425 => {
                 let again = Again::Throttled(told_to_wait(response.headers()));
                 Err(Away { failure: failure(Kind::Target, "it limits how often it is asked: try later"), again })
@@ -161,7 +225,7 @@ pub(super) fn coverage(response: &Response<Body>) -> Coverage {
 }
 
 /// A part of a listing looks like a target from which the rest was deleted.
-fn part(what: &str, why: &str) -> Failure {
+pub(super) fn part(what: &str, why: &str) -> Failure {
     Failure::new(Kind::Target, format!("{what}: the listing is not whole: {why}"))
         .hint("Let the target answer with all of them at once: a part of a listing is never compared or imported.")
 }
@@ -199,6 +263,8 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
+    use crate::settings::Access;
+
     use super::*;
 
     #[test]
@@ -213,7 +279,7 @@ mod tests {
                 thread::park_timeout(Duration::from_millis(5));
             }
         });
-        let mut target = Target::new(&url, None, 1, Duration::from_secs(30)).unwrap();
+        let mut target = Target::new(&url, &Access::default(), 1, Duration::from_secs(30)).unwrap();
         target.listing_timeout = Duration::from_millis(300);
         let signals = Signals::install().unwrap();
         let failure = target.list(Entity::Post, &signals, |_| Ok(()), |_, _| Ok(())).unwrap_err();

@@ -2,11 +2,12 @@
 
 use std::io::{self, BufRead, BufReader};
 
+use news_core::profile::Profile;
 use news_core::session::{Listing, Look, Sample};
 use ureq::Body;
 use ureq::http::Response;
 
-use super::listing::coverage;
+use super::listing::{Patience, coverage};
 use super::trouble::Plain;
 use super::{Target, header, told_to_wait};
 use crate::error::{Failure, Kind};
@@ -18,8 +19,12 @@ const BLANKS_MAX: usize = 64 * 1024;
 impl Target {
     /// Reads an entity's listing as far as a run needs it.
     pub fn look(&self, look: &Look) -> Listing {
-        let what = format!("GET /{}", look.entity);
-        let url = format!("{}/{}", self.base, look.entity);
+        let call = self.profile.dialect(look.entity).list;
+        let what = call.to_string();
+        let url = format!("{}{}", self.base, call.before);
+        if !self.lists_at_once() {
+            return self.look_at_pages(look);
+        }
         let response = match self.with_headers(self.get(&url)).call() {
             Ok(response) => response,
             Err(error) => return Listing::None(format!("{what}: {}", self.describe(&error))),
@@ -27,7 +32,7 @@ impl Target {
         let status = response.status().as_u16();
         let said = format!("{what}: status {status}");
         match status {
-            200 | 206 => read(&what, look, response),
+            200 | 206 => read(&what, self.profile, look, response),
             403 if told_to_wait(response.headers()).is_some() => Listing::None(said),
             401 | 403 => Listing::Forbidden(said),
             300..=399 => {
@@ -40,7 +45,44 @@ impl Target {
     }
 }
 
-fn read(what: &str, look: &Look, response: Response<Body>) -> Listing {
+impl Target {
+    /// The same of a listing in pages, as many of them as it takes.
+    fn look_at_pages(&self, look: &Look) -> Listing {
+        let mut sample = Sample::default();
+        let read = self.list_pages(
+            look.entity,
+            &Patience::None,
+            |_| Ok(()),
+            |element, _| {
+                if sample.take(look, element.key()) {
+                    // Enough was seen.
+                    return Err(Failure::new(Kind::Bug, "stopped"));
+                }
+                Ok(())
+            },
+        );
+        match read {
+            _ if !sample.speaking.is_empty() => Listing::Read(sample),
+            Ok(_) => Listing::Read(sample),
+            Err(failure) => match failure.kind() {
+                Kind::Credentials => Listing::Forbidden(failure.to_string()),
+                Kind::Usage => Listing::Redirected(failure.to_string()),
+                Kind::Refused => Listing::Other(failure.to_string()),
+                Kind::Target
+                | Kind::Partly
+                | Kind::Database
+                | Kind::Locked
+                | Kind::Bug
+                | Kind::Output
+                | Kind::ClosedPipe
+                | Kind::Interrupted
+                | Kind::Terminated => Listing::None(failure.to_string()),
+            },
+        }
+    }
+}
+
+fn read(what: &str, profile: &Profile, look: &Look, response: Response<Body>) -> Listing {
     let coverage = coverage(&response);
     let mut body = BufReader::new(Plain(response.into_body().into_reader()));
     match skip_blanks(&mut body) {
@@ -49,7 +91,7 @@ fn read(what: &str, look: &Look, response: Response<Body>) -> Listing {
         Err(error) => return Listing::None(format!("{what}: {error}")),
     }
     let mut sample = Sample::default();
-    let read = listing::read(what, look.entity, body, |element, _| {
+    let read = listing::read(what, profile, look.entity, body, |element, _| {
         if sample.take(look, element.key()) {
             // Enough was seen.
             return Err(Failure::new(Kind::Bug, "stopped"));

@@ -3,8 +3,10 @@
 use std::time::SystemTime;
 
 use news_core::Entity;
+use news_core::profile::Profile;
 use news_core::wire::OtherFields;
 
+use super::listing::{coverage, part};
 use super::trouble::Plain;
 use super::{Target, header};
 use crate::error::{Failure, Kind, Result};
@@ -28,21 +30,28 @@ impl Target {
         let what = self.what(entity);
         let response = match self.ask_for_listing(entity) {
             Ok(response) => response,
-            Err(failure) => return Probe { date: None, listing: Err(failure) },
+            Err(away) => return Probe { date: None, listing: Err(away.failure) },
         };
         let date = header(response.headers(), "date").and_then(|text| httpdate::parse_http_date(text).ok());
         let listing = match self.judge(&what, response) {
-            Ok(response) => first_elements(&what, entity, Plain(response.into_body().into_reader())),
+            _ if !self.lists_at_once() => match self.first_page(entity) {
+                Ok(array) => first_elements(&what, self.profile, entity, array.as_slice()),
+                Err(away) => Err(away.failure),
+            },
+            Ok(response) => match coverage(&response).is_part() {
+                None => first_elements(&what, self.profile, entity, Plain(response.into_body().into_reader())),
+                Some(why) => Err(part(&what, why)),
+            },
             Err(away) => Err(away.failure),
         };
         Probe { date, listing }
     }
 }
 
-fn first_elements(what: &str, entity: Entity, reader: impl std::io::Read) -> Result<OtherFields> {
+fn first_elements(what: &str, profile: &Profile, entity: Entity, reader: impl std::io::Read) -> Result<OtherFields> {
     let mut first = None;
     let mut others = OtherFields::default();
-    let read = listing::read(what, entity, reader, |element, progress| {
+    let read = listing::read(what, profile, entity, reader, |element, progress| {
         first.get_or_insert(element.key().is_some());
         others.take(&element);
         if progress.elements < ELEMENTS_MAX {

@@ -24,10 +24,11 @@ fn from_environment(name: &str, default: u64) -> u64 {
 }
 
 /// Random enough, and the same again from the same seed (splitmix64).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    /// Returns a number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -37,7 +38,7 @@ impl Random {
 }
 
 /// One edit of any sort. An id that was deleted does not come back, so that each may be created once.
-fn edit(sql: &mut Client, random: &mut Random) {
+pub fn edit(sql: &mut Client, random: &mut Random) {
     let pick = |table: &str, at: u64| {
         format!(
             "(SELECT id FROM {table} ORDER BY id OFFSET {at} % greatest((SELECT count(*) FROM {table}), 1) LIMIT 1)"

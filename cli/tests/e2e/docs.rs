@@ -182,6 +182,11 @@ fn reports() {
     on_a_database("docs/json.md");
 }
 
+#[test]
+fn profiles() {
+    on_a_database("docs/profiles.md");
+}
+
 /// On what a real Django service left.
 #[test]
 fn takeover() {

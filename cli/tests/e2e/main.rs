@@ -46,6 +46,8 @@ mod periodic;
 #[cfg(test)]
 mod private_pg;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod prune;
 #[cfg(test)]
 mod remote;

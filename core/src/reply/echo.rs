@@ -6,8 +6,8 @@ use alloc::string::String;
 use serde_json::{Map, Value};
 
 use super::Method;
-use crate::model::{Entity, Key, Object, Value as Field, whole_number};
-use crate::shape::ID;
+use crate::model::{Key, Object, Value as Field};
+use crate::profile::{Dialect, IdForm, Profile};
 
 /// What an accepted write's body says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,22 +24,26 @@ pub enum Echo {
 }
 
 /// Reads the body of a 2xx to a write. `sent` is the object that a POST or PUT carried.
-pub(super) fn read(method: Method, key: Key, sent: Option<&Object>, body: &str) -> Echo {
+pub(super) fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, body: &str) -> Echo {
     let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return Echo::Plain };
-    if !has_ours(key.entity(), &fields) {
+    let dialect = profile.dialect(key.entity());
+    if !ours(dialect).any(|name| fields.contains_key(name)) {
         return if is_denial(&fields) { Echo::Denial } else { Echo::Plain };
     }
-    match (method, fields.get(ID)) {
+    match (method, fields.get(dialect.id)) {
         // The id in the answer to a POST is told apart elsewhere: the target may assign its own.
         (Method::Post, _) | (_, None) => {}
         (Method::Get | Method::Put | Method::Delete, Some(id)) => {
-            if number(id) != Some(key.id()) {
+            if number(id, profile.id_as) != Some(key.id()) {
                 return Echo::OtherObject;
             }
         }
     }
-    let is_same =
-        |object: &Object| object.fields().all(|(name, value)| fields.get(name).is_none_or(|there| same(value, there)));
+    let is_same = |object: &Object| {
+        let number_as = if object.parent().is_some() { profile.id_as } else { IdForm::Number };
+        let mut values = ours(dialect).skip(1).zip(object.fields());
+        values.all(|(name, (_, value))| fields.get(name).is_none_or(|there| same(value, there, number_as)))
+    };
     match (method, sent) {
         // What was deleted may be shown as it was.
         (Method::Delete, _) | (_, None) => Echo::Plain,
@@ -48,11 +52,10 @@ pub(super) fn read(method: Method, key: Key, sent: Option<&Object>, body: &str) 
     }
 }
 
-/// Says whether any field is one of ours.
-fn has_ours(entity: Entity, fields: &Map<String, Value>) -> bool {
-    let shape = entity.shape();
-    let texts = shape.texts.iter().map(|text| text.name);
-    [ID, shape.number.json].into_iter().chain(texts).any(|name| fields.contains_key(name))
+/// Returns the names of our fields there: the id, the number, the texts.
+fn ours(dialect: &Dialect) -> impl Iterator<Item = &'static str> {
+    let texts = dialect.texts.into_iter().filter(|name| !name.is_empty());
+    [dialect.id, dialect.number].into_iter().chain(texts)
 }
 
 fn is_denial(fields: &Map<String, Value>) -> bool {
@@ -67,18 +70,18 @@ fn is_denial(fields: &Map<String, Value>) -> bool {
         || ["success", "ok"].iter().any(|name| fields.get(*name) == Some(&Value::Bool(false)))
 }
 
-fn same(here: Field<'_>, there: &Value) -> bool {
+fn same(here: Field<'_>, there: &Value, number_as: IdForm) -> bool {
     match here {
-        Field::Number(here) => number(there) == Some(here),
+        Field::Number(here) => number(there, number_as) == Some(here),
         Field::Text(here) => there.as_str() == Some(here),
     }
 }
 
 /// Some targets show numbers as texts.
-fn number(value: &Value) -> Option<i64> {
+fn number(value: &Value, form: IdForm) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
-        Value::String(text) => whole_number(text),
+        Value::String(text) => form.read(text),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
@@ -86,6 +89,8 @@ fn number(value: &Value) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Entity;
+    use crate::profile::JSON_SERVER;
     use crate::wire::Element;
 
     #[test]
@@ -119,7 +124,7 @@ mod tests {
             (Post, r#"{"id":5,"title":"T"}"#, Echo::OtherContent),
             (Post, r#"{"success":false}"#, Echo::Denial),
         ] {
-            assert_eq!(read(method, key, Some(&sent), body), echo, "{method:?} {body}");
+            assert_eq!(read(&JSON_SERVER, method, key, Some(&sent), body), echo, "{method:?} {body}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Replies, as rows: method, status, body and what they mean.
 
 use super::*;
+use crate::profile::JSON_SERVER;
 use alloc::string::ToString;
 
 fn http(status: u16, body: &str) -> Reply {
@@ -47,7 +48,7 @@ fn statuses() {
         (Method::Delete, 999, "", Answer::Broken),
     ];
     for (method, status, body, answer) in rows {
-        let told = read(method, key, Some(&object), &http(status, body));
+        let told = read(&JSON_SERVER, method, key, Some(&object), &http(status, body));
         assert_eq!(told.answer, answer, "{method:?} {status} {body}");
     }
 }
@@ -63,7 +64,7 @@ fn the_id_a_post_is_answered_with() {
         (r#"{"id":null}"#, Named::AsSent),
         ("", Named::AsSent),
     ] {
-        assert_eq!(read(Method::Post, key, None, &http(201, body)).named, named, "{body}");
+        assert_eq!(read(&JSON_SERVER, Method::Post, key, None, &http(201, body)).named, named, "{body}");
     }
 }
 
@@ -78,7 +79,7 @@ fn a_stray_is_told_by_its_fields() {
         (200, r#"{"id":"af3c","use"#, Answer::Broken),
         (404, "{}", Answer::Gone),
     ] {
-        assert_eq!(read_stray(key, Some(&object), &http(status, body)).answer, answer, "{status} {body}");
+        assert_eq!(read_stray(&JSON_SERVER, key, Some(&object), &http(status, body)).answer, answer, "{status} {body}");
     }
 }
 

@@ -29,7 +29,7 @@ impl Session {
         let Phase::Flying(sent_at) = item.phase else { return };
         self.flying -= 1;
         let Some((method, _)) = item.errand.request(&item.talk) else { return };
-        let told = item.errand.read(method, key, sent, reply);
+        let told = item.errand.read(self.config.profile, method, key, sent, reply);
         item.status = told.status;
         if item.errand == Errand::Look {
             self.sight(key, &told, reply);

@@ -196,7 +196,10 @@ impl Session {
             // A create that is answered with 404: do the objects that it lists have addresses?
             (Listing::Read(sample), Purpose::Verdict) if self.doubts_addresses() => {
                 if sample.speaking.is_empty() {
-                    self.convict_target(&format!("GET /{entity} lists nothing that could show its addresses"));
+                    self.convict_target(&format!(
+                        "{} lists nothing that could show its addresses",
+                        self.config.profile.dialect(entity).list
+                    ));
                 } else {
                     self.base.task = Some((probe(entity, purpose, sample), State::Due(now)));
                 }
@@ -243,7 +246,7 @@ impl Session {
             self.base.task = Some((Task::Probe { entity, purpose, tried, left }, State::Asked));
             return;
         }
-        let told = reply::read(Method::Get, key, None, reply);
+        let told = reply::read(self.config.profile, Method::Get, key, None, reply);
         match told.answer {
             Answer::Equal | Answer::Different => {
                 self.base.attempts = 0;

@@ -53,6 +53,7 @@ use crate::merge::Action;
 use crate::model::{Entity, Key};
 use crate::object::{Conversation, Effects, Wait};
 use crate::plan::{Plan, Standing, Work};
+use crate::profile::JSON_SERVER;
 use crate::reply::Told;
 use asking::Asking;
 use base::Base;
@@ -258,7 +259,8 @@ impl Session {
         let effects = Effects { settle: SETTLE, late: LATE, wait: Wait::Once };
         let strangers = Strangers::Refused;
         let (jobs, settled_in, asks) = (1, Duration::ZERO, Asks::Some);
-        let config = Config { jobs, rate_per_s: None, effects, settled_in, strangers, asks };
+        let profile = &JSON_SERVER;
+        let config = Config { jobs, rate_per_s: None, effects, settled_in, strangers, asks, profile };
         let session = Self::new(config, &Plan::new(works.collect()), Duration::ZERO);
         for Item { work, why, phase, .. } in session.items {
             match (work.standing, phase == Phase::Ended) {

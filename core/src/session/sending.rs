@@ -3,7 +3,6 @@
 
 use alloc::collections::VecDeque;
 use alloc::format;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -75,7 +74,7 @@ impl Session {
         }
         self.flying += 1;
         self.count_request(method, now);
-        Some(Request { key, method, id: id.unwrap_or_else(|| key.id().to_string()) })
+        Some(Request { key, method, id: id.unwrap_or_else(|| self.config.profile.id_as.write(key.id())) })
     }
 
     pub(super) fn count_request(&mut self, method: Method, now: Duration) {

@@ -17,8 +17,9 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::merge::Presence;
-use crate::model::{Key, Object, whole_number};
+use crate::model::{Key, Object};
 use crate::object::{Conversation, Flight};
+use crate::profile::{IdForm, Profile};
 use crate::reply::{self, Answer, Echo, Method, Named, Reply, Told};
 use crate::session::types::{Removed, Stop, Warning};
 use crate::session::{Phase, Session};
@@ -164,21 +165,21 @@ impl Errand {
     }
 
     /// Reads the reply to the request.
-    pub fn read(&self, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
+    pub fn read(&self, profile: &Profile, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
         match self {
             Errand::Talk
             | Errand::Look
             | Errand::AskFirst
             | Errand::ReadBack { .. }
             | Errand::Confirm { .. }
-            | Errand::DropStray { .. } => reply::read(method, key, sent, reply),
-            Errand::LookStray { .. } => reply::read_stray(key, sent, reply),
+            | Errand::DropStray { .. } => reply::read(profile, method, key, sent, reply),
+            Errand::LookStray { .. } => reply::read_stray(profile, key, sent, reply),
         }
     }
 
     /// Says what follows from the answer to a request that was sent at `sent_at`.
     #[expect(clippy::match_same_arms, reason = "one line a rule, in the picture's order")]
-    pub fn follow(&self, key: Key, told: &Told, sent_at: Duration) -> Verdict {
+    pub fn follow(&self, key: Key, id_as: IdForm, told: &Told, sent_at: Duration) -> Verdict {
         match (self, told.answer) {
             (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Kept,
             // What was there before may still be seen.
@@ -198,7 +199,7 @@ impl Errand {
             }
             (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Gone) => Verdict::Pretends,
             (Errand::LookStray { named }, Answer::Equal) => {
-                match whole_number(named).and_then(|id| key.entity().key(id).ok()) {
+                match id_as.read(named).and_then(|id| key.entity().key(id).ok()) {
                     Some(stray) => Verdict::AskMaster(stray),
                     // No id of ours looks like that.
                     None => Verdict::Next(Errand::DropStray { named: named.clone(), ours: false }),
@@ -254,7 +255,7 @@ impl Session {
         }
         let item = &mut self.items[place];
         let key = item.work.key;
-        match item.errand.follow(key, told, sent_at) {
+        match item.errand.follow(key, self.config.profile.id_as, told, sent_at) {
             Verdict::Kept => {
                 self.trials.insert(key.entity(), Trial::Kept);
                 self.done(place, now);

@@ -9,6 +9,7 @@ use crate::merge::{Action, Presence};
 use crate::model::{Entity, Key};
 use crate::object::Effects;
 use crate::plan::Tally;
+use crate::profile::Profile;
 use crate::reply::Method;
 use crate::session::pace::Exhausted;
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub strangers: Strangers,
     /// Which creates are asked for first.
     pub asks: Asks,
+    /// The target's dialect.
+    pub profile: &'static Profile,
 }
 
 /// Which objects a run asks for before it creates what the log says is not there.
@@ -87,14 +90,14 @@ pub enum Next {
     Finished,
 }
 
-/// A request. Its path is `/{entity}` for POST, else `/{entity}/{id}`.
+/// A request. The profile has its verb and its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Whose conversation it belongs to.
     pub key: Key,
     /// The method. POST and PUT carry the object.
     pub method: Method,
-    /// The id in the path: the object's, or the one that the target made up for it.
+    /// The id in the path, as the target writes it: the object's, or the one that the target made up for it.
     pub id: String,
 }
 

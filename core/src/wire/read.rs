@@ -12,15 +12,21 @@ use serde::{Deserialize, Deserializer};
 
 use super::Element;
 use super::others::{self, NAMES_OF_ONE_MAX};
-use crate::model::{Entity, whole_number};
+use crate::model::Entity;
+use crate::profile::{Dialect, IdForm, JSON_SERVER, Profile};
 use crate::shape::{ID, TEXTS_MAX};
 
 /// Reads an [`Element`] wherever serde stands, in one pass. What is no object, or lacks
 /// fields, is read too, and says so in its faults; only broken JSON is an error.
 #[derive(Debug, Clone, Copy)]
-pub struct ElementSeed(pub Entity);
+pub struct ElementSeed<'p> {
+    /// In whose names.
+    pub profile: &'p Profile,
+    /// What it should be.
+    pub entity: Entity,
+}
 
-impl<'de> DeserializeSeed<'de> for ElementSeed {
+impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
     type Value = Element<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element<'de>, D::Error> {
@@ -29,54 +35,55 @@ impl<'de> DeserializeSeed<'de> for ElementSeed {
 }
 
 /// Reads one element from JSON text that is Unicode, and has nothing behind it.
-pub(super) fn strictly(entity: Entity, json: &[u8]) -> Result<Element<'_>, serde_json::Error> {
+pub(super) fn strictly<'a>(seed: ElementSeed<'_>, json: &'a [u8]) -> Result<Element<'a>, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let element = ElementSeed(entity).deserialize(&mut reader)?;
+    let element = seed.deserialize(&mut reader)?;
     reader.end()?;
     Ok(element)
 }
 
-/// An [`Element`] whose type says that it is one of posts, for readers that take no seed.
+/// An [`Element`] whose type says that it is one of posts, in the names of [`JSON_SERVER`], for readers that take no seed.
 #[derive(Debug)]
 pub struct PostElement<'a>(pub Element<'a>);
 
-/// An [`Element`] whose type says that it is one of comments.
+/// The same of comments.
 #[derive(Debug)]
 pub struct CommentElement<'a>(pub Element<'a>);
 
 impl<'de> Deserialize<'de> for PostElement<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ElementSeed(Entity::Post).deserialize(deserializer).map(Self)
+        ElementSeed { profile: &JSON_SERVER, entity: Entity::Post }.deserialize(deserializer).map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for CommentElement<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ElementSeed(Entity::Comment).deserialize(deserializer).map(Self)
+        ElementSeed { profile: &JSON_SERVER, entity: Entity::Comment }.deserialize(deserializer).map(Self)
     }
 }
 
-impl ElementSeed {
+impl ElementSeed<'_> {
     fn no_object<'a>(self, what: &str) -> Element<'a> {
-        let mut element = Element::new(self.0);
+        let mut element = Element::new(self.entity);
         element.fault(ID, &alloc::format!("{what} instead of an object"));
         element
     }
 }
 
-impl<'de> Visitor<'de> for ElementSeed {
+impl<'de> Visitor<'de> for ElementSeed<'_> {
     type Value = Element<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "one of {}", self.0)
+        write!(f, "one of {}", self.entity)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element<'de>, A::Error> {
-        let mut element = Element::new(self.0);
-        let shape = self.0.shape();
+        let mut element = Element::new(self.entity);
+        let (shape, id_as) = (self.entity.shape(), self.profile.id_as);
+        let names = Names(self.profile.dialect(self.entity));
         // The last of duplicate keys wins, as in most readers.
         let (mut id, mut number, mut read) = (Scalar::Missing, Scalar::Missing, [const { Scalar::Missing }; TEXTS_MAX]);
-        while let Some(field) = map.next_key_seed(FieldSeed(self.0))? {
+        while let Some(field) = map.next_key_seed(names)? {
             match field {
                 Field::Id => id = map.next_value_seed(ScalarSeed)?,
                 Field::Number => number = map.next_value_seed(ScalarSeed)?,
@@ -89,8 +96,9 @@ impl<'de> Visitor<'de> for ElementSeed {
                 }
             }
         }
-        element.id = element.whole(ID, id);
-        element.number = element.whole(shape.number.json, number);
+        element.id = element.whole(ID, id, id_as);
+        let number_as = if shape.number.parent.is_some() { id_as } else { IdForm::Number };
+        element.number = element.whole(shape.number.json, number, number_as);
         for (i, (value, field)) in read.into_iter().zip(shape.texts).enumerate() {
             element.texts[i] = element.text(field.name, value);
         }
@@ -129,15 +137,20 @@ impl<'de> Visitor<'de> for ElementSeed {
 
 impl<'a> Element<'a> {
     /// Takes a number, or a text of digits: some targets answer ids as texts.
-    fn whole(&mut self, field: &'static str, value: Scalar<'_>) -> Option<i64> {
-        let why = match value {
-            Scalar::Whole(number) => return Some(number),
-            Scalar::Text(text) => match whole_number(&text) {
+    fn whole(&mut self, field: &'static str, value: Scalar<'_>, form: IdForm) -> Option<i64> {
+        let wanted = || match form {
+            IdForm::Number => "a number".to_owned(),
+            IdForm::Text { .. } => alloc::format!("an id like {:?}", form.write(1)),
+        };
+        let why = match (value, form) {
+            (Scalar::Whole(number), IdForm::Number) => return Some(number),
+            (Scalar::Whole(_), IdForm::Text { .. }) => alloc::format!("a number instead of {}", wanted()),
+            (Scalar::Text(text), form) => match form.read(&text) {
                 Some(number) => return Some(number),
-                None => alloc::format!("{:?} instead of a number", text.chars().take(40).collect::<String>()),
+                None => alloc::format!("{:?} instead of {}", text.chars().take(40).collect::<String>(), wanted()),
             },
-            Scalar::Missing => "missing".to_owned(),
-            Scalar::Other(what) => alloc::format!("{what} instead of a number"),
+            (Scalar::Missing, _) => "missing".to_owned(),
+            (Scalar::Other(what), _) => alloc::format!("{what} instead of {}", wanted()),
         };
         self.fault(field, &why);
         None
@@ -236,23 +249,25 @@ enum Field<'a> {
 }
 
 /// Reads a field's name, and keeps that of a field that is not ours.
-struct FieldSeed(Entity);
+#[derive(Clone, Copy)]
+struct Names<'p>(&'p Dialect);
 
-impl FieldSeed {
+impl Names<'_> {
     /// Returns which field of ours has this name.
-    fn ours(&self, name: &str) -> Option<Field<'static>> {
-        let shape = self.0.shape();
-        if name == ID {
+    fn ours(self, name: &str) -> Option<Field<'static>> {
+        let Dialect { id, number, texts, .. } = self.0;
+        if name == *id {
             return Some(Field::Id);
         }
-        if name == shape.number.json {
+        if name == *number {
             return Some(Field::Number);
         }
-        shape.texts.iter().position(|field| field.name == name).map(Field::Text)
+        // Where there is no text of this place, its name is empty.
+        texts.iter().position(|text| *text == name && !name.is_empty()).map(Field::Text)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for FieldSeed {
+impl<'de> DeserializeSeed<'de> for Names<'_> {
     type Value = Field<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<'de>, D::Error> {
@@ -260,7 +275,7 @@ impl<'de> DeserializeSeed<'de> for FieldSeed {
     }
 }
 
-impl<'de> Visitor<'de> for FieldSeed {
+impl<'de> Visitor<'de> for Names<'_> {
     type Value = Field<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,7 @@
 
 use news_core::fingerprint::Fingerprint;
 use news_core::model::{ID_MAX, Value};
+use news_core::profile::JSON_SERVER;
 use news_core::wire::{Element, to_json};
 use news_core::{Entity, Object};
 use proptest::prelude::*;
@@ -47,7 +48,7 @@ proptest! {
 
     #[test]
     fn an_object_reads_back_as_itself(object in objects()) {
-        let json = to_json(&object);
+        let json = to_json(&JSON_SERVER, &object);
         let element = read(&object, &json);
         law!("no fault in what we write", expected 0, seen element.faults().len(), of "{json}");
         law!("the fingerprint is the same on both sides",
@@ -78,7 +79,7 @@ proptest! {
 
     #[test]
     fn two_objects_have_one_fingerprint_exactly_if_their_fields_are_equal(one in objects(), other in objects(), cut in any::<prop::sample::Index>()) {
-        let json = to_json(&other);
+        let json = to_json(&JSON_SERVER, &other);
         let element = read(&other, &json);
         if one.key().entity() == other.key().entity() {
             law!("one fingerprint = equal fields",

@@ -9,6 +9,7 @@ use news_core::merge::{Action, Presence};
 use news_core::object::{Effects, Wait};
 use news_core::plan::{Standing, Work};
 use news_core::portion::Patience;
+use news_core::profile::JSON_SERVER;
 use news_core::reply::{Method, Reply};
 use news_core::session::{
     Asks, Config, Fact, LEASE, Listing, Loaded, Next, Request, SETTLE, Session, Stop, Strangers, Warning,
@@ -210,7 +211,8 @@ impl World {
         let beside = if self.setup.shards > 1 { SETTLE } else { Duration::ZERO };
         let settled_in = if patient { self.settled_at.saturating_sub(self.now).max(beside) } else { Duration::ZERO };
         let strangers = Strangers::Refused;
-        Config { jobs: self.setup.jobs, rate_per_s: self.setup.rate_per_s, effects, settled_in, strangers, asks }
+        let (jobs, rate_per_s, profile) = (self.setup.jobs, self.setup.rate_per_s, &JSON_SERVER);
+        Config { jobs, rate_per_s, effects, settled_in, strangers, asks, profile }
     }
 
     fn tell_plan(&mut self, number: usize, reading: &Reading) {

@@ -1,6 +1,7 @@
 //! The model of a target: one kind of those that there are. Requests here have arrived; what the
 //! network does to them is in `net`.
 
+use news_core::profile::JSON_SERVER;
 use news_core::reply::Method;
 use news_core::{Entity, Key, Object, PostId, wire};
 
@@ -176,7 +177,7 @@ impl Target {
                 if self.column != Column::Pretends {
                     self.records[at].object = object.clone();
                 }
-                (200, wire::to_json(object))
+                (200, wire::to_json(&JSON_SERVER, object))
             }
             (Method::Put, _, None) if self.column == Column::Pretends => (500, "TypeError: at Object".to_string()),
             (Method::Delete, _, _) if self.column == Column::Pretends => (200, "{}".to_string()),
@@ -244,11 +245,11 @@ impl Target {
         };
         if texts {
             let sent = format!("\"id\":{},", key.id());
-            return wire::to_json(&record.object).replace(&sent, &format!("\"id\":\"{}\",", record.id));
+            return wire::to_json(&JSON_SERVER, &record.object).replace(&sent, &format!("\"id\":\"{}\",", record.id));
         }
         match record.id.parse() {
-            Ok(id) if id != key.id() => wire::to_json(&with_id(&record.object, id)),
-            Ok(_) | Err(_) => wire::to_json(&record.object),
+            Ok(id) if id != key.id() => wire::to_json(&JSON_SERVER, &with_id(&record.object, id)),
+            Ok(_) | Err(_) => wire::to_json(&JSON_SERVER, &record.object),
         }
     }
 }

@@ -9,7 +9,8 @@ use super::database::{Remembers, SKEW_MAX, apart};
 use crate::args::Global;
 use crate::error::{Failure, Kind, Result};
 use crate::report::others::{LOST, OthersRow};
-use crate::settings::{self, Layers, keys};
+use crate::run::profile_of;
+use crate::settings::{self, Layers};
 use crate::target::{Target, base_url, is_same_base};
 
 /// Looks at both listings.
@@ -24,7 +25,7 @@ pub fn check(global: &Global, layers: &Layers, remembered: &Remembers, findings:
         let probe = target.probe(entity);
         date = date.or(probe.date);
         match probe.listing {
-            Ok(seen) => others.extend(OthersRow::new(entity, &seen)),
+            Ok(seen) => others.extend(OthersRow::new(target.profile(), entity, &seen)),
             Err(failure) => {
                 // What answers with no listing is not the target.
                 let kind = if failure.kind() == Kind::Refused { Kind::Target } else { failure.kind() };
@@ -59,6 +60,16 @@ fn clock(date: Option<SystemTime>, findings: &mut Findings) {
 
 fn find(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) -> Result<Option<Target>> {
     let named = settings::target_url(global, layers)?.map(|found| base_url(&found.value)).transpose()?;
+    let known = match (&named, remembered) {
+        (Some(named), Remembers::Target(one)) if !is_same_base(named, &one.url) => None,
+        (_, Remembers::Target(one)) => Some(one),
+        (_, Remembers::Nothing | Remembers::Unknown) => None,
+    };
+    let chosen = settings::target_profile(global, layers)?.map(|found| found.value);
+    let (chosen, warning) = profile_of(chosen.as_ref(), known)?;
+    if let Some(warning) = warning {
+        findings.warn("target", warning, "name the profile that is meant with NEWS_TARGET_PROFILE");
+    }
     let url = match (named, remembered) {
         (Some(named), Remembers::Target(remembered)) if !is_same_base(&named, &remembered.url) => {
             findings.warn(
@@ -83,10 +94,9 @@ fn find(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut
                 .hint("name it with --target-url or NEWS_TARGET_URL; `news import` remembers the one it loads from"));
         }
     };
-    let Ok(token) = layers.secret(keys::TARGET_TOKEN) else {
+    let Ok(access) = settings::access(chosen, layers) else {
         // Why not is told by another check; what the target would say without it is no news.
         return Ok(None);
     };
-    let token = token.map(|found| found.value);
-    Target::new(&url, token.as_ref(), 1, global.target_timeout).map(Some)
+    Target::new(&url, &access, 1, global.target_timeout).map(Some)
 }

@@ -22,7 +22,7 @@ const CODES: [(u8, &str); 14] = [
     (143, "Stopped cleanly by SIGTERM; what was answered is recorded."),
 ];
 
-const ENVIRONMENT: [(&str, &str); 11] = [
+const ENVIRONMENT: [(&str, &str); 14] = [
     ("NEWS_CONFIG", "The configuration: a news.toml. See FILES for where it is looked for otherwise."),
     (
         "NEWS_DATABASE_URL, DATABASE_URL",
@@ -30,6 +30,13 @@ const ENVIRONMENT: [(&str, &str); 11] = [
     ),
     ("NEWS_TARGET_URL", "The remote API. Unset: the one that the database remembers."),
     ("NEWS_TARGET_TOKEN", "A bearer token for the target."),
+    (
+        "NEWS_TARGET_PROFILE",
+        "How the target exposes posts and comments: json-server, pocketbase, news, or a file. Unset: what the database \
+         remembers, else json-server.",
+    ),
+    ("NEWS_TARGET_USER", "The name for a target whose profile logs in."),
+    ("NEWS_TARGET_PASSWORD", "The password for such a target."),
     (
         "NEWS_JWT_SECRET",
         "What the API signs its tokens with, 32 bytes at least. With the private PostgreSQL it is made once, and kept.",

@@ -13,7 +13,7 @@ use super::DEADLINE;
 pub struct Http {
     agent: Agent,
     base: String,
-    bearer: Option<String>,
+    authorization: Option<String>,
 }
 
 /// An answer, read to its end.
@@ -50,20 +50,26 @@ impl Http {
             .allow_non_standard_methods(true)
             .max_idle_age(Duration::from_secs(4))
             .build();
-        Self { agent: config.into(), base: base.to_owned(), bearer: None }
+        Self { agent: config.into(), base: base.to_owned(), authorization: None }
     }
 
     /// Returns the same, with a token in each request.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
-        Self { bearer: Some(format!("Bearer {token}")), ..self }
+        self.authorization(&format!("Bearer {token}"))
+    }
+
+    /// Returns the same, with this Authorization in each request.
+    #[must_use]
+    pub fn authorization(self, value: &str) -> Self {
+        Self { authorization: Some(value.to_owned()), ..self }
     }
 
     /// Sends a request; `body` is a media type and a text. Fails where no whole answer comes.
     pub fn try_send(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if let Some(bearer) = &self.bearer {
-            request = request.header("Authorization", bearer);
+        if let Some(value) = &self.authorization {
+            request = request.header("Authorization", value);
         }
         let mut response = match body {
             Some((media_type, text)) => {

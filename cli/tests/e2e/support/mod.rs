@@ -19,6 +19,7 @@ mod news;
 mod node;
 pub mod pair;
 mod pg;
+pub mod pocketbase;
 mod psql;
 mod reaper;
 mod server;

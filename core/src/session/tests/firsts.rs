@@ -8,7 +8,7 @@ use Presence::{Absent, Present};
 
 /// A target that answers each POST with an id of its own.
 fn own_ids(request: &Request, made: &str) -> Reply {
-    let json = wire::to_json(&object(request.key))
+    let json = wire::to_json(&JSON_SERVER, &object(request.key))
         .replace(&format!("\"id\":{},", request.key.id()), &format!("\"id\":{made},"));
     match request.method {
         Method::Post => http(201, &json),
@@ -101,7 +101,7 @@ fn counting<'a>(
     let mut made = 1000;
     move |request, _, _| {
         let json = |id: &str| {
-            let ours = wire::to_json(&object(request.key));
+            let ours = wire::to_json(&JSON_SERVER, &object(request.key));
             ours.replace(&format!("\"id\":{},", request.key.id()), &format!("\"id\":{id},"))
         };
         if let Some(reply) = odd(request) {

@@ -28,7 +28,7 @@ fn look(
             }
             Next::Probe(key) => {
                 requests.push(format!("PROBE {key}"));
-                session.probed(key, &http(200, &wire::to_json(&object(key))), now, 100);
+                session.probed(key, &http(200, &wire::to_json(&JSON_SERVER, &object(key))), now, 100);
             }
             Next::Wait(until) => now = until.unwrap(),
             Next::Finished => break,

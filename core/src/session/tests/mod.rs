@@ -22,6 +22,7 @@ use crate::merge::{Presence, Wish};
 use crate::model::{Entity, Key, Object, PostId};
 use crate::object::{Effects, Wait};
 use crate::plan::{Plan, Standing, Work};
+use crate::profile::JSON_SERVER;
 use crate::reply::{Method, Reply};
 use crate::session::{
     Asks, Config, Fact, Left, Listing, Loaded, Memory, Next, Request, SETTLE, Sample, Session, Stop, Strangers,
@@ -97,13 +98,21 @@ fn throttled(seconds: u64) -> Reply {
 
 /// What a target answers that keeps everything.
 fn fine(request: &Request) -> Reply {
-    http(200, &wire::to_json(&object(request.key)))
+    http(200, &wire::to_json(&JSON_SERVER, &object(request.key)))
 }
 
 fn scene(works: Vec<Work>) -> Scene {
     let effects = Effects { settle: SETTLE, late: SETTLE, wait: Wait::Once };
     let strangers = Strangers::Refused;
-    let config = Config { jobs: 1, rate_per_s: None, effects, settled_in: Duration::ZERO, strangers, asks: Asks::Some };
+    let config = Config {
+        jobs: 1,
+        rate_per_s: None,
+        effects,
+        settled_in: Duration::ZERO,
+        strangers,
+        asks: Asks::Some,
+        profile: &JSON_SERVER,
+    };
     Scene {
         works,
         config,

@@ -1,0 +1,258 @@
+//! A TOML table that is read to its last word: what nobody asks for is an error, and each error has its place.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use toml::de::{DeTable, DeValue};
+
+use crate::error::{Failure, Kind, Result};
+use crate::nearest::nearest;
+
+/// A file.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// What errors call it.
+    pub name: &'a str,
+    /// What it says.
+    pub text: &'a str,
+}
+
+impl<'a> Source<'a> {
+    /// Reads it as TOML. Returns with it a fingerprint of what it says: 8 hexadecimal digits.
+    pub fn table(self) -> Result<(Table<'a>, String)> {
+        let table = DeTable::parse(self.text)
+            .map_err(|error| self.wrong(error.span().map_or(0, |span| span.start), error.message()))?;
+        let table = table.into_inner();
+        let mut hasher = Sha256::new();
+        says(&table, &mut hasher);
+        let hash = hasher.finalize();
+        let print = hash.iter().take(4).fold(String::new(), |print, byte| format!("{print}{byte:02x}"));
+        Ok((Table::new(self, String::new(), 0, table), print))
+    }
+
+    /// Returns that something is wrong at a byte of the text.
+    pub fn wrong(self, at: usize, what: &str) -> Failure {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = 1 + before.matches('\n').count();
+        let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+        Failure::new(Kind::Usage, format!("{}:{line}:{column}: {}", self.name, what.replace('\n', ", ")))
+    }
+}
+
+/// Takes what a table says into a hash, in the order of its names.
+fn says(table: &DeTable<'_>, hasher: &mut Sha256) {
+    let members: BTreeMap<&str, &DeValue<'_>> =
+        table.iter().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref())).collect();
+    for (name, value) in members {
+        hasher.update(format!("{name:?}="));
+        value_says(value, hasher);
+    }
+    hasher.update(";");
+}
+
+fn value_says(value: &DeValue<'_>, hasher: &mut Sha256) {
+    match value {
+        DeValue::Table(table) => says(table, hasher),
+        DeValue::Array(values) => values.iter().for_each(|value| value_says(value.get_ref(), hasher)),
+        DeValue::String(text) => hasher.update(format!("{text:?}")),
+        DeValue::Integer(number) => hasher.update(number.as_str()),
+        DeValue::Float(number) => hasher.update(number.as_str()),
+        DeValue::Boolean(value) => hasher.update(value.to_string()),
+        DeValue::Datetime(value) => hasher.update(value.to_string()),
+    }
+    hasher.update(",");
+}
+
+/// A text, and where it stands.
+#[derive(Clone)]
+pub struct Text<'a> {
+    source: Source<'a>,
+    at: usize,
+    /// The word that it belongs to: `posts.list`.
+    pub word: String,
+    /// What it says.
+    pub said: String,
+}
+
+impl Text<'_> {
+    /// Returns that the text cannot be.
+    pub fn wrong(&self, what: &str) -> Failure {
+        self.source.wrong(self.at, &format!("{}: {what}, found {:?}", self.word, self.said))
+    }
+
+    /// Returns the text for the rest of the process, which reads one profile.
+    pub fn keep(&self) -> &'static str {
+        keep(&self.said)
+    }
+
+    /// Reads one of several words.
+    pub fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T> {
+        let found = words.iter().find(|(word, _)| *word == self.said).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.wrong(&format!("expected {}", names.join(" or ")))
+        })
+    }
+
+    /// Reads the name of a member.
+    pub fn member(&self) -> Result<&'static str> {
+        if self.said.is_empty() || self.said.contains('.') {
+            return Err(self.wrong("expected the name of a member of the record itself"));
+        }
+        Ok(self.keep())
+    }
+
+    /// Reads a path of members: `meta.total`. An empty one is none.
+    pub fn path(&self) -> Result<&'static [&'static str]> {
+        if self.said.is_empty() {
+            return Ok(&[]);
+        }
+        if self.said.split('.').any(str::is_empty) {
+            return Err(self.wrong("expected names with dots between them"));
+        }
+        Ok(self.said.split('.').map(keep).collect::<Vec<_>>().leak())
+    }
+}
+
+/// Keeps a text for the rest of the process.
+pub fn keep(text: &str) -> &'static str {
+    text.to_owned().leak()
+}
+
+/// A table whose words are taken one by one.
+pub struct Table<'a> {
+    source: Source<'a>,
+    name: String,
+    at: usize,
+    members: BTreeMap<String, (usize, usize, DeValue<'a>)>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Table<'a> {
+    fn new(source: Source<'a>, name: String, at: usize, table: DeTable<'a>) -> Self {
+        let members = table.into_iter().map(|(name, value)| {
+            let (name_at, value_at) = (name.span().start, value.span().start);
+            (name.into_inner().into_owned(), (name_at, value_at, value.into_inner()))
+        });
+        Self { source, name, at, members: members.collect(), known: Vec::new() }
+    }
+
+    fn word(&self, name: &str) -> String {
+        if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) }
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<(usize, DeValue<'a>)> {
+        self.known.push(name);
+        self.members.remove(name).map(|(_, at, value)| (at, value))
+    }
+
+    fn expected(&self, name: &str, at: usize, what: &str, value: &DeValue<'_>) -> Failure {
+        self.source.wrong(at, &format!("{}: expected {what}, found {}", self.word(name), kind(value)))
+    }
+
+    /// Returns that the table cannot be as it is.
+    pub fn wrong(&self, what: &str) -> Failure {
+        self.source.wrong(self.at, what)
+    }
+
+    /// Takes a text.
+    pub fn text(&mut self, name: &'static str) -> Result<Option<Text<'a>>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some((at, DeValue::String(text))) => {
+                Ok(Some(Text { source: self.source, at, word: self.word(name), said: text.into_owned() }))
+            }
+            Some((at, value)) => Err(self.expected(name, at, "a string", &value)),
+        }
+    }
+
+    /// Takes a text that has to be there.
+    pub fn required(&mut self, name: &'static str) -> Result<Text<'a>> {
+        self.text(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    fn missing(&self, name: &str) -> Failure {
+        self.wrong(&format!("{} is missing", self.word(name)))
+    }
+
+    /// Takes a whole number of at least `min`.
+    pub fn number(&mut self, name: &'static str, min: u64) -> Result<Option<u64>> {
+        let Some((at, value)) = self.take(name) else { return Ok(None) };
+        let number = self.read_number(name, at, &value)?;
+        if number < min {
+            let what = format!("{}: expected at least {min}, found {number}", self.word(name));
+            return Err(self.source.wrong(at, &what));
+        }
+        Ok(Some(number))
+    }
+
+    fn read_number(&self, name: &str, at: usize, value: &DeValue<'_>) -> Result<u64> {
+        let number = match value {
+            DeValue::Integer(number) => u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok(),
+            DeValue::String(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => None,
+        };
+        number.ok_or_else(|| self.expected(name, at, "a whole number", value))
+    }
+
+    /// Takes a list of numbers, each with its place.
+    pub fn numbers(&mut self, name: &'static str) -> Result<Option<Vec<(usize, u64)>>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some((_, DeValue::Array(values))) => {
+                let number = |value: &toml::Spanned<DeValue<'_>>| {
+                    let at = value.span().start;
+                    self.read_number(name, at, value.get_ref()).map(|number| (at, number))
+                };
+                values.iter().map(number).collect::<Result<_>>().map(Some)
+            }
+            Some((at, value)) => Err(self.expected(name, at, "a list of numbers", &value)),
+        }
+    }
+
+    /// Returns that a value of such a list cannot be.
+    pub fn wrong_at(&self, name: &str, at: usize, what: &str) -> Failure {
+        self.source.wrong(at, &format!("{}: {what}", self.word(name)))
+    }
+
+    /// Takes a table.
+    pub fn table(&mut self, name: &'static str) -> Result<Option<Table<'a>>> {
+        let word = self.word(name);
+        match self.take(name) {
+            None => Ok(None),
+            Some((at, DeValue::Table(table))) => Ok(Some(Table::new(self.source, word, at, table))),
+            Some((at, value)) => Err(self.expected(name, at, "a table", &value)),
+        }
+    }
+
+    /// Takes a table that has to be there.
+    pub fn required_table(&mut self, name: &'static str) -> Result<Table<'a>> {
+        self.table(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// Fails where a word was not taken: nobody knows it, or it has no meaning beside the others.
+    pub fn end(self) -> Result<()> {
+        let Some((name, (at, ..))) = self.members.first_key_value() else { return Ok(()) };
+        let failure = self.source.wrong(*at, &format!("unknown word {}", self.word(name)));
+        Err(match nearest(name, self.known.iter().copied()) {
+            Some(near) => failure.hint(format!("Do you mean {near}?")),
+            None => failure.hint(format!("Known here are {}.", self.known.join(", "))),
+        })
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,126 @@
+use news_core::Entity;
+use news_core::profile::{Auth, IdForm, Ids, Pages, Verb};
+use news_core::reply::Method;
+
+use super::*;
+
+/// json-server in the words of a profile.
+const JSON_SERVER_WORDS: &str = r#"
+ids = "ours"
+id_as = "{id}"
+missing = [404, 410]
+auth = { kind = "bearer" }
+envelope = ""
+pages = { kind = "none" }
+
+[posts]
+list = "GET /posts"
+read = "GET /posts/{id}"
+create = "POST /posts"
+update = "PUT /posts/{id}"
+delete = "DELETE /posts/{id}"
+id = "id"
+fields = { user_id = "userId", title = "title", body = "body" }
+
+[comments]
+list = "GET /comments"
+read = "GET /comments/{id}"
+create = "POST /comments"
+update = "PUT /comments/{id}"
+delete = "DELETE /comments/{id}"
+fields = { post_id = "postId" }
+"#;
+
+fn read(text: &str) -> Result<Chosen> {
+    words::profile("json-server", "json-server", "p.toml", text)
+}
+
+#[test]
+fn the_default_can_be_written_in_words() {
+    assert_eq!(read(JSON_SERVER_WORDS).unwrap().profile, &JSON_SERVER);
+}
+
+#[test]
+fn the_default_is_documented_in_words() {
+    let page = include_str!("../../../docs/profiles.md");
+    let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(read(block).unwrap().profile, &JSON_SERVER);
+}
+
+#[test]
+fn a_fingerprint_is_of_what_a_profile_says() {
+    let print = |text: &str| read(text).unwrap().print;
+    let words = print(JSON_SERVER_WORDS);
+    assert_eq!(
+        print(&format!("# ours\n{}", JSON_SERVER_WORDS.replace("missing = [404, 410]", "missing=[404,410]"))),
+        words
+    );
+    assert_ne!(print(&JSON_SERVER_WORDS.replace("PUT /comments", "PATCH /comments")), words);
+    assert_eq!(words.len(), 8);
+}
+
+#[test]
+fn the_built_in_profiles_can_be_read() {
+    assert_eq!(names().collect::<Vec<_>>(), ["json-server", "pocketbase", "news"]);
+    let pocketbase = Chosen::find("pocketbase").unwrap().profile;
+    let call = pocketbase.dialect(Entity::Comment).call(Method::Put);
+    assert_eq!((call.verb, call.path("000000000000007")), (Verb::Patch, "/comments/records/000000000000007".into()));
+    assert_eq!(pocketbase.id_as, IdForm::Text { prefix: "", digits: 15, suffix: "" });
+    assert!(matches!(pocketbase.auth, Auth::Login(login) if login.prefix.is_empty() && login.token == ["token"]));
+    let news = Chosen::find("news").unwrap().profile;
+    assert_eq!((news.ids, news.comments.number), (Ids::None, "post_id"));
+    assert_eq!(news.comments.list.path("5"), "/news/posts/5/comments/?page_size=1000");
+    assert!(matches!(news.pages, Pages::Next { .. }));
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    for (from, to, error) in [
+        ("ids = \"ours\"", "ids = \"yours\"", "p.toml:2:7: ids: expected ours or none, found \"yours\""),
+        ("ids = \"ours\"", "ids = 5", "p.toml:2:7: ids: expected a string, found a whole number"),
+        ("envelope =", "enveloppe =", "p.toml:6:1: unknown word enveloppe"),
+        ("envelope = \"\"", "envelope = \"a..b\"", "p.toml:6:12: envelope: expected names with dots between them"),
+        ("\"{id}\"", "\"{id:15}\"", "p.toml:3:9: id_as: expected {id} or {id:015} in a text"),
+        ("\"{id}\"", "\"{id}/{id}\"", "p.toml:3:9: id_as: expected"),
+        ("[404, 410]", "[404, 401]", "p.toml:4:17: missing: expected 400, 403, 404 or 410, found 401"),
+        ("[404, 410]", "[200]", "p.toml:4:12: missing: expected 400"),
+        ("[404, 410]", "[]", "p.toml:1:1: missing: expected at least one status"),
+        ("kind = \"bearer\"", "kind = \"bearer\", path = \"/x\"", "unknown word auth.path"),
+        ("kind = \"bearer\"", "kind = \"login\"", "auth.path is missing"),
+        ("kind = \"none\"", "kind = \"page\", param = \"p\", size_param = \"s\"", "pages.total is missing"),
+        (
+            "kind = \"none\"",
+            "kind = \"page\", param = \"p\", size_param = \"s\", size = 0",
+            "pages.size: expected at least 1",
+        ),
+        ("\"GET /posts\"", "\"POST /posts\"", "posts.list: expected GET /PATH, found \"POST /posts\""),
+        ("\"GET /posts\"", "\"GET posts\"", "posts.list: expected GET /PATH"),
+        ("\"GET /posts\"", "\"GET /posts/{id}\"", "posts.list: expected GET /PATH"),
+        ("\"GET /posts/{id}\"", "\"GET /posts\"", "posts.read: expected GET /PATH/{id}"),
+        ("\"GET /posts/{id}\"", "\"GET /posts/{key}\"", "posts.read: expected GET /PATH/{id}"),
+        ("\"PUT /posts/{id}\"", "\"POST /posts/{id}\"", "posts.update: expected PUT or PATCH /PATH/{id}"),
+        ("\"GET /comments\"", "\"GET /a b\"", "comments.list: expected GET /PATH or /PATH/{post}/PATH"),
+        ("read = \"GET /posts/{id}\"", "", "posts.read is missing"),
+        ("title = \"title\"", "title = \"body\"", "\"body\" is the name of two fields"),
+        ("title = \"title\"", "titel = \"title\"", "unknown word posts.fields.titel"),
+        ("title = \"title\"", "title = \"title.raw\"", "posts.fields.title: expected the name of a member"),
+        ("[comments]", "[coments]", "comments is missing"),
+        ("[posts]", "[posts", "p.toml:9:"),
+    ] {
+        assert!(JSON_SERVER_WORDS.contains(from), "{from}");
+        let failure = read(&JSON_SERVER_WORDS.replacen(from, to, 1)).unwrap_err();
+        assert!(failure.to_string().contains(error), "{to}: {failure}");
+        assert_eq!(failure.kind(), Kind::Usage);
+    }
+    let near = read(&JSON_SERVER_WORDS.replace("envelope =", "enveloppe =")).unwrap_err();
+    assert_eq!(near.hints(), ["Do you mean envelope?"]);
+}
+
+#[test]
+fn a_profile_that_nobody_has_is_answered_with_those_that_are_there() {
+    let unknown = Chosen::find("pocketbace").unwrap_err();
+    assert!(unknown.to_string().contains("unknown target profile \"pocketbace\""), "{unknown}");
+    assert!(unknown.hints()[0].contains("json-server, pocketbase, news"), "{:?}", unknown.hints());
+    let none = Chosen::find("./none.toml").unwrap_err();
+    assert!(none.to_string().contains("cannot read the target profile ./none.toml"), "{none}");
+}

@@ -1,0 +1,208 @@
+//! What shows a request's sender: nothing, a token that we were given, or one that a login gives.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use news_core::profile::{Auth, Login, Profile};
+use zeroize::Zeroizing;
+
+use super::bearer::{Bearer, fits_a_header};
+use crate::error::{Failure, Kind, Result};
+use crate::settings::{Access, Secret};
+
+/// A token that a login gave is not asked for anew within this time: what is refused then is refused for another reason, and
+/// logins in a row get an account locked.
+const RENEWED_FOR: Duration = Duration::from_secs(10);
+
+/// The credentials for one target.
+#[derive(Debug)]
+pub enum Credentials {
+    /// None.
+    None,
+    /// A token that we were given.
+    Bearer(Bearer),
+    /// A name and a password, and the token that they last gave.
+    Login(Box<Session>),
+}
+
+/// A login, and the token that it last gave.
+pub struct Session {
+    login: Login,
+    user: String,
+    password: Mutex<Secret>,
+    token: Mutex<Option<(Zeroizing<String>, Instant)>>,
+}
+
+impl Credentials {
+    /// Takes what the profile needs.
+    ///
+    /// Fails with [`Kind::Usage`] where the name or the password for a login is not set, or no header may carry the token.
+    pub fn new(profile: &Profile, access: &Access) -> Result<Self> {
+        match profile.auth {
+            Auth::None => Ok(Credentials::None),
+            Auth::Bearer => {
+                Ok(access.token.as_ref().map(Bearer::new).transpose()?.map_or(Credentials::None, Credentials::Bearer))
+            }
+            Auth::Login(login) => {
+                let (Some(user), Some(password)) = (&access.user, &access.password) else {
+                    let what =
+                        format!("the target profile {} logs in, and expects a name and a password", profile.name);
+                    return Err(Failure::new(Kind::Usage, what)
+                        .hint("Set NEWS_TARGET_USER, and NEWS_TARGET_PASSWORD or NEWS_TARGET_PASSWORD_FILE."));
+                };
+                let (user, password, token) = (user.clone(), Mutex::new(password.fresh()), Mutex::default());
+                Ok(Credentials::Login(Box::new(Session { login, user, password, token })))
+            }
+        }
+    }
+
+    /// Returns the value of the header `Authorization`, if there is one.
+    pub fn header(&self) -> Option<Zeroizing<String>> {
+        match self {
+            Credentials::None => None,
+            Credentials::Bearer(bearer) => Some(bearer.header()),
+            Credentials::Login(session) => {
+                let token = session.token();
+                let (token, _) = token.as_ref()?;
+                Some(Zeroizing::new(format!("{}{}", session.login.prefix, token.as_str())))
+            }
+        }
+    }
+
+    /// Returns the login that is to be done before a request is sent, if one is.
+    pub fn login(&self) -> Option<&Session> {
+        match self {
+            Credentials::None | Credentials::Bearer(_) => None,
+            Credentials::Login(session) => session.token().is_none().then_some(session),
+        }
+    }
+
+    /// Takes note that the target refused a request that was sent with `used`. Returns whether there are others now, or may
+    /// be after a login.
+    pub fn renew(&self, used: Option<&str>) -> bool {
+        let now = self.header();
+        // Another request was refused before, and has seen to it.
+        if used.is_some() && now.as_deref().map(String::as_str) != used {
+            return true;
+        }
+        match self {
+            Credentials::None => false,
+            Credentials::Bearer(bearer) => bearer.renew(),
+            Credentials::Login(session) => {
+                let mut token = session.token();
+                let has_run_out = token.as_ref().is_some_and(|(_, since)| since.elapsed() >= RENEWED_FOR);
+                if has_run_out {
+                    *token = None;
+                }
+                has_run_out
+            }
+        }
+    }
+
+    /// Says whether there are any.
+    pub fn are_set(&self) -> bool {
+        match self {
+            Credentials::None => false,
+            Credentials::Bearer(_) | Credentials::Login(_) => true,
+        }
+    }
+
+    /// Returns what sets them.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Credentials::None | Credentials::Bearer(_) => "NEWS_TARGET_TOKEN",
+            Credentials::Login(_) => "NEWS_TARGET_USER",
+        }
+    }
+
+    /// Returns what to do where the target refuses them.
+    pub fn hint(&self) -> String {
+        match self {
+            Credentials::None => String::from("Set NEWS_TARGET_TOKEN to a token that may write."),
+            Credentials::Bearer(bearer) => bearer.hint(),
+            Credentials::Login(_) => {
+                String::from("Set NEWS_TARGET_USER and NEWS_TARGET_PASSWORD to those of a user that may write.")
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Returns where the login is, below the base URL.
+    pub fn path(&self) -> &'static str {
+        self.login.path
+    }
+
+    /// Returns the body of the login: the password as its file has it now.
+    pub fn body(&self) -> Zeroizing<String> {
+        let mut password = self.password.lock().unwrap_or_else(PoisonError::into_inner);
+        *password = password.fresh();
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let Login { user, password: member, .. } = self.login;
+        Zeroizing::new(format!(
+            "{{{}:{},{}:{}}}",
+            text(user),
+            text(&self.user),
+            text(member),
+            Zeroizing::new(text(password.expose())).as_str()
+        ))
+    }
+
+    /// Takes the token out of the body of the response.
+    ///
+    /// Fails where there is none, or one that no header may carry.
+    pub fn take(&self, body: &str) -> Result<()> {
+        let unreadable = || {
+            let path = self.login.token.join(".");
+            Failure::new(Kind::Credentials, format!("the response to the login has no token at {path}"))
+        };
+        let mut value: serde_json::Value = serde_json::from_str(body).map_err(|_| unreadable())?;
+        for name in self.login.token {
+            value = value.get_mut(*name).map(serde_json::Value::take).ok_or_else(unreadable)?;
+        }
+        let serde_json::Value::String(token) = value else { return Err(unreadable()) };
+        let token = Secret::new(token);
+        fits_a_header(&token)?;
+        *self.token() = Some((Zeroizing::new(token.expose().to_owned()), Instant::now()));
+        Ok(())
+    }
+
+    fn token(&self) -> MutexGuard<'_, Option<(Zeroizing<String>, Instant)>> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({} at {})", self.user, self.login.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        let login =
+            Login { path: "/login", user: "name", password: "pass word", token: &["data", "token"], prefix: "" };
+        let password = Mutex::new(Secret::new(String::from("p\"ß")));
+        Session { login, user: String::from("a\\b"), password, token: Mutex::default() }
+    }
+
+    #[test]
+    fn a_login_sends_two_members_and_takes_the_token_at_its_path() {
+        let session = session();
+        assert_eq!(session.body().as_str(), r#"{"name":"a\\b","pass word":"p\"ß"}"#);
+        for body in ["", "[]", r#"{"data":{}}"#, r#"{"data":{"token":5}}"#, r#"{"data":{"token":"a\nb"}}"#] {
+            assert!(session.take(body).is_err(), "{body}");
+        }
+        session.take(r#"{"data":{"token":"abc"}}"#).unwrap();
+        let credentials = Credentials::Login(Box::new(session));
+        assert_eq!(credentials.header().unwrap().as_str(), "abc");
+        assert!(credentials.login().is_none());
+        assert!(!credentials.renew(Some("abc")), "a token that was just given is not asked for again");
+        assert!(!credentials.renew(None), "nor is one that was given for the request itself");
+        assert!(credentials.renew(Some("before")), "another request has logged in meanwhile");
+    }
+}

@@ -1,0 +1,199 @@
+//! Listings in pages: each page is read whole, and asked for again by itself where that fails.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::time::Instant;
+
+use news_core::Entity;
+use news_core::coverage::Coverage;
+use news_core::paging::{Address, Page, Paging};
+use news_core::profile::{Call, Pages, Path};
+use news_core::wire::Element;
+use serde_json::value::RawValue;
+use ureq::Body;
+use ureq::http::Response;
+
+use super::Target;
+use super::listing::{Away, Patience, coverage, part};
+use super::trouble::Plain;
+use crate::error::{Failure, Kind, Result};
+use crate::listing::{self, Extent, Progress};
+
+/// A page is held in memory: it has no more bytes than this.
+const PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A page as it came.
+struct Came {
+    bytes: u64,
+    /// The JSON of the array.
+    array: Box<RawValue>,
+    page: Page,
+}
+
+impl Target {
+    /// Says whether a listing comes in one response that is the array itself.
+    pub(super) fn lists_at_once(&self) -> bool {
+        self.profile.pages == Pages::None && self.profile.envelope.is_empty()
+    }
+
+    /// Reads a whole listing page by page. Returns how many elements there were.
+    ///
+    /// Fails as [`Target::list`] does; a collection that changes between two pages is [`Kind::Target`].
+    pub(super) fn list_pages(
+        &self,
+        entity: Entity,
+        patience: &Patience<'_>,
+        begun: impl FnOnce(Extent) -> Result<()>,
+        mut each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+    ) -> Result<u64> {
+        let call = self.profile.dialect(entity).list;
+        let started = Instant::now();
+        let mut progress = Progress::default();
+        let mut begun = Some(begun);
+        let mut tell = |total: Option<u64>| match begun.take() {
+            Some(begun) => begun(total.map_or(Extent::Unknown, Extent::Elements)),
+            None => Ok(()),
+        };
+        if call.after.is_none() {
+            self.list_path(entity, call.before, patience, started, &mut progress, &mut tell, &mut each)?;
+            return Ok(progress.elements);
+        }
+        // One listing for each object of the parent entity.
+        tell(None)?;
+        for parent in self.parents(entity, patience, started)? {
+            let path = call.path(&parent);
+            self.list_path(entity, &path, patience, started, &mut progress, &mut |_| Ok(()), &mut each)?;
+        }
+        Ok(progress.elements)
+    }
+
+    /// Returns the ids of the objects that the objects of `entity` belong to, as the target writes them.
+    fn parents(&self, entity: Entity, patience: &Patience<'_>, started: Instant) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        let Some(parent) = entity.shape().number.parent else { return Ok(ids) };
+        let path = self.profile.dialect(parent).list.before;
+        let mut take = |element: Element<'_>, _: Progress| {
+            ids.extend(element.id().map(|id| self.profile.id_as.write(id)));
+            Ok(())
+        };
+        self.list_path(parent, path, patience, started, &mut Progress::default(), &mut |_| Ok(()), &mut take)?;
+        Ok(ids)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one listing of several has its own path, and shares the rest")]
+    fn list_path(
+        &self,
+        entity: Entity,
+        path: &str,
+        patience: &Patience<'_>,
+        started: Instant,
+        progress: &mut Progress,
+        tell: &mut impl FnMut(Option<u64>) -> Result<()>,
+        each: &mut impl FnMut(Element<'_>, Progress) -> Result<()>,
+    ) -> Result<()> {
+        let mut paging = Paging::new(self.profile.pages, path);
+        while let Some(address) = paging.next().cloned() {
+            let what = self.what_page(&address);
+            if started.elapsed() > self.listing_timeout {
+                return Err(not_whole(&what, "no complete answer in time"));
+            }
+            let came = self.patiently(patience, || self.page(entity, &address, &what))?;
+            let elements = came.page.elements;
+            paging.read(came.page).map_err(|why| not_whole(&what, &why))?;
+            tell(paging.total())?;
+            let before = *progress;
+            let each = |element: Element<'_>, now: Progress| {
+                each(element, Progress { elements: before.elements + now.elements, bytes: before.bytes + now.bytes })
+            };
+            listing::read(&what, self.profile, entity, came.array.get().as_bytes(), each)?;
+            *progress = Progress { elements: before.elements + elements, bytes: before.bytes + came.bytes };
+        }
+        Ok(())
+    }
+
+    fn what_page(&self, address: &Address) -> String {
+        format!("GET {}", self.page_url(address))
+    }
+
+    fn page_url(&self, address: &Address) -> String {
+        match address {
+            Address::BelowBase(path) => format!("{}{path}", self.base),
+            Address::OfServer(path) => {
+                let host = self.base.find("://").map_or(0, |at| at + 3);
+                let end = self.base[host..].find('/').map_or(self.base.len(), |at| host + at);
+                format!("{}{path}", &self.base[..end])
+            }
+        }
+    }
+
+    /// Asks for a page, once.
+    fn page(&self, entity: Entity, address: &Address, what: &str) -> std::result::Result<Came, Away> {
+        let response =
+            self.ask_listing(what, &self.page_url(address)).and_then(|response| self.judge(what, response))?;
+        // Where there are no pages, nobody but the header says that this is only one.
+        let coverage = match self.profile.pages {
+            Pages::None => coverage(&response),
+            Pages::Page { .. } | Pages::Next { .. } => Coverage::default(),
+        };
+        let came = self.read_page(entity, response);
+        if let Some(why) = came.as_ref().ok().and_then(|came| coverage.contradicts(came.page.elements)) {
+            return Err(Away::never(part(what, &why)));
+        }
+        // Cut on its way, or no page: the next answer may be better.
+        came.map_err(|why| Away::trouble(not_whole(what, &why)))
+    }
+
+    fn read_page(&self, entity: Entity, response: Response<Body>) -> std::result::Result<Came, String> {
+        let mut body = Vec::new();
+        let reader = Plain(response.into_body().into_reader());
+        reader.take(PAGE_BYTES_MAX + 1).read_to_end(&mut body).map_err(|error| error.to_string())?;
+        if body.len() as u64 > PAGE_BYTES_MAX {
+            return Err(format!("a page of more than {PAGE_BYTES_MAX} bytes"));
+        }
+        let whole: &RawValue =
+            serde_json::from_slice(&body).map_err(|error| format!("the page is not JSON: {error}"))?;
+        let array = member(whole, self.profile.envelope)
+            .filter(|array| array.get().starts_with('['))
+            .ok_or_else(|| format!("no array at {:?} in the page", self.profile.envelope.join(".")))?;
+        let mut page = Page::default();
+        let count = listing::read("", self.profile, entity, array.get().as_bytes(), |element, _| {
+            page.ids.extend(element.id());
+            Ok(())
+        });
+        page.elements = count.map_err(|failure| failure.to_string())?;
+        let (total, next) = match self.profile.pages {
+            Pages::None => (&[][..], &[][..]),
+            Pages::Page { total, .. } => (total, &[][..]),
+            Pages::Next { field, total } => (total, field),
+        };
+        let text = |path: Path| if path.is_empty() { None } else { member(whole, path) };
+        page.total = text(total).and_then(|total| serde_json::from_str(total.get()).ok());
+        page.next = text(next).and_then(|next| serde_json::from_str::<Option<String>>(next.get()).ok().flatten());
+        Ok(Came { bytes: body.len() as u64, array: array.to_owned(), page })
+    }
+
+    /// Asks for the first page of an entity's listing and returns its array, for a look at some elements.
+    pub(super) fn first_page(&self, entity: Entity) -> std::result::Result<Vec<u8>, Away> {
+        let Call { before, after, .. } = self.profile.dialect(entity).list;
+        // Of which object's listing?
+        if after.is_some() {
+            return Ok(b"[]".to_vec());
+        }
+        let paging = Paging::new(self.profile.pages, before);
+        let Some(address) = paging.next() else { return Ok(Vec::new()) };
+        let came = self.page(entity, address, &self.what_page(address))?;
+        Ok(came.array.get().as_bytes().to_vec())
+    }
+}
+
+/// Returns the member of a JSON value at a path.
+fn member<'a>(whole: &'a RawValue, path: Path) -> Option<&'a RawValue> {
+    path.iter().try_fold(whole, |value, name| {
+        let members: BTreeMap<String, &'a RawValue> = serde_json::from_str(value.get()).ok()?;
+        members.get(*name).copied()
+    })
+}
+
+fn not_whole(what: &str, why: &str) -> Failure {
+    Failure::new(Kind::Target, format!("{what}: the listing is not whole: {why}"))
+}
