@@ -526,10 +526,11 @@ impl World {
             };
             let before = self.master.ledger.get(key).cloned();
             let loaded = self.master.prepare(&work, &mark, now);
-            if work.before == Presence::Doubled {
+            // What is left alone is cleared by nobody.
+            if loaded != Loaded::OnHold && work.before == Presence::Doubled {
                 self.clearing.insert(*key);
             }
-            if mark.basis == news_core::ledger::Basis::Look {
+            if loaded != Loaded::OnHold && mark.basis == news_core::ledger::Basis::Look {
                 self.strangers.remove(key);
             }
             if self.setup.flaw == Some(Flaw::NoPreSendRow) {
