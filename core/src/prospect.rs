@@ -46,7 +46,9 @@ impl Prospect {
     /// has of the object and of its post.
     pub fn of(key: Key, entries: &BTreeMap<Key, Entry>, family: &[Pending]) -> Self {
         let mut gathering = Gathering::new(None, Patience::Tries);
-        entries.iter().for_each(|(key, entry)| gathering.remember(*key, entry));
+        for (key, entry) in entries {
+            gathering.remember(*key, entry);
+        }
         for one in family {
             gathering.take(*one);
         }

@@ -60,6 +60,18 @@ fn what_an_acknowledged_delete_may_yet_remove_is_not_a_hit() {
 }
 
 #[test]
+fn what_could_not_be_asked_for_is_asked_for_in_its_turn() {
+    let played = creates(1..=3).play(|request, times, _| match (request.method, request.key.id(), times) {
+        (Method::Get, 2, 1) => status(400),
+        (Method::Get, _, 1) if request.key.id() != 2 => status(404),
+        _ => fine(request),
+    });
+    let of_it: Vec<&String> = played.requests.iter().filter(|line| line.ends_with("posts/2")).collect();
+    assert_eq!(of_it, ["GET posts/2", "GET posts/2"]);
+    assert_eq!(played.summary.stop, None);
+}
+
+#[test]
 fn after_a_hit_every_create_is_asked_for() {
     let mut scene = creates(1..=4);
     scene.config.asks = Asks::Each;
