@@ -187,7 +187,12 @@ impl Target {
             Verb::Patch => carries(self.agent.patch(&url)),
         });
         let reply = match (result, departure) {
-            (Ok(response), _) => self.read_reply(response),
+            (Ok(response), _) => match self.read_reply(response) {
+                Reply::Http { status, retry_after, location, body } => {
+                    Reply::Http { status, retry_after, location, body: self.credentials.hide(body) }
+                }
+                reply @ (Reply::NotSent { .. } | Reply::Lost { .. }) => reply,
+            },
             (Err(error), Departure::NotSent) => Reply::NotSent { why: self.describe(&error) },
             (Err(error), Departure::Sent) => Reply::Lost { why: self.describe(&error) },
         };

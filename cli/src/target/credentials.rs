@@ -15,6 +15,9 @@ use crate::settings::{Access, Secret};
 /// logins in a row get an account locked.
 const RENEWED_FOR: Duration = Duration::from_secs(10);
 
+/// A shorter secret is not looked for in responses: it would be found in innocent words.
+const SECRET_BYTES_MIN: usize = 6;
+
 /// The credentials for one target.
 #[derive(Debug)]
 pub enum Credentials {
@@ -67,6 +70,20 @@ impl Credentials {
                 let (token, _) = token.as_ref()?;
                 Some(Zeroizing::new(format!("{}{}", session.login.prefix, token.as_str())))
             }
+        }
+    }
+
+    /// Returns `text` without the secret that the last header carried: a target may repeat in a response what it was sent, and
+    /// responses are kept and shown.
+    pub fn hide(&self, text: String) -> String {
+        let header = self.header();
+        // The scheme in front of it is no secret.
+        let secret = header.as_ref().and_then(|header| header.split_whitespace().last());
+        match secret {
+            Some(secret) if secret.len() >= SECRET_BYTES_MIN && text.contains(secret) => {
+                text.replace(secret, "[secret]")
+            }
+            Some(_) | None => text,
         }
     }
 
@@ -188,6 +205,15 @@ mod tests {
             Login { path: "/login", user: "name", password: "pass word", token: &["data", "token"], prefix: "" };
         let password = Mutex::new(Secret::new(String::from("p\"ß")));
         Session { login, user: String::from("a\\b"), password, token: Mutex::default() }
+    }
+
+    #[test]
+    fn a_response_that_repeats_the_secret_is_kept_without_it() {
+        let session = session();
+        session.take(r#"{"data":{"token":"abcdef"}}"#).unwrap();
+        let credentials = Credentials::Login(Box::new(session));
+        assert_eq!(credentials.hide(String::from(r#"{"you": "abcdef", "n": 1}"#)), r#"{"you": "[secret]", "n": 1}"#);
+        assert_eq!(Credentials::None.hide(String::from("abcdef")), "abcdef");
     }
 
     #[test]
