@@ -75,11 +75,23 @@ impl Tail {
                 Some(before) => before.intersection(writers).cloned().collect(),
             });
         }
+        self.read(ids);
+        self.gaps.retain(|gap| gap.writers.as_ref().is_none_or(|writers| !writers.is_empty()));
+        self.limit()
+    }
+
+    /// Takes some events only, by ascending ids: there are more, so no gap goes.
+    pub fn read(&mut self, ids: impl IntoIterator<Item = i64>) {
         for id in ids {
             self.see(id);
         }
-        self.gaps.retain(|gap| gap.writers.as_ref().is_none_or(|writers| !writers.is_empty()));
-        self.limit()
+    }
+
+    /// Forgets which transactions were open: a server that was restarted gives prepared transactions other names.
+    pub fn reconnected(&mut self) {
+        for gap in &mut self.gaps {
+            gap.writers = None;
+        }
     }
 
     fn see(&mut self, id: i64) {
@@ -90,7 +102,11 @@ impl Tail {
             self.highest = id;
             return;
         }
-        let Some(at) = self.gaps.iter().position(|gap| (gap.first..=gap.last).contains(&id)) else { return };
+        // Gaps are in ascending order.
+        let at = self.gaps.partition_point(|gap| gap.last < id);
+        if self.gaps.get(at).is_none_or(|gap| id < gap.first) {
+            return;
+        }
         let Gap { first, last, writers } = self.gaps.remove(at);
         let parts = [(first, id - 1), (id + 1, last)].into_iter().filter(|(first, last)| first <= last);
         let parts = parts.map(|(first, last)| Gap { first, last, writers: writers.clone() });
@@ -138,6 +154,19 @@ mod tests {
             "seen in this look, so nothing is known of its writers yet"
         );
         tail.look(&open(&[]), []);
+        assert_eq!(tail.gaps().count(), 0);
+    }
+
+    #[test]
+    fn a_gap_stays_while_its_events_are_read_in_parts_and_while_a_restart_renames_its_writers() {
+        let mut tail = Tail::new(0, [5]);
+        tail.look(&open(&["3/7"]), []);
+        tail.read([1, 2]);
+        assert_eq!(tail.gaps().collect::<Vec<_>>(), [(3, 4)]);
+        tail.reconnected();
+        tail.look(&open(&["-1/99"]), []);
+        assert_eq!(tail.gaps().collect::<Vec<_>>(), [(3, 4)]);
+        tail.look(&open(&[]), [4]);
         assert_eq!(tail.gaps().count(), 0);
     }
 

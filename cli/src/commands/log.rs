@@ -10,7 +10,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::master;
 use crate::report::Report;
 use crate::report::log::{LogReport, LogRow};
-use crate::settings::Settings;
+use crate::settings::{Secret, Settings};
 use crate::signals::Signals;
 use crate::store::events::{self, EventRow, Follower, Looked, More};
 use crate::store::{Purpose, connect, schema};
@@ -18,6 +18,8 @@ use crate::ui::{self, Ui};
 
 /// A follower looks so often while nothing comes.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Where the log's sequence was set back, events are shown from so many ids before the last one that was handed out.
+const AGAIN_IDS: i64 = 1000;
 /// A database that is unavailable is tried again after so long.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -43,15 +45,15 @@ fn follow(args: &Log, settings: &Settings, ui: &Ui) -> Failure {
         let mut follower = Follower::connect(&url)?;
         let (tail, found) = follower.begin(&args.keys, i64::from(args.limit), args.since)?;
         print(args, ui, found)?;
-        Ok((signals, follower, tail))
+        Ok((signals, url, follower, tail))
     });
-    let (signals, follower, mut tail) = match started {
+    let (signals, url, follower, mut tail) = match started {
         Ok(started) => started,
         Err(failure) => return failure,
     };
     let mut ours = Some(follower);
     loop {
-        let pause = match turn(args, settings, ui, &mut ours, &mut tail) {
+        let pause = match turn(args, &url, ui, &mut ours, &mut tail) {
             Ok(More::Perhaps) => Duration::ZERO,
             Ok(More::No) => LOOK_EVERY,
             // A restart of the server; what was committed meanwhile is found then.
@@ -68,13 +70,22 @@ fn follow(args: &Log, settings: &Settings, ui: &Ui) -> Failure {
     }
 }
 
-/// Looks once, on a connection that lives as long as it can.
-fn turn(args: &Log, settings: &Settings, ui: &Ui, ours: &mut Option<Follower>, tail: &mut Tail) -> Result<More> {
-    let mut follower = match ours.take() {
-        Some(follower) => follower,
-        None => Follower::connect(&master::existing(settings)?)?,
+/// Looks once, on a connection that lives as long as it can. A private server that was stopped meanwhile stays stopped.
+fn turn(args: &Log, url: &Secret, ui: &Ui, ours: &mut Option<Follower>, tail: &mut Tail) -> Result<More> {
+    let mut follower = if let Some(follower) = ours.take() {
+        follower
+    } else {
+        tail.reconnected();
+        Follower::connect(url)?
     };
-    let Looked { events, more, given_up } = follower.look(tail)?;
+    let Looked { events, more, given_up, set_back } = follower.look(tail)?;
+    if let Some((from, to)) = set_back {
+        log::warn!(
+            "the sequence of the change log was set back from {from} to {to}: events may be missing or come twice here"
+        );
+        // What was logged since then is shown, and at worst some events before it again.
+        *tail = Tail::new((to - AGAIN_IDS).max(0), []);
+    }
     *ours = Some(follower);
     if let Some(GivenUp { first, last }) = given_up {
         log::warn!(

@@ -129,6 +129,8 @@ pub fn newest(
 /// A connection that follows the log.
 pub struct Follower {
     client: Client,
+    /// The last id that was handed out, as the look before this one saw it.
+    handed_out: Option<i64>,
 }
 
 /// What a look found.
@@ -140,6 +142,8 @@ pub struct Looked {
     pub more: More,
     /// Ids that are not waited for any longer.
     pub given_up: Option<GivenUp>,
+    /// From where to where somebody has set back the log's sequence, if so: the reader has to begin again.
+    pub set_back: Option<(i64, i64)>,
 }
 
 /// Whether a look has read all there was.
@@ -162,7 +166,7 @@ impl Follower {
         }
         // The events are found by their ids, whatever the statistics say.
         client.batch_execute("SET enable_seqscan = off")?;
-        Ok(Self { client })
+        Ok(Self { client, handed_out: None })
     }
 
     /// Returns where to begin, and the newest events: what is committed from now on is for [`Follower::look`].
@@ -185,18 +189,27 @@ impl Follower {
         // First: what is committed by a transaction that has ended by now is in the snapshot of the next statement. A prepared
         // transaction is among them.
         let rows = self.client.query_typed(
-            "SELECT DISTINCT virtualtransaction FROM pg_locks
-             WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                 AND relation = 'news_modelevent'::regclass",
+            "SELECT writer, handed_out
+             FROM (SELECT pg_get_serial_sequence('news_modelevent', 'id') AS name) AS sequence,
+                 LATERAL (SELECT CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT')
+                     THEN pg_sequence_last_value(name::regclass) END AS handed_out) AS ids
+                 LEFT JOIN (
+                     SELECT DISTINCT virtualtransaction AS writer FROM pg_locks
+                     WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted
+                         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                         AND relation = 'news_modelevent'::regclass) AS writers ON true",
             &[],
         )?;
-        let writers: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        let handed_out: Option<i64> = rows.first().and_then(|row| row.get(1));
+        let before = core::mem::replace(&mut self.handed_out, handed_out);
+        // RESTART leaves a sequence without a last value.
+        let set_back = before.zip(Some(handed_out.unwrap_or(0))).filter(|(before, now)| now < before);
+        let writers: BTreeSet<String> = rows.iter().filter_map(|row| row.get(0)).collect();
         let (firsts, lasts): (Vec<i64>, Vec<i64>) = tail.gaps().unzip();
         let sql = format!(
             "WITH ids AS (
-                 SELECT e.id FROM unnest($1::bigint[], $2::bigint[]) AS gap (first_id, last_id),
-                     LATERAL (SELECT id FROM news_modelevent WHERE id BETWEEN first_id AND last_id OFFSET 0) AS e
+                 (SELECT e.id FROM unnest($1::bigint[], $2::bigint[]) AS gap (first_id, last_id),
+                     LATERAL (SELECT id FROM news_modelevent WHERE id BETWEEN first_id AND last_id OFFSET 0) AS e LIMIT $4)
                  UNION ALL (SELECT id FROM news_modelevent WHERE id > $3 ORDER BY id LIMIT $4))
              {SELECT} ORDER BY e.id"
         );
@@ -211,8 +224,17 @@ impl Follower {
         )?;
         let events: Vec<EventRow> = rows.iter().map(event).collect::<Result<_>>()?;
         let behind = events.iter().filter(|event| event.id > tail.highest()).count();
-        let more = if i64::try_from(behind) == Ok(READ_MAX) { More::Perhaps } else { More::No };
-        let given_up = tail.look(&writers, events.iter().map(|event| event.id));
-        Ok(Looked { events, more, given_up })
+        let is_full = |count: usize| i64::try_from(count) == Ok(READ_MAX);
+        let ids = events.iter().map(|event| event.id);
+        // Where the gaps have more events than were read, none of them may go yet.
+        let is_part = is_full(events.len() - behind);
+        let more = if is_part || is_full(behind) { More::Perhaps } else { More::No };
+        let given_up = if is_part {
+            tail.read(ids);
+            None
+        } else {
+            tail.look(&writers, ids)
+        };
+        Ok(Looked { events, more, given_up, set_back })
     }
 }

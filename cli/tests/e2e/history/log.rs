@@ -144,6 +144,22 @@ fn a_follower_shows_some_objects_alone_and_stops_with_its_signal() {
 }
 
 #[test]
+fn a_follower_begins_again_where_the_logs_sequence_was_set_back() {
+    let mut pair = Pair::new([]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id IN (1, 2, 3)");
+    pair.sync([]).ok();
+    let follower = follow(&pair.news, &["--limit", "1"]);
+    wait_until("it shows the newest", || followed(&pair.news).len() == 1);
+    pair.edit("UPDATE news_post SET title = 'y' WHERE id = 7");
+    wait_until("it has looked", || followed(&pair.news).len() == 2);
+    pair.edit("DELETE FROM news_modelevent; ALTER SEQUENCE news_modelevent_id_seq RESTART");
+    pair.edit("UPDATE news_post SET title = 'z' WHERE id = 9");
+    wait_until("it shows what came since", || followed(&pair.news).contains_key(&9));
+    follower.signal(Signal::TERM);
+    assert_eq!(follower.wait().code, 143);
+}
+
+#[test]
 fn a_follower_ends_when_its_reader_has_gone() {
     let mut pair = Pair::new([]);
     pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
