@@ -3,6 +3,7 @@
 use news_core::Key;
 use news_core::ledger::{Clock, Entry, State};
 use news_core::outlook::Outlook;
+use news_core::session::Untried;
 
 use crate::commands::Outcome;
 use crate::error::Result;
@@ -48,7 +49,12 @@ pub fn run(settings: &Settings) -> Result<Outcome> {
         next_try_s: None,
         by: Some(hold.by.clone()),
     });
-    Ok(Outcome::done(Report::Parked(ParkedReport { objects: on_hold.chain(told).take(ROWS_MAX).collect() })))
+    // Holds last: an operator knows of them.
+    let objects: Vec<ParkedRow> = told.chain(on_hold).take(ROWS_MAX).collect();
+    let Untried { parked, held, .. } = &outlook.untried;
+    let all = parked.len() + held.len() + outlook.retried.len() + holds.len();
+    let more = all.saturating_sub(objects.len()) as u64;
+    Ok(Outcome::done(Report::Parked(ParkedReport { objects, more })))
 }
 
 /// Returns the objects to tell of, parked ones first, with what held ones wait for.

@@ -267,7 +267,11 @@ impl Sending<'_> {
         match ended {
             Ok(exit) => Ok(Outcome { report: Some(report), exit }),
             Err(failure) => {
-                commands::print(self.ui, &report)?;
+                if self.args.every.is_some() || self.args.follow {
+                    commands::print_line(self.ui, &report)?;
+                } else {
+                    commands::print(self.ui, &report)?;
+                }
                 Err(failure)
             }
         }
@@ -299,6 +303,12 @@ fn has_written(summary: &Summary) -> bool {
     summary.done.values().any(|tally| tally.requests() > 0)
 }
 
+/// Names the first of the objects that an operator put on hold.
+fn on_hold(first: Key, all: usize) -> String {
+    let more = if all > 1 { format!(", and {} more", all - 1) } else { String::new() };
+    format!("{first} is on hold{more}: `news release` resumes its sync")
+}
+
 /// Returns what caused the exit code.
 fn cause(ended: &Result<Exit>, summary: &Summary) -> Option<String> {
     let unsent = |count: u64, how: &str| match count {
@@ -312,6 +322,7 @@ fn cause(ended: &Result<Exit>, summary: &Summary) -> Option<String> {
         Ok(Exit::Partly) => (summary.first_error.clone())
             .or_else(|| unsent(summary.parked_before, "parked"))
             .or_else(|| unsent(summary.waiting, "left"))
+            .or_else(|| summary.on_hold.first().map(|key| on_hold(*key, summary.on_hold.len())))
             .or_else(|| unsent(summary.held, "held")),
     }
 }

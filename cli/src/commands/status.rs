@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::report::holds::HoldRow;
 use crate::report::status::StatusReport;
 use crate::report::sync::by_entity;
-use crate::report::verdict::{Facts, MAX_LAG, Verdict};
+use crate::report::verdict::{Facts, MAX_LAG, Verdict, Word};
 use crate::run;
 use crate::settings::Settings;
 use crate::store::tracking::{self, Fault};
@@ -47,9 +47,12 @@ pub fn run(args: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 /// Returns what `--check` ends with: whatever makes each run exit with 3 makes this one do so, too.
 fn check(args: &Status, report: &StatusReport) -> Exit {
     let unsent = report.parked + report.held + report.on_hold;
+    let is_pending = report.pending > unsent;
+    // Nothing is sent until somebody does something about it, however young the change is.
+    let is_refused = matches!(report.verdict.word, Word::Credentials | Word::Refused);
     let is_late = match args.max_lag {
-        Some(max) => report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
-        None => report.pending > unsent,
+        Some(max) => (is_pending && is_refused) || report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
+        None => is_pending,
     };
     if (unsent > 0 && !args.allow_parked) || report.failed > 0 {
         Exit::Partly

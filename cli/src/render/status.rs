@@ -25,7 +25,7 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
     let [parked, held, waiting] = [report.parked, report.held, report.waiting].map(number);
     writeln!(out, "left       {parked} parked, {held} held, {waiting} tried again")?;
     if !report.holds.is_empty() {
-        writeln!(out, "on hold    {} with changes; `news parked` lists all", number(report.on_hold))?;
+        writeln!(out, "on hold    {} with changes; `news parked` names those on hold", number(report.on_hold))?;
     }
     for hold in report.holds.iter().take(HOLDS_NAMED) {
         writeln!(out, "           {}/{} {}", hold.entity, hold.id, printable(&hold.words()))?;
@@ -66,7 +66,8 @@ pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Res
             printable(&why(object)),
         ]);
     }
-    lines(&table, out)
+    lines(&table, out)?;
+    if report.more > 0 { writeln!(out, "and {} more", number(report.more)) } else { Ok(()) }
 }
 
 /// Returns why an object waits.

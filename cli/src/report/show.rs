@@ -160,7 +160,11 @@ impl ShowReport {
     pub fn new(key: Key, about: About, runs: Runs, target: Option<TargetNow>) -> Self {
         let prospect = Prospect::of(key, &about.entries, &about.family);
         let own = about.family.iter().find(|one| one.key == key);
-        let state = state(&about, own, &prospect, runs);
+        let differs = target.as_ref().is_some_and(|target| target.difference.is_some());
+        let state = match state(&about, own, &prospect, runs) {
+            "in_sync" if differs => "drift",
+            state => state,
+        };
         let sentence = sentence(key, &about, own, &prospect, state);
         let (row, row_fault) = match about.row {
             None => (None, None),
@@ -287,6 +291,7 @@ fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect,
             format!("on hold {words}; {pending}. No run sends anything for it until `news release {key}`")
         }
         ("in_sync", _) => String::from("in sync: nothing is pending"),
+        ("drift", _) => String::from("nothing is pending, but the target differs: `news sync --full` repairs it"),
         ("not_here", _) => String::from("the master does not have it, and nothing is pending"),
         ("parked", _) => format!(
             "parked: {reason}. No run tries it until `news retry {key}`, `news discard {key}` or its next change"

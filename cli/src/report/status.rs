@@ -55,8 +55,10 @@ pub struct StatusReport {
 /// `news parked`
 #[derive(Debug, Serialize)]
 pub struct ParkedReport {
-    /// Objects on hold and parked ones first, then those that wait.
+    /// Parked objects first, then those that wait, then those on hold.
     pub objects: Vec<ParkedRow>,
+    /// Objects beyond the first 1,000.
+    pub more: u64,
 }
 
 /// An object that a run left.

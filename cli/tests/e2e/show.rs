@@ -34,6 +34,15 @@ fn an_object_in_sync_says_so() {
 }
 
 #[test]
+fn an_object_that_differs_is_not_called_in_sync() {
+    let mut pair = Pair::new([]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 5");
+    pair.news.run(["discard", "posts/5"]).ok();
+    assert_eq!(show(&pair, "posts/5")["state"], json!("drift"));
+    says(&pair, "posts/5", &["nothing is pending, but the target differs"]);
+}
+
+#[test]
 fn why_is_it_pending() {
     let mut pair = Pair::new(["--reject-text", "refuse me"]);
     pair.edit(
