@@ -97,7 +97,7 @@ fn status_tells_what_the_next_run_would_do() {
 #[test]
 fn parked_is_calm_when_nothing_is() {
     let pair = Pair::new([]);
-    assert_eq!(pair.news.run(["--json", "parked"]).ok().json(), json!({"objects": []}));
+    assert_eq!(pair.news.run(["--json", "parked"]).ok().json(), json!({"objects": [], "more": 0}));
     assert!(pair.news.run(["parked"]).ok().stdout.contains("nothing"));
 }
 

@@ -63,6 +63,16 @@ fn a_404_is_judged_by_when_it_was_asked_for() {
 }
 
 #[test]
+fn other_content_is_judged_by_when_it_was_asked_for_too() {
+    let before = r#"{"id":1,"userId":1,"title":"before","body":"before"}"#;
+    let played = scene(works(&[("posts/1", Presence::Absent, Wish::Present)])).play(|request, times, _| {
+        if request.method == Method::Get && times == 1 { http(200, before) } else { fine(request) }
+    });
+    assert_eq!(played.requests, ["POST posts/1", "GET posts/1", "GET posts/1"]);
+    assert!(played.warnings.is_empty(), "{:?}", played.warnings);
+}
+
+#[test]
 fn a_target_with_its_own_ids_is_left_as_it_was() {
     for (made, requests, removed) in [
         ("\"af3c\"", ["GET posts/af3c", "DELETE posts/af3c"], Removed::Yes),

@@ -42,6 +42,32 @@ fn the_happy_path() {
 }
 
 #[test]
+fn what_is_known_is_recorded_before_an_idle_wait() {
+    let scene = scene(works(&[("posts/5", Present, Wish::Present), ("posts/6", Present, Wish::Present)])).jobs(2);
+    let mut session = Session::new(scene.config, &Plan::new(scene.works), Duration::ZERO);
+    let mut sent = 0;
+    loop {
+        match session.next(Duration::ZERO) {
+            Next::Prepare(keys) => {
+                for key in keys {
+                    session.loaded(key, Loaded::Ready, Duration::ZERO);
+                }
+            }
+            Next::Send(request) => {
+                sent += 1;
+                let reply = if request.key.id() == 6 { status(503) } else { fine(&request) };
+                session.answered(request.key, &reply, Some(&object(request.key)), Duration::ZERO, 100);
+            }
+            Next::Record(facts) => {
+                assert_eq!((sent, facts.len()), (2, 1));
+                return;
+            }
+            other => panic!("expected a record, found {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn many_jobs_keep_the_order_where_it_matters() {
     let played = scene(a_bit_of_everything()).jobs(8).play(|request, _, _| fine(request));
     let at = |request| played.sent_at[played.first(request)];
