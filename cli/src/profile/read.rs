@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Failure, Kind, Result};
 use crate::nearest::nearest;
+use crate::settings::kind;
 
 /// A file.
 #[derive(Clone, Copy)]
@@ -242,17 +243,5 @@ impl<'a> Table<'a> {
             Some(near) => failure.hint(format!("Do you mean {near}?")),
             None => failure.hint(format!("Known here are {}.", self.known.join(", "))),
         })
-    }
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -250,7 +250,8 @@ fn wanted(shape: Shape) -> &'static str {
     }
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
+/// Returns what a TOML value is, in words.
+pub fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",

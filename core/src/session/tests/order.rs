@@ -46,25 +46,23 @@ fn what_is_known_is_recorded_before_an_idle_wait() {
     let scene = scene(works(&[("posts/5", Present, Wish::Present), ("posts/6", Present, Wish::Present)])).jobs(2);
     let mut session = Session::new(scene.config, &Plan::new(scene.works), Duration::ZERO);
     let mut sent = 0;
-    loop {
-        match session.next(Duration::ZERO) {
-            Next::Prepare(keys) => {
-                for key in keys {
-                    session.loaded(key, Loaded::Ready, Duration::ZERO);
-                }
+    let facts = loop {
+        let next = session.next(Duration::ZERO);
+        if let Next::Prepare(keys) = next {
+            for key in keys {
+                session.loaded(key, Loaded::Ready, Duration::ZERO);
             }
-            Next::Send(request) => {
-                sent += 1;
-                let reply = if request.key.id() == 6 { status(503) } else { fine(&request) };
-                session.answered(request.key, &reply, Some(&object(request.key)), Duration::ZERO, 100);
-            }
-            Next::Record(facts) => {
-                assert_eq!((sent, facts.len()), (2, 1));
-                return;
-            }
-            other => panic!("expected a record, found {other:?}"),
+        } else if let Next::Send(request) = next {
+            sent += 1;
+            let reply = if request.key.id() == 6 { status(503) } else { fine(&request) };
+            session.answered(request.key, &reply, Some(&object(request.key)), Duration::ZERO, 100);
+        } else if let Next::Record(facts) = next {
+            break facts;
+        } else {
+            panic!("expected a record, found {next:?}");
         }
-    }
+    };
+    assert_eq!((sent, facts.len()), (2, 1));
 }
 
 #[test]
