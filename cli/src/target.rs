@@ -223,10 +223,12 @@ impl Target {
             }),
             // Some say 400 to a wrong password.
             Reply::Http { status: 400 | 401 | 403, body, .. } => {
+                let body = self.credentials.hide(body);
                 Err(Reply::Http { status: 401, retry_after: None, location: None, body })
             }
             Reply::Http { status, body, .. } => {
-                let why = format!("the login: status {status} {}", news_core::reply::excerpt(&body));
+                let why =
+                    format!("the login: status {status} {}", news_core::reply::excerpt(&self.credentials.hide(body)));
                 Err(Reply::NotSent { why })
             }
             Reply::NotSent { why } | Reply::Lost { why } => Err(Reply::NotSent { why: format!("the login: {why}") }),

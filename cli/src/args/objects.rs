@@ -10,7 +10,7 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 if anything knows the object, else 4. If the target cannot be asked, the report tells the rest, \
-and the exit code is the trouble's: 5, or 7 for credentials. The target is asked once, with a GET; a 404 is checked as a run \
+and the exit code is the trouble's: 5, 7 for credentials, 4 for a page in the place of an object, 2 for a redirect. The target is asked once, with a GET; a 404 is checked as a run \
 does it. `news log KEY` shows the changes that are synced."
 )]
 pub struct Show {

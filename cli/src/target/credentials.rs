@@ -73,18 +73,22 @@ impl Credentials {
         }
     }
 
-    /// Returns `text` without the secret that the last header carried: a target may repeat in a response what it was sent, and
-    /// responses are kept and shown.
+    /// Returns `text` without our secrets: a target may repeat in a response what it was sent, and responses are kept and
+    /// shown.
     pub fn hide(&self, text: String) -> String {
         let header = self.header();
-        // The scheme in front of it is no secret.
-        let secret = header.as_ref().and_then(|header| header.split_whitespace().last());
-        match secret {
-            Some(secret) if secret.len() >= SECRET_BYTES_MIN && text.contains(secret) => {
-                text.replace(secret, "[secret]")
-            }
-            Some(_) | None => text,
-        }
+        // The scheme in front of a token is no secret.
+        let token = header.as_ref().and_then(|header| header.split_whitespace().last());
+        let password = match self {
+            Credentials::None | Credentials::Bearer(_) => None,
+            Credentials::Login(session) => Some(session.password()),
+        };
+        let secrets = [token, password.as_ref().map(|password| password.expose())];
+        secrets
+            .into_iter()
+            .flatten()
+            .filter(|secret| secret.len() >= SECRET_BYTES_MIN)
+            .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "[secret]") } else { text })
     }
 
     /// Returns the login that is to be done before a request is sent, if one is.
@@ -153,7 +157,7 @@ impl Session {
 
     /// Returns the body of the login: the password as its file has it now.
     pub fn body(&self) -> Zeroizing<String> {
-        let mut password = self.password.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut password = self.password();
         *password = password.fresh();
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let Login { user, password: member, .. } = self.login;
@@ -185,6 +189,10 @@ impl Session {
         Ok(())
     }
 
+    fn password(&self) -> MutexGuard<'_, Secret> {
+        self.password.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn token(&self) -> MutexGuard<'_, Option<(Zeroizing<String>, Instant)>> {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -213,6 +221,10 @@ mod tests {
         session.take(r#"{"data":{"token":"abcdef"}}"#).unwrap();
         let credentials = Credentials::Login(Box::new(session));
         assert_eq!(credentials.hide(String::from(r#"{"you": "abcdef", "n": 1}"#)), r#"{"you": "[secret]", "n": 1}"#);
+        let Credentials::Login(session) = credentials else { panic!("it logs in") };
+        let session = Session { password: Mutex::new(Secret::new(String::from("lovelace"))), ..*session };
+        let credentials = Credentials::Login(Box::new(session));
+        assert_eq!(credentials.hide(String::from("abcdef or lovelace?")), "[secret] or [secret]?");
         assert_eq!(Credentials::None.hide(String::from("abcdef")), "abcdef");
     }
 

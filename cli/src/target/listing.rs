@@ -208,7 +208,8 @@ impl Target {
                     408 | 500.. => Again::Trouble(told_to_wait(response.headers())),
                     _ => Again::Never,
                 };
-                let excerpt = news_core::reply::excerpt(&beginning(response.into_body().into_reader()));
+                let excerpt = self.credentials.hide(beginning(response.into_body().into_reader()));
+                let excerpt = news_core::reply::excerpt(&excerpt);
                 let line = format!("{what}: status {status} {excerpt}").trim_end().to_owned();
                 let failure = Failure::new(Kind::Target, line).hint("the target is in trouble: its own log says more");
                 Err(Away { failure, again })
