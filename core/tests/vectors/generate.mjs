@@ -1,4 +1,4 @@
-// Writes merge.json and diff.json, or with --check says whether they are up to date.
+// Writes merge.json, diff.json and stream.json, or with --check says whether they are up to date.
 // What is expected comes from a replay and a comparison of sets, written down here once
 // more and without the core: node core/tests/vectors/generate.mjs
 
@@ -213,14 +213,64 @@ for (const [name, request, error] of [
   ["a listing that is no list", { entity: "posts", local: [], target: {} }, "invalid type: map"],
 ]) diffs.push({ name, request, error });
 
+// ---- stream
+
+// A record of 32 bytes as hexadecimal digits: id, kind, fingerprint.
+function record(id, kind = 0, print = 1) {
+  const little = (value, bytes) => {
+    const digits = BigInt.asUintN(8 * bytes, BigInt(value)).toString(16).padStart(2 * bytes, "0");
+    return digits.match(/../g).reverse().join("");
+  };
+  return little(id, 8) + little(kind, 8) + little(print, 16);
+}
+const end = (records) => record(records, 255, 0);
+const whole = (...records) => [0, records.join("") + end(records.length)];
+const counts = (local, target, equal, nameless = 0, copies = 0) => ({ local, target, equal, nameless, copies });
+
+const streams = [];
+function stream(name, rows, listing, differences, seen, entity = "posts") {
+  streams.push({ name, request: { entity, rows, listing }, answer: { counts: seen, differences, more: 0 } });
+}
+const PRINT_MAX = (1n << 128n) - 1n;
+stream("no records", whole(), whole(), [], counts(0, 0, 0));
+stream("equal records", whole(record(1), record(2, 0, PRINT_MAX)), whole(record(2, 0, PRINT_MAX), record(1)), [], counts(2, 2, 2));
+stream("every kind", whole(record(1), record(2), record(3), record(4), record(5)),
+  whole(record(9), record(4), record(2, 0, 2), record(3, 1), record(1), record(4), record(-1, 2), record(8, 1)),
+  [["posts/2", "different"], ["posts/3", "unreadable"], ["posts/4", "duplicate"], ["posts/5", "missing"], ["posts/8", "unreadable"], ["posts/9", "extra"]],
+  counts(5, 8, 1, 1, 1));
+stream("a fingerprint that differs in its last byte", whole(record(1, 0, 1n << 127n)), whole(record(1, 0, 0)), [["comments/1", "different"]], counts(1, 1, 0), "comments");
+stream("the highest id", whole(record(ID_MAX)), whole(record(ID_MAX)), [], counts(1, 1, 1));
+stream("records and a JSON array", whole(), [1, ' [\n{"id": 3}, null ,7]\n'], [["posts/3", "unreadable"]], counts(0, 3, 0, 2));
+stream("a JSON array behind a byte order mark", whole(record(3)), [1, "\ufeff []"], [["posts/3", "missing"]], counts(1, 0, 0));
+stream("brackets and quotes in texts", [1, stringify([posts({ title: "]}\\", body: '",[{' })])], [1, stringify([posts({ title: "]}\\", body: '",[{' })])], [], counts(1, 1, 1));
+for (const [name, rows, listing, error] of [
+  ["rows without an end record", [0, record(1)], whole(), "the master's rows: there is no end record: the side was cut after 1 records"],
+  ["a listing without an end record", whole(), [0, ""], "the target's listing: there is no end record: the side was cut after 0 records"],
+  ["a listing cut in a record", whole(), [0, record(1).slice(0, 40)], "the target's listing: there is no end record"],
+  ["a record that was lost", whole(), [0, record(1) + end(2)], "the target's listing: the end record says 2 records, and 1 came"],
+  ["a record behind the end", whole(), [0, end(0) + record(1)], "the target's listing: a record comes after the end record"],
+  ["an unknown kind", whole(), [0, record(1, 3) + end(1)], "the target's listing: record 1 has the unknown kind 3"],
+  ["a row that cannot be read", [0, record(1, 1) + end(1)], whole(), "the master's rows: record 1 has the unknown kind 1"],
+  ["an id that is none", whole(), [0, record(0) + end(1)], "the target's listing: 0 is not an id"],
+  ["rows out of order", whole(record(5), record(4)), whole(), "posts/5 does not come before posts/4"],
+  ["no JSON at all", whole(), [1, ""], "the target's listing: the JSON ends early, after 0 elements"],
+  ["JSON that ends early", whole(), [1, '[{"id":1},{"id"'], "the target's listing: the JSON ends early, after 1 elements"],
+  ["JSON that is not an array", whole(), [1, '{"posts":[]}'], "the target's listing: expected a JSON array, found '{'"],
+  ["half of a byte order mark", whole(), [1, "\ufe00[]"], "the target's listing: expected a JSON array, found '"],
+  ["something behind the array", whole(), [1, "[] ]"], "the target's listing: expected nothing after the array"],
+  ["a comma too many", whole(), [1, '[{"id":1},]'], "the target's listing: element 2: EOF while parsing"],
+  ["brackets that do not match", whole(), [1, '[{"id":1]]'], "the target's listing: element 1: expected `,` or `}`"],
+]) streams.push({ name, request: { entity: "posts", rows, listing }, error });
+
 // ---- out
 
 const about = {
   merge: "Logs in chunks -> what they come to. core/wasm/src/calls.rs describes both. Written by generate.mjs.",
+  stream: "Two sides in pieces -> what differs. core/wasm/src/stream.rs describes both: a side is its form and its bytes. Written by generate.mjs.",
   diff: "Rows and a listing -> what differs. core/wasm/src/calls.rs describes both. Written by generate.mjs.",
 };
 let stale = 0;
-for (const [name, cases] of [["merge", merges], ["diff", diffs]]) {
+for (const [name, cases] of [["merge", merges], ["diff", diffs], ["stream", streams]]) {
   const file = new URL(`${name}.json`, import.meta.url);
   const text = `{"about": ${JSON.stringify(about[name])},\n"cases": [\n${cases.map(stringify).join(",\n")}\n]}\n`;
   if (!process.argv.includes("--check")) {

@@ -104,7 +104,11 @@ fn try_diff(request: &[u8]) -> Result<DiffOut, String> {
     let request: DiffIn<'_> = serde_json::from_slice(request).map_err(|error| error.to_string())?;
     let entity = Entity::ALL.into_iter().find(|entity| entity.plural() == request.entity);
     let entity = entity.ok_or_else(|| format!("entity {:?} is neither posts nor comments", request.entity))?;
-    let rows = request.local.iter().map(|row| row_of(entity, row)).collect::<Result<Vec<Object>, String>>()?;
+    let rows = request
+        .local
+        .iter()
+        .map(|row| row_of(entity, row.get().as_bytes()))
+        .collect::<Result<Vec<Object>, String>>()?;
     if let Some(pair) = rows.windows(2).find(|pair| pair[0].key() >= pair[1].key()) {
         return Err(format!("{} does not come before {}", pair[0].key(), pair[1].key()));
     }
@@ -142,7 +146,8 @@ fn try_diff(request: &[u8]) -> Result<DiffOut, String> {
     })
 }
 
-fn answer<T: Serialize>(result: Result<T, String>) -> String {
+/// Writes an answer, or `{"error": "…"}`.
+pub(crate) fn answer<T: Serialize>(result: Result<T, String>) -> String {
     let json = match result {
         Ok(out) => serde_json::to_string(&out),
         Err(error) => serde_json::to_string(&BTreeMap::from([("error", error)])),
@@ -164,8 +169,9 @@ fn element_of(entity: Entity, json: &RawValue) -> Result<Element<'_>, String> {
     Element::from_json(entity, json.get().as_bytes()).map_err(|error| error.to_string())
 }
 
-fn row_of(entity: Entity, json: &RawValue) -> Result<Object, String> {
-    let element = element_of(entity, json)?;
+/// Reads a row of the master.
+pub(crate) fn row_of(entity: Entity, json: &[u8]) -> Result<Object, String> {
+    let element = Element::from_json(entity, json).map_err(|error| error.to_string())?;
     let id = element.id();
     element.into_object().map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
