@@ -12,9 +12,12 @@
 //!
 //! In scope: what a profile says. Out of scope: reading one from TOML (`cli/src/profile`), and HTTP.
 
+mod call;
+
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::fmt::{self, Write as _};
+
+pub use call::{Call, Verb};
 
 use crate::model::{Entity, whole_number};
 use crate::reply::Method;
@@ -105,48 +108,6 @@ pub struct Dialect {
     pub texts: [&'static str; TEXTS_MAX],
 }
 
-/// A request: its verb, and its path below the base URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// The verb.
-    pub verb: Verb,
-    /// The path in front of the id; the whole path, where there is none in it.
-    pub before: &'static str,
-    /// What comes behind the id.
-    pub after: Option<&'static str>,
-}
-
-/// The verbs that a profile may use. Never HEAD, which deletes at one target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Reads.
-    Get,
-    /// Creates.
-    Post,
-    /// Replaces.
-    Put,
-    /// Changes what it names.
-    Patch,
-    /// Deletes.
-    Delete,
-}
-
-impl Verb {
-    /// All of them.
-    pub const ALL: [Verb; 5] = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete];
-
-    /// Returns the name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Verb::Get => "GET",
-            Verb::Post => "POST",
-            Verb::Put => "PUT",
-            Verb::Patch => "PATCH",
-            Verb::Delete => "DELETE",
-        }
-    }
-}
-
 /// How a listing is cut into pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pages {
@@ -226,6 +187,29 @@ impl Profile {
         self.missing.contains(&status) && (status != 403 || method == Method::Get)
     }
 
+    /// Says what a request is about, as the target understands it. Of several calls that it fits, the most particular one is
+    /// meant.
+    pub fn hear(&self, verb: Verb, target: &str) -> Option<Heard> {
+        let mut best: Option<(usize, Heard)> = None;
+        for entity in Entity::ALL {
+            let dialect = self.dialect(entity);
+            let calls = [
+                (Asked::List, dialect.list),
+                (Asked::One(Method::Get), dialect.read),
+                (Asked::One(Method::Post), dialect.create),
+                (Asked::One(Method::Put), dialect.update),
+                (Asked::One(Method::Delete), dialect.delete),
+            ];
+            for (asked, call) in calls {
+                let Some(id) = (call.verb == verb).then(|| call.id_in(target)).flatten() else { continue };
+                if best.as_ref().is_none_or(|(particulars, _)| call.particulars() > *particulars) {
+                    best = Some((call.particulars(), Heard { entity, asked, id }));
+                }
+            }
+        }
+        best.map(|(_, heard)| heard)
+    }
+
     /// Says whether a path, without a slash at its end, is that of an object or a listing: it is no base.
     pub fn is_of_an_object(&self, path: &str) -> bool {
         Entity::ALL.into_iter().any(|entity| {
@@ -236,6 +220,26 @@ impl Profile {
     }
 }
 
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Of which entity.
+    pub entity: Entity,
+    /// What is asked.
+    pub asked: Asked,
+    /// The id in its path, as the target writes it; of a listing that of the parent; empty where there is none.
+    pub id: String,
+}
+
+/// What is asked of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// All objects, or a page of them.
+    List,
+    /// Something about one object.
+    One(Method),
+}
+
 impl Dialect {
     /// Returns the request that `method` is about an object.
     pub fn call(&self, method: Method) -> Call {
@@ -244,41 +248,6 @@ impl Dialect {
             Method::Post => self.create,
             Method::Put => self.update,
             Method::Delete => self.delete,
-        }
-    }
-}
-
-impl Call {
-    /// Returns the path below the base URL, with the query. `id` is the target's, as it writes it.
-    pub fn path(&self, id: &str) -> String {
-        match self.after {
-            None => self.before.to_string(),
-            Some(after) => {
-                let mut path = self.before.to_string();
-                escape(id, &mut path);
-                path + after
-            }
-        }
-    }
-}
-
-/// How a person reads it.
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb.name(), self.before)?;
-        self.after.map_or(Ok(()), |after| write!(f, "{{id}}{after}"))
-    }
-}
-
-/// Writes an id so that it stays one segment of a path, or one value of a query (RFC 3986, sections 3.3 and 2.3).
-fn escape(id: &str, out: &mut String) {
-    for byte in id.bytes() {
-        // A dot alone would be a dot segment.
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String has no way to fail.
-            let _ = write!(out, "%{byte:02X}");
         }
     }
 }
@@ -330,6 +299,27 @@ mod tests {
             assert_eq!(dialect.update.path("a b/../é"), format!("/{}/a%20b%2F%2E%2E%2F%C3%A9", shape.plural));
             assert_eq!(dialect.read.to_string(), format!("GET /{}/{{id}}", shape.plural));
         }
+    }
+
+    #[test]
+    fn a_target_understands_what_it_is_asked() {
+        let profile = &JSON_SERVER;
+        for entity in Entity::ALL {
+            let dialect = profile.dialect(entity);
+            let list = Heard { entity, asked: Asked::List, id: String::new() };
+            assert_eq!(profile.hear(Verb::Get, &dialect.list.path("")), Some(list));
+            for method in [Method::Get, Method::Post, Method::Put, Method::Delete] {
+                let call = dialect.call(method);
+                let id = if method == Method::Post { "" } else { "7" };
+                let one = Heard { entity, asked: Asked::One(method), id: id.into() };
+                assert_eq!(profile.hear(call.verb, &call.path(id)), Some(one));
+            }
+        }
+        assert_eq!(profile.hear(Verb::Patch, "/posts/5"), None);
+        let by_query = Call { verb: Verb::Get, before: "/posts?id=eq.", after: Some("") };
+        let profile = Profile { posts: Dialect { read: by_query, ..profile.posts }, ..profile.clone() };
+        assert_eq!(profile.hear(Verb::Get, "/posts?id=eq.5").map(|heard| heard.asked), Some(Asked::One(Method::Get)));
+        assert_eq!(profile.hear(Verb::Get, "/posts?limit=5").map(|heard| heard.asked), Some(Asked::List));
     }
 
     #[test]

@@ -13,6 +13,9 @@ const AFTER_HELP: &str = "\
 Routes: GET, POST /posts and /comments; GET, PUT, PATCH, DELETE /posts/5 and /comments/7; /posts/5/comments; \
 /comments?postId=5 and other fields; _page, _limit, _start, _end with X-Total-Count and Link; /db for everything.
 
+With --profile: the routes of the profile instead, below the address that it listens on; --page is then the most that the \
+target puts on a page. NEWS_FAKE_TOKEN is the password of a login.
+
 For tests, noted and struck by nothing: GET /__requests lists the last 20,000 requests; GET /__counts tells for each id \
 how many creates, updates and deletes came into force and how many creates were refused; GET and PUT /__faults show and \
 replace the faults in force (JSON; `{}` ends them all); POST /__reset begins again with the first data.
@@ -34,6 +37,9 @@ pub struct FakeApi {
     /// Which real target to play
     #[arg(long, value_name = "MODE", default_value = "strict")]
     pub mode: Mode,
+    /// Speak as this target profile says, instead of as json-server (strict mode only)
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["mode", "string_ids"])]
+    pub profile: Option<String>,
     /// Requests answered at the same time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
@@ -99,7 +105,8 @@ pub struct FakeApi {
     /// Answer writes whose body contains TEXT with 422; may be repeated
     #[arg(long, value_name = "TEXT", action = ArgAction::Append, help_heading = "Faults")]
     pub reject_text: Vec<String>,
-    /// Answer 401 to requests without the bearer token of NEWS_FAKE_TOKEN (or NEWS_FAKE_TOKEN_FILE)
+    /// Answer 401 to requests without the credentials that the profile wants, with the token or password of NEWS_FAKE_TOKEN
+    /// (or NEWS_FAKE_TOKEN_FILE)
     #[arg(long, help_heading = "Faults")]
     pub require_token: bool,
     /// Answer 403

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use news_core::profile::JSON_SERVER;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -13,6 +14,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::fake_api::{self, BODY_BYTES_MAX, Data, FakeApi, Faults, Mode, Order, Orphans, Rules, Setup, Spelling};
 use crate::http::{CONNECTIONS_MAX, Limits, Seats, Server};
 use crate::pool::Queue;
+use crate::profile::Chosen;
 use crate::settings::{self, Settings};
 use crate::ui::{self, Ui};
 
@@ -90,7 +92,10 @@ fn setup(args: &Args) -> Result<Setup> {
     };
     let (posts, comments) = data.counts();
     log::debug!("{posts} posts and {comments} comments to begin with");
-    Ok(Setup { rules, data, faults, seed: args.seed, token })
+    let profile = args.profile.as_deref().map(Chosen::find).transpose()?.map(|chosen| chosen.profile);
+    // The default is what it is anyway, with all that json-server can do besides.
+    let profile = profile.filter(|profile| **profile != JSON_SERVER);
+    Ok(Setup { rules, profile, data, faults, seed: args.seed, token })
 }
 
 fn faults(args: &Args) -> Faults {

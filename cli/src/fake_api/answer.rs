@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::fake_api::guise::Page;
 use crate::fake_api::record::Record;
 
 /// What a request is for, as faults see it.
@@ -24,6 +25,8 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// The content.
     pub body: Body,
+    /// Of a listing in pages: which page it is.
+    pub page: Option<Page>,
 }
 
 /// An answer's content.
@@ -55,9 +58,14 @@ pub enum Sending {
 }
 
 impl Answer {
+    /// An answer with this content, and no more.
+    pub fn of(status: u16, body: Body) -> Self {
+        Self { status, headers: Vec::new(), body, page: None }
+    }
+
     /// An answer with this JSON text.
     pub fn json(status: u16, text: impl Into<String>) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Json(text.into()) }
+        Self::of(status, Body::Json(text.into()))
     }
 
     /// An answer with this value as JSON.
@@ -73,14 +81,14 @@ impl Answer {
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n\
              <body>\n<pre>{text}</pre>\n</body>\n</html>\n"
         );
-        Self { status, headers: Vec::new(), body: Body::Html(page) }
+        Self::of(status, Body::Html(page))
     }
 
     /// An answer with text that calls itself HTML, as Express sends a stack.
     pub fn stack(status: u16, error: &str) -> Self {
         let text =
             format!("{error}\n    at update (router/plural.js:1:1)\n    at Layer.handle (express/layer.js:95:5)");
-        Self { status, headers: Vec::new(), body: Body::Html(text) }
+        Self::of(status, Body::Html(text))
     }
 
     /// Adds a field.

@@ -3,22 +3,28 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use news_core::profile::Auth;
+use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
 use crate::fake_api::answer::Answer;
 use crate::fake_api::faults::{Faults, Forbid, RetryAfter};
+use crate::fake_api::guise::{self, Heard};
 use crate::fake_api::record::{Fields, ID, Id};
 use crate::fake_api::route::Route;
 use crate::fake_api::{Ask, FakeApi, Turn, locked};
 
+/// What a login gives.
+const LOGIN_TOKEN: &str = "fake-login-token";
+
 impl FakeApi {
     /// Says no, for reasons that come before the request's content.
-    pub(super) fn refusal(&self, ask: &Ask, route: &Route, turn: &Turn, now: Instant) -> Option<Answer> {
-        let faults = &turn.faults;
+    pub(super) fn refusal(&self, heard: &Heard<'_>, turn: &Turn, now: Instant) -> Option<Answer> {
+        let (ask, route, faults) = (heard.ask.as_ref(), &heard.route, &turn.faults);
         if faults.html {
             return Some(Answer::html(200, "Welcome to the guest network. Please log in."));
         }
-        if faults.require_token && !self.has_token(ask) {
+        if *route != Route::Login && self.wants_credentials(faults) && !self.has_credentials(ask) {
             let answer = Answer::json(401, "{\"error\":\"no valid token\"}");
             return Some(answer.with("WWW-Authenticate", "Bearer realm=\"fake\""));
         }
@@ -39,15 +45,46 @@ impl FakeApi {
         None
     }
 
-    fn has_token(&self, ask: &Ask) -> bool {
-        let given = ask.authorization.as_deref().and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("Bearer").then_some(token)
-        });
-        match (&self.setup.token, given) {
-            (Some(token), Some(given)) => token.expose().as_bytes().ct_eq(given.as_bytes()).into(),
-            (None | Some(_), _) => false,
+    fn auth(&self) -> Auth {
+        self.setup.profile.map_or(Auth::Bearer, |profile| profile.auth)
+    }
+
+    /// Who logs in does so to be let in. All others only show what they are asked for.
+    fn wants_credentials(&self, faults: &Faults) -> bool {
+        match self.auth() {
+            Auth::None => false,
+            Auth::Bearer => faults.require_token,
+            Auth::Login(_) => true,
         }
+    }
+
+    fn has_credentials(&self, ask: &Ask) -> bool {
+        let Some(given) = ask.authorization.as_deref() else { return false };
+        match self.auth() {
+            Auth::None => true,
+            Auth::Bearer => given
+                .split_once(' ')
+                .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("Bearer") && self.is_the_secret(token)),
+            Auth::Login(login) => given.strip_prefix(login.prefix) == Some(LOGIN_TOKEN),
+        }
+    }
+
+    fn is_the_secret(&self, given: &str) -> bool {
+        self.setup.token.as_ref().is_some_and(|token| token.expose().as_bytes().ct_eq(given.as_bytes()).into())
+    }
+
+    /// Lets in whoever has a name, and the right password where there is one.
+    pub(super) fn login(&self, ask: &Ask) -> Answer {
+        let Auth::Login(login) = self.auth() else { return Answer::json(404, "{}") };
+        let fields = Fields::parse(&String::from_utf8_lossy(&ask.body)).unwrap_or_default();
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let is_right = self.setup.token.is_none() || self.is_the_secret(&text(login.password));
+        if text(login.user).is_empty() || !is_right {
+            return Answer::json(400, "{\"message\":\"no such user, or another password\"}");
+        }
+        let mut shown = Map::new();
+        guise::put(&mut shown, login.token, Value::from(LOGIN_TOKEN));
+        Answer::value(200, &shown)
     }
 }
 
@@ -74,7 +111,9 @@ fn refused_write(faults: &Faults, ask: &Ask, route: &Route) -> Option<Answer> {
             let fields = Fields::parse(&String::from_utf8_lossy(&ask.body)).unwrap_or_default();
             fields.get(ID).and_then(Id::of_value).map(|id| format!("{entity}/{id}"))
         }
-        Route::Nested { .. } | Route::Home | Route::Everything | Route::Control(_) | Route::Unknown => None,
+        Route::Nested { .. } | Route::Login | Route::Home | Route::Everything | Route::Control(_) | Route::Unknown => {
+            None
+        }
     };
     if let Some((key, status)) = key.and_then(|key| faults.status_for.get_key_value(&key)) {
         return Some(Answer::json(*status, format!("{{\"error\":\"{key} is refused on purpose\"}}")));

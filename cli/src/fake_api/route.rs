@@ -27,6 +27,8 @@ pub enum Route {
         /// What is listed.
         entity: Entity,
     },
+    /// Where the profile logs in.
+    Login,
     /// `/__requests` and the like, for tests.
     Control(Control),
     /// Anything else.

@@ -12,7 +12,7 @@ fn with_rules(rules: Rules, faults: &str) -> FakeApi {
     let faults: Faults = serde_json::from_str(faults).unwrap();
     assert_eq!(faults.fault(), None);
     let token = Some(Secret::new("s3cret".to_owned()));
-    FakeApi::new(Setup { rules, data: Data::own(rules).unwrap(), faults, seed: 1, token })
+    FakeApi::new(Setup { rules, profile: None, data: Data::own(rules).unwrap(), faults, seed: 1, token })
 }
 
 fn ask(method: &str, target: &str, body: &str) -> Ask {

@@ -1,6 +1,8 @@
 //! Targets that do not speak like json-server, by their profiles: PocketBase, `news serve`, and servers that say what a test
 //! wants.
 
+mod spoken;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
