@@ -136,12 +136,26 @@ pub struct Serve {
     /// Let pages of this origin use the API, https://app.example or * for all; may be given more than once
     #[arg(long, value_name = "ORIGIN", value_parser = crate::values::origin)]
     pub cors_origin: Vec<String>,
+    /// The operator's console at /news/console/, for users who are staff: off, read, or act
+    #[arg(long, value_name = "MODE", default_value = "read")]
+    pub console: ConsoleMode,
     /// How long a stop waits for requests in flight
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::values::duration)]
     pub grace: std::time::Duration,
     /// Serve nothing: ask the service that listens at --listen whether it is ready; exit 8 if it is not
     #[arg(long)]
     pub check: bool,
+}
+
+/// What the console of `news serve` allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConsoleMode {
+    /// There is none: its addresses are 404
+    Off,
+    /// Staff may look
+    Read,
+    /// Staff may also retry, discard, hold and release objects
+    Act,
 }
 
 /// `news import`
@@ -276,6 +290,9 @@ pub enum User {
         /// May not log in yet
         #[arg(long)]
         inactive: bool,
+        /// May see the operator's console
+        #[arg(long)]
+        staff: bool,
     },
     /// List the users
     List,
@@ -284,11 +301,27 @@ pub enum User {
         /// Whose
         name: String,
     },
+    /// Let a user see the operator's console, or not any more
+    Staff {
+        /// The user's name
+        name: String,
+        /// on: staff; off: not staff
+        switch: Switch,
+    },
     /// Remove a user
     Remove {
         /// Whom
         name: String,
     },
+}
+
+/// Something that is on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is so.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// `news token`

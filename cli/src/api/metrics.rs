@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::process;
-use super::routes::ROUTES;
+use super::routes;
 use crate::http::Watch;
 use crate::render::metrics::Text;
 use crate::report::metrics::{self as families, State};
@@ -19,8 +19,10 @@ const STATE_AGE: Duration = Duration::from_secs(5);
 /// Asking takes at most one part in so many of the time, however much is pending.
 const STATE_SHARE: u32 = 50;
 /// The statuses that are counted one by one, ascending; any other one counts as 0.
-const STATUSES: [u16; 20] =
-    [0, 200, 201, 204, 301, 303, 304, 400, 401, 404, 405, 406, 408, 412, 413, 415, 431, 500, 503, 504];
+const STATUSES: [u16; 24] = [
+    0, 200, 201, 204, 301, 303, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 429, 431, 500, 502, 503,
+    504,
+];
 /// The upper bounds of the durations' buckets, in microseconds: from an answer out of memory to a time-out.
 const BUCKETS_US: [u64; 14] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
@@ -60,14 +62,15 @@ pub type WatchCell = OnceLock<Watch>;
 impl Metrics {
     /// Begins to count.
     pub fn new() -> Self {
-        let routes = (0..=ROUTES.len()).map(|_| OfRoute::default()).collect();
+        let routes = (0..=routes::all().count()).map(|_| OfRoute::default()).collect();
         Self { routes, known: Mutex::new(None), began: Instant::now() }
     }
 
     /// Counts an answer. `pattern` is its route's, if there was one.
     pub fn count(&self, pattern: Option<&'static str>, status: u16, took: Duration) {
-        let index = ROUTES.iter().position(|route| Some(route.pattern) == pattern).unwrap_or(ROUTES.len());
-        let Some(route) = self.routes.get(index) else { return };
+        // The last one is for requests that no route takes.
+        let index = routes::all().position(|route| Some(route.pattern) == pattern);
+        let Some(route) = self.routes.get(index.unwrap_or(self.routes.len() - 1)) else { return };
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let status = STATUSES.binary_search(&status).unwrap_or(0);
         let bucket = BUCKETS_US.partition_point(|&bound| bound < took_us);
@@ -115,7 +118,7 @@ impl Metrics {
     }
 
     fn named(&self) -> impl Iterator<Item = (&'static str, &OfRoute)> {
-        ROUTES.iter().map(|route| route.pattern).chain([NO_ROUTE]).zip(&self.routes)
+        routes::all().map(|route| route.pattern).chain([NO_ROUTE]).zip(&self.routes)
     }
 
     fn requests(&self, text: &mut Text) {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! serve ─▶ Request ─▶ answer ─▶ routes ─▶ negotiate ─▶ auth ─▶ handlers ─▶ store
-//!                                                        forms ┘     └ pages
+//!                                                        forms ┘ │   └ pages
+//!                                                                └ operator ─▶ views
 //! ```
 //!
 //! In scope: what each request gets, in Django REST framework's words where it has some.
@@ -12,6 +13,7 @@
 mod auth;
 mod charset;
 mod conditions;
+mod console;
 mod cors;
 mod forms;
 mod handlers;
@@ -19,6 +21,7 @@ mod media;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod operator;
 mod pages;
 pub mod passwords;
 mod percent;
@@ -34,6 +37,7 @@ use std::net::SocketAddr;
 pub use auth::{ACCESS_LIFE_S, TokenType, Tokens};
 pub use cors::Origins;
 pub use forms::trim;
+pub use operator::Desk;
 pub use request::Request;
 pub use response::Response;
 pub use serve::serve;
@@ -46,6 +50,7 @@ use response::{Denied, Problem};
 use routes::{Access, Found, Manners, Route};
 use tiny_http::Method;
 
+use crate::args::ConsoleMode;
 use crate::pool::Queue;
 use crate::report::metrics::State;
 use crate::settings::Secret;
@@ -85,6 +90,8 @@ pub struct Service {
     pub metrics: Metrics,
     /// Reads what the database tells of the sync.
     state: Box<ReadState>,
+    /// The operator's console.
+    desk: Desk,
     /// The HTTP server before this service, once it is open.
     pub server: WatchCell,
 }
@@ -100,7 +107,7 @@ impl Service {
         origins: Origins,
         listen: SocketAddr,
         (url, sessions): (&Secret, usize),
-        state: Box<ReadState>,
+        (state, desk): (Box<ReadState>, Desk),
     ) -> Self {
         // More would only wait: a login keeps a core busy for tens of milliseconds.
         let logins = (sessions / 2).max(1);
@@ -115,6 +122,7 @@ impl Service {
             origins,
             metrics: Metrics::new(),
             state,
+            desk,
             server: WatchCell::new(),
         }
     }
@@ -123,20 +131,32 @@ impl Service {
 /// Answers a request that leads to `found`. The order of the checks: route, a preflight, Accept, token, method (and
 /// with it the user), then the handler's own.
 pub fn answer(service: &Service, request: &Request, found: &Found<'_>) -> Response {
+    let hidden = |route: &Route| route.is_console() && service.desk.mode() == ConsoleMode::Off;
     let response = match found {
+        Found::Route(route, _) | Found::SlashMissing(route) if hidden(route) => {
+            Problem::NotFound("Not found.").into_response(Layout::default())
+        }
+        // Its pages come from here: no other origin is let in.
+        Found::Route(route, segment) if route.is_console() => routed(service, request, route, segment),
         Found::Route(route, segment) => match service.origins.preflight(request, route) {
             Some(preflight) => preflight,
             None => routed(service, request, route, segment),
         },
-        Found::SlashMissing => redirect(request),
+        Found::SlashMissing(_) => redirect(request),
         // What a person types into a browser. To other clients there is nothing here, as before us.
         Found::Nothing if request.path == "/" && request.reads() && negotiate::wants_page(request.header("accept")) => {
             to_docs().header("Vary", "Accept")
         }
         Found::Nothing => Problem::NotFound("Not found.").into_response(Layout::default()),
     };
-    let response = service.origins.mark(request, response);
-    SAFE.iter().fold(response, |response, (name, value)| response.header(name, *value))
+    let is_open = !matches!(found, Found::Route(route, _) | Found::SlashMissing(route) if route.is_console());
+    let response = if is_open { service.origins.mark(request, response) } else { response };
+    SAFE.iter().fold(
+        response,
+        |response, (name, value)| {
+            if response.has(name) { response } else { response.header(name, *value) }
+        },
+    )
 }
 
 /// What a browser may make of an answer: what its type says and nothing else, in no frame, without telling other sites
@@ -150,7 +170,13 @@ const SAFE: [(&str, &str); 4] = [
 
 fn routed(service: &Service, request: &Request, route: &Route, segment: &str) -> Response {
     match route.manners {
-        Manners::Plain => plain(service, request, route),
+        Manners::Plain => plain(service, request, route, segment),
+        Manners::Stream => {
+            let layout = Layout::default();
+            let mut context = Context { service, request, layout, segment, user: 0, person: None };
+            let result = admit(&mut context, route);
+            result.unwrap_or_else(|problem| problem.into_response(layout)).header("Allow", route.allow())
+        }
         Manners::Rest => {
             let accept = request.header("accept");
             let Some(layout) = negotiate::negotiate(accept) else {
@@ -160,7 +186,7 @@ fn routed(service: &Service, request: &Request, route: &Route, segment: &str) ->
                 }
                 return rest_headers(Problem::NotAcceptable.into_response(Layout::default()), route);
             };
-            let mut context = Context { service, request, layout, segment, user: 0 };
+            let mut context = Context { service, request, layout, segment, user: 0, person: None };
             let result = admit(&mut context, route);
             rest_headers(result.unwrap_or_else(|problem| problem.into_response(layout)), route)
         }
@@ -169,8 +195,11 @@ fn routed(service: &Service, request: &Request, route: &Route, segment: &str) ->
 
 /// Lets a request in: who, then how, then what.
 fn admit(context: &mut Context<'_>, route: &Route) -> Result<Response, Problem> {
-    if route.access == Access::Bearer {
+    if route.access != Access::Public {
         context.user = bearer(context).map_err(Problem::Denied)?;
+    }
+    if route.access == Access::Staff {
+        context.require_staff()?;
     }
     let method = &context.request.method;
     if route.allows(method) && *method != Method::Options {
@@ -190,7 +219,7 @@ fn bearer(context: &Context<'_>) -> Result<i64, Denied> {
     subject.user_id()
 }
 
-fn plain(service: &Service, request: &Request, route: &Route) -> Response {
+fn plain(service: &Service, request: &Request, route: &Route, segment: &str) -> Response {
     if !route.allows(&request.method) {
         let problem = Problem::Method(request.method.as_str().to_owned());
         return problem.into_response(Layout::default()).header("Allow", route.allow());
@@ -198,7 +227,7 @@ fn plain(service: &Service, request: &Request, route: &Route) -> Response {
     if request.method == Method::Options {
         return Response::empty(200).header("Allow", route.allow());
     }
-    let context = Context { service, request, layout: Layout::default(), segment: "", user: 0 };
+    let context = Context { service, request, layout: Layout::default(), segment, user: 0, person: None };
     let result = handlers::run(&context, route.endpoint);
     result.unwrap_or_else(|problem| problem.into_response(Layout::default()))
 }

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made from the routes: what is routed is what is described.
 
+mod console;
+
 use std::sync::LazyLock;
 
 use news_core::Entity;
@@ -9,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tiny_http::Method;
 
 use super::BODY_BYTES_MAX;
-use super::routes::{Access, Content, Manners, Operation, ROUTES, Route};
+use super::routes::{self, Access, Content, Endpoint, Manners, Operation, Operator, Route};
 
 /// The document, as JSON.
 pub static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| document().to_string().into_bytes());
@@ -21,7 +23,7 @@ const ALWAYS: [u16; 7] = [400, 408, 413, 431, 500, 503, 504];
 
 fn document() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in routes::all() {
         let item = route.operations.iter().map(|one| (one.method.as_str().to_ascii_lowercase(), operation(route, one)));
         let mut item: Map<String, Value> = item.collect();
         if let Some(parameter) = placeholder(route) {
@@ -44,6 +46,8 @@ fn document() -> Value {
         "tags": [
             { "name": "tokens", "description": "JSON Web Tokens (HS256): access for an hour, refresh for a day" },
             { "name": "news", "description": "Posts and comments" },
+            { "name": "console", "description": "For the operator's console: users who are staff. Not there with \
+                `news serve --console off`; acts are refused without `--console act`" },
             { "name": "service", "description": "For machines that watch the service, and this document" },
         ],
         "paths": paths,
@@ -73,10 +77,10 @@ fn operation(route: &Route, operation: &Operation) -> Value {
         "responses": answers(route, operation),
         "security": match route.access {
             Access::Public => json!([]),
-            Access::Bearer => json!([{ "bearer": [] }]),
+            Access::Bearer | Access::Staff => json!([{ "bearer": [] }]),
         },
     });
-    let mut parameters = Vec::new();
+    let mut parameters = operation.query.to_vec();
     if let Content::ListOf(_) = operation.gives {
         parameters.extend(["Page", "PageSize", "All"]);
     }
@@ -89,9 +93,14 @@ fn operation(route: &Route, operation: &Operation) -> Value {
     if !parameters.is_empty() {
         json["parameters"] = parameters.into_iter().map(|name| reference("parameters", name)).collect();
     }
-    if let Content::Named(form) = operation.takes {
-        let media = |media: &str| (media.to_owned(), json!({ "schema": reference("schemas", form) }));
-        let content: Map<String, Value> = FORM_MEDIA.into_iter().map(media).collect();
+    let taken = match operation.takes {
+        Content::Named(form) => Some((form, &FORM_MEDIA[..])),
+        Content::Json(form) => Some((form, &FORM_MEDIA[..1])),
+        Content::Nothing | Content::ListOf(_) | Content::Media(_) => None,
+    };
+    if let Some((form, medias)) = taken {
+        let media = |media: &&str| ((*media).to_owned(), json!({ "schema": reference("schemas", form) }));
+        let content: Map<String, Value> = medias.iter().map(media).collect();
         json["requestBody"] = json!({
             "required": true,
             "description": format!("At most {BODY_BYTES_MAX} bytes."),
@@ -103,7 +112,9 @@ fn operation(route: &Route, operation: &Operation) -> Value {
 
 fn tag(route: &Route) -> &'static str {
     match (route.manners, route.pattern.starts_with("/api-auth/")) {
+        _ if route.is_console() => "console",
         (Manners::Plain, _) => "service",
+        (Manners::Stream, _) => "console",
         (Manners::Rest, true) => "tokens",
         (Manners::Rest, false) => "news",
     }
@@ -120,8 +131,14 @@ fn answers(route: &Route, operation: &Operation) -> Value {
             statuses.push(303);
         }
     }
-    if route.access == Access::Bearer {
-        statuses.push(401);
+    match route.access {
+        Access::Public => {}
+        Access::Bearer => statuses.push(401),
+        // Without a console there is none of them; behind a pooler there is no session for what they ask.
+        Access::Staff => statuses.extend([401, 403, 404, 409]),
+    }
+    if matches!(route.endpoint, Endpoint::Operator(Operator::Session)) {
+        statuses.extend([404, 409]);
     }
     if operation.takes != Content::Nothing {
         statuses.push(415);
@@ -141,7 +158,7 @@ fn success(operation: &Operation) -> Value {
     let of = |media: &str, schema: Value| json!({ media: { "schema": schema } });
     let content = match operation.gives {
         Content::Nothing => return json!({ "description": "Done.", "headers": common_headers() }),
-        Content::Named(name) => of("application/json", reference("schemas", name)),
+        Content::Named(name) | Content::Json(name) => of("application/json", reference("schemas", name)),
         Content::ListOf(name) => of(
             "application/json",
             json!({ "oneOf": [
@@ -217,7 +234,7 @@ fn schemas() -> Value {
             ("results", json!({ "type": "array", "items": reference("schemas", name), "maxItems": 1000 })),
         ])
     };
-    json!({
+    let mut all = json!({
         "Credentials": object(&[("username", some_text.clone()), ("password", some_text.clone())]),
         "TokenPair": object(&[("refresh", some_text.clone()), ("access", some_text.clone())]),
         "RefreshForm": object(&[("refresh", some_text.clone())]),
@@ -244,7 +261,11 @@ fn schemas() -> Value {
             "minProperties": 1,
             "additionalProperties": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
         },
-    })
+    });
+    if let Some(all) = all.as_object_mut() {
+        console::schemas(all);
+    }
+    all
 }
 
 fn responses() -> Value {
@@ -253,14 +274,18 @@ fn responses() -> Value {
     let plain = [
         (400, "Not a request, or one with an unusable Host."),
         (401, "No access token, or none that is good."),
+        (403, "The user is not staff, or the console does not let anybody act, or another site sent it: see `code`."),
         (404, "There is no such object, or no such page."),
         (406, "The Accept header leaves no room for JSON."),
         (408, "The request did not arrive in time."),
+        (409, "Things are not as the request says, or do not allow it: see `code`."),
         (412, "The object has changed since: its ETag is another one."),
         (413, "The body is too large."),
         (415, "The body's media type is none of those that are read."),
+        (429, "Somebody else does the same this moment, and one at a time may."),
         (431, "The request's head is too large."),
         (500, "An error of the service."),
+        (502, "The target does not answer, or refuses our credentials: see `code`."),
         (503, "The database is unavailable or busy, and nothing was changed: try again after Retry-After seconds."),
         (504, "The answer took too long, or the database's answer was lost: a change may have been made."),
     ];
@@ -294,7 +319,7 @@ fn responses() -> Value {
 fn parameters() -> Value {
     let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
     let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } });
-    json!({
+    let mut all = json!({
         "Page": query("page", "Which page, from 1, or `last`.", json!({
             "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "last" }], "default": 1,
         })),
@@ -304,7 +329,11 @@ fn parameters() -> Value {
         "All": query("all", "`true`: the whole list, as an array.", json!({ "type": "string", "enum": ["true", "false"] })),
         "IfMatch": header("If-Match", "Change only the version with this ETag."),
         "IfNoneMatch": header("If-None-Match", "Answer 304 if this ETag is the object's."),
-    })
+    });
+    if let Some(all) = all.as_object_mut() {
+        console::parameters(all);
+    }
+    all
 }
 
 fn headers() -> Value {
@@ -350,14 +379,14 @@ mod tests {
     fn every_route_and_method_is_in_it_under_a_name_of_its_own() {
         let document = document();
         let mut ids = Vec::new();
-        for route in ROUTES {
+        for route in routes::all() {
             for operation in route.operations {
                 let described = &document["paths"][route.pattern][operation.method.as_str().to_ascii_lowercase()];
                 assert_eq!(described["operationId"], operation.id);
                 assert!(described["responses"][operation.status.to_string()].is_object());
                 assert_eq!(
                     described["responses"].get("401").is_some(),
-                    route.access == Access::Bearer || route.pattern.starts_with("/api-auth/")
+                    route.access != Access::Public || route.pattern.starts_with("/api-auth/")
                 );
                 ids.push(operation.id);
             }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
+use serde_json::{Map, Value, json};
 
 use super::forms::Invalid;
 use super::negotiate::Layout;
@@ -53,6 +54,11 @@ impl Response {
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Says whether it has this header.
+    pub fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(has, _)| *has == name)
     }
 
     /// Holds a place until the answer has left.
@@ -143,6 +149,28 @@ pub enum Problem {
     Unknown,
     /// 500
     Internal,
+    /// A refusal of the console's endpoints, with a code for programs.
+    Coded(Box<Coded>),
+}
+
+/// A refusal with a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coded {
+    /// The status.
+    pub status: u16,
+    /// What it is, in a word.
+    pub code: &'static str,
+    /// What it is, in words.
+    pub detail: String,
+    /// Further keys of the answer.
+    pub more: Map<String, Value>,
+}
+
+impl Coded {
+    /// Makes a problem of it.
+    pub fn problem(status: u16, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem::Coded(Box::new(Self { status, code, detail: detail.into(), more: Map::new() }))
+    }
 }
 
 /// What a client is told while PostgreSQL is away.
@@ -161,7 +189,7 @@ const CHALLENGE: &str = "Bearer realm=\"api\"";
 impl Problem {
     /// Returns the answer.
     pub fn into_response(self, layout: Layout) -> Response {
-        let detail = |status, text: &str| Response::json(status, &serde_json::json!({ "detail": text }), layout);
+        let detail = |status, text: &str| Response::json(status, &json!({ "detail": text }), layout);
         match self {
             Problem::NotFound(what) => detail(404, what),
             Problem::Denied(denied) => denied.into_response(layout),
@@ -175,7 +203,20 @@ impl Problem {
             Problem::Unavailable(why) => detail(503, why).header("Retry-After", RETRY_AFTER_S),
             Problem::Unknown => detail(504, UNKNOWN),
             Problem::Internal => detail(500, "Internal server error."),
+            Problem::Coded(coded) => coded.into_response(layout),
         }
+    }
+}
+
+impl Coded {
+    fn into_response(self, layout: Layout) -> Response {
+        let Self { status, code, detail, more } = self;
+        let mut body = json!({ "detail": detail, "code": code });
+        if let Some(fields) = body.as_object_mut() {
+            fields.extend(more);
+        }
+        let response = Response::json(status, &body, layout);
+        if status == 503 { response.header("Retry-After", RETRY_AFTER_S) } else { response }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The routes: one description, from which requests are routed, `Allow` is made, metrics are
 //! named, and the OpenAPI document is written.
 
+mod console;
+
+use news_core::Entity;
 use tiny_http::Method;
 
 /// What a route leads to.
@@ -32,6 +35,49 @@ pub enum Endpoint {
     Readyz,
     /// Numbers for Prometheus.
     Metrics,
+    /// The operator's console: its page, and what that loads.
+    Console,
+    /// What the console asks for and does.
+    Operator(Operator),
+}
+
+/// What the console asks for and does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// Who asks, and what the console may do.
+    Session,
+    /// How the sync goes.
+    Overview,
+    /// Unsynced events.
+    Events,
+    /// What a run would do now.
+    Plan,
+    /// Objects that runs leave.
+    Left,
+    /// The same, grouped by what the target said.
+    Groups,
+    /// The history.
+    Runs,
+    /// A run.
+    Run,
+    /// All that the database knows of an object.
+    Object(Entity),
+    /// The target's object.
+    AtTarget(Entity),
+    /// Whether the target answers.
+    Target,
+    /// Fingerprints of one side.
+    Prints(Entity),
+    /// Some objects on both sides, with their texts.
+    Look,
+    /// Let parked objects be tried again.
+    Retry,
+    /// Drop pending changes.
+    Discard,
+    /// Stop the sync of objects.
+    Hold,
+    /// Resume it.
+    Release,
 }
 
 /// A file of the documentation.
@@ -52,6 +98,8 @@ pub enum Access {
     Public,
     /// Bearers of an access token.
     Bearer,
+    /// Bearers of an access token of a user who is staff.
+    Staff,
 }
 
 /// Whose manners a route has.
@@ -61,6 +109,8 @@ pub enum Manners {
     Rest,
     /// A plain page for machines that watch the service.
     Plain,
+    /// As REST, but for the negotiation: it is not JSON.
+    Stream,
 }
 
 /// The shape of a body, by its name in the document.
@@ -70,6 +120,8 @@ pub enum Content {
     Nothing,
     /// JSON or a form, with this schema below `components`.
     Named(&'static str),
+    /// JSON alone, with this schema.
+    Json(&'static str),
     /// A page of objects with this schema, or all of them as an array.
     ListOf(&'static str),
     /// Something else, of this media type.
@@ -85,6 +137,8 @@ pub struct Operation {
     pub id: &'static str,
     /// What it does, in a line.
     pub summary: &'static str,
+    /// Parameters in its query, by their names below `components`.
+    pub query: &'static [&'static str],
     /// What a client sends.
     pub takes: Content,
     /// The status of success.
@@ -111,7 +165,12 @@ pub struct Route {
 }
 
 /// Every route.
-pub const ROUTES: &[Route] = &[
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(console::ROUTES)
+}
+
+/// The routes of the API, and of what watches it.
+const ROUTES: &[Route] = &[
     Route {
         endpoint: Endpoint::TokenObtain,
         pattern: "/api-auth/token/",
@@ -251,7 +310,8 @@ pub const ROUTES: &[Route] = &[
 ];
 
 const fn get(id: &'static str, summary: &'static str, gives: Content, refusals: &'static [u16]) -> Operation {
-    Operation { method: Method::Get, id, summary, takes: Content::Nothing, status: 200, gives, refusals }
+    let (query, takes) = (&[], Content::Nothing);
+    Operation { method: Method::Get, id, summary, query, takes, status: 200, gives, refusals }
 }
 
 const fn post(
@@ -262,17 +322,17 @@ const fn post(
     refusals: &'static [u16],
 ) -> Operation {
     let (takes, gives) = (Content::Named(form), Content::Named(gives));
-    Operation { method: Method::Post, id, summary, takes, status, gives, refusals }
+    Operation { method: Method::Post, id, summary, query: &[], takes, status, gives, refusals }
 }
 
 const fn put(id: &'static str, summary: &'static str, form: &'static str, gives: &'static str) -> Operation {
     let (takes, gives) = (Content::Named(form), Content::Named(gives));
-    Operation { method: Method::Put, id, summary, takes, status: 200, gives, refusals: &[404, 412] }
+    Operation { method: Method::Put, id, summary, query: &[], takes, status: 200, gives, refusals: &[404, 412] }
 }
 
 const fn delete(id: &'static str, summary: &'static str) -> Operation {
     let (takes, gives) = (Content::Nothing, Content::Nothing);
-    Operation { method: Method::Delete, id, summary, takes, status: 204, gives, refusals: &[404, 412] }
+    Operation { method: Method::Delete, id, summary, query: &[], takes, status: 204, gives, refusals: &[404, 412] }
 }
 
 /// Where a path leads.
@@ -280,8 +340,8 @@ const fn delete(id: &'static str, summary: &'static str) -> Operation {
 pub enum Found<'p> {
     /// To a route; with the segment that stood for the placeholder, empty without one.
     Route(&'static Route, &'p str),
-    /// To a route, were there a slash at its end.
-    SlashMissing,
+    /// To this route, were there a slash at its end.
+    SlashMissing(&'static Route),
     /// Nowhere.
     Nothing,
 }
@@ -301,6 +361,11 @@ impl Route {
         }
         names.push("OPTIONS");
         names.join(", ")
+    }
+
+    /// Says whether it is there only where the console is.
+    pub fn is_console(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Console | Endpoint::Operator(_))
     }
 
     /// Matches a decoded path. Returns what stands for the placeholder; without one, an empty text.
@@ -330,14 +395,17 @@ impl Route {
 
 /// Finds the route of a decoded path.
 pub fn find(path: &str) -> Found<'_> {
-    let route_of = |path| ROUTES.iter().find_map(|route| route.matches(path).map(|segment| (route, segment)));
-    if let Some((route, segment)) = route_of(path) {
+    if let Some((route, segment)) = all().find_map(|route| route.matches(path).map(|segment| (route, segment))) {
         return Found::Route(route, segment);
     }
+    if let Some((route, name)) = console::file(path) {
+        return Found::Route(route, name);
+    }
     let slashed = format!("{path}/");
-    // Bound to a local: it borrows from `slashed`.
-    let leads_somewhere = ROUTES.iter().any(|route| route.matches(&slashed).is_some());
-    if leads_somewhere { Found::SlashMissing } else { Found::Nothing }
+    match all().find(|route| route.matches(&slashed).is_some()) {
+        Some(route) => Found::SlashMissing(route),
+        None => Found::Nothing,
+    }
 }
 
 fn is_integer(text: &str) -> bool {

@@ -29,7 +29,7 @@ pub fn serve(service: &Service, incoming: http::Request, reply: Reply<'_>) {
     let (status, sent) = send(service, reply, response);
     let pattern = match found {
         Found::Route(route, _) => Some(route.pattern),
-        Found::SlashMissing | Found::Nothing => None,
+        Found::SlashMissing(_) | Found::Nothing => None,
     };
     let took = began.elapsed();
     service.metrics.count(pattern, status, took);

@@ -1,9 +1,18 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::settings::Secret;
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::settings::{Layers, Secret, Settings};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// The settings of a command without any.
+fn settings() -> Settings {
+    let cli = Cli::try_parse_from(["news", "parked"]).unwrap();
+    Settings::new(&cli.global, Layers::default()).unwrap()
+}
 
 /// A service whose database cannot be reached.
 fn lonely() -> Service {
@@ -17,7 +26,7 @@ fn lonely() -> Service {
         Origins::new(&[]),
         listen,
         (&url, 8),
-        Box::new(|| None),
+        (Box::new(|| None), Desk::new(ConsoleMode::Act, &settings(), &url)),
     )
 }
 

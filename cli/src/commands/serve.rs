@@ -9,7 +9,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{self, BODY_BYTES_MAX, Origins, Proxy, Service, Tokens};
+use crate::api::{self, BODY_BYTES_MAX, Desk, Origins, Proxy, Service, Tokens};
 use crate::args::Serve;
 use crate::commands::{Outcome, metrics};
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -48,7 +48,8 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         let read = metrics::beside_requests(&state_url, &state_settings);
         read.inspect_err(|failure| log::debug!("metrics without the state of the sync: {failure}")).ok()
     });
-    let service = Arc::new(Service::new(tokens, proxy, origins, listen, (&url, seats.sessions), state));
+    let desk = Desk::new(args.console, settings, &url);
+    let service = Arc::new(Service::new(tokens, proxy, origins, listen, (&url, seats.sessions), (state, desk)));
     let for_requests = Arc::clone(&service);
     let limits = Limits { connections_max: seats.connections, body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
     let server = Server::open(listener, limits, move |request, reply| api::serve(&for_requests, request, reply))

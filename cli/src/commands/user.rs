@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::api;
 use crate::api::passwords::{self, Scratch};
-use crate::args::User;
+use crate::args::{Switch, User};
 use crate::commands::Outcome;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
@@ -18,7 +18,7 @@ use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Busy;
-use crate::store::users::{self, Added, USERNAME_CHARS_MAX};
+use crate::store::users::{self, Added, NewUser, USERNAME_CHARS_MAX};
 use crate::store::{self, Purpose, schema};
 use crate::ui::Ui;
 
@@ -30,9 +30,10 @@ const PASSWORD_BYTES_MAX: u64 = 4096;
 /// Runs the command.
 pub fn run(args: &User, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     match args {
-        User::Add { name, inactive } => add(name, !inactive, settings),
+        User::Add { name, inactive, staff } => add(name, !inactive, *staff, settings),
         User::List => list(settings),
         User::Passwd { name } => passwd(name, settings),
+        User::Staff { name, switch } => staff(name, *switch, settings),
         User::Remove { name } => remove(name, settings),
     }
 }
@@ -57,7 +58,7 @@ fn write<T>(
     Ok(run(client)?)
 }
 
-fn add(name: &str, is_active: bool, settings: &Settings) -> Result<Outcome> {
+fn add(name: &str, is_active: bool, is_staff: bool, settings: &Settings) -> Result<Outcome> {
     check_name(name)?;
     let mut client = connect(settings)?;
     // Nobody types a password in vain.
@@ -65,7 +66,8 @@ fn add(name: &str, is_active: bool, settings: &Settings) -> Result<Outcome> {
         return Err(taken(name));
     }
     let hash = passwords::hash(&read_password()?, &mut Scratch::default())?;
-    match write(&mut client, |client| users::add(client, name, &hash, is_active))? {
+    let user = NewUser { username: name, password: &hash, is_active, is_staff };
+    match write(&mut client, |client| users::add(client, user))? {
         Added::Done(id) => Ok(changed(name, id, Change::Added)),
         Added::Taken => Err(taken(name)),
     }
@@ -77,6 +79,7 @@ fn list(settings: &Settings) -> Result<Outcome> {
         id: row.id,
         username: row.username,
         active: row.is_active,
+        staff: row.is_staff,
         added_at: row.date_joined.format(&Rfc3339).unwrap_or_default(),
     });
     Ok(Outcome::done(Report::Users(user::Users { users: users.collect() })))
@@ -88,6 +91,15 @@ fn passwd(name: &str, settings: &Settings) -> Result<Outcome> {
     let hash = passwords::hash(&read_password()?, &mut Scratch::default())?;
     let id = write(&mut client, |client| users::set_password(client, name, &hash))?.ok_or_else(|| missing(name))?;
     Ok(changed(name, id, Change::PasswordSet))
+}
+
+fn staff(name: &str, switch: Switch, settings: &Settings) -> Result<Outcome> {
+    let (is_staff, change) = match switch {
+        Switch::On => (true, Change::StaffOn),
+        Switch::Off => (false, Change::StaffOff),
+    };
+    let id = write(&mut connect(settings)?, |client| users::set_staff(client, name, is_staff))?;
+    Ok(changed(name, id.ok_or_else(|| missing(name))?, change))
 }
 
 fn remove(name: &str, settings: &Settings) -> Result<Outcome> {

@@ -12,6 +12,8 @@ pub fn change(report: &UserChange, out: &mut dyn Write) -> io::Result<()> {
     match report.change {
         Change::Added => writeln!(out, "added user {name} (id {})", report.id),
         Change::PasswordSet => writeln!(out, "set the password of user {name} (id {})", report.id),
+        Change::StaffOn => writeln!(out, "user {name} (id {}) is staff now, and may see the console", report.id),
+        Change::StaffOff => writeln!(out, "user {name} (id {}) is not staff any more", report.id),
         Change::Removed => writeln!(out, "removed user {name} (id {})", report.id),
     }
 }
@@ -21,10 +23,11 @@ pub fn list(report: &Users, page: Page, out: &mut dyn Write) -> io::Result<()> {
     if report.users.is_empty() {
         return writeln!(out, "no users; add one with `news user add NAME`");
     }
-    let mut table = table(page, &["id", "name", "active", "added"], &[0]);
+    let mut table = table(page, &["id", "name", "active", "staff", "added"], &[0]);
     for user in &report.users {
-        let active = if user.active { "yes" } else { "no" };
-        table.add_row([user.id.to_string(), printable(&user.username), active.to_owned(), user.added_at.clone()]);
+        let word = |is_so: bool| String::from(if is_so { "yes" } else { "no" });
+        let name = printable(&user.username);
+        table.add_row([user.id.to_string(), name, word(user.active), word(user.staff), user.added_at.clone()]);
     }
     lines(&table, out)
 }
@@ -41,6 +44,7 @@ mod tests {
             id,
             username: name.to_owned(),
             active,
+            staff: id == 1,
             added_at: "2026-01-01T00:00:00Z".to_owned(),
         };
         let users = Users { users: vec![user(1, "admin", true), user(20, "evil\u{1b}[2J", false)] };
@@ -49,9 +53,9 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         let expected = [
-            ["id", "name", "active", "added"],
-            ["1", "admin", "yes", "2026-01-01T00:00:00Z"],
-            ["20", "evil\\u{1b}[2J", "no", "2026-01-01T00:00:00Z"],
+            ["id", "name", "active", "staff", "added"],
+            ["1", "admin", "yes", "yes", "2026-01-01T00:00:00Z"],
+            ["20", "evil\\u{1b}[2J", "no", "no", "2026-01-01T00:00:00Z"],
         ];
         assert_eq!(rows, expected);
     }

@@ -63,7 +63,7 @@ pub enum Report {
     Import(status::ImportReport),
     /// `news token`
     Token(token::Token),
-    /// `news user add|passwd|remove`
+    /// `news user add|passwd|staff|remove`
     UserChange(user::UserChange),
     /// `news user list`
     Users(user::Users),

@@ -10,11 +10,15 @@ pub enum Change {
     Added,
     /// Got another password.
     PasswordSet,
+    /// Became staff: may see the console.
+    StaffOn,
+    /// Is no longer staff.
+    StaffOff,
     /// Removed.
     Removed,
 }
 
-/// `news user add|passwd|remove`
+/// `news user add|passwd|staff|remove`
 #[derive(Debug, Serialize)]
 pub struct UserChange {
     /// The name.
@@ -34,6 +38,8 @@ pub struct User {
     pub username: String,
     /// May the user log in?
     pub active: bool,
+    /// May the user see the console?
+    pub staff: bool,
     /// When the user was added (RFC 3339).
     pub added_at: String,
 }

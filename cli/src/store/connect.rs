@@ -15,6 +15,8 @@ use crate::store::url::Wanted;
 pub enum Purpose {
     /// Requests of the API: nothing may take long.
     Api,
+    /// What the operator's console asks: a moment of everything, while somebody waits for it.
+    Console,
     /// A run: holds the lock, many short transactions.
     Run,
     /// One long snapshot or copy: no statement time-out, since the target sets the pace.
@@ -45,6 +47,11 @@ impl Purpose {
                 "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s \
                  -c idle_session_timeout=0 -c jit=off -c plan_cache_mode=force_generic_plan"
             }
+            // Shorter than the 30 s after which a request is answered with 504.
+            Purpose::Console => {
+                "-c client_connection_check_interval=200ms -c statement_timeout=20s -c lock_timeout=2s \
+                 -c idle_in_transaction_session_timeout=30s -c idle_session_timeout=0"
+            }
             // The lock of a holder that died is free at once only if the server looks; of one whose host vanished, within half
             // a minute. It is held while a listing comes in.
             Purpose::Run => {
@@ -66,13 +73,14 @@ impl Purpose {
             // A policy may well decide what the API shows.
             Purpose::Api => "",
             // A part of the rows is not the master: where a policy would hide some, the statement fails.
-            Purpose::Run | Purpose::Bulk | Purpose::Admin => " -c row_security=off",
+            Purpose::Console | Purpose::Run | Purpose::Bulk | Purpose::Admin => " -c row_security=off",
         }
     }
 
     fn application_name(self) -> &'static str {
         match self {
             Purpose::Api => "news serve",
+            Purpose::Console => "news console",
             Purpose::Run => "news run",
             Purpose::Bulk => "news bulk",
             Purpose::Admin => "news admin",
@@ -190,7 +198,7 @@ fn pooling(client: &mut Client, purpose: Purpose) -> Result<Pooling> {
     // One round trip for all of it.
     let answer = match purpose {
         Purpose::Run => client.simple_query(&format!("{LOOK}{COMMITS_ON_DISK}"))?,
-        Purpose::Api | Purpose::Bulk | Purpose::Admin => client.simple_query(LOOK)?,
+        Purpose::Api | Purpose::Console | Purpose::Bulk | Purpose::Admin => client.simple_query(LOOK)?,
     };
     let kept =
         answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("own")));

@@ -1,7 +1,7 @@
 //! The database: every SQL statement there is, and nothing else.
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `records`
-//! (the API's, one round trip a request, on a leased `session`), `users`, `log`
+//! (the API's, one round trip a request, on a leased `session`), `side` (sessions for the console), `users`, `log`
 //! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `holds` (objects whose sync is stopped), `lock`,
 //! `runs`, `history`, `sent` (the result of a run for each object), `acts` (what people did), `about` (all that is known of one object),
 //! `remembered` (the target), `rows` (bulk: import,
@@ -38,6 +38,7 @@ pub mod sequences;
 mod session;
 mod sessions;
 pub mod shard;
+mod side;
 mod tls;
 pub mod tracking;
 pub mod url;
@@ -48,6 +49,7 @@ pub use connect::{Pooling, Purpose, connect, connect_api, connect_as, see_all_ro
 pub use cursor::Cursor;
 pub use session::{Live, Session, Trouble, readiness, try_to_write};
 pub use sessions::Sessions;
+pub use side::SideSessions;
 
 use postgres::error::SqlState;
 

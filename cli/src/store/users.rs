@@ -29,6 +29,17 @@ impl Caller {
     }
 }
 
+/// A user whose token came with a request of the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The name.
+    pub username: String,
+    /// May the user log in?
+    pub is_active: bool,
+    /// May the user look at the sync, and act where the service allows it?
+    pub is_staff: bool,
+}
+
 /// What a statement found, and who asked: look at the caller first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen<T> {
@@ -64,6 +75,8 @@ pub struct UserRow {
     pub username: String,
     /// May the user log in?
     pub is_active: bool,
+    /// May the user see the console?
+    pub is_staff: bool,
     /// When the user was added.
     pub date_joined: OffsetDateTime,
 }
@@ -72,6 +85,9 @@ pub struct UserRow {
 pub const USERNAME_CHARS_MAX: usize = 150;
 
 const CALLER: Sql = Sql::new("SELECT (SELECT is_active FROM auth_user WHERE id = $1::bigint)", &[Type::INT8]);
+
+const PERSON: Sql =
+    Sql::new("SELECT username, is_active, is_staff FROM auth_user WHERE id = $1::bigint", &[Type::INT8]);
 
 const CREDENTIALS: Sql =
     Sql::new("SELECT id::bigint, password, is_active FROM auth_user WHERE username = $1", &[Type::TEXT]);
@@ -85,6 +101,14 @@ const RENEW: Sql = Sql::new(
 /// Looks a user up.
 pub fn caller(live: &mut Live, user: i64) -> Result<Caller, postgres::Error> {
     Caller::read(&live.one(&CALLER, &[&user])?)
+}
+
+/// Returns the user with this id.
+pub fn person(live: &mut Live, user: i64) -> Result<Option<Person>, postgres::Error> {
+    let rows = live.all(&PERSON, &[&user])?;
+    let read =
+        |row: &Row| Ok(Person { username: row.try_get(0)?, is_active: row.try_get(1)?, is_staff: row.try_get(2)? });
+    rows.first().map(read).transpose()
 }
 
 /// Returns what a login under this name is checked against.
@@ -109,12 +133,26 @@ pub enum Added {
     Taken,
 }
 
+/// A user to be added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewUser<'a> {
+    /// The name.
+    pub username: &'a str,
+    /// The hash of the password.
+    pub password: &'a str,
+    /// May the user log in?
+    pub is_active: bool,
+    /// May the user see the console?
+    pub is_staff: bool,
+}
+
 /// Adds a user. All columns are given: Django's table has no defaults.
-pub fn add(client: &mut Client, username: &str, password: &str, is_active: bool) -> Result<Added, postgres::Error> {
+pub fn add(client: &mut Client, user: NewUser<'_>) -> Result<Added, postgres::Error> {
+    let NewUser { username, password, is_active, is_staff } = user;
     let added = client.query_one(
         "INSERT INTO auth_user (password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined)
-         VALUES ($1, false, $2, '', '', '', false, $3, now()) RETURNING id::bigint",
-        &[&password, &username, &is_active],
+         VALUES ($1, false, $2, '', '', '', $4, $3, now()) RETURNING id::bigint",
+        &[&password, &username, &is_active, &is_staff],
     );
     match added {
         Ok(row) => Ok(Added::Done(row.try_get(0)?)),
@@ -126,7 +164,7 @@ pub fn add(client: &mut Client, username: &str, password: &str, is_active: bool)
 /// Returns the users by name, at most `limit`.
 pub fn list(client: &mut Client, limit: i64) -> Result<Vec<UserRow>, postgres::Error> {
     let rows = client.query(
-        "SELECT id::bigint, username, is_active, date_joined FROM auth_user ORDER BY username LIMIT $1",
+        "SELECT id::bigint, username, is_active, date_joined, is_staff FROM auth_user ORDER BY username LIMIT $1",
         &[&limit],
     )?;
     rows.iter()
@@ -136,6 +174,7 @@ pub fn list(client: &mut Client, limit: i64) -> Result<Vec<UserRow>, postgres::E
                 username: row.try_get(1)?,
                 is_active: row.try_get(2)?,
                 date_joined: row.try_get(3)?,
+                is_staff: row.try_get(4)?,
             })
         })
         .collect()
@@ -152,6 +191,15 @@ pub fn set_password(client: &mut Client, username: &str, password: &str) -> Resu
     let row = client.query_opt(
         "UPDATE auth_user SET password = $2 WHERE username = $1 RETURNING id::bigint",
         &[&username, &password],
+    )?;
+    row.map(|row| row.try_get(0)).transpose()
+}
+
+/// Sets whether a user is staff. Returns the id; nothing where there is no such user.
+pub fn set_staff(client: &mut Client, username: &str, is_staff: bool) -> Result<Option<i64>, postgres::Error> {
+    let row = client.query_opt(
+        "UPDATE auth_user SET is_staff = $2 WHERE username = $1 RETURNING id::bigint",
+        &[&username, &is_staff],
     )?;
     row.map(|row| row.try_get(0)).transpose()
 }

@@ -1,6 +1,7 @@
 //! `news serve`: what its clients get, and what it does when things go wrong.
 
 mod actors;
+mod console;
 mod edits;
 mod lists;
 mod machines;

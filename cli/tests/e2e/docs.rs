@@ -153,6 +153,11 @@ fn api() {
 }
 
 #[test]
+fn console() {
+    on_a_database("docs/console.md");
+}
+
+#[test]
 fn sync() {
     on_a_database("docs/sync.md");
 }

@@ -14,13 +14,13 @@ use super::forms::{self, BadBody, Invalid, Value};
 use super::negotiate::Layout;
 use super::pages::{self, Wanted};
 use super::request::Request;
-use super::response::{DATABASE_AWAY, DATABASE_BUSY, Denied, Problem, Response};
+use super::response::{Coded, DATABASE_AWAY, DATABASE_BUSY, Denied, Problem, Response};
 use super::routes::Endpoint;
-use super::{Proxy, Service, conditions};
+use super::{Proxy, Service, conditions, console, operator};
 use crate::error::Failure;
 use crate::pool::Place;
 use crate::store::records::{Page, Record};
-use crate::store::users::{self, Caller, Seen};
+use crate::store::users::{self, Caller, Person, Seen};
 use crate::store::{Live, Trouble};
 
 /// All that a handler may look at.
@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub segment: &'a str,
     /// The token's user, who is still to be looked up.
     pub user: i64,
+    /// The same, looked up, where only staff come in.
+    pub person: Option<Person>,
 }
 
 /// Runs the handler of an endpoint; its method is one that the route has.
@@ -53,6 +55,8 @@ pub fn run(context: &Context<'_>, endpoint: Endpoint) -> Result<Response, Proble
         (Endpoint::Comment, _) => records::get(context, Entity::Comment),
         (Endpoint::OpenApi, _) => Ok(service::openapi()),
         (Endpoint::Docs(page), _) => Ok(service::docs(page)),
+        (Endpoint::Console, _) => console::get(context.request, context.segment),
+        (Endpoint::Operator(wanted), _) => operator::run(context, wanted),
         (Endpoint::Metrics, _) => Ok(service::metrics(context)),
         (Endpoint::Healthz, _) => Ok(service::healthz()),
         (Endpoint::Readyz, _) => service::readyz(context),
@@ -79,6 +83,26 @@ impl Context<'_> {
     /// Runs a statement that changes something.
     fn write<T>(&self, run: impl Fn(&mut Live) -> Result<T, postgres::Error>) -> Result<T, Problem> {
         self.service.sessions.write(run).map_err(in_trouble)
+    }
+
+    /// Looks the user up.
+    pub fn look_up(&self) -> Result<Person, Problem> {
+        let user = self.user;
+        match self.read(|live| users::person(live, user))? {
+            Some(person) if person.is_active => Ok(person),
+            Some(_) => Err(Problem::Denied(Denied::InactiveUser)),
+            None => Err(Problem::Denied(Denied::UnknownUser)),
+        }
+    }
+
+    /// Lets staff in, and nobody else.
+    pub fn require_staff(&mut self) -> Result<(), Problem> {
+        let person = self.look_up()?;
+        if !person.is_staff {
+            return Err(Coded::problem(403, "not_staff", "The console is for users who are staff."));
+        }
+        self.person = Some(person);
+        Ok(())
     }
 
     /// Looks the user up where nothing else is to be looked up.

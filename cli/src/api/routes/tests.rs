@@ -30,14 +30,14 @@ fn paths() {
         let found = match find(path) {
             Found::Route(route, segment) => Some((route.endpoint, segment)),
             Found::Nothing => None,
-            Found::SlashMissing => panic!("{path}"),
+            Found::SlashMissing(_) => panic!("{path}"),
         };
         assert_eq!(found, expected, "{path}");
     }
     for path in
         ["/news", "/news/posts", "/news/posts/1", "/news/posts/abc", "/news/posts/1/comments", "/api-auth/token"]
     {
-        assert!(matches!(find(path), Found::SlashMissing), "{path}");
+        assert!(matches!(find(path), Found::SlashMissing(_)), "{path}");
     }
 }
 
@@ -67,19 +67,26 @@ fn ids() {
 
 #[test]
 fn methods() {
-    for route in ROUTES {
+    for route in all() {
         assert!(route.allows(&Method::Options));
         assert!(!route.allows(&Method::Patch) && !route.allows(&"get".parse().unwrap()));
         let expected = match route.endpoint {
             Endpoint::Posts | Endpoint::PostComments => "GET, POST, HEAD, OPTIONS",
             Endpoint::Post | Endpoint::Comment => "GET, PUT, DELETE, HEAD, OPTIONS",
-            Endpoint::TokenObtain | Endpoint::TokenRefresh | Endpoint::TokenVerify => "POST, OPTIONS",
+            Endpoint::TokenObtain
+            | Endpoint::TokenRefresh
+            | Endpoint::TokenVerify
+            | Endpoint::Operator(
+                Operator::Look | Operator::Retry | Operator::Discard | Operator::Hold | Operator::Release,
+            ) => "POST, OPTIONS",
             Endpoint::Root
             | Endpoint::OpenApi
             | Endpoint::Docs(_)
             | Endpoint::Healthz
             | Endpoint::Readyz
-            | Endpoint::Metrics => "GET, HEAD, OPTIONS",
+            | Endpoint::Metrics
+            | Endpoint::Console
+            | Endpoint::Operator(_) => "GET, HEAD, OPTIONS",
         };
         assert_eq!(route.allow(), expected, "{}", route.pattern);
     }

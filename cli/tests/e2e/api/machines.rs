@@ -15,7 +15,7 @@ use crate::support::{DEADLINE, Db, News, Running, wait_until};
 
 #[test]
 fn the_document_describes_what_is_served_and_its_page_needs_nothing_else() {
-    let service = Service::start();
+    let service = super::console::for_staff(&[], |news| news);
     let get = |path: &str| service.wire().send("GET", path, &[], None).unwrap().expect(200);
     let document = get("/news/openapi.json").json();
     assert_eq!(document["openapi"], "3.1.0");

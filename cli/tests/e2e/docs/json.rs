@@ -149,7 +149,7 @@ fn so_are_those_of_the_database_and_its_users() {
     check("news db migrate", &[run(&news, &["db", "migrate"])]);
     check("news db url", &[run(&news, &["db", "url"])]);
     check("news db prune", &[run(&news, &["db", "prune", "--older-than", "30d"])]);
-    check("news user add, news user passwd, news user remove", &[run(&news, &["user", "add", "ada"])]);
+    check("news user add, news user passwd, news user staff, news user remove", &[run(&news, &["user", "add", "ada"])]);
     check("news user list", &[run(&news, &["user", "list"])]);
     check("news token", &[run(&news, &["token", "ada"])]);
     check("news config", &[run(&news, &["config"])]);

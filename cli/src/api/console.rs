@@ -1,0 +1,79 @@
+//! The files of the operator's console: HTML, CSS, JavaScript modules, and the core as wasm. They load nothing from elsewhere.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+use super::conditions;
+use super::negotiate::Layout;
+use super::request::Request;
+use super::response::{Problem, Response};
+
+/// A file.
+struct File {
+    /// Its path below `/news/console/`.
+    name: &'static str,
+    media_type: &'static str,
+    bytes: &'static [u8],
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// All of them. The page itself has no name.
+const FILES: &[File] = &[File { name: "", media_type: HTML, bytes: include_bytes!("console/index.html") }];
+
+/// What the page, and its worker, may do (Content Security Policy Level 3): load what is beside them, and send requests to
+/// where they came from. WebAssembly needs a word of its own. Only addresses of scripts that pass a policy named `news` may be
+/// loaded (Trusted Types).
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types news";
+
+/// The entity tags, in the order of the files, and one hash of all of them.
+static HASHES: LazyLock<(Vec<String>, String)> = LazyLock::new(|| {
+    let tags: Vec<String> = FILES.iter().map(|file| hex(&Sha256::digest(file.bytes))).collect();
+    let mut whole = Sha256::new();
+    for (file, tag) in FILES.iter().zip(&tags) {
+        whole.update(file.name);
+        whole.update(tag);
+    }
+    (tags, hex(&whole.finalize()))
+});
+
+/// Writes the first half of a digest.
+fn hex(digest: &[u8]) -> String {
+    digest.iter().take(16).fold(String::new(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Returns a hash of all files: with another one a page that is open is of another release.
+pub fn build() -> &'static str {
+    &HASHES.1
+}
+
+/// Returns the number of the file with this name below `/news/console/`.
+pub fn find(name: &str) -> Option<usize> {
+    FILES.iter().position(|file| file.name == name)
+}
+
+/// GET `/news/console/` and what is below.
+pub fn get(request: &Request, name: &str) -> Result<Response, Problem> {
+    let found = find(name).and_then(|at| Some((FILES.get(at)?, HASHES.0.get(at)?)));
+    let Some((file, hash)) = found else { return Err(Problem::NotFound("Not found.")) };
+    let (tag, layout) = (conditions::tag(hash, Layout::default()), Layout::default());
+    let response = if conditions::is_known(request.header("if-none-match"), hash, layout) {
+        Response::empty(304)
+    } else {
+        Response::bytes(200, file.media_type, file.bytes.to_vec())
+    };
+    Ok(response
+        .header("ETag", tag)
+        .header("Cache-Control", "no-cache")
+        .header("Content-Security-Policy", POLICY)
+        .header("Referrer-Policy", "no-referrer")
+        .header("Cross-Origin-Resource-Policy", "same-origin"))
+}
