@@ -20,8 +20,40 @@ struct File {
 
 const HTML: &str = "text/html; charset=utf-8";
 
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// A file of the page.
+macro_rules! file {
+    ($media_type:expr, $name:literal) => {
+        File { name: $name, media_type: $media_type, bytes: include_bytes!(concat!("console/", $name)) }
+    };
+}
+
 /// All of them. The page itself has no name.
-const FILES: &[File] = &[File { name: "", media_type: HTML, bytes: include_bytes!("console/index.html") }];
+const FILES: &[File] = &[
+    File { name: "", media_type: HTML, bytes: include_bytes!("console/index.html") },
+    file!("text/css; charset=utf-8", "console.css"),
+    file!("image/svg+xml", "icon.svg"),
+    file!("application/wasm", "core.wasm"),
+    file!(JS, "acts.js"),
+    file!(JS, "api.js"),
+    file!(JS, "app.js"),
+    file!(JS, "core.js"),
+    file!(JS, "dom.js"),
+    file!(JS, "format.js"),
+    file!(JS, "frozen.js"),
+    file!(JS, "live.js"),
+    file!(JS, "parts.js"),
+    file!(JS, "views/changes.js"),
+    file!(JS, "views/compare.js"),
+    file!(JS, "views/object.js"),
+    file!(JS, "views/overview.js"),
+    file!(JS, "views/runs.js"),
+    file!(JS, "views/waiting.js"),
+    file!(JS, "words.js"),
+    file!(JS, "work.js"),
+    file!(JS, "worker.js"),
+];
 
 /// What the page, and its worker, may do (Content Security Policy Level 3): load what is beside them, and send requests to
 /// where they came from. WebAssembly needs a word of its own. Only addresses of scripts that pass a policy named `news` may be

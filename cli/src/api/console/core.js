@@ -1,7 +1,7 @@
 // The core, news-core compiled to WebAssembly. This is the only file that touches its memory.
 
 /** Objects that differ beyond this number are counted and not listed. */
-export const LISTED_MAX = 20_000;
+const LISTED_MAX = 20_000;
 /** The longest piece that the core takes at once. */
 const PIECE_BYTES_MAX = 4 * 1024 * 1024;
 

@@ -208,6 +208,29 @@ mod tests {
     }
 
     #[test]
+    fn the_console_marks_the_same_words() {
+        #[derive(serde::Deserialize)]
+        struct Vectors {
+            cases: Vec<Case>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Case {
+            target: String,
+            local: String,
+            runs: Vec<(Vec<String>, Vec<String>, Vec<String>)>,
+        }
+        let vectors: Vectors = serde_json::from_str(include_str!("../../../tests/vectors/words.json")).unwrap();
+        assert!(vectors.cases.len() >= 20, "{}", vectors.cases.len());
+        for Case { target, local, runs } in vectors.cases {
+            let parts = parts(&words(&target), &words(&local));
+            let owned = |words: &Vec<&str>| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+            let seen: Vec<_> =
+                joined(&parts).iter().map(|(same, old, new)| (owned(same), owned(old), owned(new))).collect();
+            assert_eq!(seen, runs, "{target:?} {local:?}");
+        }
+    }
+
+    #[test]
     fn what_is_long_is_cut() {
         let long: Vec<String> = (0..400).map(|n| format!("w{n}")).collect();
         let mut other = long.clone();

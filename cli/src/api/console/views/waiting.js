@@ -1,0 +1,94 @@
+// Objects that runs leave: parked, held, waiting, on hold. In groups, then one by one.
+
+import * as acts from "../acts.js";
+import { ask } from "../api.js";
+import { button, el } from "../dom.js";
+import { count, number } from "../format.js";
+import { Frozen } from "../frozen.js";
+import { isStale, mayAct, state } from "../live.js";
+import { group as groupBox, leftTable } from "../parts.js";
+
+const PAGE = 200;
+const STATES = ["parked", "held", "waiting", "on_hold"];
+
+const frozen = new Frozen();
+const frozenGroups = new Frozen();
+let ticked = new Set();
+let filter = { state: "", q: "", group: "" };
+let left = null;
+let problem = null;
+let of = null;
+let redraw = () => {};
+
+export const title = "Waiting";
+
+export function enter({ query }, draw) {
+  redraw = draw;
+  filter = { state: "", q: "", group: query.get("group") ?? "" };
+  reload();
+}
+
+function reload() {
+  frozen.thaw();
+  frozenGroups.thaw();
+  ticked = new Set();
+  of = null;
+}
+
+async function read() {
+  of = state.overview.etag;
+  const query = new URLSearchParams({ limit: String(PAGE) });
+  for (const [name, value] of Object.entries(filter)) if (value) query.set(name, value);
+  try {
+    const [rows, groups] = await Promise.all([ask(`/news/sync/left/?${query}`), ask("/news/sync/left/groups/")]);
+    left = { rows: rows.objects, total: rows.total, groups: groups.groups };
+    problem = null;
+  } catch (error) {
+    problem = error;
+  }
+  redraw();
+}
+
+const selected = () => left.rows.filter(({ key }) => ticked.has(key));
+
+export const actions = {
+  only: (which) => { filter.state = filter.state === which ? "" : which; reload(); },
+  filter: (_, value) => { filter.q = value.trim(); reload(); },
+  all: () => { filter.group = ""; reload(); },
+  show: reload,
+  tick: (key, on) => (on ? ticked.add(key) : ticked.delete(key)),
+  tickAll: () => { ticked = new Set(ticked.size > 0 ? [] : left.rows.map(({ key }) => key)); for (const box of document.querySelectorAll("[data-tick]")) box.checked = ticked.has(box.dataset.tick); },
+  retry: () => acts.retryMany(selected()),
+  discard: () => acts.discard(selected()),
+  retryGroup: (id) => acts.retryGroup(frozenGroups.find(id)),
+  discardGroup: (id) => acts.discardGroup(frozenGroups.find(id)),
+};
+
+export function render() {
+  if (state.overview && of !== state.overview.etag && !isStale()) read();
+  const head = el("h1", { tabindex: -1 }, "Waiting");
+  if (left === null) return [head, el("p.lede.soft", problem ? problem.message : "Reading…")];
+  const { status } = state.overview;
+  const { rows, fresh } = frozen.take(left.rows);
+  const groups = frozenGroups.take(left.groups.map((group) => ({ ...group, key: group.id })));
+  const picked = selected();
+  const may = mayAct();
+  const none = picked.length === 0;
+  const canRetry = picked.every((row) => row.state === "parked" || row.state === "waiting");
+  return [
+    head,
+    el("p.lede", left.total === 0 && filter.state === "" && filter.q === "" ? "No object waits." : "A parked object waits for an operator or for its next change. A held object waits for another object. A waiting object is tried by the next run."),
+    groups.rows.length > 0 && el("section.sheet.gap-above", { "aria-labelledby": "groups" },
+      el("div.head", el("h2", { id: "groups" }, "By the target's response")), groups.rows.map((group) => groupBox(group, may))),
+    el("div.chips", STATES.map((name) => el("button.chip", { type: "button", "data-do": "only", "data-arg": name, "aria-pressed": String(filter.state === name) }, name.replace("_", " "), el("b", number(status[name])))),
+      filter.group && button("chip", "all", "one group only: show all"),
+      el("label", "Key", el("input", { "data-filter": "q", placeholder: "posts/5", "aria-label": "Only keys that begin with", value: filter.q }))),
+    el("section.sheet", { "aria-labelledby": "left" },
+      el("div.head", el("h2", { id: "left" }, count(left.total, "object")), left.total > left.rows.length && el("span.soft", `the first ${left.rows.length}; narrow the list by a key or a state`),
+        may && left.rows.length > 0 && el("span.more.acts", button("again", "tickAll", ticked.size > 0 ? "Select none" : "Select all shown"),
+          el("button.again", { type: "button", "data-do": "retry", disabled: none || !canRetry, title: canRetry ? null : "Only parked and waiting objects can be tried again." }, `Try ${none ? "selected" : number(picked.length)} again…`),
+          el("button.quiet", { type: "button", "data-do": "discard", disabled: none }, "Give up…"))),
+      (fresh > 0 || problem) && el("div.foot", problem ? problem.message : button("link", "show", `${count(fresh, "more object")}. Show`)),
+      rows.length > 0 && leftTable(rows, ticked, may)),
+  ].filter(Boolean);
+}
