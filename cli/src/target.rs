@@ -5,9 +5,9 @@
 //! (`news_core::reply`), and whether to try again (`news_core::session`).
 
 mod base;
-mod bearer;
 mod connections;
 mod credentials;
+mod given;
 mod lease;
 mod listing;
 mod look;
@@ -164,7 +164,9 @@ impl Target {
         let reply = self.send_once(request, json);
         // A token that was rotated since the run began, or has run out: what was refused for its sake had no effect.
         match reply {
-            Reply::Http { status: 401 | 403, .. } if self.credentials.renew(used.as_deref().map(String::as_str)) => {
+            Reply::Http { status: 401 | 403, .. }
+                if self.credentials.renew(used.as_ref().map(|(_, value)| value.as_str())) =>
+            {
                 self.send_once(request, json)
             }
             Reply::Http { .. } | Reply::NotSent { .. } | Reply::Lost { .. } => reply,
@@ -249,9 +251,12 @@ impl Target {
         self.authorised(request)
     }
 
+    /// Adds what the profile says that each request has.
     fn authorised<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        let headers = self.profile.headers.iter();
+        let request = headers.fold(request, |request, (name, value)| request.header(*name, *value));
         match self.credentials.header() {
-            Some(header) => request.header("Authorization", header.as_str()),
+            Some((name, value)) => request.header(name, value.as_str()),
             None => request,
         }
     }

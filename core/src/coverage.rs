@@ -125,7 +125,7 @@ fn numbers(value: &str) -> impl Iterator<Item = u64> {
 }
 
 /// Returns the address of the first link whose relation is `next`, in a Link field (RFC 8288 section 3).
-fn next_link(value: &str) -> Option<&str> {
+pub fn next_link(value: &str) -> Option<&str> {
     let mut rest = value;
     loop {
         let (_, from) = rest.split_once('<')?;

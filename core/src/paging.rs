@@ -15,7 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::ids::IdSet;
-use crate::profile::Pages;
+use crate::profile::{Pages, escape};
 
 /// No listing has more pages: a target that always names a next page has no end.
 const PAGES_MAX: u64 = 1_000_000;
@@ -29,7 +29,8 @@ pub struct Page {
     pub ids: Vec<i64>,
     /// How many elements all pages have, where the profile says that the target tells.
     pub total: Option<u64>,
-    /// The address of the next page, where the profile says that the target tells, and there is one.
+    /// The address of the next page, or the mark to ask for it with, where the profile says that the target tells, and there
+    /// is one.
     pub next: Option<String>,
 }
 
@@ -67,8 +68,11 @@ impl Paging {
             read: 0,
         };
         paging.next = Some(Address::BelowBase(match pages {
-            Pages::None | Pages::Next { .. } => path.to_string(),
-            Pages::Page { first, .. } => paging.numbered(first),
+            Pages::None | Pages::Next { .. } | Pages::Link { .. } | Pages::Cursor { .. } => path.to_string(),
+            Pages::Page { param, size_param, size, first, .. } => {
+                paging.with(&format!("{size_param}={size}&{param}={first}"))
+            }
+            Pages::Offset { param, size_param, size, .. } => paging.with(&format!("{size_param}={size}&{param}=0")),
         }));
         paging
     }
@@ -106,17 +110,18 @@ impl Paging {
             return Err(format!("more than {PAGES_MAX} pages"));
         }
         self.next = match (self.pages, page.next) {
-            (Pages::None, _) | (Pages::Next { .. }, None) => None,
-            (Pages::Next { .. }, Some(next)) => Some(self.named(&next)?),
-            (Pages::Page { first, .. }, _) => {
-                let Some(total) = self.total else {
-                    return Err("the page does not say how many there are".to_string());
-                };
-                if self.elements < total && page.elements == 0 {
-                    return Err(format!("an empty page after {} of {total} elements", self.elements));
-                }
-                (self.elements < total).then(|| Address::BelowBase(self.numbered(first + self.read)))
-            }
+            (Pages::None, _) | (Pages::Next { .. } | Pages::Link { .. } | Pages::Cursor { .. }, None) => None,
+            (Pages::Next { .. } | Pages::Link { .. }, Some(next)) => Some(self.named(&next)?),
+            (Pages::Cursor { param, .. }, Some(mark)) => Some(self.marked(param, &mark)?),
+            (Pages::Page { param, size_param, size, first, .. }, _) => self
+                .goes_on(page.elements)?
+                .then(|| self.with(&format!("{size_param}={size}&{param}={}", first + self.read)))
+                .map(Address::BelowBase),
+            // From where it ended: a target may put less on a page than it is asked for.
+            (Pages::Offset { param, size_param, size, .. }, _) => self
+                .goes_on(page.elements)?
+                .then(|| self.with(&format!("{size_param}={size}&{param}={}", self.elements)))
+                .map(Address::BelowBase),
         };
         match self.total {
             Some(total) if self.next.is_none() && total != self.elements => {
@@ -126,10 +131,32 @@ impl Paging {
         }
     }
 
-    fn numbered(&self, number: u64) -> String {
-        let Pages::Page { param, size_param, size, .. } = self.pages else { return self.path.clone() };
+    /// Says whether there are more, where only the total tells.
+    fn goes_on(&self, elements: u64) -> Result<bool, String> {
+        let Some(total) = self.total else {
+            return Err("the page does not say how many there are".to_string());
+        };
+        if self.elements < total && elements == 0 {
+            return Err(format!("an empty page after {} of {total} elements", self.elements));
+        }
+        Ok(self.elements < total)
+    }
+
+    /// Returns the listing's path with more parameters.
+    fn with(&self, parameters: &str) -> String {
         let mark = if self.path.contains('?') { '&' } else { '?' };
-        format!("{}{mark}{size_param}={size}&{param}={number}", self.path)
+        format!("{}{mark}{parameters}", self.path)
+    }
+
+    /// Returns the address of the page that a mark stands for.
+    fn marked(&self, param: &str, mark: &str) -> Result<Address, String> {
+        let mut parameter = format!("{param}=");
+        escape(mark, &mut parameter);
+        let address = Address::BelowBase(self.with(&parameter));
+        if Some(&address) == self.next.as_ref() {
+            return Err("a page names itself as the next one".to_string());
+        }
+        Ok(address)
     }
 
     /// Reads an address that the target named. Its host is not looked at: our credentials stay with the server that we were
@@ -162,10 +189,15 @@ impl Paging {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Total;
 
     const NUMBERED: Pages =
-        Pages::Page { param: "page", size_param: "perPage", size: 2, first: 1, total: &["totalItems"] };
-    const NAMED: Pages = Pages::Next { field: &["next"], total: &["count"] };
+        Pages::Page { param: "page", size_param: "perPage", size: 2, first: 1, total: Total::Body(&["totalItems"]) };
+    const NAMED: Pages = Pages::Next { field: &["next"], total: Total::Body(&["count"]) };
+    const COUNTED: Pages =
+        Pages::Offset { param: "skip", size_param: "take", size: 2, total: Total::Header("X-Total") };
+    const LINKED: Pages = Pages::Link { total: Total::None };
+    const MARKED: Pages = Pages::Cursor { field: &["after"], param: "after", total: Total::None };
 
     fn page(ids: &[i64], total: u64, next: Option<&str>) -> Page {
         Page { elements: ids.len() as u64, ids: ids.to_vec(), total: Some(total), next: next.map(String::from) }
@@ -203,6 +235,25 @@ mod tests {
     }
 
     #[test]
+    fn pages_by_offset_go_on_where_the_last_one_ended() {
+        let (asked, ended) = read(COUNTED, &[page(&[1], 3, None), page(&[2, 3], 3, None)]);
+        let paths = ["/posts?sort=id&take=2&skip=0", "/posts?sort=id&take=2&skip=1"];
+        assert_eq!((asked, ended), (paths.map(String::from).to_vec(), Ok(())));
+    }
+
+    #[test]
+    fn links_and_marks_lead_to_the_page_without_one() {
+        let untold = |ids: &[i64], next| Page { total: None, ..page(ids, 0, next) };
+        let (asked, ended) = read(LINKED, &[untold(&[1], Some("https://h/posts?page=2")), untold(&[2], None)]);
+        assert_eq!((asked, ended), (["/posts?sort=id", "/posts?page=2"].map(String::from).to_vec(), Ok(())));
+        let (asked, ended) = read(MARKED, &[untold(&[1], Some("a=/")), untold(&[2], None)]);
+        assert_eq!(
+            (asked, ended),
+            (["/posts?sort=id", "/posts?sort=id&after=a%3D%2F"].map(String::from).to_vec(), Ok(()))
+        );
+    }
+
+    #[test]
     fn a_listing_that_changes_or_is_cut_is_not_whole() {
         let no_total = Page { total: None, ..page(&[1], 0, None) };
         for (pages, all, why) in [
@@ -211,6 +262,10 @@ mod tests {
             (NUMBERED, &[page(&[1, 2], 4, None), page(&[], 4, None)], "an empty page after 2 of 4"),
             (NUMBERED, &[page(&[1, 2, 3], 2, None)], "3 elements, but the target says 2"),
             (NUMBERED, &[no_total], "does not say how many"),
+            (COUNTED, &[page(&[1, 2], 4, None), page(&[2, 3], 4, None)], "id 2 comes on two pages"),
+            (COUNTED, &[page(&[1, 2], 4, None), page(&[], 4, None)], "an empty page after 2 of 4"),
+            (LINKED, &[page(&[1], 2, None)], "1 elements, but the target says 2"),
+            (MARKED, &[page(&[1], 2, Some("x")), page(&[2], 2, Some("x"))], "names itself"),
             (NAMED, &[page(&[1], 2, None)], "1 elements, but the target says 2"),
             (NAMED, &[page(&[1], 2, Some("/p")), page(&[2], 2, Some("/p"))], "names itself"),
             (NAMED, &[page(&[1], 2, Some("ftp://x/y"))], "cannot be read"),

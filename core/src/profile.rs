@@ -12,14 +12,19 @@
 //!
 //! In scope: what a profile says. Out of scope: reading one from TOML (`cli/src/profile`), and HTTP.
 
+mod auth;
 mod call;
+mod ids;
+mod pages;
 
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
-pub use call::{Call, Verb};
+pub use auth::{Auth, Login};
+pub use call::{Call, Verb, escape};
+pub use ids::IdForm;
+pub use pages::{Pages, Total};
 
-use crate::model::{Entity, whole_number};
+use crate::model::Entity;
 use crate::reply::Method;
 use crate::shape::{ID, TEXTS_MAX};
 
@@ -37,8 +42,16 @@ pub struct Profile {
     pub missing: &'static [u16],
     /// How a request shows who sends it.
     pub auth: Auth,
+    /// Header fields of each request, besides.
+    pub headers: &'static [(&'static str, &'static str)],
     /// Where in the body of a listing the array is; empty: the body is the array.
     pub envelope: Path,
+    /// Where in the body of a response about one object the object is; empty: the body is the object.
+    pub item: Path,
+    /// Where in the body of a request the object is; empty: the body is the object.
+    pub wrap: Path,
+    /// What shows that an update was done.
+    pub writes: Writes,
     /// How a listing is cut into pages.
     pub pages: Pages,
     /// How posts are exposed.
@@ -59,30 +72,34 @@ pub enum Ids {
 /// A member of a JSON document, by the names that lead to it.
 pub type Path = &'static [&'static str];
 
-/// How a request shows who sends it.
+/// What shows that an update was done. Some targets accept an update of an object that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// By a token that we are given: `Authorization: Bearer TOKEN` (RFC 6750, section 2.1). Without a token: not at all.
-    Bearer,
-    /// By a token that a login gives for a name and a password.
-    Login(Login),
+pub enum Writes {
+    /// A 2xx.
+    Trusted,
+    /// A 2xx whose body shows the object as it was sent.
+    Echoed,
+    /// A GET that finds it as it was sent.
+    Read,
 }
 
-/// A login.
+/// Where one of our fields is in a target's object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Login {
-    /// Where the name and the password are sent, below the base URL, as a JSON object by POST.
-    pub path: &'static str,
-    /// The member with the name.
-    pub user: &'static str,
-    /// The member with the password.
-    pub password: &'static str,
-    /// Where in the response the token is.
-    pub token: Path,
-    /// What stands in front of the token in `Authorization`: `Bearer `.
-    pub prefix: &'static str,
+pub struct Field {
+    /// In what is sent.
+    pub write: Path,
+    /// In what is shown.
+    pub read: Path,
+}
+
+impl Field {
+    /// No field: a shape has none at this place.
+    pub const NONE: Field = Field::at(&[]);
+
+    /// Is sent and shown at the same place.
+    pub const fn at(path: Path) -> Self {
+        Self { write: path, read: path }
+    }
 }
 
 /// How one entity is exposed.
@@ -102,75 +119,10 @@ pub struct Dialect {
     pub delete: Call,
     /// The member with the id.
     pub id: &'static str,
-    /// The member with the number.
-    pub number: &'static str,
-    /// The members with the texts, in the order of the shape; those that it does not have are empty.
-    pub texts: [&'static str; TEXTS_MAX],
-}
-
-/// How a listing is cut into pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pages {
-    /// Not at all: one response has everything.
-    None,
-    /// By a number in the query.
-    Page {
-        /// The parameter with the page's number.
-        param: &'static str,
-        /// The parameter with the number of elements on a page.
-        size_param: &'static str,
-        /// So many elements are asked for.
-        size: u64,
-        /// The number of the first page.
-        first: u64,
-        /// Where in the body the number of elements on all pages is.
-        total: Path,
-    },
-    /// Each page names the next one's address.
-    Next {
-        /// Where in the body that is.
-        field: Path,
-        /// Where in the body the number of elements on all pages is; empty: nowhere.
-        total: Path,
-    },
-}
-
-/// How our id is written at the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdForm {
-    /// As a number, which some targets show as a text.
-    Number,
-    /// As a text.
-    Text {
-        /// In front of the digits.
-        prefix: &'static str,
-        /// At least so many digits, with zeros in front.
-        digits: usize,
-        /// Behind the digits.
-        suffix: &'static str,
-    },
-}
-
-impl IdForm {
-    /// Returns the text that stands for an id, in paths too.
-    pub fn write(self, id: i64) -> String {
-        match self {
-            IdForm::Number => id.to_string(),
-            IdForm::Text { prefix, digits, suffix } => format!("{prefix}{id:0digits$}{suffix}"),
-        }
-    }
-
-    /// Reads such a text. Only what [`IdForm::write`] returns is one: at a target with text ids `007` is another id than `7`.
-    pub fn read(self, text: &str) -> Option<i64> {
-        match self {
-            IdForm::Number => whole_number(text),
-            IdForm::Text { prefix, suffix, .. } => {
-                let digits = text.strip_prefix(prefix)?.strip_suffix(suffix)?;
-                let id = digits.parse().ok()?;
-                (self.write(id) == text).then_some(id)
-            }
-        }
-    }
+    /// The number.
+    pub number: Field,
+    /// The texts, in the order of the shape; those that it does not have are [`Field::NONE`].
+    pub texts: [Field; TEXTS_MAX],
 }
 
 impl Profile {
@@ -259,17 +211,31 @@ pub static JSON_SERVER: Profile = Profile {
     id_as: IdForm::Number,
     missing: &[404, 410],
     auth: Auth::Bearer,
+    headers: &[],
     envelope: &[],
+    item: &[],
+    wrap: &[],
+    writes: Writes::Trusted,
     pages: Pages::None,
-    posts: json_server(Entity::Post, ["/posts", "/posts/"], "userId", ["title", "body", ""]),
-    comments: json_server(Entity::Comment, ["/comments", "/comments/"], "postId", ["name", "email", "body"]),
+    posts: json_server(
+        Entity::Post,
+        ["/posts", "/posts/"],
+        Field::at(&["userId"]),
+        [Field::at(&["title"]), Field::at(&["body"]), Field::NONE],
+    ),
+    comments: json_server(
+        Entity::Comment,
+        ["/comments", "/comments/"],
+        Field::at(&["postId"]),
+        [Field::at(&["name"]), Field::at(&["email"]), Field::at(&["body"])],
+    ),
 };
 
 const fn json_server(
     entity: Entity,
     [all, one]: [&'static str; 2],
-    number: &'static str,
-    texts: [&'static str; TEXTS_MAX],
+    number: Field,
+    texts: [Field; TEXTS_MAX],
 ) -> Dialect {
     Dialect {
         entity,
@@ -286,15 +252,24 @@ const fn json_server(
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
     fn the_default_has_the_names_of_the_shapes() {
         for entity in Entity::ALL {
             let (shape, dialect) = (entity.shape(), JSON_SERVER.dialect(entity));
-            assert_eq!((dialect.entity, dialect.id, dialect.number), (entity, ID, shape.number.json));
-            let names = shape.texts.iter().map(|text| text.name).chain(core::iter::repeat("")).take(TEXTS_MAX);
-            assert!(names.eq(dialect.texts));
+            assert_eq!((dialect.entity, dialect.id), (entity, ID));
+            assert_eq!(
+                (dialect.number.read, dialect.number.write),
+                (&[shape.number.json][..], &[shape.number.json][..])
+            );
+            for (at, field) in dialect.texts.iter().enumerate() {
+                let name: Option<&str> = shape.texts.get(at).map(|text| text.name);
+                assert_eq!((field.read, field.write), (name.as_slice(), name.as_slice()));
+            }
             assert_eq!(dialect.list.path(""), format!("/{}", shape.plural));
             assert_eq!(dialect.update.path("a b/../é"), format!("/{}/a%20b%2F%2E%2E%2F%C3%A9", shape.plural));
             assert_eq!(dialect.read.to_string(), format!("GET /{}/{{id}}", shape.plural));
@@ -320,31 +295,6 @@ mod tests {
         let profile = Profile { posts: Dialect { read: by_query, ..profile.posts }, ..profile.clone() };
         assert_eq!(profile.hear(Verb::Get, "/posts?id=eq.5").map(|heard| heard.asked), Some(Asked::One(Method::Get)));
         assert_eq!(profile.hear(Verb::Get, "/posts?limit=5").map(|heard| heard.asked), Some(Asked::List));
-    }
-
-    #[test]
-    fn ids_read_back_in_their_own_form_alone() {
-        let padded = IdForm::Text { prefix: "", digits: 15, suffix: "" };
-        let named = IdForm::Text { prefix: "news-", digits: 0, suffix: ".x" };
-        for (form, id, text) in [
-            (IdForm::Number, 5, "5"),
-            (padded, 5, "000000000000005"),
-            (padded, 9_007_199_254_740_991, "9007199254740991"),
-            (named, 5, "news-5.x"),
-        ] {
-            assert_eq!((form.write(id).as_str(), form.read(text)), (text, Some(id)));
-        }
-        for (form, text) in [
-            (IdForm::Number, "005"),
-            (padded, "5"),
-            (padded, "0000000000000005"),
-            (padded, "00000000000000x"),
-            (padded, "+00000000000005"),
-            (named, "news-05.x"),
-            (named, "5"),
-        ] {
-            assert_eq!(form.read(text), None, "{text}");
-        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use core::time::Duration;
 use crate::chars::misleads;
 use crate::model::{Key, Object};
 use crate::profile::Profile;
-use crate::wire::{BYTE_ORDER_MARK, Element};
+use crate::wire::{BYTE_ORDER_MARK, Element, text_at};
 pub use echo::Echo;
 use page::is_page;
 
@@ -157,7 +157,12 @@ pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, 
     let body = without_mark(body);
     let answer = match (status, method) {
         (200..=299, Method::Get) if is_nothing(body) => Answer::Gone,
-        (200..=299, Method::Get) => found(profile, key, sent, body),
+        (200..=299, Method::Get) => match text_at(body, profile.item) {
+            // What has no place for an object is no answer to the question.
+            None => Answer::Unreadable,
+            Some(item) if is_nothing(item) => Answer::Gone,
+            Some(item) => found(profile, key, sent, item),
+        },
         // A page of a proxy or a guest network: whatever wrote it, it was not the API.
         (200..=299, Method::Post | Method::Put | Method::Delete) if is_page(body) => Answer::Unreadable,
         (200..=299, Method::Post | Method::Put | Method::Delete) => Answer::Accepted,
@@ -194,8 +199,10 @@ pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, 
 pub fn read_stray(profile: &Profile, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
     let mut told = read(profile, Method::Get, key, sent, reply);
     if let Reply::Http { status: 200..=299, body, .. } = reply {
-        told.answer = match Element::read(profile, key.entity(), body.as_bytes()) {
-            _ if is_nothing(without_mark(body)) => Answer::Gone,
+        let body = without_mark(body);
+        let item = text_at(body, profile.item).unwrap_or_default();
+        told.answer = match Element::read(profile, key.entity(), item.as_bytes()) {
+            _ if is_nothing(body) || is_nothing(item) => Answer::Gone,
             Ok(element) if sent.is_some_and(|object| element.same_fields(object)) => Answer::Equal,
             Ok(_) => Answer::Different,
             // Cut on its way: that the stray is another's would be a guess.
@@ -238,7 +245,8 @@ fn says_exists(body: &str) -> bool {
 }
 
 fn named(profile: &Profile, key: Key, body: &str) -> Named {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(body) else {
+    let item = text_at(body, profile.item).unwrap_or_default();
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(item) else {
         return Named::AsSent;
     };
     let text = match fields.get(profile.dialect(key.entity()).id) {

@@ -4,6 +4,7 @@
 //! is whatever a listing holds, with its faults noted: a diff compares elements, wrong
 //! ones too. [`Element::into_object`] is strict: what an import takes.
 
+mod members;
 mod mend;
 mod others;
 mod read;
@@ -14,8 +15,10 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
+use serde_json::Map;
 
+pub use members::{at, put, take, text_at};
 pub use others::OtherFields;
 pub use read::{CommentElement, ElementSeed, PostElement};
 
@@ -26,36 +29,68 @@ use crate::shape::{ID, TEXTS_MAX};
 
 /// Returns the object as the target wants it: all fields, body id = URL id.
 pub fn to_json(profile: &Profile, object: &Object) -> String {
+    let out = Out { profile, object };
+    let paths = [profile.dialect(object.key().entity()).number].into_iter();
+    let mut paths = paths.chain(profile.dialect(object.key().entity()).texts).map(|field| field.write);
     // Numbers and texts have no way to fail.
-    serde_json::to_string(&Out { profile, object }).unwrap_or_default()
+    if profile.wrap.is_empty() && paths.all(|path| path.len() <= 1) {
+        return serde_json::to_string(&out).unwrap_or_default();
+    }
+    let mut members = Map::new();
+    for (path, value) in out.entries() {
+        let path: Vec<&str> = profile.wrap.iter().chain(path).copied().collect();
+        members::put(&mut members, &path, serde_json::to_value(value).unwrap_or_default());
+    }
+    serde_json::to_string(&members).unwrap_or_default()
 }
 
+/// An object, as a target wants it.
 struct Out<'a> {
     profile: &'a Profile,
     object: &'a Object,
 }
 
-impl Serialize for Out<'_> {
+/// A value as a target wants it.
+enum Sent<'a> {
+    Number(i64),
+    Id(String),
+    Text(&'a str),
+}
+
+impl Serialize for Sent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { profile, object } = self;
+        match self {
+            Sent::Number(number) => serializer.serialize_i64(*number),
+            Sent::Id(text) => serializer.serialize_str(text),
+            Sent::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl<'a> Out<'a> {
+    /// Returns what is sent, and where it stands: the number, the id, the texts.
+    fn entries(&self) -> impl Iterator<Item = (&'a [&'static str], Sent<'a>)> {
+        let Self { profile, object } = *self;
         let entity = object.key().entity();
         let dialect = profile.dialect(entity);
-        let mut map = serializer.serialize_map(None)?;
-        match (profile.id_as, entity.shape().number.parent) {
-            (IdForm::Text { .. }, Some(_)) => {
-                map.serialize_entry(dialect.number, &profile.id_as.write(object.number()))?;
-            }
-            (IdForm::Number, _) | (_, None) => map.serialize_entry(dialect.number, &object.number())?,
-        }
-        let id = object.key().id();
-        match profile.id_as {
-            IdForm::Number => map.serialize_entry(dialect.id, &id)?,
-            IdForm::Text { .. } => map.serialize_entry(dialect.id, &profile.id_as.write(id))?,
-        }
-        for (name, value) in dialect.texts.iter().zip(object.texts()) {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
+        let id = |id: i64| match profile.id_as {
+            IdForm::Number => Sent::Number(id),
+            IdForm::Text { .. } => Sent::Id(profile.id_as.write(id)),
+        };
+        let is_reference = entity.shape().number.parent.is_some();
+        let number = if is_reference { id(object.number()) } else { Sent::Number(object.number()) };
+        let texts =
+            dialect.texts.iter().zip(object.texts()).map(|(field, text)| (field.write, Sent::Text(text.as_str())));
+        [(dialect.number.write, number), (core::slice::from_ref(&dialect.id), id(object.key().id()))]
+            .into_iter()
+            .chain(texts)
+    }
+}
+
+impl Serialize for Out<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = self.entries().filter_map(|(path, value)| Some((path.last()?, value)));
+        serializer.collect_map(entries)
     }
 }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use news_core::profile::Auth;
+use news_core::wire;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
 use crate::fake_api::answer::Answer;
 use crate::fake_api::faults::{Faults, Forbid, RetryAfter};
-use crate::fake_api::guise::{self, Heard};
+use crate::fake_api::guise::Heard;
 use crate::fake_api::record::{Fields, ID, Id};
 use crate::fake_api::route::Route;
 use crate::fake_api::{Ask, FakeApi, Turn, locked};
@@ -23,6 +26,12 @@ impl FakeApi {
         let (ask, route, faults) = (heard.ask.as_ref(), &heard.route, &turn.faults);
         if faults.html {
             return Some(Answer::html(200, "Welcome to the guest network. Please log in."));
+        }
+        if let Some(name) = ask.lacks {
+            return Some(Answer::value(
+                400,
+                &BTreeMap::from([("message", format!("expected the header field {name}"))]),
+            ));
         }
         if *route != Route::Login && self.wants_credentials(faults) && !self.has_credentials(ask) {
             let answer = Answer::json(401, "{\"error\":\"no valid token\"}");
@@ -49,11 +58,25 @@ impl FakeApi {
         self.setup.profile.map_or(Auth::Bearer, |profile| profile.auth)
     }
 
+    /// Returns the header field that shows who sends a request.
+    pub(super) fn shows(&self) -> &'static str {
+        match self.auth() {
+            Auth::Header { name, .. } => name,
+            Auth::None | Auth::Bearer | Auth::Basic | Auth::Login(_) => "Authorization",
+        }
+    }
+
+    /// Returns the first constant field of the profile that a request does not have, whose fields `field` knows.
+    pub(super) fn lacks(&self, field: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+        let constant = self.setup.profile.map_or(&[][..], |profile| profile.headers);
+        constant.iter().find(|(name, value)| field(name).as_deref() != Some(value)).map(|(name, _)| *name)
+    }
+
     /// Who logs in does so to be let in. All others only show what they are asked for.
     fn wants_credentials(&self, faults: &Faults) -> bool {
         match self.auth() {
             Auth::None => false,
-            Auth::Bearer => faults.require_token,
+            Auth::Bearer | Auth::Basic | Auth::Header { .. } => faults.require_token,
             Auth::Login(_) => true,
         }
     }
@@ -65,6 +88,12 @@ impl FakeApi {
             Auth::Bearer => given
                 .split_once(' ')
                 .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("Bearer") && self.is_the_secret(token)),
+            Auth::Basic => {
+                let pair = given.strip_prefix("Basic ").and_then(|encoded| STANDARD.decode(encoded).ok());
+                let pair = pair.map(|pair| String::from_utf8_lossy(&pair).into_owned()).unwrap_or_default();
+                pair.split_once(':').is_some_and(|(user, password)| !user.is_empty() && self.is_the_secret(password))
+            }
+            Auth::Header { prefix, .. } => given.strip_prefix(prefix).is_some_and(|token| self.is_the_secret(token)),
             Auth::Login(login) => given.strip_prefix(login.prefix) == Some(LOGIN_TOKEN),
         }
     }
@@ -83,7 +112,7 @@ impl FakeApi {
             return Answer::json(400, "{\"message\":\"no such user, or another password\"}");
         }
         let mut shown = Map::new();
-        guise::put(&mut shown, login.token, Value::from(LOGIN_TOKEN));
+        wire::put(&mut shown, login.token, Value::from(LOGIN_TOKEN));
         Answer::value(200, &shown)
     }
 }

@@ -8,12 +8,14 @@
 //!
 //! Nothing here knows a rule of a profile: paths, ids, members and pages are read and written by `news_core::profile`, the
 //! other way round than a client does it. Where a profile leaves a choice, this target takes the one that is hardest to
-//! deal with: what it says of an object that is not there is the first status of `missing`.
+//! deal with: it says of an object that is not there what comes first in `missing`, and where an update has to be shown
+//! (`writes`), it accepts one of an object that is not there.
 
 use std::borrow::Cow;
 
-use news_core::profile::{Asked, Auth, Heard as Request, IdForm, Ids, Pages, Path, Profile, Verb};
+use news_core::profile::{Asked, Auth, Heard as Request, IdForm, Ids, Pages, Path, Profile, Total, Verb, Writes};
 use news_core::reply::Method;
+use news_core::wire;
 use serde_json::{Map, Value};
 
 use crate::fake_api::Ask;
@@ -99,9 +101,12 @@ pub fn hear<'a>(profile: &Profile, ask: &'a Ask) -> Result<Heard<'a>, Answer> {
 fn taken(profile: &Profile, request: &Request, body: &[u8]) -> Result<String, Answer> {
     let refused = |why: String| Answer::value(400, &serde_json::json!({ "message": why }));
     let came: Value = serde_json::from_slice(body).map_err(|error| refused(error.to_string()))?;
-    let Value::Object(mut came) = came else { return Err(refused("expected an object".to_owned())) };
-    let dialect = profile.dialect(request.entity);
-    let shape = request.entity.shape();
+    let wrapped = profile.wrap.iter().try_fold(&came, |value, name| value.get(*name));
+    let Some(Value::Object(came)) = wrapped else {
+        return Err(refused(format!("expected an object at {:?}", profile.wrap.join("."))));
+    };
+    let mut came = came.clone();
+    let (dialect, shape) = (profile.dialect(request.entity), request.entity.shape());
     let mut fields = Fields::default();
     let id_of = |value: Value, form: IdForm| match (form, &value) {
         (IdForm::Number, _) => Ok(value),
@@ -111,7 +116,7 @@ fn taken(profile: &Profile, request: &Request, body: &[u8]) -> Result<String, An
         (IdForm::Text { .. }, _) => Err(refused(format!("{value} cannot be an id"))),
     };
     let number_as = if shape.number.parent.is_some() { profile.id_as } else { IdForm::Number };
-    if let Some(value) = came.remove(dialect.number) {
+    if let Some(value) = wire::take(&mut came, dialect.number.write) {
         fields.set(shape.number.json, id_of(value, number_as)?);
     }
     match (came.remove(dialect.id), profile.ids) {
@@ -119,12 +124,14 @@ fn taken(profile: &Profile, request: &Request, body: &[u8]) -> Result<String, An
         // It counts itself.
         (_, Ids::None) | (None, Ids::Ours) => {}
     }
-    for (name, text) in dialect.texts.iter().zip(shape.texts) {
-        if let Some(value) = came.remove(*name) {
+    for (field, text) in dialect.texts.iter().zip(shape.texts) {
+        if let Some(value) = wire::take(&mut came, field.write) {
             fields.set(text.name, value);
         }
     }
-    for (name, value) in came {
+    // What is left of an object that our fields were in is nothing of its own.
+    for (name, value) in came.into_iter().filter(|(_, value)| value.as_object().is_none_or(|object| !object.is_empty()))
+    {
         fields.set(&name, value);
     }
     // Maps with text keys and JSON values always have a JSON form.
@@ -145,7 +152,11 @@ pub fn cut(profile: &Profile, query: &Parameters, size_max: usize, listing: &mut
             let number = asked(param).unwrap_or(index(first));
             (number.saturating_sub(index(first)).saturating_mul(size), size)
         }
-        Pages::Next { .. } => (asked(FROM).unwrap_or(0), own),
+        Pages::Offset { param, size_param, size, .. } => {
+            (asked(param).unwrap_or(0), narrow(asked(size_param).unwrap_or(index(size))))
+        }
+        Pages::Next { .. } | Pages::Link { .. } => (asked(FROM).unwrap_or(0), own),
+        Pages::Cursor { param, .. } => (asked(param).unwrap_or(0), own),
     };
     let total = listing.records.len();
     let end = from.saturating_add(size).min(total);
@@ -165,7 +176,12 @@ fn index(number: u64) -> usize {
 pub fn dress(profile: &Profile, request: &Request, ask: &Ask, answer: Answer) -> Answer {
     let Answer { status, headers, body, page } = answer;
     match (request.asked, status, body) {
-        (_, _, Body::Record(record)) => Answer::value(status, &shown(profile, request, &record)),
+        // What proves nothing says nothing.
+        (Asked::One(Method::Put), 200, Body::Record(_)) if profile.writes == Writes::Read => {
+            Answer::of(204, Body::Empty)
+        }
+        (Asked::One(Method::Put), 404, _) if profile.writes != Writes::Trusted => Answer::of(204, Body::Empty),
+        (_, _, Body::Record(record)) => Answer::value(status, &inside(profile.item, shown(profile, request, &record))),
         (_, _, Body::Records(records)) => {
             let all = records.iter().map(|record| shown(profile, request, record)).collect();
             listed(profile, ask, all, page.as_ref())
@@ -180,6 +196,11 @@ pub fn dress(profile: &Profile, request: &Request, ask: &Ask, answer: Answer) ->
     }
 }
 
+/// Puts a value into the object that a path leads through.
+fn inside(path: Path, value: Value) -> Value {
+    path.iter().rev().fold(value, |value, name| Value::Object(Map::from_iter([((*name).to_owned(), value)])))
+}
+
 /// Returns a record as the profile shows it.
 fn shown(profile: &Profile, request: &Request, record: &Record) -> Value {
     let (dialect, shape) = (profile.dialect(request.entity), request.entity.shape());
@@ -190,57 +211,45 @@ fn shown(profile: &Profile, request: &Request, record: &Record) -> Value {
         (IdForm::Number | IdForm::Text { .. }, _) => value,
     };
     if let Some(id) = fields.remove(ID) {
-        put(&mut out, &[dialect.id], as_id(id, profile.id_as));
+        wire::put(&mut out, &[dialect.id], as_id(id, profile.id_as));
     }
     let number_as = if shape.number.parent.is_some() { profile.id_as } else { IdForm::Number };
     if let Some(number) = fields.remove(shape.number.json) {
-        put(&mut out, &[dialect.number], as_id(number, number_as));
+        wire::put(&mut out, dialect.number.read, as_id(number, number_as));
     }
-    for (name, text) in dialect.texts.iter().zip(shape.texts) {
+    for (field, text) in dialect.texts.iter().zip(shape.texts) {
         if let Some(value) = fields.remove(text.name) {
-            put(&mut out, &[name], value);
+            wire::put(&mut out, field.read, value);
         }
     }
     out.extend(fields);
     Value::Object(out)
 }
 
-/// Puts a value at a path.
-pub fn put(out: &mut Map<String, Value>, path: &[&str], value: Value) {
-    match path {
-        [] => {}
-        [name] => drop(out.insert((*name).to_owned(), value)),
-        [name, rest @ ..] => {
-            let inner = out.entry(*name).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(inner) = inner {
-                put(inner, rest, value);
-            }
-        }
-    }
-}
-
 fn listed(profile: &Profile, ask: &Ask, all: Vec<Value>, page: Option<&Page>) -> Answer {
-    if profile.envelope.is_empty() {
-        return Answer::value(200, &all);
+    let (total, next) = page.map_or((None, None), |page| (Some(page.total), page.next));
+    let url = |from: usize| format!("http://{}{}", ask.host, with(ask, FROM, from));
+    // In the body beside the list: where there is an envelope, there is room for it.
+    let mut beside = Map::new();
+    let mut headers = Vec::new();
+    match (profile.pages.total(), total) {
+        (Total::Body(path), Some(total)) => wire::put(&mut beside, path, Value::from(total)),
+        (Total::Header(name), Some(total)) => headers.push((name, total.to_string())),
+        (Total::None, _) | (_, None) => {}
     }
-    let mut out = Map::new();
-    put(&mut out, profile.envelope, Value::from(all));
-    let mut tell = |total: Path| {
-        if let (Some(page), false) = (page, total.is_empty()) {
-            put(&mut out, total, Value::from(page.total));
-        }
-    };
     match profile.pages {
-        Pages::None => {}
-        Pages::Page { total, .. } => tell(total),
-        Pages::Next { field, total } => {
-            tell(total);
-            let next =
-                page.and_then(|page| page.next).map(|from| format!("http://{}{}", ask.host, with(ask, FROM, from)));
-            put(&mut out, field, next.map_or(Value::Null, Value::from));
-        }
+        Pages::None | Pages::Page { .. } | Pages::Offset { .. } => {}
+        Pages::Next { field, .. } => wire::put(&mut beside, field, next.map(url).into()),
+        Pages::Link { .. } => headers.extend(next.map(|from| ("Link", format!("<{}>; rel=\"next\"", url(from))))),
+        Pages::Cursor { field, .. } => wire::put(&mut beside, field, next.map(|from| from.to_string()).into()),
     }
-    Answer::value(200, &out)
+    let answer = if profile.envelope.is_empty() {
+        Answer::value(200, &all)
+    } else {
+        wire::put(&mut beside, profile.envelope, Value::from(all));
+        Answer::value(200, &beside)
+    };
+    Answer { headers, ..answer }
 }
 
 /// Returns the path and query of a request, with another value of a parameter.

@@ -93,7 +93,10 @@ struct Ask {
     target: String,
     host: String,
     media_type: Option<String>,
+    /// The field that shows who sends it.
     authorization: Option<String>,
+    /// A constant field of the profile that it does not have.
+    lacks: Option<&'static str>,
     body: Vec<u8>,
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Number, Value};
 /// The field that holds a record's id.
 pub use news_core::shape::ID;
 /// The field of a comment that names its post.
-pub const POST_ID: &str = JSON_SERVER.comments.number;
+pub const POST_ID: &str = JSON_SERVER.comments.number.read[0];
 
 /// 2^53: JavaScript rounds integers beyond it.
 const EXACT_MAX: u64 = 1 << 53;

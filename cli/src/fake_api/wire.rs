@@ -16,7 +16,7 @@ pub const BODY_BYTES_MAX: usize = 11 * 1024 * 1024;
 
 /// Answers a request, or cuts the client off on purpose.
 pub fn handle(api: &FakeApi, request: http::Request, out: http::Reply<'_>) {
-    let ask = read(request);
+    let ask = read(api, request);
     let turn = api.arrive(&ask);
     wait(turn.wait_before);
     let reply = api.answer(&ask, &turn, Instant::now());
@@ -32,12 +32,13 @@ fn wait(time: Duration) {
     }
 }
 
-fn read(request: http::Request) -> Ask {
-    let field = |name| request.fields.get(name).map(str::to_owned);
+fn read(api: &FakeApi, request: http::Request) -> Ask {
+    let field = |name: &str| request.fields.get(name).map(str::to_owned);
     Ask {
         host: field("Host").unwrap_or_default(),
         media_type: field("Content-Type"),
-        authorization: field("Authorization"),
+        authorization: field(api.shows()),
+        lacks: api.lacks(field),
         method: request.method.as_str().to_owned(),
         target: request.target,
         body: request.body,

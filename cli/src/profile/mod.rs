@@ -3,6 +3,9 @@
 //! In scope: finding a profile by name or path, what its words may say, and where in the file they are wrong. Out of
 //! scope: what follows from it (`news_core`, `target`, `listing`).
 
+mod auth;
+mod headers;
+mod pages;
 mod read;
 mod words;
 

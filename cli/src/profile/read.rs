@@ -81,6 +81,11 @@ impl Text<'_> {
         self.source.wrong(self.at, &format!("{}: {what}, found {:?}", self.word, self.said))
     }
 
+    /// The same without repeating it.
+    pub fn wrong_silently(&self, what: &str) -> Failure {
+        self.source.wrong(self.at, &format!("{}: {what}", self.word))
+    }
+
     /// Returns the text for the rest of the process, which reads one profile.
     pub fn keep(&self) -> &'static str {
         keep(&self.said)
@@ -103,6 +108,22 @@ impl Text<'_> {
         Ok(self.keep())
     }
 
+    /// Reads a path of members that leads somewhere.
+    pub fn members(&self) -> Result<&'static [&'static str]> {
+        match self.path()? {
+            [] => Err(self.wrong("expected the name of a member")),
+            path => Ok(path),
+        }
+    }
+
+    /// Reads a path below the base URL, with a query if need be.
+    pub fn url_path(&self) -> Result<&'static str> {
+        if self.said.starts_with('/') && is_plain(&self.said) {
+            return Ok(self.keep());
+        }
+        Err(self.wrong("expected /PATH"))
+    }
+
     /// Reads a path of members: `meta.total`. An empty one is none.
     pub fn path(&self) -> Result<&'static [&'static str]> {
         if self.said.is_empty() {
@@ -118,6 +139,19 @@ impl Text<'_> {
 /// Keeps a text for the rest of the process.
 pub fn keep(text: &str) -> &'static str {
     text.to_owned().leak()
+}
+
+/// Says whether a text can stand in a URL as it is.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}#\"<>\\^`|".contains(&byte))
+}
+
+/// A text or a table.
+pub enum Either<'a> {
+    /// A text.
+    Text(Text<'a>),
+    /// A table.
+    Table(Table<'a>),
 }
 
 /// A table whose words are taken one by one.
@@ -167,12 +201,36 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Takes a text or a table.
+    pub fn text_or_table(&mut self, name: &'static str) -> Result<Option<Either<'a>>> {
+        let word = self.word(name);
+        match self.take(name) {
+            None => Ok(None),
+            Some((at, DeValue::String(text))) => {
+                Ok(Some(Either::Text(Text { source: self.source, at, word, said: text.into_owned() })))
+            }
+            Some((at, DeValue::Table(table))) => Ok(Some(Either::Table(Table::new(self.source, word, at, table)))),
+            Some((at, value)) => Err(self.expected(name, at, "a string or a table", &value)),
+        }
+    }
+
+    /// Takes all that is left, which has to be texts.
+    pub fn texts(&mut self) -> Result<Vec<Text<'a>>> {
+        let members = std::mem::take(&mut self.members);
+        let text = |(name, (_, at, value)): (String, (usize, usize, DeValue<'a>))| {
+            let DeValue::String(text) = value else { return Err(self.expected(&name, at, "a string", &value)) };
+            Ok(Text { source: self.source, at, word: self.word(&name), said: text.into_owned() })
+        };
+        members.into_iter().map(text).collect()
+    }
+
     /// Takes a text that has to be there.
     pub fn required(&mut self, name: &'static str) -> Result<Text<'a>> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
-    fn missing(&self, name: &str) -> Failure {
+    /// Returns that a word has to be there.
+    pub fn missing(&self, name: &str) -> Failure {
         self.wrong(&format!("{} is missing", self.word(name)))
     }
 

@@ -1,5 +1,5 @@
 use news_core::Entity;
-use news_core::profile::{Auth, IdForm, Ids, Pages, Verb};
+use news_core::profile::{Auth, Dialect, Field, IdForm, Ids, Pages, Total, Verb, Writes};
 use news_core::reply::Method;
 
 use super::*;
@@ -68,7 +68,7 @@ fn the_built_in_profiles_can_be_read() {
     assert_eq!(pocketbase.id_as, IdForm::Text { prefix: "", digits: 15, suffix: "" });
     assert!(matches!(pocketbase.auth, Auth::Login(login) if login.prefix.is_empty() && login.token == ["token"]));
     let news = Chosen::find("news").unwrap().profile;
-    assert_eq!((news.ids, news.comments.number), (Ids::None, "post_id"));
+    assert_eq!((news.ids, news.comments.number.read), (Ids::None, &["post_id"][..]));
     assert_eq!(news.comments.list.path("5"), "/news/posts/5/comments/?page_size=1000");
     assert!(matches!(news.pages, Pages::Next { .. }));
 }
@@ -101,9 +101,35 @@ fn what_is_wrong_is_named_with_its_place() {
         ("\"PUT /posts/{id}\"", "\"POST /posts/{id}\"", "posts.update: expected PUT or PATCH /PATH/{id}"),
         ("\"GET /comments\"", "\"GET /a b\"", "comments.list: expected GET /PATH or /PATH/{post}/PATH"),
         ("read = \"GET /posts/{id}\"", "", "posts.read is missing"),
+        (
+            "ids =",
+            "writes = \"shown\"\nids =",
+            "p.toml:2:10: writes: expected trusted or echoed or read, found \"shown\"",
+        ),
+        ("ids =", "item = \"a.\"\nids =", "p.toml:2:8: item: expected names with dots between them"),
+        ("ids =", "wrap = 7\nids =", "p.toml:2:8: wrap: expected a string, found a whole number"),
+        ("ids =", "headers = \"x\"\nids =", "p.toml:2:11: headers: expected a table"),
+        ("ids =", "headers = { Prefer = 1 }\nids =", "p.toml:2:22: headers.Prefer: expected a string"),
+        ("ids =", "headers = { \"a b\" = \"x\" }\nids =", "headers.a b: expected the name of a header field"),
+        ("ids =", "headers = { Prefer = \"ä\" }\nids =", "headers.Prefer: expected what a header field may carry"),
+        ("ids =", "headers = { Host = \"x\" }\nids =", "headers.Host: this field is not the profile's to set"),
+        ("ids =", "headers = { X-Api-Key = \"abc\" }\nids =", "headers.X-Api-Key: a secret has no place in a profile"),
+        ("ids =", "headers = { X-Is = \"Bearer abc\" }\nids =", "headers.X-Is: a secret has no place in a profile"),
+        ("kind = \"bearer\"", "kind = \"header\"", "auth.name is missing"),
+        ("kind = \"bearer\"", "kind = \"header\", name = \"a:b\"", "auth.name: expected the name of a header field"),
+        ("kind = \"bearer\"", "kind = \"basic\", user = \"x\"", "unknown word auth.user"),
+        ("kind = \"bearer\"", "kind = \"login\", path = \"login\"", "auth.path: expected /PATH"),
+        ("kind = \"none\"", "kind = \"offset\", param = \"o\", size_param = \"l\"", "pages.total is missing"),
+        ("kind = \"none\"", "kind = \"link\", size = 5", "unknown word pages.size"),
+        ("kind = \"none\"", "kind = \"link\", total = \"header:a b\"", "pages.total: expected header:NAME"),
+        ("kind = \"none\"", "kind = \"cursor\", field = \"next\"", "pages.param is missing"),
+        ("title = \"title\"", "title = { read = \"x\" }", "posts.fields.title.write is missing"),
+        ("title = \"title\"", "title = { read = \"x\", write = \"body\" }", "\"body\" is the name of two fields"),
+        ("title = \"title\"", "title = \"body.raw\"", "\"body\" is the name of two fields"),
+        ("title = \"title\"", "title = 5", "posts.fields.title: expected a string or a table"),
         ("title = \"title\"", "title = \"body\"", "\"body\" is the name of two fields"),
         ("title = \"title\"", "titel = \"title\"", "unknown word posts.fields.titel"),
-        ("title = \"title\"", "title = \"title.raw\"", "posts.fields.title: expected the name of a member"),
+        ("title = \"title\"", "title = \"\"", "posts.fields.title: expected the name of a member"),
         ("[comments]", "[coments]", "comments is missing"),
         ("[posts]", "[posts", "p.toml:9:"),
     ] {
@@ -114,6 +140,64 @@ fn what_is_wrong_is_named_with_its_place() {
     }
     let near = read(&JSON_SERVER_WORDS.replace("envelope =", "enveloppe =")).unwrap_err();
     assert_eq!(near.hints(), ["Do you mean envelope?"]);
+}
+
+#[test]
+fn each_documented_example_can_be_read() {
+    let page = include_str!("../../../docs/profiles.md");
+    let lines = page.lines().filter(|line| line.starts_with("auth = {") || line.starts_with("pages = {"));
+    let mut kinds = std::collections::BTreeSet::new();
+    for line in lines {
+        let (word, value) = line.split_once(" = ").unwrap();
+        let default = JSON_SERVER_WORDS.lines().find(|default| default.starts_with(word)).unwrap();
+        read(&JSON_SERVER_WORDS.replace(default, line)).unwrap_or_else(|failure| panic!("{line}: {failure}"));
+        kinds.insert((word, value.split('"').nth(1).unwrap()));
+    }
+    // Each kind of both has an example.
+    assert_eq!(kinds.iter().filter(|(word, _)| *word == "auth").count(), 5, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|(word, _)| *word == "pages").count(), 6, "{kinds:?}");
+}
+
+#[test]
+fn a_secret_is_not_repeated() {
+    let words = format!("headers = {{ X-Api-Key = \"hunter2\" }}\n{JSON_SERVER_WORDS}");
+    assert!(!read(&words).unwrap_err().to_string().contains("hunter2"));
+}
+
+#[test]
+fn the_other_words_can_be_read() {
+    let words = JSON_SERVER_WORDS
+        .replace("kind = \"bearer\"", "kind = \"header\", name = \"X-Api-Key\", prefix = \"Key \"")
+        .replace(
+            "kind = \"none\"",
+            "kind = \"cursor\", field = \"meta.after\", param = \"after\", total = \"header:X-Total\"",
+        )
+        .replace("title = \"title\"", "title = { write = \"title\", read = \"title.raw\" }");
+    let more =
+        "item = \"data\"\nwrap = \"data\"\nwrites = \"echoed\"\nheaders = { Prefer = \"return=representation\" }\n";
+    let expected = Profile {
+        auth: Auth::Header { name: "X-Api-Key", prefix: "Key " },
+        pages: Pages::Cursor { field: &["meta", "after"], param: "after", total: Total::Header("X-Total") },
+        item: &["data"],
+        wrap: &["data"],
+        writes: Writes::Echoed,
+        headers: &[("Prefer", "return=representation")],
+        posts: Dialect {
+            texts: [Field { write: &["title"], read: &["title", "raw"] }, Field::at(&["body"]), Field::NONE],
+            ..JSON_SERVER.posts
+        },
+        ..JSON_SERVER.clone()
+    };
+    assert_eq!(read(&format!("{more}{words}")).unwrap().profile, &expected);
+    let with = |from: &str, to: &str| read(&JSON_SERVER_WORDS.replace(from, to)).unwrap().profile;
+    let basic = with("kind = \"bearer\"", "kind = \"basic\"");
+    assert_eq!((basic.auth, basic.writes), (Auth::Basic, Writes::Trusted));
+    let offset = with("kind = \"none\"", "kind = \"offset\", param = \"skip\", size_param = \"take\", total = \"n\"");
+    assert_eq!(
+        offset.pages,
+        Pages::Offset { param: "skip", size_param: "take", size: 100, total: Total::Body(&["n"]) }
+    );
+    assert_eq!(with("kind = \"none\"", "kind = \"link\"").pages, Pages::Link { total: Total::None });
 }
 
 #[test]

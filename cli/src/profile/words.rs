@@ -1,11 +1,12 @@
 //! The words of a profile. A word is here because a target in `scripts/test` needs it.
 
 use news_core::Entity;
-use news_core::profile::{Auth, Call, Dialect, IdForm, Ids, JSON_SERVER, Login, Pages, Profile, Verb};
+use news_core::profile::{Call, Dialect, Field, IdForm, Ids, JSON_SERVER, Path, Profile, Verb, Writes};
 use news_core::shape::TEXTS_MAX;
 
 use super::Chosen;
-use super::read::{Source, Table, Text, keep};
+use super::read::{Either, Source, Table, Text, is_plain, keep};
+use super::{auth, headers, pages};
 use crate::error::Result;
 
 /// Reads a profile from TOML text. `found_as` finds it again, `file` names it in errors.
@@ -17,14 +18,44 @@ pub fn profile(found_as: &str, name: &str, file: &str, text: &str) -> Result<Cho
     };
     let id_as = table.text("id_as")?.map_or(Ok(IdForm::Number), |form| id_form(&form))?;
     let missing = missing(&mut table)?;
-    let auth = table.table("auth")?.map_or(Ok(Auth::Bearer), auth)?;
-    let envelope = table.text("envelope")?.map_or(Ok(JSON_SERVER.envelope), |path| path.path())?;
-    let pages = table.table("pages")?.map_or(Ok(Pages::None), pages)?;
+    let auth = table.table("auth")?.map_or(Ok(JSON_SERVER.auth), auth::read)?;
+    let headers = table.table("headers")?.map_or(Ok(JSON_SERVER.headers), headers::read)?;
+    let [envelope, item, wrap] = paths(&mut table, ["envelope", "item", "wrap"])?;
+    let writes = match table.text("writes")? {
+        None => JSON_SERVER.writes,
+        Some(word) => {
+            word.one_of(&[("trusted", Writes::Trusted), ("echoed", Writes::Echoed), ("read", Writes::Read)])?
+        }
+    };
+    let pages = table.table("pages")?.map_or(Ok(JSON_SERVER.pages), pages::read)?;
     let posts = dialect(Entity::Post, ids, table.required_table("posts")?)?;
     let comments = dialect(Entity::Comment, ids, table.required_table("comments")?)?;
     table.end()?;
-    let profile = Profile { name: keep(name), ids, id_as, missing, auth, envelope, pages, posts, comments };
+    let profile = Profile {
+        name: keep(name),
+        ids,
+        id_as,
+        missing,
+        auth,
+        headers,
+        envelope,
+        item,
+        wrap,
+        writes,
+        pages,
+        posts,
+        comments,
+    };
     Ok(Chosen { profile: Box::leak(Box::new(profile)), name: found_as.to_owned(), print })
+}
+
+/// Reads paths of members; one that is not there is empty.
+fn paths<const N: usize>(table: &mut Table<'_>, names: [&'static str; N]) -> Result<[Path; N]> {
+    let mut paths = [&[][..]; N];
+    for (path, name) in paths.iter_mut().zip(names) {
+        *path = table.text(name)?.map_or(Ok(*path), |text| text.path())?;
+    }
+    Ok(paths)
 }
 
 /// Reads `{id}`, `{id:015}`, `news-{id}`.
@@ -66,61 +97,6 @@ fn missing(table: &mut Table<'_>) -> Result<&'static [u16]> {
     Ok(statuses.leak())
 }
 
-fn auth(mut table: Table<'_>) -> Result<Auth> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        None,
-        Bearer,
-        Login,
-    }
-    let kind =
-        table.required("kind")?.one_of(&[("none", Kind::None), ("bearer", Kind::Bearer), ("login", Kind::Login)])?;
-    let auth = match kind {
-        Kind::None => Auth::None,
-        Kind::Bearer => Auth::Bearer,
-        Kind::Login => {
-            let path = table.required("path")?;
-            let (user, password) = (table.required("user")?.member()?, table.required("password")?.member()?);
-            let token = table.required("token")?;
-            if token.said.is_empty() {
-                return Err(token.wrong("expected the path of the token in the response"));
-            }
-            let prefix = table.text("prefix")?;
-            let prefix = prefix.map_or("Bearer ", |prefix| prefix.keep());
-            Auth::Login(Login { path: url_path(&path)?, user, password, token: token.path()?, prefix })
-        }
-    };
-    table.end()?;
-    Ok(auth)
-}
-
-fn pages(mut table: Table<'_>) -> Result<Pages> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        None,
-        Page,
-        Next,
-    }
-    let kind = table.required("kind")?.one_of(&[("none", Kind::None), ("page", Kind::Page), ("next", Kind::Next)])?;
-    let pages = match kind {
-        Kind::None => Pages::None,
-        Kind::Page => Pages::Page {
-            param: table.required("param")?.member()?,
-            size_param: table.required("size_param")?.member()?,
-            size: table.number("size", 1)?.unwrap_or(100),
-            first: table.number("first", 0)?.unwrap_or(1),
-            // Without it, nothing tells the last page from one that is cut.
-            total: table.required("total")?.path()?,
-        },
-        Kind::Next => Pages::Next {
-            field: table.required("field")?.path()?,
-            total: table.text("total")?.map_or(Ok(JSON_SERVER.envelope), |path| path.path())?,
-        },
-    };
-    table.end()?;
-    Ok(pages)
-}
-
 fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
     let shape = entity.shape();
     let list = call(&table.required("list")?, &[Verb::Get], Place::Parent(entity))?;
@@ -135,28 +111,51 @@ fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
         ),
     };
     let id = table.text("id")?.map_or(Ok(news_core::shape::ID), |name| name.member())?;
-    let (mut number, mut texts) = (shape.number.json, [""; TEXTS_MAX]);
+    let mut number = Field::at(vec![shape.number.json].leak());
+    let mut texts = [Field::NONE; TEXTS_MAX];
     for (place, text) in texts.iter_mut().zip(shape.texts) {
-        *place = text.name;
+        *place = Field::at(vec![text.name].leak());
     }
     if let Some(mut fields) = table.table("fields")? {
-        if let Some(name) = fields.text(shape.number.column)? {
-            number = name.member()?;
+        if let Some(named) = field(&mut fields, shape.number.column)? {
+            number = named;
         }
         for (place, text) in texts.iter_mut().zip(shape.texts) {
-            if let Some(name) = fields.text(text.name)? {
-                *place = name.member()?;
+            if let Some(named) = field(&mut fields, text.name)? {
+                *place = named;
             }
         }
-        let mut names: Vec<&str> = [id, number].into_iter().chain(texts).filter(|name| !name.is_empty()).collect();
-        names.sort_unstable();
-        if let Some((twice, _)) = names.iter().zip(names.iter().skip(1)).find(|(one, next)| one == next) {
-            return Err(fields.wrong(&format!("{twice:?} is the name of two fields")));
+        let all = || [Field::at(vec![id].leak()), number].into_iter().chain(texts);
+        for paths in [all().map(|field| field.read).collect::<Vec<_>>(), all().map(|field| field.write).collect()] {
+            if let Some(twice) = clash(paths) {
+                return Err(fields.wrong(&format!("{:?} is the name of two fields", twice.join("."))));
+            }
         }
         fields.end()?;
     }
     table.end()?;
     Ok(Dialect { entity, list, read, create, update, delete, id, number, texts })
+}
+
+/// Reads where a field is: `title`, `attributes.title`, or `{ write = "title", read = "title.raw" }`.
+fn field(fields: &mut Table<'_>, name: &'static str) -> Result<Option<Field>> {
+    match fields.text_or_table(name)? {
+        None => Ok(None),
+        Some(Either::Text(text)) => text.members().map(Field::at).map(Some),
+        Some(Either::Table(mut table)) => {
+            let field = Field { write: table.required("write")?.members()?, read: table.required("read")?.members()? };
+            table.end()?;
+            Ok(Some(field))
+        }
+    }
+}
+
+/// Returns a path that is another one too, or that leads through another one.
+fn clash(mut paths: Vec<Path>) -> Option<Path> {
+    paths.retain(|path| !path.is_empty());
+    paths.sort_unstable();
+    let next = paths.iter().skip(1);
+    paths.iter().zip(next).find(|(one, next)| next.starts_with(one)).map(|(one, _)| *one)
 }
 
 /// What a path has a place for.
@@ -190,14 +189,8 @@ fn call(text: &Text<'_>, verbs: &[Verb], place: Place) -> Result<Call> {
         None if matches!(place, Place::Id) => return Err(wrong(form)),
         None => (path, None),
     };
-    let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}#\"<>\\^`|".contains(&byte));
     if !before.starts_with('/') || !is_plain(before) || !after.is_none_or(is_plain) {
         return Err(wrong(form));
     }
     Ok(Call { verb, before: keep(before), after: after.map(keep) })
-}
-
-fn url_path(text: &Text<'_>) -> Result<&'static str> {
-    let is_plain = text.said.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}#\"<>\\^`|".contains(&byte));
-    if text.said.starts_with('/') && is_plain { Ok(text.keep()) } else { Err(text.wrong("expected /PATH")) }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use news_core::profile::{Auth, Login, Profile};
 use zeroize::Zeroizing;
 
-use super::bearer::{Bearer, fits_a_header};
+use super::given::{Form, Given, fits_a_header};
 use crate::error::{Failure, Kind, Result};
 use crate::settings::{Access, Secret};
 
@@ -23,8 +23,8 @@ const SECRET_BYTES_MIN: usize = 6;
 pub enum Credentials {
     /// None.
     None,
-    /// A token that we were given.
-    Bearer(Bearer),
+    /// A token or a password that we were given.
+    Given(Given),
     /// A name and a password, and the token that they last gave.
     Login(Box<Session>),
 }
@@ -44,31 +44,34 @@ impl Credentials {
     pub fn new(profile: &Profile, access: &Access) -> Result<Self> {
         match profile.auth {
             Auth::None => Ok(Credentials::None),
-            Auth::Bearer => {
-                Ok(access.token.as_ref().map(Bearer::new).transpose()?.map_or(Credentials::None, Credentials::Bearer))
+            Auth::Bearer => Self::token(access, Form::Bearer),
+            Auth::Header { name, prefix } => Self::token(access, Form::Header { name, prefix }),
+            Auth::Basic => {
+                let (user, password) = user_and_password(profile, access)?;
+                Given::new(password, Form::Basic(user.to_owned())).map(Credentials::Given)
             }
             Auth::Login(login) => {
-                let (Some(user), Some(password)) = (&access.user, &access.password) else {
-                    let what =
-                        format!("the target profile {} logs in, and expects a name and a password", profile.name);
-                    return Err(Failure::new(Kind::Usage, what)
-                        .hint("Set NEWS_TARGET_USER, and NEWS_TARGET_PASSWORD or NEWS_TARGET_PASSWORD_FILE."));
-                };
-                let (user, password, token) = (user.clone(), Mutex::new(password.fresh()), Mutex::default());
+                let (user, password) = user_and_password(profile, access)?;
+                let (user, password, token) = (user.to_owned(), Mutex::new(password.fresh()), Mutex::default());
                 Ok(Credentials::Login(Box::new(Session { login, user, password, token })))
             }
         }
     }
 
-    /// Returns the value of the header `Authorization`, if there is one.
-    pub fn header(&self) -> Option<Zeroizing<String>> {
+    fn token(access: &Access, form: Form) -> Result<Self> {
+        let given = access.token.as_ref().map(|token| Given::new(token, form)).transpose()?;
+        Ok(given.map_or(Credentials::None, Credentials::Given))
+    }
+
+    /// Returns the header field that shows them, its name and its value, if there is one.
+    pub fn header(&self) -> Option<(&'static str, Zeroizing<String>)> {
         match self {
             Credentials::None => None,
-            Credentials::Bearer(bearer) => Some(bearer.header()),
+            Credentials::Given(given) => Some(given.header()),
             Credentials::Login(session) => {
                 let token = session.token();
                 let (token, _) = token.as_ref()?;
-                Some(Zeroizing::new(format!("{}{}", session.login.prefix, token.as_str())))
+                Some(("Authorization", Zeroizing::new(format!("{}{}", session.login.prefix, token.as_str()))))
             }
         }
     }
@@ -78,12 +81,13 @@ impl Credentials {
     pub fn hide(&self, text: String) -> String {
         let header = self.header();
         // The scheme in front of a token is no secret.
-        let token = header.as_ref().and_then(|header| header.split_whitespace().last());
-        let password = match self {
-            Credentials::None | Credentials::Bearer(_) => None,
+        let token = header.as_ref().and_then(|(_, value)| value.split_whitespace().last());
+        let secret = match self {
+            Credentials::None => None,
+            Credentials::Given(given) => Some(given.secret()),
             Credentials::Login(session) => Some(session.password()),
         };
-        let secrets = [token, password.as_ref().map(|password| password.expose())];
+        let secrets = [token, secret.as_ref().map(|secret| secret.expose())];
         secrets
             .into_iter()
             .flatten()
@@ -94,7 +98,7 @@ impl Credentials {
     /// Returns the login that is to be done before a request is sent, if one is.
     pub fn login(&self) -> Option<&Session> {
         match self {
-            Credentials::None | Credentials::Bearer(_) => None,
+            Credentials::None | Credentials::Given(_) => None,
             Credentials::Login(session) => session.token().is_none().then_some(session),
         }
     }
@@ -104,12 +108,12 @@ impl Credentials {
     pub fn renew(&self, used: Option<&str>) -> bool {
         let now = self.header();
         // Another request was refused before, and has seen to it.
-        if used.is_some() && now.as_deref().map(String::as_str) != used {
+        if used.is_some() && now.as_ref().map(|(_, value)| value.as_str()) != used {
             return true;
         }
         match self {
             Credentials::None => false,
-            Credentials::Bearer(bearer) => bearer.renew(),
+            Credentials::Given(given) => given.renew(),
             Credentials::Login(session) => {
                 let mut token = session.token();
                 let has_run_out = token.as_ref().is_some_and(|(_, since)| since.elapsed() >= RENEWED_FOR);
@@ -125,14 +129,15 @@ impl Credentials {
     pub fn are_set(&self) -> bool {
         match self {
             Credentials::None => false,
-            Credentials::Bearer(_) | Credentials::Login(_) => true,
+            Credentials::Given(_) | Credentials::Login(_) => true,
         }
     }
 
     /// Returns what sets them.
     pub fn name(&self) -> &'static str {
         match self {
-            Credentials::None | Credentials::Bearer(_) => "NEWS_TARGET_TOKEN",
+            Credentials::None => "NEWS_TARGET_TOKEN",
+            Credentials::Given(given) => given.variable(),
             Credentials::Login(_) => "NEWS_TARGET_USER",
         }
     }
@@ -141,12 +146,22 @@ impl Credentials {
     pub fn hint(&self) -> String {
         match self {
             Credentials::None => String::from("Set NEWS_TARGET_TOKEN to a token that may write."),
-            Credentials::Bearer(bearer) => bearer.hint(),
+            Credentials::Given(given) => given.hint(),
             Credentials::Login(_) => {
                 String::from("Set NEWS_TARGET_USER and NEWS_TARGET_PASSWORD to those of a user that may write.")
             }
         }
     }
+}
+
+/// Returns the name and the password that a profile wants.
+fn user_and_password<'a>(profile: &Profile, access: &'a Access) -> Result<(&'a str, &'a Secret)> {
+    if let (Some(user), Some(password)) = (&access.user, &access.password) {
+        return Ok((user, password));
+    }
+    let what = format!("the target profile {} expects a name and a password", profile.name);
+    Err(Failure::new(Kind::Usage, what)
+        .hint("Set NEWS_TARGET_USER, and NEWS_TARGET_PASSWORD or NEWS_TARGET_PASSWORD_FILE."))
 }
 
 impl Session {
@@ -237,7 +252,7 @@ mod tests {
         }
         session.take(r#"{"data":{"token":"abc"}}"#).unwrap();
         let credentials = Credentials::Login(Box::new(session));
-        assert_eq!(credentials.header().unwrap().as_str(), "abc");
+        assert_eq!(credentials.header().unwrap().1.as_str(), "abc");
         assert!(credentials.login().is_none());
         assert!(!credentials.renew(Some("abc")), "a token that was just given is not asked for again");
         assert!(!credentials.renew(None), "nor is one that was given for the request itself");

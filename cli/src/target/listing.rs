@@ -113,7 +113,7 @@ impl Target {
             // A token that has run out, once.
             if failure.kind() == Kind::Credentials
                 && !renewed
-                && self.credentials.renew(used.as_deref().map(String::as_str))
+                && self.credentials.renew(used.as_ref().map(|(_, value)| value.as_str()))
             {
                 renewed = true;
                 continue;

@@ -1,21 +1,21 @@
 //! Listings in pages: each page is read whole, and asked for again by itself where that fails.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Instant;
 
 use news_core::Entity;
-use news_core::coverage::Coverage;
+use news_core::coverage::{Coverage, next_link};
 use news_core::paging::{Address, Page, Paging};
-use news_core::profile::{Call, Pages, Path};
-use news_core::wire::Element;
+use news_core::profile::{Call, Pages, Path, Total};
+use news_core::wire::{Element, text_at};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use ureq::Body;
 use ureq::http::Response;
 
-use super::Target;
 use super::listing::{Away, Patience, coverage, part};
 use super::trouble::Plain;
+use super::{Target, header};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::{self, Extent, Progress};
 
@@ -26,7 +26,7 @@ const PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 struct Came {
     bytes: u64,
     /// The JSON of the array.
-    array: Box<RawValue>,
+    array: String,
     page: Page,
 }
 
@@ -105,7 +105,7 @@ impl Target {
             let each = |element: Element<'_>, now: Progress| {
                 each(element, Progress { elements: before.elements + now.elements, bytes: before.bytes + now.bytes })
             };
-            listing::read(&what, self.profile, entity, came.array.get().as_bytes(), each)?;
+            listing::read(&what, self.profile, entity, came.array.as_bytes(), each)?;
             *progress = Progress { elements: before.elements + elements, bytes: before.bytes + came.bytes };
         }
         Ok(())
@@ -133,7 +133,11 @@ impl Target {
         // Where there are no pages, nobody but the header says that this is only one.
         let coverage = match self.profile.pages {
             Pages::None => coverage(&response),
-            Pages::Page { .. } | Pages::Next { .. } => Coverage::default(),
+            Pages::Page { .. }
+            | Pages::Offset { .. }
+            | Pages::Next { .. }
+            | Pages::Link { .. }
+            | Pages::Cursor { .. } => Coverage::default(),
         };
         let came = self.read_page(entity, response);
         if let Some(why) = came.as_ref().ok().and_then(|came| coverage.contradicts(came.page.elements)) {
@@ -144,31 +148,38 @@ impl Target {
     }
 
     fn read_page(&self, entity: Entity, response: Response<Body>) -> std::result::Result<Came, String> {
-        let mut body = Vec::new();
+        let pages = self.profile.pages;
+        let mut page = Page::default();
+        if let Total::Header(name) = pages.total() {
+            page.total = header(response.headers(), name).and_then(|total| total.parse().ok());
+        }
+        if let Pages::Link { .. } = pages {
+            let links = response.headers().get_all("link").iter().filter_map(|link| link.to_str().ok());
+            page.next = links.filter_map(next_link).map(str::to_owned).next();
+        }
+        let mut body = String::new();
         let reader = Plain(response.into_body().into_reader());
-        reader.take(PAGE_BYTES_MAX + 1).read_to_end(&mut body).map_err(|error| error.to_string())?;
+        reader.take(PAGE_BYTES_MAX + 1).read_to_string(&mut body).map_err(|error| error.to_string())?;
         if body.len() as u64 > PAGE_BYTES_MAX {
             return Err(format!("a page of more than {PAGE_BYTES_MAX} bytes"));
         }
-        let whole: &RawValue =
-            serde_json::from_slice(&body).map_err(|error| format!("the page is not JSON: {error}"))?;
-        let array = member(whole, self.profile.envelope)
-            .filter(|array| array.get().starts_with('['))
+        let whole: &RawValue = serde_json::from_str(body.trim_start_matches('\u{feff}'))
+            .map_err(|error| format!("the page is not JSON: {error}"))?;
+        let text = |path: Path| text_at(whole.get(), path).filter(|_| !path.is_empty());
+        let array = text_at(whole.get(), self.profile.envelope)
+            .filter(|array| array.starts_with('['))
             .ok_or_else(|| format!("no array at {:?} in the page", self.profile.envelope.join(".")))?;
-        let mut page = Page::default();
-        let count = listing::read("", self.profile, entity, array.get().as_bytes(), |element, _| {
+        let count = listing::read("", self.profile, entity, array.as_bytes(), |element, _| {
             page.ids.extend(element.id());
             Ok(())
         });
         page.elements = count.map_err(|failure| failure.to_string())?;
-        let (total, next) = match self.profile.pages {
-            Pages::None => (&[][..], &[][..]),
-            Pages::Page { total, .. } => (total, &[][..]),
-            Pages::Next { field, total } => (total, field),
-        };
-        let text = |path: Path| if path.is_empty() { None } else { member(whole, path) };
-        page.total = text(total).and_then(|total| serde_json::from_str(total.get()).ok());
-        page.next = text(next).and_then(|next| serde_json::from_str::<Option<String>>(next.get()).ok().flatten());
+        if let Total::Body(path) = pages.total() {
+            page.total = text(path).and_then(|total| serde_json::from_str(total).ok());
+        }
+        if let Pages::Next { field, .. } | Pages::Cursor { field, .. } = pages {
+            page.next = text(field).and_then(mark);
+        }
         Ok(Came { bytes: body.len() as u64, array: array.to_owned(), page })
     }
 
@@ -182,16 +193,17 @@ impl Target {
         let paging = Paging::new(self.profile.pages, before);
         let Some(address) = paging.next() else { return Ok(Vec::new()) };
         let came = self.page(entity, address, &self.what_page(address))?;
-        Ok(came.array.get().as_bytes().to_vec())
+        Ok(came.array.into_bytes())
     }
 }
 
-/// Returns the member of a JSON value at a path.
-fn member<'a>(whole: &'a RawValue, path: Path) -> Option<&'a RawValue> {
-    path.iter().try_fold(whole, |value, name| {
-        let members: BTreeMap<String, &'a RawValue> = serde_json::from_str(value.get()).ok()?;
-        members.get(*name).copied()
-    })
+/// Reads what leads to the next page: a text, or a number. An empty one, `null` and `false` lead nowhere.
+fn mark(json: &str) -> Option<String> {
+    match serde_json::from_str(json).ok()? {
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 fn not_whole(what: &str, why: &str) -> Failure {

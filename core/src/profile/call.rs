@@ -113,7 +113,7 @@ impl fmt::Display for Call {
 }
 
 /// Writes an id so that it stays one segment of a path, or one value of a query (RFC 3986, sections 3.3 and 2.3).
-fn escape(id: &str, out: &mut String) {
+pub fn escape(id: &str, out: &mut String) {
     for byte in id.bytes() {
         // A dot alone would be a dot segment.
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {

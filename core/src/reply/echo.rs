@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Method;
 use crate::model::{Key, Object, Value as Field};
 use crate::profile::{Dialect, IdForm, Profile};
+use crate::wire;
 
 /// What an accepted write's body says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +16,8 @@ pub enum Echo {
     /// Nothing that contradicts what was sent.
     #[default]
     Plain,
+    /// It is this object, with all that was sent.
+    Shown,
     /// It is this object, with other content.
     OtherContent,
     /// It is another object.
@@ -25,12 +28,15 @@ pub enum Echo {
 
 /// Reads the body of a 2xx to a write. `sent` is the object that a POST or PUT carried.
 pub(super) fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, body: &str) -> Echo {
-    let Ok(Value::Object(fields)) = serde_json::from_str(body) else { return Echo::Plain };
+    let Ok(Value::Object(whole)) = serde_json::from_str(body) else { return Echo::Plain };
+    let item =
+        if profile.item.is_empty() { Some(&whole) } else { wire::at(&whole, profile.item).and_then(Value::as_object) };
     let dialect = profile.dialect(key.entity());
-    if !ours(dialect).any(|name| fields.contains_key(name)) {
-        return if is_denial(&fields) { Echo::Denial } else { Echo::Plain };
-    }
-    match (method, fields.get(dialect.id)) {
+    let Some(fields) = item.filter(|fields| ours(dialect).any(|path| wire::at(fields, path).is_some())) else {
+        return if is_denial(&whole) { Echo::Denial } else { Echo::Plain };
+    };
+    let id = fields.get(dialect.id);
+    match (method, id) {
         // The id in the answer to a POST is told apart elsewhere: the target may assign its own.
         (Method::Post, _) | (_, None) => {}
         (Method::Get | Method::Put | Method::Delete, Some(id)) => {
@@ -39,23 +45,24 @@ pub(super) fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Ob
             }
         }
     }
-    let is_same = |object: &Object| {
-        let number_as = if object.parent().is_some() { profile.id_as } else { IdForm::Number };
-        let mut values = ours(dialect).skip(1).zip(object.fields());
-        values.all(|(name, (_, value))| fields.get(name).is_none_or(|there| same(value, there, number_as)))
-    };
-    match (method, sent) {
-        // What was deleted may be shown as it was.
-        (Method::Delete, _) | (_, None) => Echo::Plain,
-        (Method::Get | Method::Post | Method::Put, Some(object)) if is_same(object) => Echo::Plain,
-        (Method::Get | Method::Post | Method::Put, Some(_)) => Echo::OtherContent,
+    // What was deleted may be shown as it was.
+    let (Method::Get | Method::Post | Method::Put, Some(object)) = (method, sent) else { return Echo::Plain };
+    let number_as = if object.parent().is_some() { profile.id_as } else { IdForm::Number };
+    let mut is_whole = id.is_some();
+    for (path, (_, value)) in ours(dialect).skip(1).zip(object.fields()) {
+        match wire::at(fields, path) {
+            None => is_whole = false,
+            Some(there) if same(value, there, number_as) => {}
+            Some(_) => return Echo::OtherContent,
+        }
     }
+    if is_whole { Echo::Shown } else { Echo::Plain }
 }
 
-/// Returns the names of our fields there: the id, the number, the texts.
-fn ours(dialect: &Dialect) -> impl Iterator<Item = &'static str> {
-    let texts = dialect.texts.into_iter().filter(|name| !name.is_empty());
-    [dialect.id, dialect.number].into_iter().chain(texts)
+/// Returns where our fields are shown there: the id, the number, the texts.
+fn ours(dialect: &Dialect) -> impl Iterator<Item = &[&'static str]> {
+    let texts = dialect.texts.iter().map(|field| field.read).filter(|path| !path.is_empty());
+    [core::slice::from_ref(&dialect.id), dialect.number.read].into_iter().chain(texts)
 }
 
 fn is_denial(fields: &Map<String, Value>) -> bool {
@@ -100,7 +107,7 @@ mod tests {
         let json = r#"{"id":5,"userId":1,"title":"t","body":"b"}"#;
         let sent = Element::from_json(Entity::Post, json.as_bytes()).unwrap().into_object().unwrap();
         for (method, body, echo) in [
-            (Put, json, Echo::Plain),
+            (Put, json, Echo::Shown),
             (Put, "", Echo::Plain),
             (Put, "OK", Echo::Plain),
             (Put, "{}", Echo::Plain),
@@ -120,7 +127,7 @@ mod tests {
             (Delete, r#"{"id":5,"title":"as it was"}"#, Echo::Plain),
             (Delete, r#"{"id":6}"#, Echo::OtherObject),
             (Delete, r#"{"error":"not found"}"#, Echo::Denial),
-            (Post, r#"{"id":101,"userId":1,"title":"t","body":"b"}"#, Echo::Plain),
+            (Post, r#"{"id":101,"userId":1,"title":"t","body":"b"}"#, Echo::Shown),
             (Post, r#"{"id":5,"title":"T"}"#, Echo::OtherContent),
             (Post, r#"{"success":false}"#, Echo::Denial),
         ] {

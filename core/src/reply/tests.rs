@@ -95,3 +95,35 @@ fn excerpts_are_one_short_line() {
     assert_eq!(excerpt("a\u{202e}b\u{2028}c"), "a b c");
     assert_eq!(excerpt(&"é".repeat(300)).chars().count(), 201);
 }
+
+#[test]
+fn an_object_is_read_where_the_profile_has_it() {
+    let profile = Profile { item: &["data", "post"], ..JSON_SERVER.clone() };
+    let key: Key = "posts/5".parse().unwrap();
+    let json = r#"{"id":5,"userId":1,"title":"t","body":"b"}"#;
+    let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
+    let inside = |item: &str| format!(r#"{{"data":{{"post":{item}}}}}"#);
+    let read = |method, body: &str| read(&profile, method, key, Some(&object), &http(200, body));
+    for (body, answer) in [
+        (inside(json).as_str(), Answer::Equal),
+        (&inside(r#"{"id":5}"#), Answer::Different),
+        (&inside("null"), Answer::Gone),
+        (&inside("[]"), Answer::Gone),
+        ("{}", Answer::Gone),
+        // The profile is wrong, or somebody else answers: nothing is known of the object.
+        (json, Answer::Unreadable),
+        (r#"{"data":{"id":5}}"#, Answer::Unreadable),
+        (r#"{"data":null}"#, Answer::Unreadable),
+    ] {
+        assert_eq!(read(Method::Get, body).answer, answer, "{body}");
+    }
+    assert_eq!(read(Method::Post, &inside(r#"{"id":101}"#)).named, Named::Other("101".to_string()));
+    for (body, echo) in [
+        (inside(json).as_str(), Echo::Shown),
+        (&inside(r#"{"id":6}"#), Echo::OtherObject),
+        (json, Echo::Plain),
+        (r#"{"errors":["no"]}"#, Echo::Denial),
+    ] {
+        assert_eq!(read(Method::Put, body).echo, echo, "{body}");
+    }
+}

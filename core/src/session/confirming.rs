@@ -1,12 +1,14 @@
 //! A 2xx is not proof: some targets answer 200 to an update or a delete, and say in the body that nothing was done, or
 //! show another object or other content. Then the object is asked for, once for each entity and run; further ones are
-//! counted and told in one warning.
+//! counted and told in one warning. Where the profile says that a 2xx to an update proves nothing (`writes`), each is asked
+//! for whose response does not show it.
 //!
 //! ```text
 //! PUT 2xx, contradicted ─▶ GET ─ equal ────────────────────────────────────▶ done
 //!                              ├ gone ─────────────────────────────────────▶ the conversation goes on with that
 //!                              └ different, and again after settle ─ its content was shown ─▶ kept, differently
 //!                                                                  └ else ─▶ refused
+//! PUT 2xx, and the profile wants to be shown ─▶ the same
 //! DELETE 2xx, contradicted ─▶ GET ─ gone ──────────────────────────────────▶ done
 //!                                 └ there, and again after settle ─────────▶ refused
 //! ```
@@ -17,6 +19,7 @@ use core::time::Duration;
 use crate::merge::Wish;
 use crate::model::{Entity, Key};
 use crate::object::Flight;
+use crate::profile::Writes;
 use crate::reply::{Answer, Echo, Method, Told};
 use crate::session::trial::Errand;
 use crate::session::types::Warning;
@@ -35,11 +38,19 @@ impl Session {
     /// Takes the body of an accepted PUT or DELETE. Returns whether the object is asked for now.
     pub(super) fn wants_confirmation(&mut self, place: usize, method: Method, told: &Told, now: Duration) -> bool {
         let key = self.items[place].work.key;
-        match told.echo {
-            Echo::Plain => return false,
-            Echo::OtherContent | Echo::OtherObject | Echo::Denial => {}
+        let writes = match method {
+            Method::Put => self.config.profile.writes,
+            // What is not there any more cannot be shown.
+            Method::Get | Method::Post | Method::Delete => Writes::Trusted,
+        };
+        let is_shown = match (writes, told.echo) {
+            (Writes::Trusted, Echo::Plain | Echo::Shown) | (Writes::Echoed, Echo::Shown) => true,
+            (Writes::Trusted | Writes::Echoed | Writes::Read, _) => false,
+        };
+        if is_shown {
+            return false;
         }
-        if !self.confirmations.begun.insert(key.entity()) {
+        if writes == Writes::Trusted && !self.confirmations.begun.insert(key.entity()) {
             self.confirmations.unproven += 1;
             self.confirmations.example.get_or_insert(key);
             return false;

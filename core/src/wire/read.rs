@@ -80,15 +80,14 @@ impl<'de> Visitor<'de> for ElementSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element<'de>, A::Error> {
         let mut element = Element::new(self.entity);
         let (shape, id_as) = (self.entity.shape(), self.profile.id_as);
-        let names = Names(self.profile.dialect(self.entity));
+        let names = Names { dialect: self.profile.dialect(self.entity), among: EVERY_SLOT, depth: 0 };
         // The last of duplicate keys wins, as in most readers.
-        let (mut id, mut number, mut read) = (Scalar::Missing, Scalar::Missing, [const { Scalar::Missing }; TEXTS_MAX]);
-        while let Some(field) = map.next_key_seed(names)? {
-            match field {
-                Field::Id => id = map.next_value_seed(ScalarSeed)?,
-                Field::Number => number = map.next_value_seed(ScalarSeed)?,
-                Field::Text(i) => read[i] = map.next_value_seed(ScalarSeed)?,
-                Field::Other(name) => {
+        let mut read = [const { Scalar::Missing }; SLOTS];
+        while let Some(member) = map.next_key_seed(names)? {
+            match member {
+                Member::Slot(slot) => read[slot] = map.next_value_seed(ScalarSeed)?,
+                Member::Inner(names) => map.next_value_seed(Inner { names, read: &mut read })?,
+                Member::Other(name) => {
                     map.next_value::<IgnoredAny>()?;
                     if element.others.len() < NAMES_OF_ONE_MAX {
                         element.others.push(name);
@@ -96,10 +95,11 @@ impl<'de> Visitor<'de> for ElementSeed<'_> {
                 }
             }
         }
+        let [id, number, texts @ ..] = read;
         element.id = element.whole(ID, id, id_as);
         let number_as = if shape.number.parent.is_some() { id_as } else { IdForm::Number };
         element.number = element.whole(shape.number.json, number, number_as);
-        for (i, (value, field)) in read.into_iter().zip(shape.texts).enumerate() {
+        for (i, (value, field)) in texts.into_iter().zip(shape.texts).enumerate() {
             element.texts[i] = element.text(field.name, value);
         }
         Ok(element)
@@ -237,56 +237,157 @@ impl<'de> Visitor<'de> for ScalarSeed {
     }
 }
 
-/// Which field a name is.
+/// The fields of an object, in order: the id, the number, the texts.
+const SLOTS: usize = 2 + TEXTS_MAX;
+/// A bit for each.
+const EVERY_SLOT: u8 = (1 << SLOTS) - 1;
+
+/// What a member is.
 #[derive(Debug, Clone)]
-enum Field<'a> {
-    Id,
-    Number,
-    /// The text field of this place in the shape.
-    Text(usize),
+enum Member<'a, 'p> {
+    /// The field of this slot.
+    Slot(usize),
+    /// An object with fields in it.
+    Inner(Names<'p>),
     /// Not ours.
     Other(Cow<'a, str>),
 }
 
-/// Reads a field's name, and keeps that of a field that is not ours.
-#[derive(Clone, Copy)]
-struct Names<'p>(&'p Dialect);
+/// Reads a member's name, and keeps that of a member that is not ours.
+#[derive(Debug, Clone, Copy)]
+struct Names<'p> {
+    dialect: &'p Dialect,
+    /// The fields that may be there: a bit for each slot.
+    among: u8,
+    /// So many names have led there.
+    depth: usize,
+}
 
-impl Names<'_> {
-    /// Returns which field of ours has this name.
-    fn ours(self, name: &str) -> Option<Field<'static>> {
-        let Dialect { id, number, texts, .. } = self.0;
-        if name == *id {
-            return Some(Field::Id);
+impl<'p> Names<'p> {
+    fn path(self, slot: usize) -> &'p [&'static str] {
+        match slot.checked_sub(2) {
+            Some(text) => self.dialect.texts[text].read,
+            None if slot == 1 => self.dialect.number.read,
+            None => core::slice::from_ref(&self.dialect.id),
         }
-        if name == *number {
-            return Some(Field::Number);
+    }
+
+    /// Returns the slots that may be there.
+    fn slots(self) -> impl Iterator<Item = usize> {
+        (0..SLOTS).filter(move |slot| self.among & (1 << slot) != 0)
+    }
+
+    /// Returns what the member of this name is, if it is ours.
+    fn ours(self, name: &str) -> Option<Member<'static, 'p>> {
+        let mut among = 0;
+        for slot in self.slots() {
+            match self.path(slot).get(self.depth..) {
+                Some([last]) if *last == name => return Some(Member::Slot(slot)),
+                Some([first, _, ..]) if *first == name => among |= 1 << slot,
+                Some(_) | None => {}
+            }
         }
-        // Where there is no text of this place, its name is empty.
-        texts.iter().position(|text| *text == name && !name.is_empty()).map(Field::Text)
+        (among != 0).then_some(Member::Inner(Names { among, depth: self.depth + 1, ..self }))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Names<'_> {
-    type Value = Field<'de>;
+impl<'de, 'p> DeserializeSeed<'de> for Names<'p> {
+    type Value = Member<'de, 'p>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member<'de, 'p>, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
-impl<'de> Visitor<'de> for Names<'_> {
-    type Value = Field<'de>;
+impl<'de, 'p> Visitor<'de> for Names<'p> {
+    type Value = Member<'de, 'p>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Field<'de>, E> {
-        Ok(self.ours(name).unwrap_or_else(|| Field::Other(Cow::Owned(others::cut(name)))))
+    fn visit_str<E>(self, name: &str) -> Result<Member<'de, 'p>, E> {
+        Ok(self.ours(name).unwrap_or_else(|| Member::Other(Cow::Owned(others::cut(name)))))
     }
 
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Field<'de>, E> {
-        Ok(self.ours(name).unwrap_or(Field::Other(Cow::Borrowed(name))))
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Member<'de, 'p>, E> {
+        Ok(self.ours(name).unwrap_or(Member::Other(Cow::Borrowed(name))))
+    }
+}
+
+/// Reads an object that some of our fields are in. What stands in its place instead is a fault of these fields.
+struct Inner<'r, 'p, 'de> {
+    names: Names<'p>,
+    read: &'r mut [Scalar<'de>; SLOTS],
+}
+
+impl Inner<'_, '_, '_> {
+    fn nothing(self, what: &'static str) {
+        for slot in self.names.slots() {
+            self.read[slot] = Scalar::Other(what);
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Inner<'_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Inner<'_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(member) = map.next_key_seed(self.names)? {
+            match member {
+                Member::Slot(slot) => self.read[slot] = map.next_value_seed(ScalarSeed)?,
+                Member::Inner(names) => map.next_value_seed(Inner { names, read: &mut *self.read })?,
+                Member::Other(_) => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        self.nothing("a list in the object's place");
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.nothing("null in the object's place");
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        self.nothing("a boolean in the object's place");
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.nothing("a number in the object's place");
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        self.nothing("a number in the object's place");
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.nothing("a number in the object's place");
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        self.nothing("a text in the object's place");
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Elements: right ones, and all the wrong ones.
 
 use super::*;
+use crate::profile::{Dialect, Field};
 use alloc::string::ToString;
 use alloc::vec;
 
@@ -145,4 +146,39 @@ fn long_texts_are_told_apart_and_kept_short() {
     assert!(fields(&long).len() < 100);
     // A text of the longest that an object of ours may have is there as it is.
     assert!(fields(&"x".repeat(4096)).len() > 4096);
+}
+
+#[test]
+fn fields_lie_where_the_profile_says() {
+    let posts = Dialect {
+        number: Field { write: &["author"], read: &["author", "id"] },
+        texts: [Field { write: &["title"], read: &["title", "raw"] }, Field::at(&["content", "body"]), Field::NONE],
+        ..JSON_SERVER.posts
+    };
+    let profile = Profile { wrap: &["data"], posts, ..JSON_SERVER.clone() };
+    let shown =
+        r#"{"id":5,"author":{"id":7,"name":"x"},"title":{"raw":"t","rendered":"<p>t"},"content":{"body":"b"},"x":1}"#;
+    let element = Element::read(&profile, Entity::Post, shown.as_bytes()).unwrap();
+    assert_eq!(element.others, vec!["x"]);
+    let object = element.into_object().unwrap();
+    let sent = r#"{"data":{"author":7,"content":{"body":"b"},"id":5,"title":"t"}}"#;
+    assert_eq!(to_json(&profile, &object), sent);
+    for (json, faults) in [
+        (
+            r#"{"id":5,"author":7,"title":null,"content":[]}"#,
+            [
+                "userId: a number in the object's place instead of a number",
+                "title: null in the object's place instead of a text",
+                "body: a list in the object's place instead of a text",
+            ]
+            .as_slice(),
+        ),
+        (r#"{"id":5,"author":{"id":7},"title":{"raw":"t"},"content":{}}"#, &["body: missing"]),
+        // The last of duplicate keys wins here, too.
+        (r#"{"id":5,"author":{"id":7},"title":7,"title":{"raw":"t"},"content":{"body":1,"body":"b"}}"#, &[]),
+    ] {
+        let element = Element::read(&profile, Entity::Post, json.as_bytes()).unwrap();
+        let found: Vec<String> = element.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(found, faults, "{json}");
+    }
 }

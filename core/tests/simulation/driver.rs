@@ -9,7 +9,6 @@ use news_core::merge::{Action, Presence};
 use news_core::object::{Effects, Wait};
 use news_core::plan::{Standing, Work};
 use news_core::portion::Patience;
-use news_core::profile::JSON_SERVER;
 use news_core::reply::{Method, Reply};
 use news_core::session::{
     Asks, Config, Fact, LEASE, Listing, Loaded, Next, Request, SETTLE, Session, Stop, Strangers, Warning,
@@ -211,7 +210,7 @@ impl World {
         let beside = if self.setup.shards > 1 { SETTLE } else { Duration::ZERO };
         let settled_in = if patient { self.settled_at.saturating_sub(self.now).max(beside) } else { Duration::ZERO };
         let strangers = Strangers::Refused;
-        let (jobs, rate_per_s, profile) = (self.setup.jobs, self.setup.rate_per_s, &JSON_SERVER);
+        let (jobs, rate_per_s, profile) = (self.setup.jobs, self.setup.rate_per_s, self.setup.column.profile());
         Config { jobs, rate_per_s, effects, settled_in, strangers, asks, profile }
     }
 

@@ -1,7 +1,9 @@
 //! The model of a target: one kind of those that there are. Requests here have arrived; what the
 //! network does to them is in `net`.
 
-use news_core::profile::JSON_SERVER;
+use std::sync::LazyLock;
+
+use news_core::profile::{JSON_SERVER, Profile, Writes};
 use news_core::reply::Method;
 use news_core::{Entity, Key, Object, PostId, wire};
 
@@ -14,6 +16,8 @@ pub enum Column {
     Strict { duplicate: u16 },
     /// json-server 1.0 beta.3, Mockoon: a second POST makes a second record.
     Duplicates { ids: Ids },
+    /// Directus: acknowledges updates and deletes of what is not there.
+    Silent,
     /// JSONPlaceholder: accepts, keeps nothing.
     Pretends,
     /// json-server 1.0 beta.15, or a sequence of the target's own.
@@ -30,17 +34,29 @@ impl Column {
     pub fn any(rng: &mut Rng) -> Self {
         let ids = if rng.permille(500) { Ids::Numbers } else { Ids::Texts };
         match rng.below(10) {
-            0..5 => Column::Strict { duplicate: rng.pick(&[500, 500, 409, 422]).unwrap_or(500) },
+            0 => Column::Silent,
+            1..5 => Column::Strict { duplicate: rng.pick(&[500, 500, 409, 422]).unwrap_or(500) },
             5..8 => Column::Duplicates { ids },
             8 => Column::Pretends,
             _ => Column::OwnIds { ids },
         }
     }
 
+    /// Returns the profile that fits it.
+    pub fn profile(self) -> &'static Profile {
+        static ECHOED: LazyLock<Profile> = LazyLock::new(|| Profile { writes: Writes::Echoed, ..JSON_SERVER.clone() });
+        match self {
+            Column::Silent => &ECHOED,
+            Column::Strict { .. } | Column::Duplicates { .. } | Column::Pretends | Column::OwnIds { .. } => {
+                &JSON_SERVER
+            }
+        }
+    }
+
     /// Says whether it keeps what it accepts, under the ids that it is given.
     pub fn keeps(self) -> bool {
         match self {
-            Column::Strict { .. } | Column::Duplicates { .. } => true,
+            Column::Strict { .. } | Column::Duplicates { .. } | Column::Silent => true,
             Column::Pretends | Column::OwnIds { .. } => false,
         }
     }
@@ -182,6 +198,7 @@ impl Target {
             (Method::Put, _, None) if self.column == Column::Pretends => (500, "TypeError: at Object".to_string()),
             (Method::Delete, _, _) if self.column == Column::Pretends => (200, "{}".to_string()),
             (Method::Delete, _, Some(at)) => self.delete(at, rng),
+            (Method::Put | Method::Delete, _, None) if self.column == Column::Silent => (204, String::new()),
             (Method::Put | Method::Delete, _, _) => (404, "{}".to_string()),
             (Method::Post, None, _) => (400, "no body".to_string()),
         }
@@ -193,6 +210,9 @@ impl Target {
         match self.column {
             Column::Strict { duplicate } if at.is_some() => {
                 return (duplicate, "Error: Insert failed, duplicate id".to_string());
+            }
+            Column::Silent if at.is_some() => {
+                return (400, r#"{"errors":[{"code":"RECORD_NOT_UNIQUE"}]}"#.to_string());
             }
             Column::Pretends => {
                 // One more than there are, which may be the id that was sent.
@@ -213,7 +233,7 @@ impl Target {
                     }
                 };
             }
-            Column::Strict { .. } | Column::Duplicates { .. } => {}
+            Column::Strict { .. } | Column::Duplicates { .. } | Column::Silent => {}
         }
         let json = self.json(&record);
         self.records.push(record);
@@ -241,7 +261,7 @@ impl Target {
         let key = record.object.key();
         let texts = match self.column {
             Column::Duplicates { ids } | Column::OwnIds { ids } => ids == Ids::Texts,
-            Column::Strict { .. } | Column::Pretends => false,
+            Column::Strict { .. } | Column::Pretends | Column::Silent => false,
         };
         if texts {
             let sent = format!("\"id\":{},", key.id());

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -18,6 +20,7 @@ struct Spoken {
     fake: Fake,
     db: Db,
     news: News,
+    fake_wants_a_token: bool,
     _folder: TempDir,
 }
 
@@ -53,13 +56,14 @@ impl Spoken {
         let empty = folder.path().join("empty.json");
         std::fs::write(&empty, "{}").unwrap();
         let flags = [&["--profile", &profile, "--data", empty.to_str().unwrap()], flags].concat();
-        let fake = Fake::start_by(News::bare().env("NEWS_FAKE_TOKEN", PASSWORD), flags);
+        let fake = Fake::start_by(News::bare().env("NEWS_FAKE_TOKEN", PASSWORD), &flags);
         let db = Db::new();
         let news = News::on(&db).env("NEWS_TARGET_URL", fake.url()).env("NEWS_TARGET_PROFILE", &profile);
         let news = news.env("NEWS_TARGET_USER", "ada").env("NEWS_TARGET_PASSWORD", PASSWORD);
         let news = news.env("NEWS_TARGET_TOKEN", PASSWORD);
         news.run(["import", "--from", FIXTURES]).ok();
-        Self { fake, db, news, _folder: folder }
+        let fake_wants_a_token = flags.contains(&"--require-token");
+        Self { fake, db, news, fake_wants_a_token, _folder: folder }
     }
 
     /// Lets a run that gives up leave the rest to the next one.
@@ -76,9 +80,13 @@ impl Spoken {
         assert_eq!((created("posts"), created("comments")), (json!(100), json!(500)), "{report}");
         assert!(!self.news.run(["diff"]).ok().stdout.is_empty());
         self.edited(5);
-        self.fake.set_faults(r#"{"cut_before": 0.02, "cut_after": 0.03, "fail_after": 0.02}"#);
+        let faults = |mut faults: Value| {
+            faults["require_token"] = self.fake_wants_a_token.into();
+            self.fake.set_faults(&faults.to_string());
+        };
+        faults(json!({"cut_before": 0.02, "cut_after": 0.03, "fail_after": 0.02}));
         self.edited(5);
-        self.fake.set_faults("{}");
+        faults(json!({}));
         self.until_done(&["sync", "--max-deletes", MANY]);
         assert_eq!(self.news.run(["--json", "diff"]).ok().json()["equal"], true);
         for entity in ["posts", "comments"] {
@@ -96,6 +104,14 @@ impl Spoken {
             self.until_done(&["sync", "--max-deletes", MANY]);
         }
         assert_eq!(self.news.run(["--json", "diff"]).ok().json()["equal"], true);
+    }
+
+    /// Deletes a record with the credentials of the profile's bearer and its constant field. Returns the status.
+    fn deleted_by_others(&self, path: &str) -> u16 {
+        let mut request = ureq::http::Request::builder().method("DELETE").uri(format!("{}{path}", self.fake.url()));
+        request = request.header("Authorization", format!("Bearer {PASSWORD}"));
+        let request = request.header("Prefer", "return=representation").body(()).unwrap();
+        ureq::run(request).unwrap().status().as_u16()
     }
 
     fn get(&self, path: &str) -> Value {
@@ -130,6 +146,59 @@ fn a_403_that_means_missing_and_other_names() {
     let listed = &spoken.get("/comments")["data"];
     assert!(listed["all"][69]["e-mail"].is_string() && listed["next"].is_string(), "{listed}");
     assert_eq!(listed["all"].as_array().unwrap().len(), 70);
+}
+
+#[test]
+fn an_item_a_wrap_offsets_and_updates_that_have_to_be_shown_as_directus_has_them() {
+    let words = "missing = [403, 404]\nenvelope = \"data\"\nitem = \"data\"\nwrap = \"record\"\nwrites = \"echoed\"\n\
+                 headers = { Prefer = \"return=representation\" }\n\
+                 pages = { kind = \"offset\", param = \"skip\", size_param = \"take\", size = 40, total = \"meta.all\" }\n\
+                 [posts]\nupdate = \"PATCH /posts/{id}\"\n[comments]\nupdate = \"PATCH /comments/{id}\"\n";
+    // It puts less on a page than it is asked for.
+    let spoken = Spoken::start(words, &["--page", "30", "--require-token"]);
+    spoken.is_kept_in_sync();
+    // What others deleted there is created again, although the update is acknowledged.
+    let http = spoken.fake.http().clone().authorization(&format!("Bearer {PASSWORD}"));
+    assert_eq!(http.get("/posts").status, 400, "without the constant header field");
+    let mut sql = spoken.db.client();
+    let id: i64 = sql.query_one("SELECT max(id) FROM news_comment", &[]).unwrap().get(0);
+    spoken.news.run(["sync"]).ok();
+    sql.batch_execute(&format!("UPDATE news_comment SET name = 'shown' WHERE id = {id}")).unwrap();
+    let counted = |name: &str| spoken.fake.counts()["comments"][id.to_string()][name].as_u64().unwrap_or(0);
+    let before = counted("creates");
+    assert_eq!(spoken.deleted_by_others(&format!("/comments/{id}")), 204);
+    let report = spoken.news.run(["--json", "sync"]).ok().json();
+    assert_eq!((counted("creates"), counted("updates")), (before + 1, counted("updates")), "{report}");
+    assert_eq!(spoken.news.run(["--json", "diff"]).ok().json()["equal"], true);
+}
+
+#[test]
+fn nested_fields_links_and_a_total_in_a_header_field_as_wordpress_has_them() {
+    let words = "auth = { kind = \"basic\" }\nwrites = \"read\"\n\
+                 pages = { kind = \"link\", total = \"header:X-WP-Total\" }\n\
+                 [posts]\nupdate = \"PATCH /posts/{id}\"\n\
+                 fields = { user_id = \"author.id\", title = { write = \"title\", read = \"title.raw\" }, body = { write = \
+                 \"content\", read = \"content.raw\" } }\n\
+                 [comments]\nfields = { post_id = { write = \"post\", read = \"_links.up.id\" } }\n";
+    let spoken = Spoken::start(words, &["--require-token"]);
+    spoken.is_kept_in_sync();
+    let http =
+        spoken.fake.http().clone().authorization(&format!("Basic {}", STANDARD.encode(format!("ada:{PASSWORD}"))));
+    let posts = http.get("/posts").json();
+    assert!(posts[0]["title"]["raw"].is_string() && posts[0]["author"]["id"].is_number(), "{}", posts[0]);
+    let wrong = spoken.news.env("NEWS_TARGET_PASSWORD", "another").run(["diff"]).expect_code(7);
+    assert!(wrong.stderr.contains("NEWS_TARGET_PASSWORD"), "{}", wrong.stderr);
+    assert!(!wrong.stderr.contains("another"), "{}", wrong.stderr);
+}
+
+#[test]
+fn a_cursor_and_a_header_field_for_the_token() {
+    let words = "auth = { kind = \"header\", name = \"X-Api-Key\" }\nenvelope = \"records\"\n\
+                 pages = { kind = \"cursor\", field = \"offset\", param = \"offset\" }\n[posts]\n[comments]\n";
+    let spoken = Spoken::start(words, &["--require-token"]);
+    spoken.is_kept_in_sync();
+    let wrong = spoken.news.env("NEWS_TARGET_TOKEN", "another").run(["diff"]).expect_code(7);
+    assert!(wrong.stderr.contains("NEWS_TARGET_TOKEN"), "{}", wrong.stderr);
 }
 
 #[test]

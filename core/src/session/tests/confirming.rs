@@ -1,6 +1,7 @@
 //! A 2xx that its own body contradicts.
 
 use super::*;
+use crate::profile::{Profile, Writes};
 use crate::reply::Method;
 use Presence::Present;
 
@@ -77,4 +78,52 @@ fn trouble_on_the_way_leaves_a_doubt() {
         Method::Get | Method::Post | Method::Delete => status(500),
     });
     assert_eq!(played.recorded(), ["posts/1 Waiting Unknown"]);
+}
+
+/// Updates of posts/1 to posts/3 at a target whose 2xx to an update proves nothing.
+fn unproven(writes: Writes) -> Scene {
+    let mut scene = scene(many("posts", 1..=3, Present, Wish::Present));
+    scene.config.profile = alloc::boxed::Box::leak(alloc::boxed::Box::new(Profile { writes, ..JSON_SERVER.clone() }));
+    scene
+}
+
+#[test]
+fn an_update_that_has_to_be_shown_is_asked_for_where_it_is_not() {
+    let silent = |request: &Request, _: usize, _: Duration| match request.method {
+        Method::Put => http(204, ""),
+        Method::Get | Method::Post | Method::Delete => fine(request),
+    };
+    let asked = ["PUT posts/1", "GET posts/1", "PUT posts/2", "GET posts/2", "PUT posts/3", "GET posts/3"];
+    for writes in [Writes::Echoed, Writes::Read] {
+        let played = unproven(writes).play(silent);
+        assert_eq!(played.requests, asked, "{writes:?}");
+        assert_eq!(played.recorded(), ["posts/1 done", "posts/2 done", "posts/3 done"]);
+    }
+    assert_eq!(unproven(Writes::Read).play(|request, _, _| fine(request)).requests, asked);
+    let shown = unproven(Writes::Echoed).play(|request, _, _| fine(request));
+    assert_eq!(shown.requests, ["PUT posts/1", "PUT posts/2", "PUT posts/3"]);
+    let trusted = unproven(Writes::Trusted).play(silent);
+    assert_eq!(trusted.requests, ["PUT posts/1", "PUT posts/2", "PUT posts/3"]);
+}
+
+#[test]
+fn an_update_of_what_is_not_there_becomes_a_create_whatever_the_target_acknowledges() {
+    let mut there = BTreeSet::new();
+    let played = unproven(Writes::Echoed).play(|request, _, _| match request.method {
+        Method::Put if there.contains(&request.key) || request.key.id() == 2 => fine(request),
+        Method::Put => http(204, ""),
+        Method::Get if there.contains(&request.key) => fine(request),
+        Method::Get => status(404),
+        Method::Post => {
+            there.insert(request.key);
+            fine(request)
+        }
+        Method::Delete => panic!("{request:?}"),
+    });
+    for (id, posts) in [(1, 1), (2, 0), (3, 1)] {
+        let post = format!("POST posts/{id}");
+        assert_eq!(played.requests.iter().filter(|line| **line == post).count(), posts, "{:?}", played.requests);
+    }
+    assert_eq!(played.recorded().len(), 3);
+    assert!(played.recorded().iter().all(|line| line.ends_with("done")), "{:?}", played.recorded());
 }
