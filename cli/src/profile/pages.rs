@@ -33,15 +33,15 @@ pub fn read(mut table: Table<'_>) -> Result<Pages> {
     let pages = match kind {
         Kind::None => Pages::None,
         Kind::Page => Pages::Page {
-            param: table.required("param")?.member()?,
-            size_param: table.required("size_param")?.member()?,
+            param: table.required("param")?.parameter()?,
+            size_param: table.required("size_param")?.parameter()?,
             size: table.number("size", 1)?.unwrap_or(SIZE),
             first: table.number("first", 0)?.unwrap_or(1),
             total: required_total(&mut table)?,
         },
         Kind::Offset => Pages::Offset {
-            param: table.required("param")?.member()?,
-            size_param: table.required("size_param")?.member()?,
+            param: table.required("param")?.parameter()?,
+            size_param: table.required("size_param")?.parameter()?,
             size: table.number("size", 1)?.unwrap_or(SIZE),
             total: required_total(&mut table)?,
         },
@@ -49,7 +49,7 @@ pub fn read(mut table: Table<'_>) -> Result<Pages> {
         Kind::Link => Pages::Link { total: total(&mut table)? },
         Kind::Cursor => Pages::Cursor {
             field: table.required("field")?.path()?,
-            param: table.required("param")?.member()?,
+            param: table.required("param")?.parameter()?,
             total: total(&mut table)?,
         },
     };

@@ -116,6 +116,14 @@ impl Text<'_> {
         }
     }
 
+    /// Reads the name of a parameter of a query.
+    pub fn parameter(&self) -> Result<&'static str> {
+        if self.said.is_empty() || self.said.contains(['&', '=', '?']) || !is_plain(&self.said) {
+            return Err(self.wrong("expected the name of a parameter, as it stands in a URL"));
+        }
+        Ok(self.keep())
+    }
+
     /// Reads a path below the base URL, with a query if need be.
     pub fn url_path(&self) -> Result<&'static str> {
         if self.said.starts_with('/') && is_plain(&self.said) {

@@ -120,6 +120,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("kind = \"bearer\"", "kind = \"basic\", user = \"x\"", "unknown word auth.user"),
         ("kind = \"bearer\"", "kind = \"login\", path = \"login\"", "auth.path: expected /PATH"),
         ("kind = \"none\"", "kind = \"offset\", param = \"o\", size_param = \"l\"", "pages.total is missing"),
+        ("kind = \"none\"", "kind = \"page\", param = \"a b\"", "pages.param: expected the name of a parameter"),
         ("kind = \"none\"", "kind = \"link\", size = 5", "unknown word pages.size"),
         ("kind = \"none\"", "kind = \"link\", total = \"header:a b\"", "pages.total: expected header:NAME"),
         ("kind = \"none\"", "kind = \"cursor\", field = \"next\"", "pages.param is missing"),
@@ -140,6 +141,15 @@ fn what_is_wrong_is_named_with_its_place() {
     }
     let near = read(&JSON_SERVER_WORDS.replace("envelope =", "enveloppe =")).unwrap_err();
     assert_eq!(near.hints(), ["Do you mean envelope?"]);
+}
+
+#[test]
+fn the_profiles_beside_the_documents_can_be_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/profiles");
+    let read = |name: &str| Chosen::find(&format!("{folder}/{name}")).unwrap().profile;
+    assert_eq!(read("directus.toml").writes, Writes::Echoed);
+    assert_eq!(read("strapi.toml").comments.number.read, ["post", "id"]);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "each is named here");
 }
 
 #[test]

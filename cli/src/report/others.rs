@@ -3,7 +3,7 @@
 use std::fmt;
 
 use news_core::Entity;
-use news_core::profile::{Profile, Verb};
+use news_core::profile::{Ids, Profile, Verb};
 use news_core::wire::OtherFields;
 use serde::Serialize;
 
@@ -27,9 +27,9 @@ pub struct OthersRow {
 
 impl OthersRow {
     /// Describes what was seen; `None` where there is nothing to tell. An update that only changes what it names (PATCH)
-    /// leaves such fields as they are.
+    /// leaves such fields as they are, and where the target gives ids of its own there are no updates.
     pub fn new(profile: &Profile, entity: Entity, seen: &OtherFields) -> Option<Self> {
-        if profile.dialect(entity).update.verb == Verb::Patch {
+        if profile.dialect(entity).update.verb == Verb::Patch || profile.ids == Ids::None {
             return None;
         }
         let names: Vec<String> = seen.names().take(SHOWN).map(str::to_owned).collect();

@@ -1,5 +1,5 @@
-//! Targets that do not speak like json-server, by their profiles: PocketBase, `news serve`, and servers that say what a test
-//! wants.
+//! Targets that do not speak like json-server, by their profiles: PocketBase, Directus, Strapi, Django REST framework, `news serve`,
+//! and servers that say what a test wants.
 
 mod spoken;
 
@@ -11,9 +11,10 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::crash::{Random, edit};
+use crate::support::applications::Application;
 use crate::support::canned::{Canned, respond};
 use crate::support::pocketbase::{Lossy, PocketBase};
-use crate::support::{Db, News, Running};
+use crate::support::{Db, Http, News, Running};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures");
 /// Edits delete posts with their comments: a share of the target that no limit is to refuse here.
@@ -21,11 +22,8 @@ const MANY: &str = "100000";
 /// Behind a network that loses messages a run may give up, but not so often in a row.
 const RUNS_MAX: usize = 20;
 
-#[test]
-fn pocketbase_is_kept_in_sync() {
-    let Some(pocketbase) = PocketBase::start() else { return };
-    let db = Db::new();
-    let news = PocketBase::news(&db, pocketbase.url());
+/// A full sync of our fixtures to a target that is empty, 200 edits with plain syncs, and no difference.
+fn is_kept_in_sync(db: &Db, news: &News) {
     news.run(["import", "--from", FIXTURES]).ok();
     let report = news.run(["--json", "sync", "--full"]).ok().json();
     let created = |entity: &str| report["done"][entity]["create"].clone();
@@ -38,6 +36,39 @@ fn pocketbase_is_kept_in_sync() {
     }
     let report = news.run(["--json", "diff"]).ok().json();
     assert_eq!(report["equal"], true, "{report}");
+}
+
+/// Syncs the same through a network that loses messages, with ten kills, and compares without the network between.
+fn is_kept_in_sync_behind_a_lossy_network(db: &Db, url: &str, news: impl Fn(&str) -> News) {
+    let network = Lossy::to(url, 20);
+    let lossy = news(&network.url(url));
+    // A run that gives up leaves the rest to the next one.
+    let done = |command: &[&str]| {
+        let runs: Vec<_> = (0..RUNS_MAX).map(|_| lossy.run(command)).take_while(|run| run.code != 0).collect();
+        assert!(runs.len() < RUNS_MAX, "{:?}", runs.last());
+    };
+    done(&["sync", "--full", "--jobs", "8", "--force"]);
+    let (mut sql, mut random) = (db.client(), Random(11));
+    for _ in 0..10 {
+        (0..20).for_each(|_| edit(&mut sql, &mut random));
+        let sync = lossy.spawn(["sync", "--jobs", "8", "--max-deletes", MANY]);
+        std::thread::sleep(std::time::Duration::from_millis(random.below(600)));
+        sync.signal(Signal::KILL);
+        sync.wait();
+    }
+    done(&["sync", "--jobs", "8", "--max-deletes", MANY]);
+    let cuts = network.cuts();
+    let report = news(url).run(["--json", "diff"]).ok().json();
+    println!("{cuts} messages lost; {report}");
+    assert_eq!(report["equal"], true, "{report}");
+    assert!(cuts > 10, "{cuts}");
+}
+
+#[test]
+fn pocketbase_is_kept_in_sync() {
+    let Some(pocketbase) = PocketBase::start() else { return };
+    let db = Db::new();
+    is_kept_in_sync(&db, &PocketBase::news(&db, pocketbase.url()));
     // Another database takes the same objects over, and remembers how this target is to be talked to.
     let other = Db::new();
     let other_news = PocketBase::news(&other, pocketbase.url());
@@ -48,33 +79,40 @@ fn pocketbase_is_kept_in_sync() {
 #[test]
 fn pocketbase_behind_a_network_that_loses_messages_gets_nothing_twice_and_nothing_less() {
     let Some(pocketbase) = PocketBase::start() else { return };
-    let network = Lossy::to(pocketbase.url(), 20);
     let db = Db::new();
-    let news = PocketBase::news(&db, &network.url(pocketbase.url()));
-    news.run(["import", "--from", FIXTURES]).ok();
-    let mut random = Random(11);
-    // A run that gives up leaves the rest to the next one.
-    let done = |command: &[&str]| {
-        let runs: Vec<_> = (0..RUNS_MAX).map(|_| news.run(command)).take_while(|run| run.code != 0).collect();
-        assert!(runs.len() < RUNS_MAX, "{:?}", runs.last());
-    };
-    done(&["sync", "--full", "--jobs", "8"]);
-    let mut sql = db.client();
-    for _ in 0..10 {
-        (0..20).for_each(|_| edit(&mut sql, &mut random));
-        let sync = news.spawn(["sync", "--jobs", "8", "--max-deletes", MANY]);
-        std::thread::sleep(std::time::Duration::from_millis(random.below(600)));
-        sync.signal(Signal::KILL);
-        sync.wait();
-    }
-    done(&["sync", "--jobs", "8", "--max-deletes", MANY]);
-    let cuts = network.cuts();
-    // Not through the network: what is compared is what PocketBase has.
-    let direct = PocketBase::news(&db, pocketbase.url());
-    let report = direct.run(["--json", "diff"]).ok().json();
-    println!("{cuts} messages lost; {report}");
-    assert_eq!(report["equal"], true, "{report}");
-    assert!(cuts > 10, "{cuts}: {}", pocketbase.stderr());
+    PocketBase::news(&db, pocketbase.url()).run(["import", "--from", FIXTURES]).ok();
+    is_kept_in_sync_behind_a_lossy_network(&db, pocketbase.url(), |url| PocketBase::news(&db, url));
+}
+
+#[test]
+fn directus_is_kept_in_sync_with_the_documented_profile() {
+    let Some(directus) = Application::directus() else { return };
+    let db = Db::new();
+    is_kept_in_sync(&db, &directus.news(&db, directus.url()));
+    // An update of a record that is not there is acknowledged with 204.
+    let id: i64 = db.client().query_one("SELECT max(id) FROM news_comment", &[]).unwrap().get(0);
+    let http = Http::new(directus.url()).bearer(directus.token());
+    assert_eq!(http.try_send("DELETE", &format!("/items/comments/{id}"), None).unwrap().status, 204);
+    db.client().execute("UPDATE news_comment SET name = 'shown' WHERE id = $1", &[&id]).unwrap();
+    let report = directus.news(&db, directus.url()).run(["--json", "sync"]).ok().json();
+    assert_eq!(report["done"]["comments"]["create"], 1, "{report}");
+    is_kept_in_sync_behind_a_lossy_network(&db, directus.url(), |url| directus.news(&db, url));
+}
+
+#[test]
+fn strapi_is_read_with_the_documented_profile() {
+    let Some(strapi) = Application::strapi() else { return };
+    let db = Db::new();
+    let news = strapi.news(&db, strapi.url());
+    let report = news.run(["--json", "import"]).ok().json();
+    assert_eq!((&report["posts"], &report["comments"]), (&json!(100), &json!(500)), "{report}");
+    assert_eq!(news.run(["--json", "diff"]).ok().json()["equal"], true);
+    db.client().batch_execute("UPDATE news_comment SET post_id = 2 WHERE id = 1").unwrap();
+    let report = news.run(["--json", "diff"]).expect_code(1).json();
+    assert_eq!(report["differences"][0]["fields"][0]["field"], "postId", "{report}");
+    assert!(news.run(["sync"]).expect_code(4).stderr.contains("gives ids of its own"));
+    let wrong = news.env("NEWS_TARGET_TOKEN", "another").run(["diff"]).expect_code(7);
+    assert!(wrong.stderr.contains("NEWS_TARGET_TOKEN"), "{}", wrong.stderr);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! let Some(real) = Node::json_server(&fixtures()) else { return };
 //! ```
 
+pub mod applications;
 pub mod canned;
 mod fake;
 mod http;
@@ -36,6 +37,8 @@ pub use psql::psql;
 pub use reaper::Reaper;
 pub use server::{Bouncer, OwnPg};
 
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Waiting ends here, well above what a loaded machine needs.
@@ -47,5 +50,23 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain until {what}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Starts a server that does not say which port it has taken: it is told one that is free. Where another process is faster,
+/// it ends, and is started with another port. It is there once it answers GET `ready` with a 2xx.
+pub fn served(ready: &str, command: impl Fn(SocketAddr) -> Command) -> (Running, SocketAddr) {
+    loop {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut running = Running::start(command(free));
+        let http = Http::new(&format!("http://{free}"));
+        let mut has_ended = false;
+        wait_until("the server answers", || {
+            has_ended = running.has_ended();
+            has_ended || http.try_send("GET", ready, None).is_ok_and(|answer| (200..300).contains(&answer.status))
+        });
+        if !has_ended {
+            return (running, free);
+        }
     }
 }

@@ -13,7 +13,7 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Db, Http, News, Running, wait_until};
+use super::{Db, Http, News, Running, served};
 
 const USER: &str = "news@example.org";
 const PASSWORD: &str = "a password of 22 bytes";
@@ -22,7 +22,7 @@ const PASSWORD: &str = "a password of 22 bytes";
 #[derive(Debug)]
 pub struct PocketBase {
     base: String,
-    running: Running,
+    _running: Running,
     _folder: TempDir,
 }
 
@@ -42,7 +42,8 @@ impl PocketBase {
         };
         let upsert = command(&["superuser", "upsert", USER, PASSWORD]).output().unwrap();
         assert!(upsert.status.success(), "{upsert:?}");
-        let (running, free) = served(command);
+        let serve = |free: SocketAddr| command(&["serve", "--http", &free.to_string()]);
+        let (running, free) = served("/api/health", serve);
         let http = Http::new(&format!("http://{free}/api"));
         let login = json!({"identity": USER, "password": PASSWORD}).to_string();
         let login = http.send("POST", "/collections/_superusers/auth-with-password", &login).json();
@@ -59,7 +60,7 @@ impl PocketBase {
             "required": true,
         });
         collection("comments", json!([post, text("name"), text("email"), text("body")]));
-        Some(Self { base: format!("http://{free}/api/collections"), running, _folder: folder })
+        Some(Self { base: format!("http://{free}/api/collections"), _running: running, _folder: folder })
     }
 
     /// Returns the base URL, as a profile means it.
@@ -71,29 +72,6 @@ impl PocketBase {
     pub fn news(db: &Db, url: &str) -> News {
         let news = News::on(db).env("NEWS_TARGET_URL", url).env("NEWS_TARGET_PROFILE", "pocketbase");
         news.env("NEWS_TARGET_USER", USER).env("NEWS_TARGET_PASSWORD", PASSWORD)
-    }
-
-    /// Returns what it says on stderr.
-    pub fn stderr(&self) -> String {
-        self.running.stderr()
-    }
-}
-
-/// Starts the server. It does not say which port it has taken, so it is told one that is free; where another process is
-/// faster, it ends, and is started with another port.
-fn served(command: impl Fn(&[&str]) -> Command) -> (Running, SocketAddr) {
-    loop {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut running = Running::start(command(&["serve", "--http", &free.to_string()]));
-        let http = Http::new(&format!("http://{free}/api"));
-        let mut has_ended = false;
-        wait_until("PocketBase answers", || {
-            has_ended = running.has_ended();
-            has_ended || http.try_send("GET", "/health", None).is_ok_and(|answer| answer.status == 200)
-        });
-        if !has_ended {
-            return (running, free);
-        }
     }
 }
 
