@@ -27,6 +27,7 @@ mod systemd;
 mod target;
 mod ui;
 mod values;
+mod views;
 
 use std::env;
 use std::io::{self, Write};

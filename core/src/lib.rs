@@ -21,6 +21,7 @@ pub mod chars;
 pub mod coverage;
 pub mod diff;
 pub mod fingerprint;
+pub mod groups;
 pub mod identity;
 pub mod ids;
 pub mod ledger;

@@ -7,8 +7,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::ledger::Moment;
-use crate::merge::Action;
-use crate::model::{Entity, Key};
+use crate::merge::{Action, Wish};
+use crate::model::{Entity, Key, PostId};
 use crate::plan::{Plan, Pressure, Standing, Tally, Work};
 use crate::portion::{Gathering, Portion};
 use crate::session::{Session, Untried};
@@ -52,6 +52,23 @@ impl Outlook {
     /// Returns the objects that the run would send something about, in sending order.
     pub fn actions(&self) -> impl Iterator<Item = (Key, Action)> {
         self.tried().map(|work| (work.key, work.action())).filter(|(_, action)| *action != Action::Nothing)
+    }
+
+    /// Returns what each held object waits for: a comment for its post, a post that is to be deleted for comments of it.
+    pub fn waits_for(&self) -> BTreeMap<Key, Vec<Key>> {
+        let is_left = |work: &&Work| self.untried.has(work.key);
+        let mut deletes: BTreeMap<PostId, Vec<Key>> = BTreeMap::new();
+        for work in self.plan.works().iter().filter(is_left).filter(|work| work.after == Wish::Absent) {
+            if let Some(post) = work.parent {
+                deletes.entry(post).or_default().push(work.key);
+            }
+        }
+        let held = self.plan.works().iter().filter(|work| self.untried.held.contains_key(&work.key));
+        let waits = held.map(|work| match (work.key, work.parent) {
+            (Key::Post(post), _) => (work.key, deletes.get(&post).cloned().unwrap_or_default()),
+            (Key::Comment(_), parent) => (work.key, parent.map(Key::Post).into_iter().collect()),
+        });
+        waits.collect()
     }
 
     /// Returns what the run would try. Of a post that was given up it says only what waits for it.

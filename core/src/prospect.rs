@@ -109,8 +109,16 @@ mod tests {
     use crate::merge::Presence;
     use crate::model::PostId;
 
+    /// Looks ahead; what lists tell of a held object is the same.
     fn ahead(key: Key, family: &[Pending]) -> Prospect {
-        Prospect::of(key, &BTreeMap::new(), family)
+        let prospect = Prospect::of(key, &BTreeMap::new(), family);
+        let mut gathering = Gathering::new(None, Patience::Tries);
+        for one in family {
+            gathering.take(*one);
+        }
+        let listed = gathering.outlook().waits_for();
+        assert_eq!(listed.get(&key), (prospect.next == Next::Holds).then_some(&prospect.waits_for));
+        prospect
     }
 
     fn pending(key: &str, before: Presence, after: Wish, standing: Standing) -> Pending {

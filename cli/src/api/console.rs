@@ -74,7 +74,7 @@ static HASHES: LazyLock<(Vec<String>, String)> = LazyLock::new(|| {
 });
 
 /// Writes the first half of a digest.
-fn hex(digest: &[u8]) -> String {
+pub fn hex(digest: &[u8]) -> String {
     digest.iter().take(16).fold(String::new(), |mut text, byte| {
         // Writing to a String does not fail.
         let _ = write!(text, "{byte:02x}");

@@ -32,6 +32,9 @@ pub struct Retry {
     /// Every parked object
     #[arg(long)]
     pub all: bool,
+    /// The reason, for other operators: at most 200 characters
+    #[arg(long, value_name = "TEXT", value_parser = holds::reason)]
+    pub why: Option<String>,
 }
 
 /// `news discard`
@@ -40,6 +43,9 @@ pub struct Discard {
     /// posts/5, comments/7
     #[arg(value_name = "KEY", required = true, value_parser = values::key, value_hint = ValueHint::Other)]
     pub keys: Vec<Key>,
+    /// The reason, for other operators: at most 200 characters
+    #[arg(long, value_name = "TEXT", value_parser = holds::reason)]
+    pub why: Option<String>,
 }
 
 /// `news hold`

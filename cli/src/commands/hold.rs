@@ -12,7 +12,7 @@ use crate::error::{Exit, Failure, Kind, Result};
 use crate::master;
 use crate::report::Report;
 use crate::report::holds::HoldRow;
-use crate::report::status::KeysReport;
+use crate::report::status::{KeysReport, words};
 use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -59,7 +59,7 @@ pub fn release(args: &Release, settings: &Settings, _ui: &Ui) -> Result<Outcome>
         return Err(Failure::new(Kind::Refused, format!("not on hold: {}", words(&missed).join(", ")))
             .hint("Nothing was released. Run `news parked` to see what is on hold."));
     }
-    let keys = words(&released.into_iter().collect::<Vec<Key>>());
+    let keys = words(&released);
     Ok(Outcome::done(Report::Keys(KeysReport { what: "released", keys, ..KeysReport::default() })))
 }
 
@@ -82,8 +82,4 @@ fn wait(client: &mut Client, keys: &[Key], settings: &Settings, signals: &Signal
         }
         signals.pause(LOOK_EVERY)?;
     }
-}
-
-fn words(keys: &[Key]) -> Vec<String> {
-    keys.iter().map(ToString::to_string).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::commands::{self, Outcome, status};
+use crate::commands::{self, Outcome};
 use crate::error::Result;
 use crate::render::metrics;
 use crate::report::metrics::{Attempt, State};
@@ -11,6 +11,7 @@ use crate::report::verdict::MAX_LAG;
 use crate::settings::{Secret, Settings};
 use crate::store::{self, Pooling, Purpose, connect, runs, schema, tracking};
 use crate::ui::Ui;
+use crate::views::status;
 use crate::{files, master};
 use postgres::Client;
 

@@ -5,13 +5,14 @@ use crate::commands::Outcome;
 use crate::error::{Failure, Kind, Result};
 use crate::master;
 use crate::report::Report;
-use crate::report::status::KeysReport;
+use crate::report::status::{KeysReport, words};
 use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::acts::By;
+use crate::store::left::{self, Done, Saw};
 use crate::store::lock::Busy;
-use crate::store::{Purpose, connect, left, schema};
+use crate::store::{Purpose, connect, schema};
 use crate::ui::Ui;
 
 /// Runs the command.
@@ -20,13 +21,17 @@ pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     schema::require_current(&mut client)?;
     watchdog::start(&Signals::install()?, watchdog::NEXT_RUN_ASKS)?;
     let busy = Busy::begin();
-    let keys = left::unpark(&mut client, (!args.all).then_some(&args.keys[..]), &By::command_line())?;
+    let saw = Saw::unseen(&args.keys);
+    let why = args.why.as_deref().filter(|why| !why.is_empty());
+    let done = left::unpark(&mut client, (!args.all).then_some(&saw[..]), why, &By::command_line())?;
     drop(busy);
-    let missed: Vec<String> = args.keys.iter().filter(|key| !keys.contains(key)).map(ToString::to_string).collect();
-    if !missed.is_empty() {
-        return Err(Failure::new(Kind::Refused, format!("not parked: {}", missed.join(", ")))
-            .hint("`news parked` tells which are; what is held goes once the object that it waits for has gone"));
-    }
-    let keys = keys.iter().map(ToString::to_string).collect();
+    let keys = match done {
+        Done::All(keys) => words(&keys),
+        // Nobody has looked: nothing can have changed since.
+        Done::Unfit(keys) | Done::Changed(keys) => {
+            return Err(Failure::new(Kind::Refused, format!("not parked: {}", words(&keys).join(", ")))
+                .hint("`news parked` tells which are; what is held goes once the object that it waits for has gone"));
+        }
+    };
     Ok(Outcome::done(Report::Keys(KeysReport { what: "retried", keys, ..KeysReport::default() })))
 }

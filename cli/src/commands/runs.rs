@@ -5,12 +5,13 @@ use crate::commands::Outcome;
 use crate::error::{Failure, Kind, Result};
 use crate::master;
 use crate::report::Report;
-use crate::report::runs::{RunReport, RunsReport, SentReport};
+use crate::report::runs::RunsReport;
 use crate::settings::Settings;
 use crate::store::run_rows::{self, Wanted};
 use crate::store::runs::RunKind;
 use crate::store::{Purpose, connect, rows, schema};
 use crate::ui::Ui;
+use crate::views;
 
 /// How runs end that did not do all they were to do and were not told to stop.
 const FAILED: [&str; 3] = ["partly", "failed", "lost"];
@@ -21,14 +22,11 @@ pub fn run(args: &Runs, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     schema::require_current(&mut client)?;
     if let Some(id) = args.id {
         let mut moment = rows::snapshot(&mut client)?;
-        let Some((run, report)) = run_rows::one(&mut moment, id)? else {
+        let Some((report, _)) = views::runs::one(&mut moment, id, None, i64::from(args.limit))? else {
             return Err(Failure::new(Kind::Refused, format!("the history has no run {id}"))
                 .hint("`news runs` lists those that are kept; fewer are kept of runs that found nothing to do"));
         };
-        let (sent, count) = run_rows::sent(&mut moment, id, i64::from(args.limit))?;
-        let more = count - sent.len() as u64;
-        let sent = sent.into_iter().map(SentReport::from).collect();
-        return Ok(Outcome::done(Report::Run(Box::new(RunReport { run, report, sent, more }))));
+        return Ok(Outcome::done(Report::Run(Box::new(report))));
     }
     let kind = |kind: &KindOf| match kind {
         KindOf::Sync => RunKind::Sync.word(),
@@ -39,6 +37,7 @@ pub fn run(args: &Runs, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         kinds: args.kind.iter().map(kind).collect(),
         statuses: if args.failed { FAILED.to_vec() } else { Vec::new() },
         since: args.since,
+        before: None,
     };
     let runs = run_rows::list(&mut client, &wanted, usize::from(args.limit))?;
     Ok(Outcome::done(Report::Runs(RunsReport { runs })))

@@ -52,7 +52,7 @@ pub struct SentReport {
 
 impl From<SentRow> for SentReport {
     fn from(row: SentRow) -> Self {
-        let SentRow { key, came_to, method, status, ms, events, synced, at } = row;
+        let SentRow { place: _, key, came_to, method, status, ms, events, synced, at } = row;
         let (first_event, last_event) = events.unzip();
         let (entity, id) = (key.entity().plural(), key.id());
         Self { entity, id, came_to, method, status, ms, first_event, last_event, events: synced, at }

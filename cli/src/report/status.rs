@@ -1,11 +1,13 @@
 //! What `news status`, `runs`, `parked`, `retry`, `discard` and `import` report.
 
+use news_core::Key;
 use serde::Serialize;
 
 use crate::report::holds::HoldRow;
 use crate::report::others::OthersRow;
 use crate::report::sync::{Actions, ByEntity};
 use crate::report::verdict::Verdict;
+use crate::store::left::Discarded;
 use crate::store::run_rows::RunRow;
 
 /// `news status`
@@ -23,6 +25,8 @@ pub struct StatusReport {
     pub in_flight: u64,
     /// Age of the oldest that is neither parked nor held nor in flight, in seconds.
     pub oldest_s: Option<f64>,
+    /// Since when it waits.
+    pub oldest_at: Option<String>,
     /// What the next run would do.
     pub plan: ByEntity<Actions>,
     /// Objects that wait for an operator.
@@ -57,7 +61,7 @@ pub struct StatusReport {
 pub struct ParkedReport {
     /// Parked objects first, then those that wait, then those on hold.
     pub objects: Vec<ParkedRow>,
-    /// Objects beyond the first 1,000.
+    /// Objects beyond these.
     pub more: u64,
 }
 
@@ -78,12 +82,54 @@ pub struct ParkedRow {
     pub failures: u32,
     /// Since when, in seconds.
     pub since_s: f64,
+    /// The same as a time.
+    pub since: String,
+    /// The id of its last unsynced event; 0 where there is none.
+    pub event_id: i64,
+    /// Of a held object: those that have to come first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
+    /// The group of objects with the same reason that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// In how many seconds `--every` and `--follow` try it again. A plain run does at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_try_s: Option<f64>,
     /// Of an object on hold: the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// Objects that runs leave, grouped by what the target said.
+#[derive(Debug, Default, Serialize)]
+pub struct GroupsReport {
+    /// The largest first.
+    pub groups: Vec<GroupRow>,
+    /// Groups beyond these, and objects that were not looked at.
+    pub more: u64,
+}
+
+/// Objects with the same reason.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupRow {
+    /// Names the group.
+    pub id: String,
+    /// posts, comments.
+    pub entity: &'static str,
+    /// parked, waiting.
+    pub state: &'static str,
+    /// The target's status.
+    pub status: Option<u16>,
+    /// What it said of the one that was recorded last.
+    pub said: String,
+    /// How many objects.
+    pub count: u64,
+    /// Objects that are held behind them.
+    pub behind: u64,
+    /// Since when the first of them is left.
+    pub since: String,
+    /// The first of them.
+    pub first: Vec<String>,
 }
 
 /// `news retry`, `news discard`, `news hold`, `news release`
@@ -105,6 +151,19 @@ pub struct KeysReport {
     /// Objects that were put on hold while a request of theirs was in flight, or may still take effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<String>,
+}
+
+impl KeysReport {
+    /// Describes changes that were given up.
+    pub fn discarded(discarded: &Discarded) -> Self {
+        let Discarded { named, along, events } = discarded;
+        Self { what: "discarded", keys: words(named), along: words(along), events: Some(*events), ..Self::default() }
+    }
+}
+
+/// Returns keys as they are written.
+pub fn words<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Vec<String> {
+    keys.into_iter().map(ToString::to_string).collect()
 }
 
 /// `news import`

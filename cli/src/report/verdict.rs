@@ -154,7 +154,7 @@ fn are(objects: u64) -> String {
 }
 
 /// Returns the distance between runs that began at these times, newest first, if most are about the same.
-fn distance(begun: &[OffsetDateTime]) -> Option<Duration> {
+pub fn distance(begun: &[OffsetDateTime]) -> Option<Duration> {
     let mut distances: Vec<Duration> =
         begun.windows(2).filter_map(|pair| Duration::try_from(pair[0] - pair[1]).ok()).collect();
     distances.sort_unstable();

@@ -10,7 +10,7 @@ pub mod watchdog;
 use std::time::Duration;
 
 use news_core::profile::Ids;
-use postgres::Client;
+use postgres::{Client, GenericClient};
 
 use crate::clock::Tick;
 use crate::error::{Failure, Kind, Result};
@@ -97,7 +97,7 @@ impl Followed {
 /// Another one than it remembers is worth a loud warning: its events were sent elsewhere.
 ///
 /// Fails with [`Kind::Refused`] where no target is named, and another database remembered it.
-pub fn followed(settings: &Settings, client: &mut Client) -> Result<Option<Followed>> {
+pub fn followed(settings: &Settings, client: &mut impl GenericClient) -> Result<Option<Followed>> {
     let remembered = store::remembered::remembered(client)?;
     // Checked before it is shown: a URL with credentials is refused, and not repeated.
     let named = settings.target_url.as_deref().map(base_url).transpose()?;

@@ -8,6 +8,7 @@ use postgres::GenericClient;
 
 use crate::error::Result;
 use crate::store::lock::host;
+use crate::store::users::USERNAME_CHARS_MAX;
 
 /// What somebody did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,17 +69,22 @@ impl By {
         let name =
             ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| env::var(name).ok().filter(|it| !it.is_empty()));
         let name = name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-        Self { who: format!("{}@{}", clean(&name), clean(&host())), via: "command" }
+        Self { who: format!("{}@{}", clean(&name, NAME_CHARS_MAX), clean(&host(), NAME_CHARS_MAX)), via: "command" }
     }
 
-    /// Returns who: `ada@host`.
+    /// Returns a user of the API, who acts with the console.
+    pub fn user(name: &str) -> Self {
+        Self { who: clean(name, USERNAME_CHARS_MAX), via: "console" }
+    }
+
+    /// Returns who: `ada@host`, or the user's name.
     pub fn who(&self) -> &str {
         &self.who
     }
 }
 
-fn clean(name: &str) -> String {
-    name.chars().take(NAME_CHARS_MAX).map(|c| if misleads(c) { ' ' } else { c }).collect()
+fn clean(name: &str, chars_max: usize) -> String {
+    name.chars().take(chars_max).map(|c| if misleads(c) { ' ' } else { c }).collect()
 }
 
 /// Records an act; in its own transaction, so that one is not without the other.
@@ -100,14 +106,62 @@ pub fn record(transaction: &mut impl GenericClient, act: &Act<'_>, by: &By) -> R
     }
 }
 
+/// An act, as its row tells.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ActRow {
+    /// Its id.
+    pub id: i64,
+    /// When (RFC 3339).
+    pub at: String,
+    /// retried, discarded, held, released.
+    pub what: String,
+    /// Who: ada@host, or the API user's name.
+    pub who: String,
+    /// command, console.
+    pub via: String,
+    /// The first of the objects that were named.
+    pub keys: Vec<String>,
+    /// How many there are.
+    pub count: i32,
+    /// How many comments were discarded with them.
+    pub along: i32,
+    /// Events that were dropped.
+    pub events: Option<i64>,
+    /// The reason.
+    pub why: Option<String>,
+}
+
+/// Reads the last acts, newest first.
+pub fn newest(client: &mut impl GenericClient, limit: i64) -> Result<Vec<ActRow>> {
+    let rows = client.query(
+        r#"SELECT id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), what, who, via, keys[1:10],
+                  cardinality(keys), cardinality(along), events, why
+           FROM news_sync_act ORDER BY id DESC LIMIT $1"#,
+        &[&limit],
+    )?;
+    let act = |row: &postgres::Row| ActRow {
+        id: row.get(0),
+        at: row.get(1),
+        what: row.get(2),
+        who: row.get(3),
+        via: row.get(4),
+        keys: row.get(5),
+        count: row.get(6),
+        along: row.get(7),
+        events: row.get(8),
+        why: row.get(9),
+    };
+    Ok(rows.iter().map(act).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_name_is_bounded_and_has_no_control_characters() {
-        assert_eq!(clean("ada\u{1b}[31m\n"), "ada [31m ");
-        assert_eq!(clean(&"é".repeat(500)).chars().count(), NAME_CHARS_MAX);
+        assert_eq!(clean("ada\u{1b}[31m\n", NAME_CHARS_MAX), "ada [31m ");
+        assert_eq!(clean(&"é".repeat(500), NAME_CHARS_MAX).chars().count(), NAME_CHARS_MAX);
         let By { who, via } = By::command_line();
         assert!(who.contains('@') && who.chars().count() <= 300 && via == "command", "{who}");
     }

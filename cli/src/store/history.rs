@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::error::Result;
 use crate::store::ledger::moment;
 use crate::store::lock::LOCK_CLASS;
-use crate::store::runs::IS_LOCKED;
+use crate::store::runs::{IS_LOCKED, RunKind};
 
 /// Runs looked at: of each of 256 shards there are some.
 const RUNS_MAX: i64 = 1024;
@@ -76,13 +76,13 @@ pub fn last_run(client: &mut impl GenericClient) -> Result<Option<LastRun>> {
     Ok(Some(LastRun { exit_code, since, why: row.get(1), failed }))
 }
 
-/// Returns when the last plain syncs began, newest first; of a shard, those of its own.
-pub fn begun(client: &mut impl GenericClient) -> Result<Vec<OffsetDateTime>> {
+/// Returns when the last runs of a kind began, newest first; of a shard, those of its own.
+pub fn begun(client: &mut impl GenericClient, kind: RunKind) -> Result<Vec<OffsetDateTime>> {
     let rows = client.query(
-        "SELECT started_at FROM news_sync_run WHERE kind = 'sync' AND shard IS NOT DISTINCT FROM (
-             SELECT shard FROM news_sync_run WHERE kind = 'sync' ORDER BY id DESC LIMIT 1)
+        "SELECT started_at FROM news_sync_run WHERE kind = $2 AND shard IS NOT DISTINCT FROM (
+             SELECT shard FROM news_sync_run WHERE kind = $2 ORDER BY id DESC LIMIT 1)
          ORDER BY id DESC LIMIT $1",
-        &[&DISTANCES],
+        &[&DISTANCES, &kind.word()],
     )?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use news_core::shard::Shard;
-use postgres::{Client, Transaction};
+use postgres::{Client, GenericClient, Transaction};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -261,7 +261,7 @@ impl Holder {
 }
 
 /// Returns who holds the lock: nobody, one, or as many shards.
-pub fn holders(client: &mut Client) -> Result<Vec<Holder>> {
+pub fn holders(client: &mut impl GenericClient) -> Result<Vec<Holder>> {
     // Everybody holds the whole lock, alone or shared.
     let rows = client.query(
         // Of another role's session not everything is shown.

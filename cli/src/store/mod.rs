@@ -2,7 +2,7 @@
 //!
 //! In scope: connections, the schema, and a module for each user of the tables: `records`
 //! (the API's, one round trip a request, on a leased `session`), `side` (sessions for the console), `users`, `log`
-//! (the change log, merged), `ledger` (what is remembered of objects), `objects` (rows by key), `holds` (objects whose sync is stopped), `lock`,
+//! (the change log, merged), `unsynced` (its events as they are), `ledger` (what is remembered of objects), `objects` (rows by key), `holds` (objects whose sync is stopped), `lock`,
 //! `runs`, `history`, `sent` (the result of a run for each object), `acts` (what people did), `about` (all that is known of one object),
 //! `remembered` (the target), `rows` (bulk: import,
 //! diff), `counts` (of posts), `sequences` (of ids), `tracking` (whether changes are logged), `inspect` (what an operator asks of the database). Out of scope: the screen, the
@@ -41,6 +41,7 @@ pub mod shard;
 mod side;
 mod tls;
 pub mod tracking;
+pub mod unsynced;
 pub mod url;
 pub mod users;
 pub mod watch;

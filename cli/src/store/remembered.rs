@@ -1,8 +1,8 @@
 //! The target that the database remembers, and whether this is still the database that does.
 
 use news_core::identity::{Difference, Identity};
+use postgres::GenericClient;
 use postgres::types::Type;
-use postgres::{Client, GenericClient};
 
 use crate::error::{Failure, Kind, Result};
 use crate::profile::Chosen;
@@ -42,7 +42,7 @@ impl Remembered {
 }
 
 /// Returns the target that is remembered, if one is.
-pub fn remembered(client: &mut Client) -> Result<Option<Remembered>> {
+pub fn remembered(client: &mut impl GenericClient) -> Result<Option<Remembered>> {
     let row =
         client.query_typed_one(
         "SELECT target_url, target_identity, news_identity(), target_profile, target_profile_print FROM news_sync_state",

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use news_core::Key;
+use postgres::GenericClient;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, GenericClient};
 use serde_json::Value;
 
 use crate::error::Result;
@@ -58,6 +58,9 @@ pub struct RunRow {
     /// When the first of these began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<String>,
+    /// The first of these, or itself.
+    #[serde(skip)]
+    pub first_id: i64,
 }
 
 /// Which runs are listed.
@@ -69,6 +72,8 @@ pub struct Wanted {
     pub statuses: Vec<&'static str>,
     /// Runs that began less than this ago.
     pub since: Option<Duration>,
+    /// Runs with a smaller id.
+    pub before: Option<i64>,
 }
 
 /// Selects what [`run_row`] reads, of the runs that `which` names. $1 is the lock's class.
@@ -118,29 +123,32 @@ fn run_row(row: &postgres::Row) -> RunRow {
         shard: row.get(13),
         idle_runs: u32::from(is_idle),
         idle_since: is_idle.then(|| row.get(3)),
+        first_id: row.get(0),
     }
 }
 
 /// Reads the last run.
-pub fn last(client: &mut Client) -> Result<Option<RunRow>> {
+pub fn last(client: &mut impl GenericClient) -> Result<Option<RunRow>> {
     Ok(list(client, &Wanted::default(), 1)?.pop())
 }
 
 /// Reads the last runs, newest first. Runs in a row that found nothing to do count as one.
-pub fn list(client: &mut Client, wanted: &Wanted, limit: usize) -> Result<Vec<RunRow>> {
+pub fn list(client: &mut impl GenericClient, wanted: &Wanted, limit: usize) -> Result<Vec<RunRow>> {
     let sql = select(
         "WHERE ($2::text[] = '{}' OR kind = ANY ($2))
            AND ($3::text[] = '{}' OR CASE WHEN status = 'running' THEN 'lost' ELSE status END = ANY ($3))
            AND ($4::float8 IS NULL OR started_at >= clock_timestamp() - $4 * interval '1 second')
+           AND ($5::bigint IS NULL OR id < $5)
          ORDER BY id DESC",
     );
     let since_s = wanted.since.map(|since| since.as_secs_f64());
     let class = i64::from(LOCK_CLASS);
-    let values: [(&(dyn ToSql + Sync), Type); 4] = [
+    let values: [(&(dyn ToSql + Sync), Type); 5] = [
         (&class, Type::INT8),
         (&wanted.kinds, Type::TEXT_ARRAY),
         (&wanted.statuses, Type::TEXT_ARRAY),
         (&since_s, Type::FLOAT8),
+        (&wanted.before, Type::INT8),
     ];
     let mut rows = client.query_typed_raw(&sql, values)?;
     let mut runs: Vec<RunRow> = Vec::new();
@@ -156,6 +164,7 @@ pub fn list(client: &mut Client, wanted: &Wanted, limit: usize) -> Result<Vec<Ru
         {
             newer.idle_runs += 1;
             newer.idle_since = run.idle_since;
+            newer.first_id = run.id;
         } else if runs.len() >= limit {
             break;
         } else {
@@ -166,7 +175,7 @@ pub fn list(client: &mut Client, wanted: &Wanted, limit: usize) -> Result<Vec<Ru
 }
 
 /// Reads the last run of each kind, and of each shard, that did all it was to do.
-pub fn last_done(client: &mut Client) -> Result<Vec<RunRow>> {
+pub fn last_done(client: &mut impl GenericClient) -> Result<Vec<RunRow>> {
     let sql = select(&format!(
         "WHERE id IN (SELECT max(id) FROM {IN_USE} AS r WHERE status = 'done' GROUP BY kind, shard) ORDER BY id"
     ));
@@ -180,9 +189,20 @@ pub fn one(client: &mut impl GenericClient, id: i64) -> Result<Option<(RunRow, V
     Ok(row.map(|row| (run_row(&row), serde_json::from_str(row.get(19)).unwrap_or_default())))
 }
 
+/// The place of a row among those of its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentPlace {
+    /// When it was recorded, in microseconds since 1970.
+    pub at_us: i64,
+    /// Its id.
+    pub id: i64,
+}
+
 /// What a run came to for one object.
 #[derive(Debug)]
 pub struct SentRow {
+    /// Its place.
+    pub place: SentPlace,
     /// The object.
     pub key: Key,
     /// created, updated, deleted, renewed, found, parked, held, waiting.
@@ -201,16 +221,27 @@ pub struct SentRow {
     pub at: String,
 }
 
-/// Reads what a run came to, at most `limit` objects in the order in which they were recorded, and how many there are.
-pub fn sent(client: &mut impl GenericClient, run: i64, limit: i64) -> Result<(Vec<SentRow>, u64)> {
+/// Reads what a run came to, at most `limit` objects in the order in which they were recorded, from behind a place; and how many
+/// there are behind these.
+pub fn sent(
+    client: &mut impl GenericClient,
+    run: i64,
+    after: Option<&SentPlace>,
+    limit: i64,
+) -> Result<(Vec<SentRow>, u64)> {
+    let (at_us, id) = after.map_or((0, 0), |after| (after.at_us, after.id));
     let rows = client.query(
         r#"SELECT entity_table, entity_pk, came_to, method, status, ms, first_event, last_event, events,
-                  to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-           FROM news_sync_sent WHERE run_id = $1 ORDER BY at, id LIMIT $2"#,
-        &[&run, &limit],
+                  to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+                  (extract(epoch FROM at) * 1000000)::bigint, id, count(*) OVER ()
+           FROM news_sync_sent
+           WHERE run_id = $1 AND (at, id) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4)
+           ORDER BY at, id LIMIT $2"#,
+        &[&run, &limit, &at_us, &id],
     )?;
     let row = |row: &postgres::Row| {
         Ok(SentRow {
+            place: SentPlace { at_us: row.get(10), id: row.get(11) },
             key: key(row, 0, 1)?,
             came_to: row.get(2),
             method: row.get(3),
@@ -221,6 +252,6 @@ pub fn sent(client: &mut impl GenericClient, run: i64, limit: i64) -> Result<(Ve
             at: row.get(9),
         })
     };
-    let count: i64 = client.query_one("SELECT count(*) FROM news_sync_sent WHERE run_id = $1", &[&run])?.get(0);
-    Ok((rows.iter().map(row).collect::<Result<_>>()?, count.unsigned_abs()))
+    let count = rows.first().map_or(0, |row| row.get::<_, i64>(12)).unsigned_abs();
+    Ok((rows.iter().map(row).collect::<Result<_>>()?, count.saturating_sub(rows.len() as u64)))
 }

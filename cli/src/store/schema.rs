@@ -1,6 +1,6 @@
 //! The schema: embedded migrations, brought up by one process at a time.
 
-use postgres::Client;
+use postgres::{Client, GenericClient};
 use refinery::Target;
 
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -69,7 +69,7 @@ pub fn newest() -> i32 {
 }
 
 /// Returns the version that the database has; 0 where it has none.
-pub fn applied(client: &mut Client) -> Result<i32> {
+pub fn applied(client: &mut impl GenericClient) -> Result<i32> {
     // Its statements are not prepared: a pooler would lose them.
     let history = client.query_typed_one("SELECT to_regclass('news_schema_history') IS NOT NULL", &[])?;
     if !history.get::<_, bool>(0) {

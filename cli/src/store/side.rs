@@ -33,6 +33,11 @@ impl SideSessions {
         Self { url: url.clone(), places: Queue::new(SESSIONS_MAX), idle: Mutex::new(Vec::new()) }
     }
 
+    /// Returns the URL.
+    pub fn url(&self) -> &Secret {
+        &self.url
+    }
+
     /// Lends a session to `work`. It is closed where that fails: nobody knows what state it is in then.
     ///
     /// Fails as [`connect`] does, and with [`Kind::Database`] where all sessions are busy for too long.

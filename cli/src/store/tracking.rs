@@ -173,7 +173,7 @@ const FAULTS: &str = "
     JOIN pg_attribute a ON a.attrelid = to_regclass(c.name) AND a.attname = c.column_name AND a.atttypid <> 'int8'::regtype";
 
 /// Lists why changes are not tracked; nothing where all are.
-pub fn faults(client: &mut Client) -> Result<Vec<Fault>> {
+pub fn faults(client: &mut impl GenericClient) -> Result<Vec<Fault>> {
     // One round trip: each run asks, and under --follow there are many.
     let rows = client.query_typed(FAULTS, &[(&TRACKING.as_slice(), Type::TEXT_ARRAY)])?;
     rows.iter()

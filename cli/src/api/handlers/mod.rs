@@ -113,7 +113,7 @@ impl Context<'_> {
     }
 
     /// Returns the id in the path. Where it is no integer, the user comes first, then 404.
-    fn id(&self) -> Result<i64, Problem> {
+    pub fn id(&self) -> Result<i64, Problem> {
         if let Some(id) = super::routes::id(self.segment) {
             return Ok(id);
         }
@@ -149,7 +149,7 @@ impl Context<'_> {
     }
 
     /// Answers with an object: 304 where the client has this version already.
-    fn object(&self, status: u16, object: &impl Serialize, version: &str) -> Response {
+    pub fn object(&self, status: u16, object: &impl Serialize, version: &str) -> Response {
         let tag = conditions::tag(version, self.layout);
         if self.request.reads() && conditions::is_known(self.request.header("if-none-match"), version, self.layout) {
             return Response::empty(304).header("ETag", tag);

@@ -1,9 +1,13 @@
 //! What the operator's console asks and does, below `/news/sync/`: for users who are staff. The answers are the reports of the
 //! commands, made by the same functions (`views`).
 
+mod acts;
+mod cache;
+mod query;
+mod reads;
 mod session;
 
-use postgres::Client;
+use postgres::{Client, Transaction};
 use tiny_http::Method;
 
 use super::handlers::Context;
@@ -12,24 +16,39 @@ use super::routes::Operator;
 use crate::args::ConsoleMode;
 use crate::error::{Failure, Kind, Result};
 use crate::settings::{Secret, Settings};
-use crate::store::{SideSessions, schema};
+use crate::store::{SideSessions, rows, schema};
+use cache::Cache;
+use reads::Made;
 
 /// What the endpoints share.
 pub struct Desk {
     mode: ConsoleMode,
     settings: Settings,
     sessions: SideSessions,
+    /// Everybody who looks sees the same.
+    overview: Cache<Made>,
 }
 
 impl Desk {
     /// Makes one on the database that `url` names.
     pub fn new(mode: ConsoleMode, settings: &Settings, url: &Secret) -> Self {
-        Self { mode, settings: settings.clone(), sessions: SideSessions::new(url) }
+        let (sessions, overview) = (SideSessions::new(url), Cache::new(reads::OVERVIEW_KEPT, reads::OVERVIEW_SHARE));
+        Self { mode, settings: settings.clone(), sessions, overview }
     }
 
     /// Returns what the console allows.
     pub fn mode(&self) -> ConsoleMode {
         self.mode
+    }
+
+    /// Lends a snapshot of the whole master to `work`.
+    fn moment<T>(&self, work: impl FnOnce(&mut Transaction<'_>) -> Result<T>) -> Result<T, Problem> {
+        self.ask(|client| {
+            let mut moment = rows::snapshot(client)?;
+            let done = work(&mut moment)?;
+            moment.commit()?;
+            Ok(done)
+        })
     }
 
     /// Lends a session that sees the whole master to `work`.
@@ -51,22 +70,21 @@ pub fn run(context: &Context<'_>, what: Operator) -> Result<Response, Problem> {
     }
     match what {
         Operator::Session => session::get(context),
-        Operator::Overview
-        | Operator::Events
-        | Operator::Plan
-        | Operator::Left
-        | Operator::Groups
-        | Operator::Runs
-        | Operator::Run
-        | Operator::Object(_)
-        | Operator::AtTarget(_)
-        | Operator::Target
-        | Operator::Prints(_)
-        | Operator::Look => Err(Problem::NotFound("Not found.")),
-        Operator::Retry | Operator::Discard | Operator::Hold | Operator::Release => {
-            may_act(context)?;
+        Operator::Overview => reads::overview(context),
+        Operator::Events => reads::events(context),
+        Operator::Plan => reads::plan(context),
+        Operator::Left => reads::left(context),
+        Operator::Groups => reads::groups(context),
+        Operator::Runs => reads::runs(context),
+        Operator::Run => reads::run(context),
+        Operator::Object(entity) => reads::object(context, entity),
+        Operator::AtTarget(_) | Operator::Target | Operator::Prints(_) | Operator::Look => {
             Err(Problem::NotFound("Not found."))
         }
+        Operator::Retry => may_act(context).and_then(|()| acts::retry(context)),
+        Operator::Discard => may_act(context).and_then(|()| acts::discard(context)),
+        Operator::Hold => may_act(context).and_then(|()| acts::hold(context)),
+        Operator::Release => may_act(context).and_then(|()| acts::release(context)),
     }
 }
 
