@@ -2,7 +2,7 @@
 // the screen, says before what it does, and after it what the service answered.
 
 import { act, ask } from "./api.js";
-import { button, el, keyLink } from "./dom.js";
+import { button, el, keyLink, keyOf } from "./dom.js";
 import { count, number } from "./format.js";
 import { look, mayAct } from "./live.js";
 
@@ -71,7 +71,7 @@ function open({ title, content, keep, go, isFinal, typed, run, onError }) {
   const harmless = el("button", { type: "button" }, keep);
   const acting = el(isFinal ? "button.danger" : "button.go", { type: "button", disabled: Boolean(typed) }, go);
   const heading = el("h2", { id: "asked" }, title);
-  const dialog = el(isFinal ? "dialog.final" : "dialog", { "aria-labelledby": "asked" },
+  const dialog = el(isFinal ? "dialog.final" : "dialog.try", { "aria-labelledby": "asked" },
     el("div.in", heading, content,
       el("label", "Reason (optional, kept in the history with your name)", why),
       number && el("label", `Type ${typed} to confirm`, number), said),
@@ -105,7 +105,8 @@ export const retryGroup = (group) => group && retryMany(group.first.map((key) =>
 export async function discardGroup(group) {
   if (!group) return;
   try {
-    discard((await ask(`/news/sync/left/?group=${group.id}&limit=${DISCARD_MAX}`)).objects);
+    const { objects } = await ask(`/news/sync/left/?group=${group.id}&limit=${DISCARD_MAX}`);
+    discard(objects.map((row) => ({ ...row, key: keyOf(row) })));
   } catch (error) {
     tell(trouble(error), true);
   }

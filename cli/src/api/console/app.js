@@ -36,6 +36,7 @@ function go() {
   view.leave?.();
   view = next;
   view.enter?.(at, redraw);
+  drawn = null;
   byId("main").replaceChildren();
   draw();
   document.title = `${view.title}${at.parts[1] ? ` ${at.parts.join("/")}` : ""} · news console`;
@@ -48,6 +49,7 @@ function go() {
   document.querySelector("main h1")?.focus({ preventScroll: true });
 }
 
+let drawn = null;
 let isDrawing = false;
 /** Draws soon: several changes are one drawing. */
 function redraw() {
@@ -63,6 +65,10 @@ function draw() {
   drawBar();
   const { session } = state;
   if (session === null && !state.problem) return;
+  // A long list is drawn only where something in it has changed.
+  const version = view.version?.() ?? null;
+  if (version !== null && version === drawn) return;
+  drawn = version;
   morphChildren(byId("main"), session?.staff === false ? outsider(session) : view.render());
 }
 
@@ -117,6 +123,7 @@ function drawNotice() {
 
 acts.onTell((text, stays) => {
   told = { text, until: Date.now() + NOTICE_MS * (stays ? 5 : 1) };
+  byId("told").textContent = text;
   drawNotice();
   redraw();
 });
@@ -247,6 +254,7 @@ addEventListener("change", (event) => {
 
 // j and k go along what can be opened.
 const ITEMS = "main .group .key, main .merge .key, main td:first-child > a, main td > .key, main details.d > summary";
+const PARENT = { posts: "waiting", comments: "waiting", runs: "runs" };
 let keyBefore = "";
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
@@ -259,7 +267,7 @@ addEventListener("keydown", (event) => {
   else if (!isOpen && key === "e") fold();
   else if (!isOpen && key === "?") settings();
   else if (!isOpen && key === "/") { event.preventDefault(); find(); }
-  else if (!isOpen && key === "Escape" && location.hash.length > 2) history.back();
+  else if (!isOpen && key === "Escape") location.hash = PARENT[address().parts[0]] && address().parts[1] ? `#/${PARENT[address().parts[0]]}` : "#/";
   keyBefore = key;
 });
 

@@ -62,6 +62,7 @@ const KEPT = new Set(["open"]);
 
 /** Changes `old` into `fresh`, in place: focus, ticks, scroll positions and what is open stay. */
 function morph(old, fresh) {
+  if (old === fresh) return;
   if (old.nodeType === Node.TEXT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;

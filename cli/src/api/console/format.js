@@ -106,6 +106,9 @@ export function words(body) {
   return body;
 }
 
+/** What the target said, from a reason of the ledger: "status 422: {…}". */
+export const said = (reason) => words(/^status \d+: (.*)$/s.exec(reason)?.[1] ?? reason);
+
 function firstText(value) {
   if (typeof value === "string") return value;
   if (value === null || typeof value !== "object") return null;

@@ -19,7 +19,7 @@ export class Frozen {
    */
   take(rows) {
     const current = new Map(rows.map((row) => [row.key, row]));
-    if (this.#shown === null || isIdle()) this.#shown = current;
+    if (!this.#shown?.size || isIdle()) this.#shown = current;
     const shown = [...this.#shown].map(([key, old]) => current.get(key) ?? { ...old, gone: true });
     this.#shown = new Map(shown.map((row) => [row.key, row]));
     return { rows: shown, fresh: rows.filter(({ key }) => !this.#shown.has(key)).length };

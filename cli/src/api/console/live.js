@@ -11,6 +11,9 @@ const TRIES_S = [5, 10, 20, 60];
 const TARGET_EVERY_MS = 60_000;
 const PAUSED = "news.paused";
 
+/** An overview that is the same so long after the events were read is of the same moment: the service keeps one for a while. */
+const SETTLED_MS = 4_000;
+
 /** Events that are merged here. Above, the service's own count is shown. */
 const EVENTS_MAX = 100_000;
 const EVENTS_PAGE = 10_000;
@@ -42,11 +45,14 @@ export const isStale = () => state.problem !== null;
 /** Says whether the page may offer acts now. */
 export const mayAct = () => state.session?.may_act === true && !isStale();
 
-/** Starts: `changed` is called after each answer. */
-export function start(changed) {
-  handler = changed;
+/** Starts: `draw` is called after each answer. */
+export function start(draw) {
+  handler = draw;
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
 }
+
+/** Draws anew: something was read. */
+export const changed = () => handler();
 
 /** Reads the session. Fails with 401, or where the service does not answer. */
 export async function readSession() {
@@ -67,7 +73,7 @@ export function pause(on) {
 let asking = Promise.resolve();
 export function look() {
   clearTimeout(timer);
-  asking = asking.then(once);
+  asking = asking.catch(() => {}).then(once);
   return asking;
 }
 
@@ -81,7 +87,7 @@ async function once() {
     if (!overview.unchanged) {
       state.overview = overview;
       setClock(overview.now);
-    }
+    } else if (state.pending?.of === state.overview.etag && Date.now() - readAt > SETTLED_MS) state.pending.settled = true;
     Object.assign(state, { seen: now(), problem: null });
     failures = 0;
   } catch (error) {

@@ -2,23 +2,25 @@
 
 import { command } from "./acts.js";
 import { button, el, keyLink, marked } from "./dom.js";
-import { clock, code, count, minute, number, span, state as word, when } from "./format.js";
+import { clock, code, count, minute, number, said, span, state as word, when } from "./format.js";
 import { compared } from "./words.js";
 
 /** A larger group is not given up as a whole. */
 const GIVEN_UP_MAX = 100;
 
 /** A group of objects that the target refused with the same words. */
-export function group({ id, entity, status, said, count: n, behind = 0, since, first: keys, gone }, mayAct) {
+export function group({ id, entity, state: how, status, said, count: n, behind = 0, since, first: keys, gone }, mayAct) {
   return el(gone ? "article.group.is-gone" : "article.group", { "data-key": id },
-    el("div.said", code(status), el("q", said || "no reason was given")),
+    el("div.said", code(status), el("q", said || "no reason was given"), how !== "parked" && word(how)),
     el("div.keys", el("span.soft", count(n, entity === "posts" ? "post" : "comment"), since ? [" since ", when(since, minute)] : ""),
       keys.slice(0, 5).map(keyLink), n > 5 && el("a", { href: `#/waiting?group=${encodeURIComponent(id)}` }, `and ${number(n - 5)} more`)),
     behind > 0 && el("p.soft.small", `${count(behind, "object")} held behind ${n === 1 ? "it" : "them"}, sent after ${n === 1 ? "it" : "they"} arrive${n === 1 ? "s" : ""}.`),
     gone
       ? el("p.soft.small", "No longer waits.")
       : el("div.acts", el("a.btn", { href: `#/${keys[0]}` }, "See what differs"),
-        mayAct
+        how !== "parked"
+          ? el("span.soft", "The next run tries again.")
+          : mayAct
           ? [button("again", "retryGroup", n === 1 ? "Try again…" : `Try all ${number(n)} again…`, id),
             n <= GIVEN_UP_MAX && button("quiet", "discardGroup", "Give up…", id)]
           : command("retry", n === keys.length ? keys : [])));
@@ -39,13 +41,16 @@ export function runsTable(runs) {
   el("tbody", runs.map(row)));
 }
 
+const hash = (text) => [...text].reduce((sum, character) => (Math.imul(sum, 31) + character.codePointAt(0)) | 0, text.length);
+
 /** Words on both sides of a fold. */
 const CONTEXT = 9;
 const FOLDED_ABOVE = 26;
 
 /** The texts of a field on both sides as one text, with what changes marked. Long equal parts are folded. */
-export function difference(target, master) {
-  const box = el("div.words");
+function difference(target, master) {
+  // What the reader has unfolded stays so while the texts are the same.
+  const box = el("div.words", { "data-own": hash(`${target}\0${master}`) });
   const runs = compared(target, master);
   runs.forEach(({ same, old, new: fresh }, at) => {
     const isLast = at === runs.length - 1 && old.length + fresh.length === 0;
@@ -68,8 +73,14 @@ export function difference(target, master) {
   return box;
 }
 
-/** The fields of a difference: those of a DifferenceRow. */
-export function fields({ kind, fields = [], faults = [] }) {
+const made = new WeakMap();
+/** The fields of a difference: those of a DifferenceRow. Words are compared once. */
+export function fields(row) {
+  if (!made.has(row)) made.set(row, makeFields(row));
+  return made.get(row);
+}
+
+function makeFields({ kind, fields = [], faults = [] }) {
   const field = (name, ...content) => el("div.field", el("code", name), el("div", content));
   return el("div.fields",
     fields.map(({ field: name, local, target }) => field(name, target === null || target === undefined
@@ -85,7 +96,7 @@ export function leftTable(rows, ticked, mayTick) {
   const row = (one) => el(one.gone ? "tr.is-gone" : "tr", { "data-key": one.key },
     mayTick && el("td", one.gone ? "" : el("input", { type: "checkbox", "data-tick": one.key, "aria-label": `Select ${one.key}`, ...(ticked.has(one.key) ? { checked: true } : {}) })),
     el("td", keyLink(one.key)), el("td", one.gone ? el("span.st", "no longer waits") : word(one.state)),
-    el("td", code(one.status), one.status ? " " : "", one.waits_for?.length ? ["waits for ", one.waits_for.map((key, at) => [at > 0 && ", ", keyLink(key)])] : one.reason ?? ""),
+    el("td", code(one.status), one.status ? " " : "", one.waits_for?.length ? ["waits for ", one.waits_for.map((key, at) => [at > 0 && ", ", keyLink(key)])] : said(one.reason ?? "")),
     el("td.num.narrow-hide", number(one.failures)), el("td.num.narrow-hide", when(one.since, minute)));
   return el("table", el("thead", el("tr", mayTick && el("th", { scope: "col" }, el("span.unseen", "Select")),
     ["Object", "State", "Reason"].map((name) => el("th", { scope: "col" }, name)),

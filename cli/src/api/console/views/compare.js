@@ -24,12 +24,8 @@ let redraw = () => {};
 
 export const title = "Compare";
 export const enter = (_, draw) => { redraw = draw; };
-
-/** Which pending object explains a difference: its state, or null. */
-function pendingState(key) {
-  const object = state.pending?.objects?.find((object) => object.key === key);
-  return object ? object.standing ?? "pending" : null;
-}
+/** What the page shows depends on this alone. */
+export const version = () => (run?.found ? [run.began, run.texts.size, run.equal.size, kind, withPending, isStale()].join() : null);
 
 export const actions = {
   start: () => compare(null),
@@ -58,6 +54,7 @@ async function compare(files) {
     }
     own.found = found;
     own.ended = now().toISOString();
+    own.knows = !state.pending?.error;
     own.pending = new Map((state.pending?.objects ?? []).map((object) => [object.key, object.standing ?? "pending"]));
     own.list = found.flatMap(({ differences }) => differences.map(([key, kind]) => ({ key, kind, standing: own.pending.get(key) ?? null })));
   } catch (error) {
@@ -125,7 +122,8 @@ function result() {
   const chip = (name, n) => el("button.chip", { type: "button", "data-do": "only", "data-arg": name, "aria-pressed": String(kind === name) }, name || "all", el("b", number(n)));
   return [
     el("p.lede", { id: "compared", role: "status" }, el("b", total === 0 ? "Both sides are equal. " : `${count(total, "object")} ${total === 1 ? "differs" : "differ"}. `),
-      total > 0 && `Pending changes explain ${number(pending)}; ${number(drift)} ${drift === 1 ? "is" : "are"} drift. `,
+      total > 0 && !run.knows && "Which of them pending changes explain is not known here: there are too many events. ",
+      total > 0 && run.knows && `Pending changes explain ${number(pending)}; ${number(drift)} ${drift === 1 ? "is" : "are"} drift. `,
       el("span.soft", `${count(sum("local"), "row")} and ${count(sum("target"), "element")} of ${files ? Object.values(files).map(({ name }) => name).join(" and ") : "the target"}, compared in this browser in ${span(ms / 1000)} (${bytes(run.bytes)}), from `, when(run.began), " to ", when(run.ended), ` ${zone()}. `,
         nameless > 0 && `${count(nameless, "element")} without an id of ours. `)),
     total > 0 && el("div.chips", chip("", all.length), Object.keys(KINDS).map((name) => chip(name, tally[name]?.length ?? 0)),

@@ -3,7 +3,7 @@
 import * as acts from "../acts.js";
 import { ask } from "../api.js";
 import { button, el, keyLink, marked } from "../dom.js";
-import { beads, code, count, day, hour, METHOD, span, state as word, when, words } from "../format.js";
+import { beads, code, count, day, hour, METHOD, said as toldBy, span, state as word, when, words } from "../format.js";
 import { isStale, mayAct, state } from "../live.js";
 import { fields, legend } from "../parts.js";
 
@@ -64,8 +64,8 @@ const row = () => ({ key, event_id: object.event_id });
 export function render() {
   if (key && state.overview && of !== state.overview.etag && !isStale()) read();
   const crumb = el("p.crumb", el("a", { href: "#/waiting" }, "Waiting"), ` › ${key}`);
-  const { standing, pending } = object ?? {};
-  const head = el("div.title", el("h1.key", { tabindex: -1 }, key || "No such key"), object && word(object.state ?? standing?.state ?? (pending ? "pending" : "in_sync")),
+  const { pending } = object ?? {};
+  const head = el("div.title", el("h1.key", { tabindex: -1 }, key || "No such key"), object && word(object.state),
     pending && pending.events > 0 && el("span.st.pending", count(pending.events, "pending event")));
   if (object === null) return [crumb, head, el("p.lede.soft", problem ? problem.message : "Reading…")];
   return [
@@ -76,23 +76,26 @@ export function render() {
 
 /** Why the object is where it is. */
 function sentence() {
-  const { standing, pending, waits_for } = object;
-  const said = object.last_answer?.body ? words(object.last_answer.body) : standing?.reason;
+  const { state: word, standing, pending, waits_for, hold } = object;
+  const said = object.last_answer?.body ? words(object.last_answer.body) : standing?.reason && toldBy(standing.reason);
   const last = object.sent[0];
-  switch (standing?.state) {
+  switch (word) {
     case "parked":
       return ["The target refused it: ", el("q", said ?? "no reason was given"), last && [", in run ", runLink(last.run), " at ", when(last.at)], ". It waits for an operator or for its next change."];
     case "held":
       return ["It waits for ", waits_for.map((other, at) => [at > 0 && ", ", keyLink(other)]), ". Runs send it after ", waits_for.length === 1 ? "that object" : "those objects", "."];
     case "on_hold":
-      return [`${object.hold?.by ?? standing.by ?? "An operator"} put it on hold`, said ? [": ", el("q", said)] : "", ". No run sends anything for it until it is released."];
+      return [hold.by, " put it on hold at ", when(hold.since), hold.why && [": ", el("q", hold.why)], ". No run sends anything for it until it is released."];
     case "waiting":
-      return ["It failed in ", count(standing.failures, "run"), ": ", el("q", said ?? "no reason was given"), ". The next run tries it again."];
-    case "sent":
+      return ["It failed in ", count(standing?.failures ?? 1, "run"), ": ", el("q", said ?? "no reason was given"), ". The next run tries it again."];
     case "in_flight":
       return "A run has sent its request and waits for the response.";
+    case "in_sync":
+      return "It is in sync: no change is pending.";
+    case "not_here":
+      return "The master does not have it, and no change is pending.";
     default:
-      return pending ? `It has pending changes. ${nextWords()}` : object.row ? "It is in sync: no change is pending." : "The master does not have it, and no change is pending.";
+      return pending ? `It has pending changes. ${nextWords()}` : object.sentence;
   }
 }
 
@@ -111,19 +114,18 @@ function nextWords() {
 }
 
 function choices() {
-  const { standing, pending, holds } = object;
+  const { state: word, pending, holds_back: behind } = object;
   const may = mayAct();
   const choice = (act, what, ...texts) => el("div.choice", el("div", act), el("div", texts.filter(Boolean).map((text) => el("p", text))));
   const by = (spec, what, label, ...command) => (may ? button(spec, what, label) : acts.command(...command));
-  const held = holds.length > 0 ? [`${count(holds.length, "object")} held behind it: `, holds.slice(0, 10).map((other, at) => [at > 0 && ", ", keyLink(other)]), ". They are sent after it arrives."] : null;
-  const isHeld = standing?.state === "on_hold";
+  const held = behind.length > 0 ? [`${count(behind.length, "object")} held behind it: `, behind.slice(0, 10).map((other, at) => [at > 0 && ", ", keyLink(other)]), ". They are sent after it arrives."] : null;
   const list = [
-    standing?.state === "parked" && choice(by("go", "retry", "Try again", "retry", [key]), "", ["The next run sends ", request() ?? "the request", " once more. This click sends nothing."],
+    word === "parked" && choice(by("go", "retry", "Try again", "retry", [key]), "", ["The next run sends ", request() ?? "the request", " once more. This click sends nothing."],
       "Useful if the target accepts it now. If it refuses again, the object is parked again, and nothing else changes.", held),
     pending && choice(el("span.soft", "Change it in the master"), "", "A new change is tried by the next run, without a click here.", ["Use your own application, the API, or ", el("code", "news db shell"), "."]),
     pending && pending.events > 0 && choice(by("danger-line", "discard", "Give up the changes…", "discard", [key]), "", `${count(pending.events, "event")} will be marked as synced. The target keeps what it has now.`,
       "Compare shows the difference from then on, and the next full sync sends the object again."),
-    isHeld
+    word === "on_hold"
       ? choice(by("go", "release", "Release", "release", [key]), "", pending ? "The next run sends its changes." : "Later changes are sent again.")
       : choice(by("again", "hold", "Put on hold…", "hold", [key]), "", "No run sends anything for it until it is released."),
   ].filter(Boolean);

@@ -4,7 +4,7 @@ import * as acts from "../acts.js";
 import { button, el, keyLink, visible } from "../dom.js";
 import { ago, beads, clock, count, hour, METHOD, minute, number, since, span, when } from "../format.js";
 import { Frozen } from "../frozen.js";
-import { isLeft, mayAct, readPending, state } from "../live.js";
+import { changed, isLeft, mayAct, readPending, state } from "../live.js";
 import { group as groupBox, runsTable } from "../parts.js";
 import { ask } from "../api.js";
 
@@ -30,6 +30,10 @@ const runs = new Frozen();
 const titles = new Map();
 
 export const title = "Overview";
+export function enter() {
+  groups.thaw();
+  runs.thaw();
+}
 
 export function render() {
   const { overview } = state;
@@ -81,7 +85,7 @@ function waits({ status, groups: current, groups_more, acts: done }) {
       all > 0 && el("a.more", { href: "#/waiting" }, `All ${number(all)} →`)),
     fresh > 0 && el("div.foot", { "data-key": "fresh" }, button("link", "groups", `${count(fresh, "new group")}. Show`)),
     rows.length === 0
-      ? el("p.body.soft", all > 0 ? "No object is parked. The objects that wait are tried by the next run." : "No object waits.")
+      ? el("p.body.soft", all > 0 ? "No object was refused." : "No object waits.")
       : rows.map((group) => groupBox(group, mayAct())),
     groups_more > 0 && el("p.body", el("a", { href: "#/waiting" }, `${count(groups_more, "more group")} →`)),
     done.length > 0 && el("div.foot", el("b", "By hand: "), done.slice(0, 3).map(actLine)));
@@ -114,11 +118,12 @@ function next({ status }) {
       el("span", keyLink(key), el("span.t", titles.get(key) ?? "")), beads(own), el("span.to", { "aria-hidden": "true" }, "→"), el(`span.req.${method}`, method));
   });
   const leftEvents = left.reduce((sum, { own }) => sum + own.length, 0);
-  const differs = pending.of === state.overview.etag && requests !== planned;
+  const isChecked = pending.settled && pending.of === state.overview.etag && pending.events === status.events;
+  const differs = isChecked && requests !== planned;
   return box("merged in this browser",
     going.length === 0
       ? el("p.sum", { id: "merged" }, el("b", "0"), "events", el("span", "→"), el("b", "0"), "requests")
-      : el("p.sum", { id: "merged" }, el("b", number(events)), `${events === 1 ? "event" : "events"} of ${count(going.length, "object")}`, el("span", { "aria-label": "become" }, "→"), el("b", number(requests)), requests === 1 ? "request" : "requests"),
+      : el("p.sum", { id: "merged", "data-checked": isChecked || null }, el("b", number(events)), `${events === 1 ? "event" : "events"} of ${count(going.length, "object")}`, el("span", { "aria-label": "become" }, "→"), el("b", number(requests)), requests === 1 ? "request" : "requests"),
     el("ol.merge", rows, going.length > ROWS && el("li.soft", { "data-key": "more" }, el("a", { href: "#/changes" }, `${count(going.length - ROWS, "more object")} →`))),
     (left.length > 0 || differs) && el("div.foot",
       left.length > 0 && `${count(leftEvents, "event")} of ${count(left.length, "object")} will not be sent: parked, held, on hold, or in flight. `,
@@ -135,7 +140,7 @@ function readTitles(rows) {
     if (titles.has(version)) continue;
     titles.set(version, "");
     if (action === "delete" || action === "nothing") titles.set(key, action === "delete" ? "deleted" : "created and deleted");
-    else ask(`/news/${key}/`).then(({ title, name }) => titles.set(key, title ?? name ?? "")).catch(() => {});
+    else ask(`/news/${key}/`).then(({ title, name }) => (titles.set(key, title ?? name ?? ""), changed())).catch(() => {});
   }
 }
 
@@ -144,7 +149,7 @@ const errors = new Map();
 function readErrors(rows) {
   if (!rows.some(({ id, exit_code }) => exit_code && !errors.has(id))) return;
   for (const { id } of rows) errors.set(id, errors.get(id) ?? "");
-  ask(`/news/sync/runs/?limit=${RUNS}`).then((page) => page.runs.forEach(({ id, first_error }) => errors.set(id, first_error ?? ""))).catch(() => {});
+  ask(`/news/sync/runs/?limit=${RUNS}`).then((page) => (page.runs.forEach(({ id, first_error }) => errors.set(id, first_error ?? "")), changed())).catch(() => {});
 }
 
 function runsBox({ runs: all }) {

@@ -2,7 +2,7 @@
 
 import * as acts from "../acts.js";
 import { ask } from "../api.js";
-import { button, el } from "../dom.js";
+import { button, el, keyOf } from "../dom.js";
 import { count, number } from "../format.js";
 import { Frozen } from "../frozen.js";
 import { isStale, mayAct, state } from "../live.js";
@@ -41,7 +41,7 @@ async function read() {
   for (const [name, value] of Object.entries(filter)) if (value) query.set(name, value);
   try {
     const [rows, groups] = await Promise.all([ask(`/news/sync/left/?${query}`), ask("/news/sync/left/groups/")]);
-    left = { rows: rows.objects, total: rows.total, groups: groups.groups };
+    left = { rows: rows.objects.map((row) => ({ ...row, key: keyOf(row) })), total: rows.total, groups: groups.groups };
     problem = null;
   } catch (error) {
     problem = error;
@@ -74,7 +74,7 @@ export function render() {
   const picked = selected();
   const may = mayAct();
   const none = picked.length === 0;
-  const canRetry = picked.every((row) => row.state === "parked" || row.state === "waiting");
+  const canRetry = picked.every((row) => row.state === "parked");
   return [
     head,
     el("p.lede", left.total === 0 && filter.state === "" && filter.q === "" ? "No object waits." : "A parked object waits for an operator or for its next change. A held object waits for another object. A waiting object is tried by the next run."),
@@ -86,7 +86,7 @@ export function render() {
     el("section.sheet", { "aria-labelledby": "left" },
       el("div.head", el("h2", { id: "left" }, count(left.total, "object")), left.total > left.rows.length && el("span.soft", `the first ${left.rows.length}; narrow the list by a key or a state`),
         may && left.rows.length > 0 && el("span.more.acts", button("again", "tickAll", ticked.size > 0 ? "Select none" : "Select all shown"),
-          el("button.again", { type: "button", "data-do": "retry", disabled: none || !canRetry, title: canRetry ? null : "Only parked and waiting objects can be tried again." }, `Try ${none ? "selected" : number(picked.length)} again…`),
+          el("button.again", { type: "button", "data-do": "retry", disabled: none || !canRetry, title: canRetry ? null : "Only parked objects can be tried again." }, `Try ${none ? "selected" : number(picked.length)} again…`),
           el("button.quiet", { type: "button", "data-do": "discard", disabled: none }, "Give up…"))),
       (fresh > 0 || problem) && el("div.foot", problem ? problem.message : button("link", "show", `${count(fresh, "more object")}. Show`)),
       rows.length > 0 && leftTable(rows, ticked, may)),
