@@ -110,7 +110,7 @@ pub enum Command {
     #[command(subcommand)]
     Db(Db),
     /// Look for what is wrong: configuration, database, target, credentials, clock, disk
-    Doctor,
+    Doctor(Doctor),
     /// Show what is in force, and where each value comes from
     Config,
     /// Run a Fake API to develop against, in memory
@@ -119,6 +119,15 @@ pub enum Command {
     Completions(Completions),
     /// Write the man pages
     Man(Man),
+}
+
+/// `news doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Create, read, update and delete a post and a comment at the target, with ids that nobody should have, to try its
+    /// profile
+    #[arg(long)]
+    pub write_test: bool,
 }
 
 /// `news serve`

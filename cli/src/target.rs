@@ -33,6 +33,7 @@ use credentials::Credentials;
 
 pub use base::{base_url, is_same_base};
 pub use lease::Lease;
+pub use probe::Seen;
 pub use proxy::Proxy;
 
 use connections::{Connections, Departure, observed};

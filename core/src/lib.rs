@@ -41,6 +41,7 @@ pub mod session;
 pub mod shape;
 pub mod shard;
 pub mod tail;
+pub mod tryout;
 pub mod wire;
 
 pub use model::{CommentId, Entity, Key, Object, PostId};

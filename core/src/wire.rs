@@ -180,6 +180,11 @@ impl<'a> Element<'a> {
         self.id.and_then(|id| self.entity.key(id).ok())
     }
 
+    /// Returns the number field, if it has one that can be read.
+    pub fn number(&self) -> Option<i64> {
+        self.number
+    }
+
     /// Returns the post that a comment names, if it is one that we could have.
     pub fn parent(&self) -> Option<PostId> {
         self.number.and_then(|number| self.entity.parent(number))

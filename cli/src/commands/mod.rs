@@ -57,8 +57,8 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
     if let Command::Config = &cli.command {
         return config::run(&cli.global, &layers);
     }
-    if let Command::Doctor = &cli.command {
-        return doctor::run(&cli.global, &layers, ui);
+    if let Command::Doctor(args) = &cli.command {
+        return doctor::run(args, &cli.global, &layers, ui);
     }
     let settings = Settings::new(&cli.global, layers)?;
     match &cli.command {
@@ -78,7 +78,7 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         Command::User(args) => user::run(args, &settings, ui),
         Command::Token(args) => token::run(args, &settings, ui),
         Command::Db(args) => db::run(args, &settings, ui),
-        Command::Config | Command::Doctor => Ok(Outcome::default()),
+        Command::Config | Command::Doctor(_) => Ok(Outcome::default()),
         Command::FakeApi(args) => fake_api::run(args, &settings, ui),
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, &settings, ui),

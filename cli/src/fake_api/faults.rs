@@ -93,6 +93,8 @@ pub enum Forbid {
     All,
     /// Whatever changes something
     Writes,
+    /// Reads of one object; lists are shown
+    Objects,
 }
 
 /// When lists tell how many there are.

@@ -41,7 +41,10 @@ impl FakeApi {
         match faults.forbid {
             Some(Forbid::All) => return Some(Answer::json(403, "{\"error\":\"forbidden\"}")),
             Some(Forbid::Writes) if writes => return Some(Answer::json(403, "{\"error\":\"forbidden\"}")),
-            Some(Forbid::Writes) | None => {}
+            Some(Forbid::Objects) if !writes && matches!(route, Route::Object(..)) => {
+                return Some(Answer::json(403, "{\"error\":\"forbidden\"}"));
+            }
+            Some(Forbid::Writes | Forbid::Objects) | None => {}
         }
         if let Some(rate) = faults.throttle
             && let Err(wait) = locked(&self.bucket).take(rate, now)

@@ -183,17 +183,24 @@ impl Target {
         Ok(Came { bytes: body.len() as u64, array: array.to_owned(), page })
     }
 
-    /// Asks for the first page of an entity's listing and returns its array, for a look at some elements.
+    /// Asks for the first page of an entity's listing and returns its array, for a look at some elements. Whether a second page
+    /// follows as the profile says is looked at, too.
     pub(super) fn first_page(&self, entity: Entity) -> std::result::Result<Vec<u8>, Away> {
         let Call { before, after, .. } = self.profile.dialect(entity).list;
         // Of which object's listing?
         if after.is_some() {
             return Ok(b"[]".to_vec());
         }
-        let paging = Paging::new(self.profile.pages, before);
-        let Some(address) = paging.next() else { return Ok(Vec::new()) };
-        let came = self.page(entity, address, &self.what_page(address))?;
-        Ok(came.array.into_bytes())
+        let mut paging = Paging::new(self.profile.pages, before);
+        let mut first = None;
+        for _ in 0..2 {
+            let Some(address) = paging.next().cloned() else { break };
+            let what = self.what_page(&address);
+            let came = self.page(entity, &address, &what)?;
+            paging.read(came.page).map_err(|why| Away::never(not_whole(&what, &why)))?;
+            first.get_or_insert(came.array);
+        }
+        Ok(first.unwrap_or_default().into_bytes())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use news_core::Entity;
 use news_core::profile::Profile;
 use news_core::wire::OtherFields;
+use news_core::{Entity, Key};
 
 use super::listing::{coverage, part};
 use super::trouble::Plain;
@@ -20,8 +20,19 @@ const ELEMENTS_MAX: u64 = 20;
 pub struct Probe {
     /// Its clock, where it tells: the Date header (RFC 9110 §6.6.1), in whole seconds.
     pub date: Option<SystemTime>,
-    /// Whether it lists objects that could be ours; an empty list does. With the fields of the first ones that are not ours.
-    pub listing: Result<OtherFields>,
+    /// Whether it lists objects that could be ours; an empty list does.
+    pub listing: Result<Seen>,
+}
+
+/// The first elements of a listing.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Fields that are not ours.
+    pub others: OtherFields,
+    /// The first object, and its number, if it has one that can be read.
+    pub first: Option<(Key, Option<i64>)>,
+    /// What is wrong with the first object that cannot be read, and whether all are like that.
+    pub faulty: Option<(String, bool)>,
 }
 
 impl Target {
@@ -48,22 +59,31 @@ impl Target {
     }
 }
 
-fn first_elements(what: &str, profile: &Profile, entity: Entity, reader: impl std::io::Read) -> Result<OtherFields> {
-    let mut first = None;
-    let mut others = OtherFields::default();
+fn first_elements(what: &str, profile: &Profile, entity: Entity, reader: impl std::io::Read) -> Result<Seen> {
+    let (mut seen, mut elements, mut faulty) = (Seen::default(), 0, 0);
     let read = listing::read(what, profile, entity, reader, |element, progress| {
-        first.get_or_insert(element.key().is_some());
-        others.take(&element);
+        elements = progress.elements;
+        if elements == 1 {
+            seen.first = element.key().map(|key| (key, element.number()));
+        }
+        if let (Some(key), Some(fault)) = (element.key(), element.faults().first()) {
+            faulty += 1;
+            seen.faulty.get_or_insert_with(|| (format!("{key}: {fault}"), false));
+        }
+        seen.others.take(&element);
         if progress.elements < ELEMENTS_MAX {
             return Ok(());
         }
         // Enough was seen.
         Err(Failure::new(Kind::Bug, "stopped"))
     });
-    match first {
-        Some(true) => Ok(others),
-        Some(false) => Err(Failure::new(Kind::Target, format!("{what}: what it lists has no id of ours"))
+    if let Some((_, all)) = &mut seen.faulty {
+        *all = faulty == elements;
+    }
+    match (elements, &seen.first) {
+        (0, _) => read.map(|_| seen),
+        (_, Some(_)) => Ok(seen),
+        (_, None) => Err(Failure::new(Kind::Target, format!("{what}: what it lists has no id of ours"))
             .hint("is this the API's base URL?")),
-        None => read.map(|_| others),
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
+use super::support::canned::{Canned, respond};
 use super::support::{Db, Fake, News, Pair};
 
 const SECRET: &str = "a-key-of-the-tests-that-nobody-else-has-0123456789";
@@ -64,6 +65,7 @@ fn a_sound_setup_is_all_ok_and_left_as_it_was() {
         "lock",
         "pending",
         "target",
+        "profile",
         "credentials",
         "clock",
     ] {
@@ -144,12 +146,23 @@ fn the_target() {
     only(&other(complaints(&news(&things), 5)), &["fail target", "has no id of ours"]);
     let late = stub("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "[]");
     only(&other(complaints(&news(&late), 0)), &["warn clock", "the target's clock and this machine's are "]);
-    let more = stub("", r#"[{"id":1},{"id":2,"userId":1,"title":"t","body":"b","createdAt":"2020","slug":"s"}]"#);
-    let found = other(complaints(&news(&more), 0));
-    assert_eq!(found.len(), 2, "{found:#?}");
-    let posts = ["warn fields: posts have fields that are not ours (createdAt, slug)", "PUT", "loses them"];
+    let more = Canned::start(|path, stream| {
+        let one = r#"{"id":2,"userId":1,"postId":1,"title":"t","name":"n","email":"e","body":"b","slug":"s"}"#;
+        match path.matches('/').count() {
+            1 => respond(stream, "", format!("[{one},{{\"id\":1}}]").as_bytes()),
+            _ if path.ends_with("/2") => respond(stream, "", one.as_bytes()),
+            _ => respond(stream, "", b"{}"),
+        }
+    });
+    let found = other(complaints(&news(more.url()), 0));
+    assert_eq!(found.len(), 4, "{found:#?}");
+    let posts = ["warn fields: posts have fields that are not ours (email, name, postId, slug)", "PUT", "loses them"];
     only(&found[..1], &posts);
-    only(&found[1..], &["warn fields: comments have", "(createdAt, slug, title, userId)"]);
+    only(&found[1..2], &["warn fields: comments have", "(slug, title, userId)"]);
+    only(
+        &found[2..3],
+        &["warn profile: some of what the target lists cannot be read: posts/1: userId: missing", "news diff"],
+    );
 
     // None is named, and none is remembered.
     let db = Db::new();

@@ -2,6 +2,7 @@
 //! and servers that say what a test wants.
 
 mod spoken;
+mod wrong;
 
 use std::fmt::Write as _;
 use std::path::Path;

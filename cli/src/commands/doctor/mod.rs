@@ -1,10 +1,11 @@
-//! `news doctor`: what is wrong, and what to do about it. It starts nothing and changes nothing.
+//! `news doctor`: what is wrong, and what to do about it. It starts nothing, and changes nothing unless `--write-test` asks for it.
 
 mod database;
 mod local;
+mod profile;
 mod target;
 
-use crate::args::Global;
+use crate::args::{Doctor as Args, Global};
 use crate::commands::{self, Outcome};
 use crate::error::{Failure, Kind, Result};
 use crate::report::Report;
@@ -15,11 +16,11 @@ use crate::ui::Ui;
 /// Runs the command.
 ///
 /// Fails with the worst kind of what failed; the report is printed before.
-pub fn run(global: &Global, layers: &Layers, ui: &Ui) -> Result<Outcome> {
+pub fn run(args: &Args, global: &Global, layers: &Layers, ui: &Ui) -> Result<Outcome> {
     let mut findings = Findings::default();
     local::configuration(layers, &mut findings);
     let asked = database::check(global, layers, &mut findings);
-    target::check(global, layers, &asked, &mut findings);
+    target::check(args, global, layers, &asked, &mut findings);
     local::credentials(global, layers, &mut findings);
     local::disk(global, layers, &mut findings);
     let failed = findings.kinds.len();

@@ -4,28 +4,28 @@ use std::time::SystemTime;
 
 use news_core::Entity;
 
-use super::Findings;
 use super::database::{Remembers, SKEW_MAX, apart};
-use crate::args::Global;
+use super::{Findings, profile};
+use crate::args::{Doctor as Args, Global};
 use crate::error::{Failure, Kind, Result};
 use crate::report::others::{LOST, OthersRow};
 use crate::run::profile_of;
 use crate::settings::{self, Layers};
 use crate::target::{Target, base_url, is_same_base};
 
-/// Looks at both listings.
-pub fn check(global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) {
+/// Looks at both listings, and tries the profile.
+pub fn check(args: &Args, global: &Global, layers: &Layers, remembered: &Remembers, findings: &mut Findings) {
     let target = match find(global, layers, remembered, findings) {
         Ok(Some(target)) => target,
         Ok(None) => return,
         Err(failure) => return findings.fail("target", &failure),
     };
-    let (mut date, mut others) = (None, Vec::new());
+    let (mut date, mut listed) = (None, Vec::new());
     for entity in [Entity::Post, Entity::Comment] {
         let probe = target.probe(entity);
         date = date.or(probe.date);
         match probe.listing {
-            Ok(seen) => others.extend(OthersRow::new(target.profile(), entity, &seen)),
+            Ok(seen) => listed.push((entity, seen)),
             Err(failure) => {
                 // What answers with no listing is not the target.
                 let kind = if failure.kind() == Kind::Refused { Kind::Target } else { failure.kind() };
@@ -38,9 +38,12 @@ pub fn check(global: &Global, layers: &Layers, remembered: &Remembers, findings:
     }
     let through = target.proxy().map_or_else(String::new, |proxy| format!(", through {proxy}"));
     findings.ok("target", format!("{} lists posts and comments{through}", target.url()));
-    for seen in others {
-        findings.warn("fields", seen.to_string(), LOST);
+    for (entity, seen) in &listed {
+        if let Some(others) = OthersRow::new(target.profile(), *entity, &seen.others) {
+            findings.warn("fields", others.to_string(), LOST);
+        }
     }
+    profile::check(args, &target, &listed, findings);
     clock(date, findings);
 }
 
