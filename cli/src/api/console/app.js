@@ -70,6 +70,7 @@ function draw() {
   if (version !== null && version === drawn) return;
   drawn = version;
   morphChildren(byId("main"), session?.staff === false ? outsider(session) : view.render());
+  if (state.overview && performance.getEntriesByName("overview").length === 0) performance.mark("overview");
 }
 
 const outsider = ({ username }) => [
@@ -121,12 +122,14 @@ function drawNotice() {
   if (notice.textContent !== texts.join(" ")) notice.textContent = texts.join(" ");
 }
 
-acts.onTell((text, stays) => {
+/** Says something for a while. */
+function say(text, stays) {
   told = { text, until: Date.now() + NOTICE_MS * (stays ? 5 : 1) };
   byId("told").textContent = text;
   drawNotice();
   redraw();
-});
+}
+acts.onTell(say);
 setInterval(() => { if (!document.hidden && state.session) drawNotice(); }, 1000);
 
 // ---- Signing in
@@ -229,12 +232,7 @@ const own = {
   skip: () => byId("main").focus(),
   pause: () => { live.pause(!live.isPaused()); document.querySelector("dialog[open]")?.close(); redraw(); },
   settings,
-  copy: async (text, element) => {
-    await copy(text);
-    const before = element.textContent;
-    element.textContent = "Copied";
-    setTimeout(() => { element.textContent = before; }, 1500);
-  },
+  copy: (text) => copy(text).then(() => say("Copied."), () => say("The browser does not allow copying.")),
   signOut: () => { signOut(); location.reload(); },
 };
 
