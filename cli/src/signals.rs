@@ -34,6 +34,11 @@ impl Signals {
         Ok(Self(came))
     }
 
+    /// Listens to nothing: for a service, which lets requests end before it does.
+    pub fn none() -> Self {
+        Self(Arc::default())
+    }
+
     /// Sleeps, but not through a signal: fails with how a command ends that stops now.
     pub fn pause(&self, time: Duration) -> Result<()> {
         let until = Instant::now() + time;

@@ -14,6 +14,7 @@ mod look;
 mod pages;
 mod probe;
 mod proxy;
+mod reader;
 mod resolver;
 mod trouble;
 
@@ -35,6 +36,7 @@ pub use base::{base_url, is_same_base};
 pub use lease::Lease;
 pub use probe::Seen;
 pub use proxy::Proxy;
+pub use reader::{Peer, Reader, Tries};
 
 use connections::{Connections, Departure, observed};
 use trouble::describe;

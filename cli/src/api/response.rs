@@ -1,11 +1,13 @@
 //! An answer as plain data, and the problems that become answers, in Django REST framework's words.
 
+use news_core::Entity;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value, json};
 
 use super::forms::Invalid;
 use super::negotiate::Layout;
+use super::operator::prints::Side;
 use crate::pool::Place;
 use crate::store::records::List;
 
@@ -16,6 +18,8 @@ pub enum Body {
     Empty,
     /// All of it.
     Bytes(Vec<u8>),
+    /// Fingerprints of one side, read while they are sent.
+    Prints(Entity, Side),
     /// A whole list, read from the database while it is sent.
     List(List, Layout),
 }

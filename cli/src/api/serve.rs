@@ -11,7 +11,7 @@ use super::negotiate::Layout;
 use super::response::{Body, DATABASE_AWAY, Problem};
 use super::routes::{self, Found};
 use super::stream::{JsonArray, State};
-use super::{Request, Response, Service, answer};
+use super::{Request, Response, Service, answer, operator};
 use crate::error::Failure;
 use crate::http::{self, Reply};
 use crate::store::{Cursor, Live, Session, records};
@@ -68,6 +68,10 @@ fn send(service: &Service, reply: Reply<'_>, mut response: Response) -> (u16, io
     match std::mem::replace(&mut response.body, Body::Empty) {
         Body::Empty => (status, send_whole(reply, response, Vec::new())),
         Body::Bytes(bytes) => (status, send_whole(reply, response, bytes)),
+        Body::Prints(entity, side) => operator::prints::open(&service.desk, entity, side, |opened| match opened {
+            Ok(body) => (status, reply.send(StatusCode(status), fields(response), body, None)),
+            Err(problem) => send(service, reply, instead(response, problem, Layout::default())),
+        }),
         Body::List(list, layout) => match service.sessions.list() {
             Ok(mut session) => {
                 send_list(service, reply, response, layout, &mut session, |live| records::all(live, list))

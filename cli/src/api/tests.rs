@@ -50,7 +50,7 @@ fn text(response: &Response) -> &str {
     match &response.body {
         response::Body::Empty => "",
         response::Body::Bytes(bytes) => std::str::from_utf8(bytes).unwrap(),
-        response::Body::List(..) => panic!("a list of a database that is not there"),
+        response::Body::List(..) | response::Body::Prints(..) => panic!("a list of a database that is not there"),
     }
 }
 

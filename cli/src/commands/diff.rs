@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use news_core::object::ATTEMPTS_MAX;
 use news_core::{Entity, Key};
 
 use crate::args::{Diff, Only};
 use crate::commands::Outcome;
-use crate::commands::send::stopped;
 use crate::compare::{self, Beside, Comparison, Sides};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::listing::Source;
@@ -18,11 +16,11 @@ use crate::render;
 use crate::report::Report;
 use crate::report::diff::{Counting, DiffReport, Shown, take_left_out};
 use crate::run::Followed;
-use crate::run::looks::{self, Looked, Pace};
+use crate::run::looks::{Pace, look};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::{Purpose, connect, left_out, schema};
-use crate::target::Target;
+use crate::target::{Peer as _, Reader, Tries};
 use crate::ui::{Colour, Format, Page, Ui};
 use crate::{files, master, run};
 
@@ -89,8 +87,8 @@ fn compare_with(
         (Source::Folder(folder.to_owned()), Beside::Nobody)
     } else {
         let followed = run::to_follow(settings, &mut client)?;
-        let target = Target::new(&followed.url, &followed.access, 1, settings.times.timeout)?;
-        (Source::Target(Arc::new(target)), Beside::Runs)
+        let target = Reader::new(&followed.url, &followed.access, 1, settings.times.timeout, Tries::Many)?;
+        (Source::Target(target), Beside::Runs)
     };
     let times = settings.times;
     let comparison = compare::compare(&mut client, &Sides { source: &source, entities, beside, times, ui, signals })?;
@@ -112,21 +110,12 @@ fn compare_keys(
     schema::require_current(&mut client)?;
     let Followed { url, access, .. } = run::to_follow(settings, &mut client)?;
     let jobs = usize::from(args.jobs.unwrap_or(JOBS));
-    let target = Target::new(&url, &access, jobs, settings.times.timeout)?;
-    run::require_ids(&target)?;
+    let target = Reader::new(&url, &access, jobs, settings.times.timeout, Tries::Many)?;
+    run::require_ids(target.profile())?;
     let pace = Pace { jobs, rate_per_s: args.rate, attempts_max: ATTEMPTS_MAX };
     let ask = |keys: &[Key]| look(&target, keys, pace, signals).map(|looked| looked.sights);
     let comparison = compare::keys::compare(&mut client, &keys, &ask, settings.times, signals)?;
     Ok((url, comparison, left_out::all(&mut client)?))
-}
-
-/// Asks for these objects, all of them or none.
-pub(super) fn look(target: &Target, keys: &[Key], pace: Pace, signals: &Signals) -> Result<Looked> {
-    let looked = looks::look(target, keys, pace, signals)?;
-    match &looked.stop {
-        Some(stop) => Err(stopped(stop, target, signals)),
-        None => Ok(looked),
-    }
 }
 
 /// A file is no terminal: it has room, and colour only where that is asked for in so many words.

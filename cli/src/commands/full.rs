@@ -1,7 +1,6 @@
 //! `news sync --full`: compares both sides whole and repairs what differs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use news_core::left_out::Sorted;
 use news_core::object::{Effects, Wait};
@@ -27,7 +26,7 @@ use crate::store::lock::Lock;
 use crate::store::remembered;
 use crate::store::runs::{self, RunKind};
 use crate::store::{Purpose, connect, holds, ledger, left_out, log as change_log, objects};
-use crate::target::Target;
+use crate::target::{Reader, Target};
 use crate::ui::Ui;
 
 /// Objects that are asked for before a row takes their place, in a run: more of them wait for the next one.
@@ -44,7 +43,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let compare_both = || {
         run::settle(settles_in, signals)?;
         let mut client = connect(&url, Purpose::Bulk)?;
-        let source = Source::Target(Arc::clone(&target));
+        let source = Source::Target(Reader::of(&target));
         let entities = &Entity::ALL;
         let sides = compare::Sides { source: &source, entities, beside: Beside::Nobody, times, ui, signals };
         let comparison = compare::compare(&mut client, &sides)?;

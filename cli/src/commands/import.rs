@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use news_core::ids::IdSet;
@@ -28,7 +27,7 @@ use crate::store::ledger::{self, Scope};
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind, RunStatus};
 use crate::store::{Purpose, connect, left_out, remembered, rows, tracking};
-use crate::target::{self, Target};
+use crate::target::{self, Reader, Tries};
 use crate::ui::Ui;
 use crate::{commands, master};
 
@@ -65,7 +64,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
             Some(followed) => (followed.url, followed.access),
             None => (target::PUBLIC.to_owned(), settings.access.clone()),
         };
-        Source::Target(Arc::new(Target::new(&url, &access, 1, settings.times.timeout)?))
+        Source::Target(Reader::new(&url, &access, 1, settings.times.timeout, Tries::Many)?)
     };
     // What another run had sent may still be on its way: the listing would miss it.
     if let Source::Target(_) = &source {

@@ -9,8 +9,7 @@ use news_core::merge::Action;
 use news_core::object::Effects;
 use news_core::outlook::Outlook;
 use news_core::plan::{Limits, OverLimit, Plan};
-use news_core::profile::{Call, Profile};
-use news_core::session::{Asks, Config, Fact, Removed, SETTLE, Stop, Strangers, Summary, Vanished};
+use news_core::session::{Asks, Config, Fact, SETTLE, Stop, Strangers, Summary, Vanished};
 use news_core::{Entity, Key};
 
 use crate::args::Sync;
@@ -38,7 +37,7 @@ const ACTIONS_SHOWN: usize = 50;
 pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Result<(Arc<Target>, Vec<String>)> {
     let Followed { url, access, warning } = run::to_follow(settings, lock.client())?;
     let target = Target::new(&url, &access, usize::from(args.jobs), settings.times.timeout)?;
-    run::require_ids(&target)?;
+    run::require_ids(target.profile())?;
     Ok((Arc::new(target), warning.into_iter().collect()))
 }
 
@@ -219,7 +218,7 @@ impl Sending<'_> {
     fn end(&self, run: Run<'_>, task: &Task, summary: &Summary, met: &[String]) -> Result<Outcome> {
         let id = run.id();
         let is_targets = |stop: &Stop| {
-            refuses_everything(stop) || {
+            run::refuses_everything(stop) || {
                 matches!(stop, Stop::Unavailable(..) | Stop::NoListing(_) | Stop::WrongBase(_) | Stop::NotOurs(_))
             }
         };
@@ -293,11 +292,6 @@ fn vanished(summary: &Summary) -> Option<String> {
     ))
 }
 
-/// What to do about a base URL that is not the API's.
-fn base_hint(target: &Target) -> String {
-    format!("check --target-url: GET URL{} has to answer with a list", target.profile().posts.list.before)
-}
-
 /// Says whether the target accepted a write.
 fn has_written(summary: &Summary) -> bool {
     summary.done.values().any(|tally| tally.requests() > 0)
@@ -331,63 +325,10 @@ fn cause(ended: &Result<Exit>, summary: &Summary) -> Option<String> {
 fn ending(summary: &Summary, target: &Target, signals: &Signals) -> Result<Exit> {
     match &summary.stop {
         Some(Stop::NotOurs(why)) if !has_written(summary) => {
-            Err(Failure::new(Kind::Refused, Stop::NotOurs(why.clone())).hint(base_hint(target)))
+            Err(Failure::new(Kind::Refused, Stop::NotOurs(why.clone())).hint(run::base_hint(target)))
         }
-        Some(stop) => Err(stopped(stop, target, signals)),
+        Some(stop) => Err(run::stopped(stop, target, signals)),
         None if summary.left() > 0 => Ok(Exit::Partly),
         None => Ok(Exit::Done),
-    }
-}
-
-pub(super) fn stopped(stop: &Stop, target: &Target, signals: &Signals) -> Failure {
-    let (kind, hint) = match stop {
-        Stop::Credentials(_) => {
-            return Failure::new(Kind::Credentials, stop.to_string()).hint(target.credentials_hint());
-        }
-        Stop::Redirected(_) => (Kind::Usage, "name the URL that it points to, if you trust it, with --target-url"),
-        Stop::Unavailable(..) | Stop::NoListing(_) => {
-            (Kind::Target, "what was answered is recorded; run `news sync` again later")
-        }
-        // It looked like the API when the first objects were sent.
-        Stop::WrongBase(_) | Stop::NotOurs(_) => {
-            return Failure::new(Kind::Target, stop.to_string()).hint(base_hint(target));
-        }
-        Stop::OwnIds { removed: Removed::Yes, .. } => {
-            (Kind::Refused, "what was created there was deleted again; `news diff` shows how both sides stand")
-        }
-        Stop::OwnIds { removed: Removed::No, .. } => (Kind::Refused, "look at that object at the target"),
-        // Planned anew, it cannot happen: a full sync asks for each, and so does the second plan.
-        Stop::Doubted(_) => (Kind::Bug, "run `news sync` again"),
-        Stop::Strangers { .. } => (
-            Kind::Refused,
-            "nothing was written. Are this database and this target a pair? `news diff` shows how they differ; --force \
-             overwrites what is there",
-        ),
-        Stop::Refusing { .. } => (Kind::Target, "nothing was parked; see to the target, and run `news sync` again"),
-        Stop::Contradicts(_) => {
-            let at = |call: Call| format!("URL{}ID{}", call.before, call.after.unwrap_or_default());
-            let Profile { posts, comments, .. } = target.profile();
-            let (post, comment) = (at(posts.read), at(comments.read));
-            let hint = format!("check --target-url: objects have to be found at {post} and {comment}");
-            return Failure::new(Kind::Target, stop.to_string()).hint(hint).of_refusals();
-        }
-        Stop::Asked => return signals.stop().unwrap_or_else(|| Failure::new(Kind::Bug, "the run got stuck")),
-    };
-    let failure = Failure::new(kind, stop.to_string()).hint(hint);
-    if refuses_everything(stop) { failure.of_refusals() } else { failure }
-}
-
-/// Says whether nothing was accepted, so that nothing is known against the objects.
-fn refuses_everything(stop: &Stop) -> bool {
-    match stop {
-        Stop::Credentials(_) | Stop::Redirected(_) | Stop::Refusing { .. } | Stop::Contradicts(_) => true,
-        Stop::Unavailable(..)
-        | Stop::NoListing(_)
-        | Stop::WrongBase(_)
-        | Stop::NotOurs(_)
-        | Stop::OwnIds { .. }
-        | Stop::Doubted(_)
-        | Stop::Strangers { .. }
-        | Stop::Asked => false,
     }
 }

@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use news_core::Entity;
 use news_core::profile::{JSON_SERVER, Profile};
@@ -23,7 +22,7 @@ pub use self::ahead::{Ahead, Batch, Step};
 use self::texts::{Broken, Readable, Texts};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::signals::Signals;
-use crate::target::Target;
+use crate::target::{Peer as _, Reader};
 
 /// How long a listing is, as far as that is known beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +48,7 @@ pub struct Progress {
 #[derive(Debug, Clone)]
 pub enum Source {
     /// `GET /posts`, `GET /comments`.
-    Target(Arc<Target>),
+    Target(Reader),
     /// posts.json and comments.json.
     Folder(PathBuf),
     /// One document with both, on stdin: it can be read once.

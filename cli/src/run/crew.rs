@@ -18,7 +18,7 @@ use crate::clock::Tick;
 use crate::error::{Kind, OrFail, Result};
 use crate::run::{QUIET, random};
 use crate::store::sent::{Exchange, Recorded};
-use crate::target::Target;
+use crate::target::Peer;
 
 /// A request needs little of it.
 const STACK_BYTES: usize = 512 * 1024;
@@ -48,7 +48,7 @@ pub struct Crew<'a> {
     state: Mutex<State>,
     /// Somebody may find something to do.
     changed: Condvar,
-    target: &'a Target,
+    target: &'a dyn Peer,
     jobs: usize,
     errands: Sender<Errand>,
     started: Tick,
@@ -78,7 +78,7 @@ struct State {
 
 impl<'a> Crew<'a> {
     /// Makes one for `jobs` requests at the same time.
-    pub fn new(session: Session, target: &'a Target, jobs: usize, errands: Sender<Errand>) -> Self {
+    pub fn new(session: Session, target: &'a dyn Peer, jobs: usize, errands: Sender<Errand>) -> Self {
         let state = State {
             session,
             objects: BTreeMap::new(),
@@ -342,7 +342,7 @@ mod tests {
     /// Were it not so, the threads that send would wait for it for ever, and keep the lock.
     #[test]
     fn a_panic_of_the_thread_that_holds_the_transactions_ends_all_others() {
-        let target = Target::new("http://127.0.0.1:9", &Access::default(), 2, SETTLE).unwrap();
+        let target = crate::target::Target::new("http://127.0.0.1:9", &Access::default(), 2, SETTLE).unwrap();
         let effects = Effects { settle: SETTLE, late: SETTLE, wait: Wait::Once };
         let (strangers, asks, settled_in) = (Strangers::Refused, Asks::Some, Duration::ZERO);
         let config =

@@ -86,7 +86,7 @@ impl Driver<'_> {
         session.recall(memory::recall(self.target.url()), Duration::ZERO);
         let target = self.target;
         target.lease().renew(signed + LEASE);
-        let crew = Crew::new(session, target, config.jobs, sender);
+        let crew = Crew::new(session, &**target, config.jobs, sender);
         let mut clerk = Clerk { driver: self, crew: &crew, works, marks };
         thread::scope(|scope| {
             let _alarm = Alarm(&crew);

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::run::crew::{Alarm, Crew, Errand};
 use crate::signals::{NOTICED_WITHIN, Signals};
 use crate::store::sent::Exchange;
-use crate::target::Target;
+use crate::target::{Peer as _, Reader};
 
 /// How a look goes.
 #[derive(Debug, Clone, Copy)]
@@ -30,18 +30,27 @@ pub struct Pace {
 /// What was seen.
 #[derive(Debug)]
 pub struct Looked {
-    /// Of each object, unless the look was stopped.
+    /// Of each object.
     pub sights: BTreeMap<Key, Sight>,
     /// The last response of each object that has one.
     pub exchanges: BTreeMap<Key, Exchange>,
-    /// Why the look was stopped: it is of no use then.
-    pub stop: Option<Stop>,
+}
+
+/// Asks for these objects, all of them or none.
+///
+/// Fails with why the look was stopped.
+pub fn look(target: &Reader, keys: &[Key], pace: Pace, signals: &Signals) -> Result<Looked> {
+    let (looked, stop) = ask(target, keys, pace, signals)?;
+    match stop {
+        Some(stop) => Err(super::stopped(&stop, target, signals)),
+        None => Ok(looked),
+    }
 }
 
 /// Asks for these objects.
 ///
 /// Fails where a thread cannot be started.
-pub fn look(target: &Target, keys: &[Key], pace: Pace, signals: &Signals) -> Result<Looked> {
+fn ask(target: &Reader, keys: &[Key], pace: Pace, signals: &Signals) -> Result<(Looked, Option<Stop>)> {
     let Pace { jobs, rate_per_s, attempts_max } = pace;
     // None of these matters where nothing is written.
     let effects = Effects { settle: SETTLE, late: LATE, wait: Wait::Never };
@@ -67,5 +76,5 @@ pub fn look(target: &Target, keys: &[Key], pace: Pace, signals: &Signals) -> Res
     done?;
     let (session, exchanges) = crew.into_session();
     let stop = session.summary().stop.clone();
-    Ok(Looked { sights: session.into_sights(), exchanges, stop })
+    Ok((Looked { sights: session.into_sights(), exchanges }, stop))
 }

@@ -5,11 +5,14 @@ pub mod driver;
 pub mod looks;
 mod memory;
 pub mod periodic;
+mod stopped;
 pub mod watchdog;
+
+pub use stopped::{base_hint, refuses_everything, stopped};
 
 use std::time::Duration;
 
-use news_core::profile::Ids;
+use news_core::profile::{Ids, Profile};
 use postgres::{Client, GenericClient};
 
 use crate::clock::Tick;
@@ -21,7 +24,7 @@ use crate::store;
 use crate::store::lock::Lock;
 use crate::store::remembered::Remembered;
 use crate::store::runs::{self, RunEnd, RunKind};
-use crate::target::{Target, base_url, is_same_base};
+use crate::target::{base_url, is_same_base};
 
 /// A run under way: it has a row that says so.
 pub struct Run<'l> {
@@ -162,8 +165,7 @@ pub fn to_follow(settings: &Settings, client: &mut Client) -> Result<Followed> {
 }
 
 /// Fails with [`Kind::Refused`] where the target has no place for our ids.
-pub fn require_ids(target: &Target) -> Result<()> {
-    let profile = target.profile();
+pub fn require_ids(profile: &Profile) -> Result<()> {
     match profile.ids {
         Ids::Ours => Ok(()),
         Ids::None => Err(Failure::new(

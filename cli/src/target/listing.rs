@@ -64,24 +64,23 @@ enum Again {
 
 impl Target {
     /// Reads the whole listing of an entity, element by element, as [`listing::Source::list`]
-    /// says. Returns how many there were.
+    /// says. Returns how many there were. ([`super::Reader`] is for everybody else.)
     ///
     /// Fails with [`Kind::Target`] where it cannot be had or is not whole, with
     /// [`Kind::Refused`] where it is no listing, with [`Kind::Credentials`] on 401 and 403,
     /// with what `each` fails with, and where a signal comes while it waits for the target.
-    pub fn list(
+    pub(super) fn list(
         &self,
         entity: Entity,
-        signals: &Signals,
+        patience: &Patience<'_>,
         begun: impl FnOnce(Extent) -> Result<()>,
         each: impl FnMut(Element<'_>, Progress) -> Result<()>,
     ) -> Result<u64> {
-        let patience = Patience::Waits(signals);
         if !self.lists_at_once() {
-            return self.list_pages(entity, &patience, begun, each);
+            return self.list_pages(entity, patience, begun, each);
         }
         let what = self.what(entity);
-        let response = self.patiently(&patience, || {
+        let response = self.patiently(patience, || {
             let response = self.judge(&what, self.ask_for_listing(entity)?)?;
             match coverage(&response).is_part() {
                 None => Ok(response),
@@ -283,7 +282,7 @@ mod tests {
         let mut target = Target::new(&url, &Access::default(), 1, Duration::from_secs(30)).unwrap();
         target.listing_timeout = Duration::from_millis(300);
         let signals = Signals::install().unwrap();
-        let failure = target.list(Entity::Post, &signals, |_| Ok(()), |_, _| Ok(())).unwrap_err();
+        let failure = target.list(Entity::Post, &Patience::Waits(&signals), |_| Ok(()), |_, _| Ok(())).unwrap_err();
         assert_eq!(failure.kind(), Kind::Target);
         assert!(failure.to_string().ends_with("not whole: no complete answer in time"), "{failure}");
         drop(target);

@@ -9,6 +9,7 @@ pub mod overview;
 pub mod plan;
 pub mod runs;
 pub mod status;
+pub mod target;
 pub mod unsynced;
 
 use std::collections::BTreeMap;

@@ -3,9 +3,11 @@
 
 mod acts;
 mod cache;
+pub mod prints;
 mod query;
 mod reads;
 mod session;
+mod target;
 
 use postgres::{Client, Transaction};
 use tiny_http::Method;
@@ -15,8 +17,10 @@ use super::response::{Coded, Problem, Response};
 use super::routes::Operator;
 use crate::args::ConsoleMode;
 use crate::error::{Failure, Kind, Result};
+use crate::pool::Queue;
 use crate::settings::{Secret, Settings};
 use crate::store::{SideSessions, rows, schema};
+use crate::views::target::TargetState;
 use cache::Cache;
 use reads::Made;
 
@@ -27,13 +31,28 @@ pub struct Desk {
     sessions: SideSessions,
     /// Everybody who looks sees the same.
     overview: Cache<Made>,
+    /// The same of whether the target answers.
+    target: Cache<TargetState>,
+    /// Places for requests to the target.
+    asking: Queue,
+    /// A comparison reads each side once, and one at a time may.
+    reading_master: Queue,
+    reading_target: Queue,
 }
 
 impl Desk {
     /// Makes one on the database that `url` names.
     pub fn new(mode: ConsoleMode, settings: &Settings, url: &Secret) -> Self {
-        let (sessions, overview) = (SideSessions::new(url), Cache::new(reads::OVERVIEW_KEPT, reads::OVERVIEW_SHARE));
-        Self { mode, settings: settings.clone(), sessions, overview }
+        Self {
+            mode,
+            settings: settings.clone(),
+            sessions: SideSessions::new(url),
+            overview: Cache::new(reads::OVERVIEW_KEPT, reads::OVERVIEW_SHARE),
+            target: Cache::new(target::STATE_KEPT, 0),
+            asking: Queue::new(target::ASKING_MAX),
+            reading_master: Queue::new(1),
+            reading_target: Queue::new(1),
+        }
     }
 
     /// Returns what the console allows.
@@ -78,9 +97,10 @@ pub fn run(context: &Context<'_>, what: Operator) -> Result<Response, Problem> {
         Operator::Runs => reads::runs(context),
         Operator::Run => reads::run(context),
         Operator::Object(entity) => reads::object(context, entity),
-        Operator::AtTarget(_) | Operator::Target | Operator::Prints(_) | Operator::Look => {
-            Err(Problem::NotFound("Not found."))
-        }
+        Operator::AtTarget(entity) => target::object(context, entity),
+        Operator::Target => target::state(context),
+        Operator::Prints(entity) => prints::get(context, entity),
+        Operator::Look => target::look(context),
         Operator::Retry => may_act(context).and_then(|()| acts::retry(context)),
         Operator::Discard => may_act(context).and_then(|()| acts::discard(context)),
         Operator::Hold => may_act(context).and_then(|()| acts::hold(context)),

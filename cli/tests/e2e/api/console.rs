@@ -3,6 +3,7 @@
 mod access;
 mod acts;
 mod reads;
+mod target;
 
 use std::net::SocketAddr;
 
