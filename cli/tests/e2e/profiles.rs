@@ -1,4 +1,4 @@
-//! Targets that do not speak like json-server, by their profiles: PocketBase, Directus, Strapi, Django REST framework, `news serve`,
+//! Targets that do not speak like json-server, by their profiles: PocketBase, Directus, Strapi, Feathers, Django REST framework, `news serve`,
 //! and servers that say what a test wants.
 
 mod spoken;
@@ -98,6 +98,16 @@ fn directus_is_kept_in_sync_with_the_documented_profile() {
     let report = directus.news(&db, directus.url()).run(["--json", "sync"]).ok().json();
     assert_eq!(report["done"]["comments"]["create"], 1, "{report}");
     is_kept_in_sync_behind_a_lossy_network(&db, directus.url(), |url| directus.news(&db, url));
+}
+
+#[test]
+fn feathers_is_kept_in_sync_with_a_profile_that_no_example_covers() {
+    let Some(feathers) = Application::feathers() else { return };
+    let db = Db::new();
+    let news = feathers.news(&db, feathers.url());
+    is_kept_in_sync(&db, &news);
+    assert!(news.run(["doctor", "--write-test"]).ok().stdout.contains("were created, read, updated and deleted"));
+    is_kept_in_sync_behind_a_lossy_network(&db, feathers.url(), |url| feathers.news(&db, url));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Directus and Strapi, targets that people run. `scripts/try-targets` installs them, and says where in `NEWS_DIRECTUS` and
-//! `NEWS_STRAPI`; without it a line says that they are left out.
+//! Directus, Strapi and an application on Feathers: targets that people run. `scripts/try-targets` installs them, and says where
+//! in `NEWS_DIRECTUS`, `NEWS_STRAPI` and `NEWS_FEATHERS`; without it a line says that they are left out.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -59,6 +59,31 @@ impl Application {
         }
         let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/profiles/directus.toml");
         Some(Self { base, profile, token: TOKEN.to_owned(), _running: running, _folder: folder })
+    }
+
+    /// Starts the application on Feathers, with empty services.
+    pub fn feathers() -> Option<Self> {
+        let modules = named("NEWS_FEATHERS")?;
+        let folder = tempfile::tempdir().unwrap();
+        let start = |address: SocketAddr| {
+            let mut command = Command::new("node");
+            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/feathers/app.js")).arg(&modules);
+            command
+                .arg(folder.path().join(format!("{}.db", address.port())))
+                .arg(address.port().to_string())
+                .arg(TOKEN);
+            command
+        };
+        // It lets nobody in without its key, and says so once it listens.
+        let (running, address) = served("/posts", start);
+        let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/feathers/profile.toml");
+        Some(Self {
+            base: format!("http://{address}"),
+            profile,
+            token: TOKEN.to_owned(),
+            _running: running,
+            _folder: folder,
+        })
     }
 
     /// Starts Strapi, which loads our fixtures itself.

@@ -54,7 +54,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Starts a server that does not say which port it has taken: it is told one that is free. Where another process is faster,
-/// it ends, and is started with another port. It is there once it answers GET `ready` with a 2xx.
+/// it ends, and is started with another port. It is there once it answers GET `ready` with a 2xx, or asks for credentials.
 pub fn served(ready: &str, command: impl Fn(SocketAddr) -> Command) -> (Running, SocketAddr) {
     loop {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -63,7 +63,7 @@ pub fn served(ready: &str, command: impl Fn(SocketAddr) -> Command) -> (Running,
         let mut has_ended = false;
         wait_until("the server answers", || {
             has_ended = running.has_ended();
-            has_ended || http.try_send("GET", ready, None).is_ok_and(|answer| (200..300).contains(&answer.status))
+            has_ended || http.try_send("GET", ready, None).is_ok_and(|answer| matches!(answer.status, 200..=299 | 401))
         });
         if !has_ended {
             return (running, free);
