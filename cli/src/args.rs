@@ -112,13 +112,21 @@ pub enum Command {
     /// Look for what is wrong: configuration, database, target, credentials, clock, disk
     Doctor(Doctor),
     /// Show what is in force, and where each value comes from
-    Config,
+    Config(Config),
     /// Run a Fake API to develop against, in memory
     FakeApi(Box<FakeApi>),
     /// Print a shell's completion script
     Completions(Completions),
     /// Write the man pages
     Man(Man),
+}
+
+/// `news config`
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Show the target profile that is in force, in the words of a profile, and nothing else
+    #[arg(long)]
+    pub profile: bool,
 }
 
 /// `news doctor`

@@ -2,11 +2,11 @@
 
 use clap::CommandFactory;
 
-use crate::args::{Cli, Global};
+use crate::args::{Cli, Config as Args, Global};
 use crate::commands::Outcome;
 use crate::error::Result;
 use crate::private_pg;
-use crate::profile::Chosen;
+use crate::profile::{Chosen, in_words};
 use crate::report::Report;
 use crate::report::config::{Config, Setting};
 use crate::settings::keys::{KEYS, Key, Place};
@@ -19,11 +19,18 @@ use crate::target::Proxy;
 const STARS: &str = "***";
 
 /// Runs the command. It starts nothing; a database that does not answer is only not asked.
-pub fn run(global: &Global, layers: &Layers) -> Result<Outcome> {
+pub fn run(args: &Args, global: &Global, layers: &Layers) -> Result<Outcome> {
     let database = settings::database(global, layers)?;
+    let profile = match settings::target_profile(global, layers)? {
+        Some(found) => found,
+        None => remembered(database.as_ref(), layers, Remembered::profile_in_force)
+            .map(|found| Chosen::find(&found.value).map(|value| Found { value, origin: found.origin }))
+            .transpose()?
+            .unwrap_or_else(|| Found { value: Chosen::default(), origin: Origin::Default }),
+    };
     let mut settings: Vec<Setting> = Vec::with_capacity(KEYS.len() + 1);
     for key in &KEYS {
-        let setting = setting(key, global, layers, database.as_ref())?;
+        let setting = setting(key, global, layers, database.as_ref(), &profile)?;
         let target = if key == keys::TARGET_URL { setting.value.clone() } else { None };
         settings.push(setting);
         if let Some(target) = target {
@@ -31,10 +38,17 @@ pub fn run(global: &Global, layers: &Layers) -> Result<Outcome> {
         }
     }
     let file = layers.path().map(|path| path.display().to_string());
-    Ok(Outcome::done(Report::Config(Config { file, settings })))
+    let (profile, is_profile_alone) = (in_words(profile.value.profile), args.profile);
+    Ok(Outcome::done(Report::Config(Config { file, settings, profile, is_profile_alone })))
 }
 
-fn setting(key: &Key, global: &Global, layers: &Layers, database: Option<&Found<Secret>>) -> Result<Setting> {
+fn setting(
+    key: &Key,
+    global: &Global,
+    layers: &Layers,
+    database: Option<&Found<Secret>>,
+    profile: &Found<Chosen>,
+) -> Result<Setting> {
     let found = match key.place {
         Place::Global(_) | Place::Flag(..) => flag(key, global, layers)?,
         Place::Secret if key == keys::DATABASE_URL => match database {
@@ -47,14 +61,10 @@ fn setting(key: &Key, global: &Global, layers: &Layers, database: Option<&Found<
         Place::Secret => layers.secret(key)?.map(|found| Found { value: String::from(STARS), origin: found.origin }),
         Place::Setting if key == keys::TARGET_URL => match settings::target_url(global, layers)? {
             Some(found) => Some(Found { value: crate::target::base_url(&found.value)?, origin: found.origin }),
-            None => remembered(database, layers),
+            None => remembered(database, layers, |remembered| remembered.in_force().map(Some)),
         },
         Place::Setting if key == keys::TARGET_PROFILE => {
-            let found = settings::target_profile(global, layers)?;
-            Some(found.map_or_else(
-                || Found { value: Chosen::default().name, origin: Origin::Default },
-                |found| Found { value: found.value.name, origin: found.origin },
-            ))
+            Some(Found { value: profile.value.name.clone(), origin: profile.origin.clone() })
         }
         Place::Setting if key == keys::TARGET_USER => layers.text(key)?,
         Place::Setting => {
@@ -115,8 +125,12 @@ fn flag(key: &Key, global: &Global, layers: &Layers) -> Result<Option<Found<Stri
     Ok(value.filter(|value| !value.is_empty()).map(|value| Found { value, origin: Origin::Default }))
 }
 
-/// Asks the database for the target that it remembers, if it can be asked.
-fn remembered(database: Option<&Found<Secret>>, layers: &Layers) -> Option<Found<String>> {
+/// Asks the database for the target that it remembers, if it can be asked. Returns what `pick` takes of that.
+fn remembered(
+    database: Option<&Found<Secret>>,
+    layers: &Layers,
+    pick: impl FnOnce(Remembered) -> Result<Option<String>>,
+) -> Option<Found<String>> {
     let asked = || -> Result<Option<String>> {
         let url = if let Some(found) = database {
             found.value.clone()
@@ -131,7 +145,7 @@ fn remembered(database: Option<&Found<Secret>>, layers: &Layers) -> Option<Found
         if store::schema::applied(&mut client)? == 0 {
             return Ok(None);
         }
-        remembered::remembered(&mut client)?.map(Remembered::in_force).transpose()
+        remembered::remembered(&mut client)?.map_or(Ok(None), pick)
     };
     match asked() {
         Ok(value) => value.map(|value| Found { value, origin: Origin::Database }),

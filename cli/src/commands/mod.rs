@@ -54,8 +54,8 @@ impl Outcome {
 /// Runs the command.
 pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
     // These tell of what is wrong with the settings, too.
-    if let Command::Config = &cli.command {
-        return config::run(&cli.global, &layers);
+    if let Command::Config(args) = &cli.command {
+        return config::run(args, &cli.global, &layers);
     }
     if let Command::Doctor(args) = &cli.command {
         return doctor::run(args, &cli.global, &layers, ui);
@@ -78,7 +78,7 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         Command::User(args) => user::run(args, &settings, ui),
         Command::Token(args) => token::run(args, &settings, ui),
         Command::Db(args) => db::run(args, &settings, ui),
-        Command::Config | Command::Doctor(_) => Ok(Outcome::default()),
+        Command::Config(_) | Command::Doctor(_) => Ok(Outcome::default()),
         Command::FakeApi(args) => fake_api::run(args, &settings, ui),
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, &settings, ui),

@@ -7,11 +7,13 @@ mod auth;
 mod headers;
 mod pages;
 mod read;
+mod shown;
 mod words;
 
 use std::path::Path;
 
 use news_core::profile::{JSON_SERVER, Profile};
+pub use shown::in_words;
 
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::files;

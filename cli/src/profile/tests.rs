@@ -169,6 +169,30 @@ fn each_documented_example_can_be_read() {
 }
 
 #[test]
+fn a_profile_that_is_shown_reads_back() {
+    let more = "item = \"data\"\nwrap = \"a.b\"\nwrites = \"read\"\nheaders = { Prefer = \"return=\\\"x\\\"\" }\n";
+    let odd = format!("{more}{JSON_SERVER_WORDS}")
+        .replace("title = \"title\"", "title = { write = \"t\", read = \"t.raw\" }");
+    let mut all = vec![JSON_SERVER.clone(), read(&odd).unwrap().profile.clone()];
+    all.extend(names().map(|name| Chosen::find(name).unwrap().profile.clone()));
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/profiles");
+    all.extend(
+        ["directus", "strapi"].map(|name| Chosen::find(&format!("{folder}/{name}.toml")).unwrap().profile.clone()),
+    );
+    let page = include_str!("../../../docs/profiles.md");
+    for line in page.lines().filter(|line| line.starts_with("auth = {") || line.starts_with("pages = {")) {
+        let word = line.split_once(" = ").unwrap().0;
+        let default = JSON_SERVER_WORDS.lines().find(|default| default.starts_with(word)).unwrap();
+        all.push(read(&JSON_SERVER_WORDS.replace(default, line)).unwrap().profile.clone());
+    }
+    for profile in all {
+        let words = in_words(&profile);
+        let again = read(&words).unwrap_or_else(|failure| panic!("{failure} in {words}")).profile;
+        assert_eq!(&Profile { name: profile.name, ..again.clone() }, &profile, "{words}");
+    }
+}
+
+#[test]
 fn a_secret_is_not_repeated() {
     let words = format!("headers = {{ X-Api-Key = \"hunter2\" }}\n{JSON_SERVER_WORDS}");
     assert!(!read(&words).unwrap_err().to_string().contains("hunter2"));

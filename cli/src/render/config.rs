@@ -6,8 +6,11 @@ use crate::logging::printable;
 use crate::render::{Page, lines, table};
 use crate::report::config::Config;
 
-/// A line for each setting.
+/// A line for each setting, or the profile.
 pub fn config(report: &Config, page: Page, out: &mut dyn Write) -> io::Result<()> {
+    if report.is_profile_alone {
+        return out.write_all(report.profile.as_bytes());
+    }
     let mut table = table(page, &["setting", "value", "from"], &[]);
     for one in &report.settings {
         table.add_row([one.name.to_owned(), printable(one.value.as_deref().unwrap_or("-")), printable(&one.from)]);

@@ -9,6 +9,11 @@ pub struct Config {
     pub file: Option<String>,
     /// Every setting, in a fixed order.
     pub settings: Vec<Setting>,
+    /// The target profile in force, as TOML.
+    pub profile: String,
+    /// It alone was asked for.
+    #[serde(skip)]
+    pub is_profile_alone: bool,
 }
 
 /// One setting.

@@ -41,6 +41,16 @@ impl Remembered {
     }
 }
 
+impl Remembered {
+    /// Returns what finds the target's profile, if one is remembered.
+    ///
+    /// Fails as [`Remembered::in_force`] does.
+    pub fn profile_in_force(mut self) -> Result<Option<String>> {
+        let profile = self.profile.take();
+        self.in_force().map(|_| profile.map(|(name, _)| name))
+    }
+}
+
 /// Returns the target that is remembered, if one is.
 pub fn remembered(client: &mut impl GenericClient) -> Result<Option<Remembered>> {
     let row =

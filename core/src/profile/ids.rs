@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::fmt;
 
 use crate::model::whole_number;
 
@@ -19,6 +20,17 @@ pub enum IdForm {
         /// Behind the digits.
         suffix: &'static str,
     },
+}
+
+/// As it stands in a profile.
+impl fmt::Display for IdForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IdForm::Number => f.write_str("{id}"),
+            IdForm::Text { prefix, digits: 0, suffix } => write!(f, "{prefix}{{id}}{suffix}"),
+            IdForm::Text { prefix, digits, suffix } => write!(f, "{prefix}{{id:0{digits}}}{suffix}"),
+        }
+    }
 }
 
 impl IdForm {
