@@ -81,6 +81,8 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
     /// What was seen, by entity, in the first pass.
     pub counts: BTreeMap<Entity, Counts>,
+    /// Records of a target that chooses the ids, without a key of ours.
+    pub strangers: BTreeMap<Entity, u64>,
     /// Objects with pending changes in the first pass's snapshot.
     pub pending: Vec<Pending>,
     /// Objects that differed at first, and then no longer.

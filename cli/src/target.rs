@@ -8,6 +8,7 @@ mod base;
 mod connections;
 mod credentials;
 mod given;
+mod keys;
 mod lease;
 mod listing;
 mod look;
@@ -18,7 +19,7 @@ mod reader;
 mod resolver;
 mod trouble;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use news_core::profile::{Profile, Verb};
@@ -31,6 +32,7 @@ use crate::error::Result;
 use crate::profile::Chosen;
 use crate::settings::Access;
 use credentials::Credentials;
+use keys::Keys;
 
 pub use base::{base_url, is_same_base};
 pub use lease::Lease;
@@ -75,6 +77,7 @@ pub struct Target {
     request_timeout: Duration,
     proxy: Option<Proxy>,
     listing_timeout: Duration,
+    keys: Mutex<Keys>,
 }
 
 impl Target {
@@ -119,6 +122,7 @@ impl Target {
             request_timeout,
             proxy,
             listing_timeout: LISTING_TIMEOUT,
+            keys: Mutex::default(),
         })
     }
 
@@ -177,14 +181,18 @@ impl Target {
     }
 
     fn send_once(&self, request: &Request, json: Option<&str>) -> Reply {
-        let call = self.profile.dialect(request.key.entity()).call(request.method);
-        let url = format!("{}{}", self.base, call.path(&request.id));
+        let (verb, path) = self.profile.call(request.key.entity(), request.method, &request.to);
+        self.send_to(verb, &path, json)
+    }
+
+    fn send_to(&self, verb: Verb, path: &str, json: Option<&str>) -> Reply {
+        let url = format!("{}{path}", self.base);
         if let Err(reply) = self.log_in() {
             return reply;
         }
         let json = json.unwrap_or_default();
         let carries = |with| self.with_headers(with).content_type("application/json").send(json);
-        let (result, departure) = observed(|| match call.verb {
+        let (result, departure) = observed(|| match verb {
             Verb::Get => self.with_headers(self.get(&url)).call(),
             Verb::Delete => self.with_headers(self.agent.delete(&url)).call(),
             Verb::Post => carries(self.agent.post(&url)),
@@ -202,8 +210,8 @@ impl Target {
             (Err(error), Departure::Sent) => Reply::Lost { why: self.describe(&error) },
         };
         match &reply {
-            Reply::Http { status, .. } => log::debug!("{} {url}: {status}", call.verb.name()),
-            Reply::NotSent { why } | Reply::Lost { why } => log::debug!("{} {url}: {why}", call.verb.name()),
+            Reply::Http { status, .. } => log::debug!("{} {url}: {status}", verb.name()),
+            Reply::NotSent { why } | Reply::Lost { why } => log::debug!("{} {url}: {why}", verb.name()),
         }
         reply
     }

@@ -41,6 +41,7 @@ pub mod session;
 pub mod shape;
 pub mod shard;
 pub mod tail;
+pub mod target_id;
 pub mod tryout;
 pub mod wire;
 

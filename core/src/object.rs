@@ -71,7 +71,9 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
         (_, Answer::Unauthorized | Answer::Forbidden | Answer::Redirected | Answer::Refused) => {
             Reaction::Refused(presence)
         }
-        (Method::Get, Answer::Unreadable) => Reaction::Refused(presence),
+        (Method::Get, Answer::Unreadable | Answer::Unfiltered) => Reaction::Refused(presence),
+        // Which of them is ours? That is for a full sync, which sees them all.
+        (Method::Get, Answer::Several) if presence != Presence::Doubled => Reaction::Refused(Presence::Doubled),
         (_, Answer::Unreadable) if presence == Presence::Doubled => Reaction::Refused(Presence::Doubled),
         (_, Answer::Unreadable) => Reaction::Refused(Presence::Unknown),
         (_, Answer::Throttled) => Reaction::Later,
@@ -80,7 +82,7 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
         // A write may have been applied, a 503 too; a GET changed nothing, but told nothing.
         (_, Answer::Broken | Answer::Lost) => Reaction::Again(Presence::Unknown),
 
-        (Method::Get, Answer::Equal | Answer::Different) if presence == Presence::Doubled => {
+        (Method::Get, Answer::Equal | Answer::Different | Answer::Several) if presence == Presence::Doubled => {
             Reaction::Now(Presence::Doubled)
         }
         (Method::Delete, Answer::Accepted) if presence == Presence::Doubled => Reaction::Now(Presence::Doubled),
@@ -99,8 +101,11 @@ pub fn react(method: Method, presence: Presence, answer: Answer) -> Reaction {
         (Method::Delete, Answer::Gone) => Reaction::Done,
 
         // `reply::read` gives none of these pairs; were it to, asking again is always right.
-        (Method::Get, Answer::Accepted | Answer::Exists)
-        | (Method::Post | Method::Put | Method::Delete, Answer::Equal | Answer::Different)
+        (Method::Get, Answer::Accepted | Answer::Exists | Answer::Several)
+        | (
+            Method::Post | Method::Put | Method::Delete,
+            Answer::Equal | Answer::Different | Answer::Several | Answer::Unfiltered,
+        )
         | (Method::Put | Method::Delete, Answer::Exists) => Reaction::Again(Presence::Unknown),
     }
 }
@@ -125,11 +130,23 @@ pub const REQUESTS_MAX: u32 = 24;
 /// asked a third time.
 const EXISTS_MAX: u32 = 2;
 
+/// How a request names its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// By the id that we chose.
+    Ours,
+    /// By the target's id, which is not known: the object has to be found by its key before it is changed.
+    ToFind,
+    /// By the target's id, which was found in this run.
+    Found,
+}
+
 /// One object's conversation in one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     presence: Presence,
     wish: Wish,
+    naming: Naming,
     attempts: u32,
     requests: u32,
     exists: u32,
@@ -191,6 +208,7 @@ impl Conversation {
         Self {
             presence,
             wish,
+            naming: Naming::Ours,
             attempts: 0,
             requests: 0,
             exists: 0,
@@ -203,6 +221,12 @@ impl Conversation {
             settled_at: all_settled_at,
             own_settled_at,
         }
+    }
+
+    /// The same at a target that chooses the ids.
+    #[must_use]
+    pub fn by_key(self) -> Self {
+        Self { naming: Naming::ToFind, ..self }
     }
 
     /// Returns what is known now.
@@ -249,7 +273,13 @@ impl Conversation {
 
     /// Returns the next request, or `None` where the target is as wished.
     pub fn next(&self) -> Option<Method> {
-        if self.clearing.looks { Some(Method::Get) } else { next_request(self.presence, self.wish) }
+        if self.clearing.looks {
+            return Some(Method::Get);
+        }
+        match next_request(self.presence, self.wish) {
+            Some(Method::Put | Method::Delete) if self.naming == Naming::ToFind => Some(Method::Get),
+            next => next,
+        }
     }
 
     /// Says whether a create is what the next request is, or only makes room for.
@@ -277,7 +307,7 @@ impl Conversation {
         self.wrote = wrote(method, answer).or(self.wrote);
         self.is_unanswered = method != Method::Get && answer == Answer::Lost;
         let settle = effects.settle;
-        let mut reaction = react(method, self.presence, answer);
+        let reaction = react(method, self.presence, answer);
         let takes = if self.is_unanswered { effects.late } else { settle };
         if matches!(answer, Answer::Broken | Answer::Lost | Answer::Unreadable) && method != Method::Get {
             // It may take effect until then; a GET before that, or another write, could be overtaken by it.
@@ -285,6 +315,7 @@ impl Conversation {
             self.settled_at = self.settled_at.max(self.own_settled_at);
             self.not_before = self.settled_at;
         }
+        let mut reaction = self.learn_place(method, answer, reaction);
         let is_doubled = self.presence == Presence::Doubled;
         if is_doubled && method == Method::Delete && answer == Answer::Accepted {
             // Acknowledged now and done later, it must not meet what is created in its place.
@@ -341,6 +372,32 @@ impl Conversation {
             (Some(_), _) if self.requests >= REQUESTS_MAX + 2 * self.clearing.copies => Step::GiveUp,
             (Some(_), Reaction::Again(_)) => Step::Retry(self.attempts),
             (Some(_), _) => Step::Send,
+        }
+    }
+
+    /// Where the target chooses the ids: takes note of whether the object's is known now, and says what the answer comes to.
+    fn learn_place(&mut self, method: Method, answer: Answer, reaction: Reaction) -> Reaction {
+        let was_to_find = self.naming == Naming::ToFind;
+        if self.naming == Naming::Ours {
+            return reaction;
+        }
+        match (method, answer) {
+            (Method::Get, Answer::Equal | Answer::Different | Answer::Several) => self.naming = Naming::Found,
+            // Each copy has its own id.
+            (Method::Put | Method::Delete, Answer::Gone) | (Method::Delete, Answer::Accepted) => {
+                self.naming = Naming::ToFind;
+            }
+            (_, _) => {}
+        }
+        match (method, answer) {
+            // It was only asked for to be found: an earlier write that was acknowledged may be on its way, and be undone
+            // by the one that is to follow.
+            (Method::Get, Answer::Equal) if was_to_find && self.presence == Presence::Present => {
+                Reaction::Now(Presence::Present)
+            }
+            // What was found is gone; there may be another one with its key.
+            (Method::Put, Answer::Gone) => Reaction::Now(Presence::Unknown),
+            (_, _) => reaction,
         }
     }
 }

@@ -18,13 +18,14 @@ mod ids;
 mod pages;
 
 use alloc::string::String;
+use core::fmt;
 
 pub use auth::{Auth, Login};
 pub use call::{Call, Verb, escape};
 pub use ids::IdForm;
 pub use pages::{Pages, Total};
 
-use crate::model::Entity;
+use crate::model::{Entity, Key};
 use crate::reply::Method;
 use crate::shape::{ID, TEXTS_MAX};
 
@@ -65,6 +66,8 @@ pub struct Profile {
 pub enum Ids {
     /// We do: a create carries our id, and the target keeps it.
     Ours,
+    /// The target does, and one field of it is ours ([`KeyField`]): an object is found by that field.
+    Key,
     /// The target does, and no field of it is ours. It can be read; what is created there cannot be found again.
     None,
 }
@@ -123,6 +126,40 @@ pub struct Dialect {
     pub number: Field,
     /// The texts, in the order of the shape; those that it does not have are [`Field::NONE`].
     pub texts: [Field; TEXTS_MAX],
+    /// The field that holds our id. A profile has one for each entity with [`Ids::Key`], and else none.
+    pub key: Option<KeyField>,
+}
+
+/// The field of a target's objects that is ours, where the target chooses the ids: it holds our id, and the target can
+/// search it for an exact value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyField {
+    /// Where it is.
+    pub field: Field,
+    /// How our id is written in it.
+    pub form: IdForm,
+    /// Lists the objects with a key.
+    pub find: Call,
+}
+
+/// Which object of a target a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// The one with this id, as the target writes it in a path.
+    Id(String),
+    /// The one that the target stored under this id, in place of what it was sent.
+    Stray(String),
+    /// The one that is found by the key of this object. Only GET asks so.
+    Key(Key),
+}
+
+impl fmt::Display for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            To::Id(id) | To::Stray(id) => f.write_str(id),
+            To::Key(key) => write!(f, "the key of {key}"),
+        }
+    }
 }
 
 impl Profile {
@@ -152,7 +189,8 @@ impl Profile {
                 (Asked::One(Method::Put), dialect.update),
                 (Asked::One(Method::Delete), dialect.delete),
             ];
-            for (asked, call) in calls {
+            let find = dialect.key.map(|key| (Asked::Find, key.find));
+            for (asked, call) in calls.into_iter().chain(find) {
                 let Some(id) = (call.verb == verb).then(|| call.id_in(target)).flatten() else { continue };
                 if best.as_ref().is_none_or(|(particulars, _)| call.particulars() > *particulars) {
                     best = Some((call.particulars(), Heard { entity, asked, id }));
@@ -160,6 +198,44 @@ impl Profile {
             }
         }
         best.map(|(_, heard)| heard)
+    }
+
+    /// Returns the field that holds our id, where the target chooses its own.
+    pub fn key_field(&self, entity: Entity) -> Option<&KeyField> {
+        match self.ids {
+            Ids::Key => self.dialect(entity).key.as_ref(),
+            Ids::Ours | Ids::None => None,
+        }
+    }
+
+    /// Returns where a request for the object goes that knows no id of the target's: to the id that we chose, or to what is
+    /// found by its key.
+    pub fn to(&self, key: Key) -> To {
+        match self.ids {
+            Ids::Key => To::Key(key),
+            Ids::Ours | Ids::None => To::Id(self.id_as.write(key.id())),
+        }
+    }
+
+    /// Returns the verb and the path, below the base URL, of a request to `method` an object of `entity`.
+    pub fn call(&self, entity: Entity, method: Method, to: &To) -> (Verb, String) {
+        match to {
+            To::Id(id) | To::Stray(id) => {
+                let call = self.dialect(entity).call(method);
+                (call.verb, call.path(id))
+            }
+            To::Key(key) => self.find(key.entity(), key.id()),
+        }
+    }
+
+    /// Returns the verb and the path of the request that lists the objects with our id `id` as their key. Without a key field
+    /// it is that of the object.
+    pub fn find(&self, entity: Entity, id: i64) -> (Verb, String) {
+        let (call, form) = match self.key_field(entity) {
+            Some(key) => (key.find, key.form),
+            None => (self.dialect(entity).read, self.id_as),
+        };
+        (call.verb, call.path(&form.write(id)))
     }
 
     /// Says whether a path, without a slash at its end, is that of an object or a listing: it is no base.
@@ -188,6 +264,8 @@ pub struct Heard {
 pub enum Asked {
     /// All objects, or a page of them.
     List,
+    /// Those with a key.
+    Find,
     /// Something about one object.
     One(Method),
 }
@@ -205,7 +283,23 @@ impl Dialect {
 }
 
 /// json-server 0.17, JSONPlaceholder, Mockoon, and any API with the same routes.
-pub static JSON_SERVER: Profile = Profile {
+pub static JSON_SERVER: Profile = JSON_SERVER_LIKE;
+
+/// json-server 1.0: it chooses the ids. The field `key` holds ours.
+pub static JSON_SERVER_1: Profile = Profile {
+    name: "json-server-1",
+    ids: Ids::Key,
+    posts: Dialect { key: Some(json_server_key("/posts?key=")), ..JSON_SERVER_LIKE.posts },
+    comments: Dialect { key: Some(json_server_key("/comments?key=")), ..JSON_SERVER_LIKE.comments },
+    ..JSON_SERVER_LIKE
+};
+
+const fn json_server_key(find: &'static str) -> KeyField {
+    let find = Call { verb: Verb::Get, before: find, after: Some("") };
+    KeyField { field: Field::at(&["key"]), form: IdForm::Number, find }
+}
+
+const JSON_SERVER_LIKE: Profile = Profile {
     name: "json-server",
     ids: Ids::Ours,
     id_as: IdForm::Number,
@@ -247,6 +341,7 @@ const fn json_server(
         id: ID,
         number,
         texts,
+        key: None,
     }
 }
 

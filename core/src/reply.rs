@@ -4,18 +4,19 @@
 //! waiting (`session`).
 
 mod echo;
+mod found;
 mod page;
 #[cfg(test)]
 mod tests;
 
-use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use crate::chars::misleads;
-use crate::model::{Key, Object};
-use crate::profile::Profile;
+use crate::model::{Entity, Key, Object};
+use crate::profile::{Ids, Profile};
+use crate::target_id::TargetId;
 use crate::wire::{BYTE_ORDER_MARK, Element, text_at};
 pub use echo::Echo;
 use page::is_page;
@@ -88,6 +89,10 @@ pub enum Answer {
     Equal,
     /// GET: it is there, and not equal (or should not be).
     Different,
+    /// GET by its key: there are several of it.
+    Several,
+    /// GET by its key: others than that were asked for, and not all of them, so nothing can be said.
+    Unfiltered,
     /// A write was accepted.
     Accepted,
     /// 404, 410, or what else the profile says.
@@ -129,6 +134,28 @@ pub struct Told {
     pub named: Named,
     /// What the body of an accepted write says about it.
     pub echo: Echo,
+    /// Where the target chooses the ids: its id of the object, if the answer shows it.
+    pub target_id: Option<TargetId>,
+}
+
+/// What a request is about at the master, to compare the answer with.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// The master's object.
+    pub object: &'a Object,
+    /// Where the target chooses the ids: its id of the object's post.
+    pub parent: Option<&'a TargetId>,
+}
+
+impl Sent<'_> {
+    /// Says whether an element has the object's fields; its own id is not looked at.
+    fn is(&self, element: &Element<'_>) -> bool {
+        let Some(there) = element.target_parent() else { return element.same_fields(self.object) };
+        let is_same = self.parent == Some(there);
+        let mut element = element.clone();
+        element.resolve_parent(is_same.then(|| self.object.number()));
+        element.same_fields(self.object)
+    }
 }
 
 /// The id in the answer to a POST.
@@ -137,31 +164,37 @@ pub enum Named {
     /// Ours, or none at all.
     #[default]
     AsSent,
-    /// Another one: the target may assign its own.
-    Other(String),
+    /// Another one: the target assigns its own, or may.
+    Other(TargetId),
 }
 
 /// An error body is kept up to here, in characters.
 pub const EXCERPT_CHARS_MAX: usize = 200;
-/// An id that a target makes up is believed up to here, in characters.
-const NAMED_CHARS_MAX: usize = 64;
 
 /// Reads a reply to `method` for `key`. `sent` is the master's object, where there is one:
 /// what a GET is compared with.
-pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
+///
+/// Where the target chooses the ids, the GET was one by its key.
+pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sent<'_>>, reply: &Reply) -> Told {
     let (status, retry_after, location, body) = match reply {
         Reply::NotSent { why } => return told(Answer::NotSent, why.clone()),
         Reply::Lost { why } => return told(Answer::Lost, why.clone()),
         Reply::Http { status, retry_after, location, body } => (*status, *retry_after, location, body),
     };
     let body = without_mark(body);
+    let mut target_id = None;
     let answer = match (status, method) {
+        (200..=299, Method::Get) if profile.key_field(key.entity()).is_some() => {
+            let found = found::read(profile, key, body);
+            target_id = found.target_id().cloned();
+            found.answer(sent)
+        }
         (200..=299, Method::Get) if is_nothing(body) => Answer::Gone,
         (200..=299, Method::Get) => match text_at(body, profile.item) {
             // What has no place for an object is no answer to the question.
             None => Answer::Unreadable,
             Some(item) if is_nothing(item) => Answer::Gone,
-            Some(item) => found(profile, key, sent, item),
+            Some(item) => shown(profile, key, sent, item),
         },
         // A page of a proxy or a guest network: whatever wrote it, it was not the API.
         (200..=299, Method::Post | Method::Put | Method::Delete) if is_page(body) => Answer::Unreadable,
@@ -185,25 +218,46 @@ pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, 
         (Answer::Redirected, Some(to)) => format!("status {status} to {}", excerpt(to)),
         (Answer::Unreadable, _) if is_page(body) => format!("status {status} with a page of HTML: {said}"),
         (Answer::Unreadable, _) => format!("status {status} with an unreadable body: {said}"),
+        (Answer::Several, _) => format!("status {status} with several objects that have its key"),
+        (Answer::Unfiltered, _) => format!("status {status} with other objects than the one that was asked for"),
         (_, _) if said.is_empty() => format!("status {status}"),
         (_, _) => format!("status {status}: {said}"),
     };
     let named =
         if answer == Answer::Accepted && method == Method::Post { named(profile, key, body) } else { Named::AsSent };
+    if let Named::Other(id) = &named {
+        target_id = Some(id.clone());
+    }
     let echo = if answer == Answer::Accepted { echo::read(profile, method, key, sent, body) } else { Echo::Plain };
-    Told { answer, status: Some(status), retry_after, why, named, echo }
+    Told { answer, status: Some(status), retry_after, why, named, echo, target_id }
+}
+
+/// Returns the object that the reply to a GET shows, if it shows one. Where the target chooses the ids, the GET was one by key.
+pub fn element(profile: &Profile, key: Key, reply: &Reply) -> Option<Element<'static>> {
+    let Reply::Http { status: 200..=299, body, .. } = reply else { return None };
+    let body = without_mark(body);
+    if profile.key_field(key.entity()).is_some() {
+        return found::read(profile, key, body).one();
+    }
+    shown_element(profile, key.entity(), body)
+}
+
+/// Returns the object that a body shows, whatever its id.
+pub fn shown_element(profile: &Profile, entity: Entity, body: &str) -> Option<Element<'static>> {
+    let item = text_at(without_mark(body), profile.item)?;
+    Element::read(profile, entity, item.as_bytes()).ok().map(|element| element.into_owned(usize::MAX))
 }
 
 /// Reads the reply to a GET of an id that the target made up for `key`: [`Answer::Equal`]
 /// if it has the fields that were sent, whatever its id.
-pub fn read_stray(profile: &Profile, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
+pub fn read_stray(profile: &Profile, key: Key, sent: Option<Sent<'_>>, reply: &Reply) -> Told {
     let mut told = read(profile, Method::Get, key, sent, reply);
     if let Reply::Http { status: 200..=299, body, .. } = reply {
         let body = without_mark(body);
         let item = text_at(body, profile.item).unwrap_or_default();
         told.answer = match Element::read(profile, key.entity(), item.as_bytes()) {
             _ if is_nothing(body) || is_nothing(item) => Answer::Gone,
-            Ok(element) if sent.is_some_and(|object| element.same_fields(object)) => Answer::Equal,
+            Ok(element) if sent.is_some_and(|sent| sent.is(&element)) => Answer::Equal,
             Ok(_) => Answer::Different,
             // Cut on its way: that the stray is another's would be a guess.
             Err(_) => Answer::Broken,
@@ -212,18 +266,35 @@ pub fn read_stray(profile: &Profile, key: Key, sent: Option<&Object>, reply: &Re
     told
 }
 
-fn told(answer: Answer, why: String) -> Told {
-    Told { answer, status: None, retry_after: None, why, named: Named::AsSent, echo: Echo::Plain }
+/// Reads the reply to a GET by the key of an id that no object has: [`Answer::Gone`] where it shows nothing but objects with
+/// that key, so that the target does filter; [`Answer::Unfiltered`] where it shows others.
+pub fn read_filter(profile: &Profile, entity: Entity, id: i64, reply: &Reply) -> Told {
+    let key = match entity.key(id) {
+        Ok(key) => key,
+        Err(bad) => return told(Answer::Unreadable, bad.to_string()),
+    };
+    let mut told = read(profile, Method::Get, key, None, reply);
+    if let Reply::Http { status: 200..=299, body, .. } = reply {
+        (told.answer, told.why) = match found::are_all(profile, key, without_mark(body)) {
+            Some(true) => (Answer::Gone, told.why),
+            Some(false) => (Answer::Unfiltered, String::from("asked for a key that no object has, it shows others")),
+            None => (Answer::Unreadable, told.why),
+        };
+    }
+    told
 }
 
-fn found(profile: &Profile, key: Key, sent: Option<&Object>, body: &str) -> Answer {
+fn told(answer: Answer, why: String) -> Told {
+    Told { answer, status: None, retry_after: None, why, named: Named::AsSent, echo: Echo::Plain, target_id: None }
+}
+
+/// Compares the one object that a body shows.
+fn shown(profile: &Profile, key: Key, sent: Option<Sent<'_>>, body: &str) -> Answer {
     match Element::read(profile, key.entity(), body.as_bytes()) {
         // Something else than what was asked for is no answer to the question.
         Ok(element) if element.id() != Some(key.id()) => Answer::Unreadable,
-        Ok(element) => match sent {
-            Some(object) if element.same_fields(object) => Answer::Equal,
-            Some(_) | None => Answer::Different,
-        },
+        Ok(element) if sent.is_some_and(|sent| sent.is(&element)) => Answer::Equal,
+        Ok(_) => Answer::Different,
         Err(_) => Answer::Unreadable,
     }
 }
@@ -249,15 +320,11 @@ fn named(profile: &Profile, key: Key, body: &str) -> Named {
     let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(item) else {
         return Named::AsSent;
     };
-    let text = match fields.get(profile.dialect(key.entity()).id) {
-        Some(serde_json::Value::Number(id)) => format!("{id}"),
-        Some(serde_json::Value::String(id)) => id.to_owned(),
-        Some(_) | None => return Named::AsSent,
-    };
-    if text == profile.id_as.write(key.id()) || text.is_empty() || text.chars().count() > NAMED_CHARS_MAX {
-        Named::AsSent
-    } else {
-        Named::Other(text)
+    let id = fields.get(profile.dialect(key.entity()).id).and_then(TargetId::of_json);
+    match (id, profile.ids) {
+        (Some(id), Ids::Ours | Ids::None) if id.to_string() == profile.id_as.write(key.id()) => Named::AsSent,
+        (Some(id), _) => Named::Other(id),
+        (None, _) => Named::AsSent,
     }
 }
 

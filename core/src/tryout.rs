@@ -3,6 +3,7 @@
 //! ```text
 //! GET of an id that no record has ─▶ it is not there            else: `read`, `missing`
 //! GET of a listed object ──────────▶ it is there                else: `read`, `item`, `id`, `id_as`, `missing`
+//! GET of a key that no record has ─▶ nothing else is shown      else: `find`, `key`
 //! POST, GET ───────────────────────▶ accepted, and shown as sent
 //! PUT, GET ────────────────────────▶ accepted, and shown as sent
 //! DELETE, GET ─────────────────────▶ accepted, and not there
@@ -14,7 +15,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::model::Key;
-use crate::profile::Profile;
+use crate::profile::{Ids, Profile};
 use crate::reply::{Answer, Method, Named, Told};
 
 /// What is tried.
@@ -78,13 +79,21 @@ impl Question {
             (_, Answer::Throttled | Answer::Broken | Answer::Lost | Answer::NotSent) => {
                 Err(Misfit::Trouble(format!("{call}: {}", told.why)))
             }
-            (Question::Create, Answer::Accepted) => match &told.named {
-                Named::AsSent => Ok(()),
-                Named::Other(named) => misfit(
-                    format!("{call}: {key} was sent, and the target gave it the id {named:?}"),
-                    "A target that gives ids of its own needs a profile with ids = \"none\": import and diff only.",
+            (Question::Create, Answer::Accepted) => match (&told.named, profile.ids) {
+                (Named::AsSent, Ids::Ours | Ids::None) | (Named::Other(_), Ids::Key) => Ok(()),
+                (Named::Other(named), Ids::Ours | Ids::None) => misfit(
+                    format!("{call}: {key} was sent, and the target gave it the id \"{named}\""),
+                    "A target that gives ids of its own needs a profile with ids = \"key\", or ids = \"none\": import and diff \
+                     only.",
                 ),
+                (Named::AsSent, Ids::Key) => {
+                    misfit(format!("{call}: the response shows no id of the new record"), "Look at `item` and `id`.")
+                }
             },
+            (_, Answer::Unfiltered) => misfit(
+                format!("{}: {}", profile.dialect(key.entity()).key.map_or(call, |key| key.find), told.why),
+                "Look at `find` and `key`: the target has to show only records with the key that is asked for.",
+            ),
             (Question::Nobody | Question::Left | Question::Delete, Answer::Gone)
             | (Question::Listed | Question::Shown, Answer::Equal)
             | (Question::Listed, Answer::Different)
@@ -165,7 +174,8 @@ mod tests {
             (Question::Left, 200, json, "still shows it"),
         ] {
             let reply = Reply::Http { status, retry_after: None, location: None, body: body.to_string() };
-            let told = reply::read(&JSON_SERVER, question.method(), key, Some(&object), &reply);
+            let sent = Some(reply::Sent { object: &object, parent: None });
+            let told = reply::read(&JSON_SERVER, question.method(), key, sent, &reply);
             let said = match question.judge(&JSON_SERVER, key, &told) {
                 Ok(()) => String::new(),
                 Err(Misfit::Profile { why, hint }) => format!("{why} {hint}"),

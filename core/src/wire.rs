@@ -12,6 +12,7 @@ mod read;
 mod tests;
 
 use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -26,12 +27,15 @@ use crate::fingerprint::{self, Fingerprint, Hasher};
 use crate::model::{BadId, Entity, Fault, Key, Object, PostId, Value};
 use crate::profile::{IdForm, JSON_SERVER, Profile};
 use crate::shape::{ID, TEXTS_MAX};
+use crate::target_id::TargetId;
 
-/// Returns the object as the target wants it: all fields, body id = URL id.
-pub fn to_json(profile: &Profile, object: &Object) -> String {
-    let out = Out { profile, object };
+/// Returns the object as the target wants it: all fields, body id = URL id. Where the target chooses the ids, the key field
+/// has ours, and `parent` is the target's id of the object's post.
+pub fn to_json(profile: &Profile, object: &Object, parent: Option<&TargetId>) -> String {
+    let out = Out { profile, object, parent };
     let paths = [profile.dialect(object.key().entity()).number].into_iter();
-    let mut paths = paths.chain(profile.dialect(object.key().entity()).texts).map(|field| field.write);
+    let key = profile.key_field(object.key().entity()).map(|key| key.field);
+    let mut paths = paths.chain(profile.dialect(object.key().entity()).texts).chain(key).map(|field| field.write);
     // Numbers and texts have no way to fail.
     if profile.wrap.is_empty() && paths.all(|path| path.len() <= 1) {
         return serde_json::to_string(&out).unwrap_or_default();
@@ -48,12 +52,14 @@ pub fn to_json(profile: &Profile, object: &Object) -> String {
 struct Out<'a> {
     profile: &'a Profile,
     object: &'a Object,
+    parent: Option<&'a TargetId>,
 }
 
 /// A value as a target wants it.
 enum Sent<'a> {
     Number(i64),
     Id(String),
+    Theirs(&'a TargetId),
     Text(&'a str),
 }
 
@@ -62,6 +68,7 @@ impl Serialize for Sent<'_> {
         match self {
             Sent::Number(number) => serializer.serialize_i64(*number),
             Sent::Id(text) => serializer.serialize_str(text),
+            Sent::Theirs(id) => id.serialize(serializer),
             Sent::Text(text) => serializer.serialize_str(text),
         }
     }
@@ -70,20 +77,25 @@ impl Serialize for Sent<'_> {
 impl<'a> Out<'a> {
     /// Returns what is sent, and where it stands: the number, the id, the texts.
     fn entries(&self) -> impl Iterator<Item = (&'a [&'static str], Sent<'a>)> {
-        let Self { profile, object } = *self;
+        let Self { profile, object, parent } = *self;
         let entity = object.key().entity();
         let dialect = profile.dialect(entity);
-        let id = |id: i64| match profile.id_as {
+        let id = |id: i64, form: IdForm| match form {
             IdForm::Number => Sent::Number(id),
-            IdForm::Text { .. } => Sent::Id(profile.id_as.write(id)),
+            IdForm::Text { .. } => Sent::Id(form.write(id)),
         };
-        let is_reference = entity.shape().number.parent.is_some();
-        let number = if is_reference { id(object.number()) } else { Sent::Number(object.number()) };
+        let number = match (entity.shape().number.parent, parent) {
+            (Some(_), Some(parent)) => Sent::Theirs(parent),
+            (Some(_), None) => id(object.number(), profile.id_as),
+            (None, _) => Sent::Number(object.number()),
+        };
+        let (id_path, id_as) = match profile.key_field(entity) {
+            Some(key) => (key.field.write, key.form),
+            None => (core::slice::from_ref(&dialect.id), profile.id_as),
+        };
         let texts =
             dialect.texts.iter().zip(object.texts()).map(|(field, text)| (field.write, Sent::Text(text.as_str())));
-        [(dialect.number.write, number), (core::slice::from_ref(&dialect.id), id(object.key().id()))]
-            .into_iter()
-            .chain(texts)
+        [(dialect.number.write, number), (id_path, id(object.key().id(), id_as))].into_iter().chain(texts)
     }
 }
 
@@ -111,6 +123,15 @@ pub struct Element<'a> {
     faults: Vec<Fault>,
     /// Names of fields that are not ours; the first few.
     others: Vec<Cow<'a, str>>,
+    /// Where the target chooses the ids: its own, and that of the object that this one belongs to.
+    theirs: Option<Box<Theirs>>,
+}
+
+/// The ids of an element at a target that chooses them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Theirs {
+    id: Option<TargetId>,
+    parent: Option<TargetId>,
 }
 
 /// A field that differs: here -> there.
@@ -126,7 +147,15 @@ pub struct FieldDifference {
 
 impl<'a> Element<'a> {
     fn new(entity: Entity) -> Self {
-        Self { entity, id: None, number: None, texts: [None, None, None], faults: Vec::new(), others: Vec::new() }
+        Self {
+            entity,
+            id: None,
+            number: None,
+            texts: [None, None, None],
+            faults: Vec::new(),
+            others: Vec::new(),
+            theirs: None,
+        }
     }
 
     /// Reads one element from JSON text with the names of the shapes, as json-server has them.
@@ -167,7 +196,8 @@ impl<'a> Element<'a> {
         };
         let texts = self.texts.map(|text| text.map(cut));
         let others = self.others.iter().map(|name| Cow::Owned(others::cut(name))).collect();
-        Element { entity: self.entity, id: self.id, number: self.number, texts, faults: self.faults, others }
+        let Element { entity, id, number, faults, theirs, .. } = self;
+        Element { entity, id, number, texts, faults, others, theirs }
     }
 
     /// Returns the id, if it has one that is a whole number. It may be none of ours.
@@ -188,6 +218,26 @@ impl<'a> Element<'a> {
     /// Returns the post that a comment names, if it is one that we could have.
     pub fn parent(&self) -> Option<PostId> {
         self.number.and_then(|number| self.entity.parent(number))
+    }
+
+    /// Returns the id that the target chose for it, where it chooses them and it has one.
+    pub fn target_id(&self) -> Option<&TargetId> {
+        self.theirs.as_ref()?.id.as_ref()
+    }
+
+    /// Returns the target's id of the object that it belongs to, where the target chooses ids.
+    pub fn target_parent(&self) -> Option<&TargetId> {
+        self.theirs.as_ref()?.parent.as_ref()
+    }
+
+    /// Takes our id of the object that it belongs to, where the target chooses ids: `None` is a fault.
+    pub fn resolve_parent(&mut self, id: Option<i64>) {
+        let Some(parent) = self.target_parent() else { return };
+        if id.is_none() {
+            let why = alloc::format!("{parent} is the target's id of none of our {}", Entity::Post);
+            self.fault(self.entity.shape().number.json, &why);
+        }
+        self.number = id;
     }
 
     /// Returns how many bytes its texts have.

@@ -8,7 +8,7 @@ use news_core::outlook::Outlook;
 use news_core::plan::{Limits, Sides};
 use news_core::repair::{self, Repair, Sighting};
 use news_core::reply::{self, Answer, Method};
-use news_core::session::{Request, SETTLE};
+use news_core::session::SETTLE;
 use news_core::{Entity, Key};
 use postgres::Client;
 
@@ -26,7 +26,7 @@ use crate::store::lock::Lock;
 use crate::store::remembered;
 use crate::store::runs::{self, RunKind};
 use crate::store::{Purpose, connect, holds, ledger, left_out, log as change_log, objects};
-use crate::target::{Reader, Target};
+use crate::target::{Peer as _, Reader, Target};
 use crate::ui::Ui;
 
 /// Objects that are asked for before a row takes their place, in a run: more of them wait for the next one.
@@ -164,8 +164,7 @@ fn vacated(vacant: &[Key], target: &Target, signals: &Signals) -> Result<Vec<Key
     let mut gone = Vec::new();
     for key in vacant.iter().take(VACANT_ASKED_MAX) {
         signals.stop().map_or(Ok(()), Err)?;
-        let request = Request { key: *key, method: Method::Get, id: target.profile().id_as.write(key.id()) };
-        if reply::read(target.profile(), Method::Get, *key, None, &target.send(&request, None)).answer == Answer::Gone {
+        if reply::read(target.profile(), Method::Get, *key, None, &target.ask_for(*key)).answer == Answer::Gone {
             gone.push(*key);
         }
     }

@@ -135,6 +135,10 @@ fn load(
         });
         // A listing that ends in trouble may also be wrong up to there: first things first.
         *count = copied?;
+        let strangers = source.strangers(entity);
+        if strangers > 0 {
+            log::warn!("{strangers} records of {entity} have no key of ours: they are not imported");
+        }
         other_fields.extend(OthersRow::new(source.profile(), entity, &others));
         sieve.end(entity)?;
     }

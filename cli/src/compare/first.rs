@@ -75,6 +75,7 @@ pub fn look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Compar
         let (differences, counts) = join.finish();
         suspicious.extend(differences.into_iter().map(|difference| (difference.key, difference.kind)));
         comparison.counts.insert(entity, counts);
+        comparison.strangers.insert(entity, sides.source.strangers(entity));
     }
     Ok((comparison, suspicious))
 }

@@ -82,6 +82,11 @@ pub fn hear<'a>(profile: &Profile, ask: &'a Ask) -> Result<Heard<'a>, Answer> {
             let of = id(&request.id).to_string();
             ("GET", if of.is_empty() { Route::List(entity) } else { Route::Nested { field, id: of, entity } })
         }
+        Asked::Find => {
+            let field = profile.key_field(entity).map_or(ID, |key| key.field.read.last().copied().unwrap_or(ID));
+            query.push((field.to_owned(), request.id.clone()));
+            ("GET", Route::List(entity))
+        }
         Asked::One(Method::Post) => ("POST", Route::List(entity)),
         Asked::One(Method::Get) => ("GET", Route::Object(entity, id(&request.id))),
         Asked::One(Method::Delete) => ("DELETE", Route::Object(entity, id(&request.id))),
@@ -91,7 +96,7 @@ pub fn hear<'a>(profile: &Profile, ask: &'a Ask) -> Result<Heard<'a>, Answer> {
     };
     let body = match request.asked {
         Asked::One(Method::Post | Method::Put) => taken(profile, &request, &ask.body)?.into_bytes(),
-        Asked::One(Method::Get | Method::Delete) | Asked::List => Vec::new(),
+        Asked::One(Method::Get | Method::Delete) | Asked::List | Asked::Find => Vec::new(),
     };
     let ask = Ask { method: method.to_owned(), body, ..ask.clone() };
     Ok(Heard { ask: Cow::Owned(ask), route, query, request: Some(request) })
@@ -122,7 +127,7 @@ fn taken(profile: &Profile, request: &Request, body: &[u8]) -> Result<String, An
     match (came.remove(dialect.id), profile.ids) {
         (Some(value), Ids::Ours) => fields.set(ID, id_of(value, profile.id_as)?),
         // It counts itself.
-        (_, Ids::None) | (None, Ids::Ours) => {}
+        (_, Ids::None | Ids::Key) | (None, Ids::Ours) => {}
     }
     for (field, text) in dialect.texts.iter().zip(shape.texts) {
         if let Some(value) = wire::take(&mut came, field.write) {

@@ -41,7 +41,7 @@ pub enum Part {
 
 /// Selects what `query` asks of a collection.
 pub fn select(stock: &Stock, entity: Entity, query: &Parameters, mode: Mode) -> Listing {
-    let mut records = filtered(stock, entity, query);
+    let mut records = filtered(stock, entity, query, mode);
     let total = records.len();
     let number = |name: &str| value(query, name).map(|text| text.parse::<usize>().unwrap_or(0));
     let (page, limit, start, end) = (number("_page"), number("_limit"), number("_start"), number("_end"));
@@ -146,7 +146,7 @@ impl Filter<'_> {
     }
 }
 
-fn filtered(stock: &Stock, entity: Entity, query: &Parameters) -> Vec<Arc<Record>> {
+fn filtered(stock: &Stock, entity: Entity, query: &Parameters, mode: Mode) -> Vec<Arc<Record>> {
     let collection = stock.get(entity);
     let mut filters: Vec<Filter<'_>> = Vec::new();
     for (name, value) in query {
@@ -154,8 +154,13 @@ fn filtered(stock: &Stock, entity: Entity, query: &Parameters) -> Vec<Arc<Record
             Some(field) => (field, Sense::NoneOf),
             None => (name.as_str(), Sense::AnyOf),
         };
-        if known(entity).all(|known| known != field) {
-            // No record has it: the real ones pass it over, too.
+        let is_field = match mode {
+            // Any field, whether a record has it or not.
+            Mode::OwnIds => !field.starts_with('_'),
+            // What no record has is passed over.
+            Mode::Strict | Mode::Pretend | Mode::Duplicates => known(entity).any(|known| known == field),
+        };
+        if !is_field {
             continue;
         }
         match filters.iter_mut().find(|filter| filter.field == field && filter.sense == sense) {

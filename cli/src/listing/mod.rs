@@ -73,6 +73,14 @@ impl Source {
         }
     }
 
+    /// Returns how many records without a key of ours the last listing of an entity had.
+    pub fn strangers(&self, entity: Entity) -> u64 {
+        match self {
+            Source::Target(target) => target.strangers(entity),
+            Source::Folder(_) | Source::Stdin => 0,
+        }
+    }
+
     /// Fails with [`Kind::Usage`] where it cannot be read a second time.
     pub fn require_repeatable(&self, entities: &[Entity]) -> Result<()> {
         let Source::Folder(folder) = self else { return Ok(()) };

@@ -12,7 +12,7 @@ mod words;
 
 use std::path::Path;
 
-use news_core::profile::{JSON_SERVER, Profile};
+use news_core::profile::{JSON_SERVER, JSON_SERVER_1, Profile};
 pub use shown::in_words;
 
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -50,6 +50,10 @@ impl Chosen {
         if name == JSON_SERVER.name {
             return Ok(Self::default());
         }
+        if name == JSON_SERVER_1.name {
+            let (name, print) = (JSON_SERVER_1.name.to_owned(), String::new());
+            return Ok(Self { profile: &JSON_SERVER_1, name, print });
+        }
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return words::profile(name, name, name, text);
         }
@@ -79,7 +83,7 @@ pub fn is_path(name: &str) -> bool {
 
 /// Returns the names of the built-in profiles.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    [JSON_SERVER.name].into_iter().chain(BUILT_IN.iter().map(|(name, _)| *name))
+    [JSON_SERVER.name, JSON_SERVER_1.name].into_iter().chain(BUILT_IN.iter().map(|(name, _)| *name))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub fn in_words(profile: &Profile) -> String {
     };
     let ids = match profile.ids {
         Ids::Ours => "ours",
+        Ids::Key => "key",
         Ids::None => "none",
     };
     let writes = match profile.writes {
@@ -44,7 +45,7 @@ fn dialect(profile: &Profile, dialect: &Dialect, out: &mut String) {
     let mut lines = vec![("list", call(dialect.list, hole))];
     match profile.ids {
         Ids::None => {}
-        Ids::Ours => {
+        Ids::Ours | Ids::Key => {
             let calls = [
                 ("read", dialect.read),
                 ("create", dialect.create),
@@ -58,6 +59,11 @@ fn dialect(profile: &Profile, dialect: &Dialect, out: &mut String) {
     let names = [shape.number.column].into_iter().chain(shape.texts.iter().map(|text| text.name));
     let fields = [dialect.number].into_iter().chain(dialect.texts);
     lines.push(("fields", table(names.zip(fields).map(|(name, one)| (name.to_owned(), field(one))))));
+    if let Some(key) = dialect.key {
+        let words =
+            [("field", path(key.field.read)), ("as", text(&key.form.to_string())), ("find", call(key.find, "{key}"))];
+        lines.push(("key", table(words.map(|(name, value)| (name.to_owned(), value)))));
+    }
     let _ = writeln!(out, "\n[{}]", shape.plural);
     for (word, value) in lines {
         let _ = writeln!(out, "{word} = {value}");

@@ -48,6 +48,27 @@ fn the_default_is_documented_in_words() {
 }
 
 #[test]
+fn a_key_is_documented_as_json_server_1_has_it() {
+    let page = include_str!("../../../docs/profiles.md");
+    let block = page.split("### Keys").nth(1).and_then(|rest| rest.split("```toml\n").nth(1)).unwrap();
+    let words = block.split("```").next().unwrap();
+    let profile = |text: &str| words::profile("json-server-1", "json-server-1", "p.toml", text);
+    assert_eq!(profile(words).unwrap().profile, &JSON_SERVER_1);
+    for (from, to, error) in [
+        ("field = \"key\", ", "", "posts.key.field is missing"),
+        ("field = \"key\"", "field = \"id\"", "\"id\" is the name of two fields"),
+        ("as = \"{id}\"", "as = \"news\"", "posts.key.as: expected {id} or {id:015} in a text"),
+        ("?key={key}", "", "posts.key.find: expected GET /PATH?FIELD={key}"),
+        ("?key={key}", "?key={id}", "posts.key.find: expected GET /PATH?FIELD={key}"),
+        ("as = ", "like = ", "unknown word posts.key.like"),
+    ] {
+        assert!(words.contains(from), "{from}");
+        let failure = profile(&words.replacen(from, to, 1)).unwrap_err();
+        assert!(failure.to_string().contains(error), "{to}: {failure}");
+    }
+}
+
+#[test]
 fn a_fingerprint_is_of_what_a_profile_says() {
     let print = |text: &str| read(text).unwrap().print;
     let words = print(JSON_SERVER_WORDS);
@@ -61,7 +82,7 @@ fn a_fingerprint_is_of_what_a_profile_says() {
 
 #[test]
 fn the_built_in_profiles_can_be_read() {
-    assert_eq!(names().collect::<Vec<_>>(), ["json-server", "pocketbase", "news"]);
+    assert_eq!(names().collect::<Vec<_>>(), ["json-server", "json-server-1", "pocketbase", "news"]);
     let pocketbase = Chosen::find("pocketbase").unwrap().profile;
     let call = pocketbase.dialect(Entity::Comment).call(Method::Put);
     assert_eq!((call.verb, call.path("000000000000007")), (Verb::Patch, "/comments/records/000000000000007".into()));
@@ -76,7 +97,8 @@ fn the_built_in_profiles_can_be_read() {
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     for (from, to, error) in [
-        ("ids = \"ours\"", "ids = \"yours\"", "p.toml:2:7: ids: expected ours or none, found \"yours\""),
+        ("ids = \"ours\"", "ids = \"yours\"", "p.toml:2:7: ids: expected ours or key or none, found \"yours\""),
+        ("ids = \"ours\"", "ids = \"key\"", "posts.key is missing"),
         ("ids = \"ours\"", "ids = 5", "p.toml:2:7: ids: expected a string, found a whole number"),
         ("envelope =", "enveloppe =", "p.toml:6:1: unknown word enveloppe"),
         ("envelope = \"\"", "envelope = \"a..b\"", "p.toml:6:12: envelope: expected names with dots between them"),
@@ -238,7 +260,7 @@ fn the_other_words_can_be_read() {
 fn a_profile_that_nobody_has_is_answered_with_those_that_are_there() {
     let unknown = Chosen::find("pocketbace").unwrap_err();
     assert!(unknown.to_string().contains("unknown target profile \"pocketbace\""), "{unknown}");
-    assert!(unknown.hints()[0].contains("json-server, pocketbase, news"), "{:?}", unknown.hints());
+    assert!(unknown.hints()[0].contains("json-server, json-server-1, pocketbase, news"), "{:?}", unknown.hints());
     let none = Chosen::find("./none.toml").unwrap_err();
     assert!(none.to_string().contains("cannot read the target profile ./none.toml"), "{none}");
 }

@@ -1,7 +1,7 @@
 //! The words of a profile. A word is here because a target in `scripts/test` needs it.
 
 use news_core::Entity;
-use news_core::profile::{Call, Dialect, Field, IdForm, Ids, JSON_SERVER, Path, Profile, Verb, Writes};
+use news_core::profile::{Call, Dialect, Field, IdForm, Ids, JSON_SERVER, KeyField, Path, Profile, Verb, Writes};
 use news_core::shape::TEXTS_MAX;
 
 use super::Chosen;
@@ -14,7 +14,7 @@ pub fn profile(found_as: &str, name: &str, file: &str, text: &str) -> Result<Cho
     let (mut table, print) = Source { name: file, text }.table()?;
     let ids = match table.text("ids")? {
         None => Ids::Ours,
-        Some(word) => word.one_of(&[("ours", Ids::Ours), ("none", Ids::None)])?,
+        Some(word) => word.one_of(&[("ours", Ids::Ours), ("key", Ids::Key), ("none", Ids::None)])?,
     };
     let id_as = table.text("id_as")?.map_or(Ok(IdForm::Number), |form| id_form(&form))?;
     let missing = missing(&mut table)?;
@@ -103,7 +103,7 @@ fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
     let (read, create, update, delete) = match ids {
         // Nothing asks for them: what is only read has its listing.
         Ids::None => (list, list, list, list),
-        Ids::Ours => (
+        Ids::Ours | Ids::Key => (
             call(&table.required("read")?, &[Verb::Get], Place::Id)?,
             call(&table.required("create")?, &[Verb::Post], Place::Nowhere)?,
             call(&table.required("update")?, &[Verb::Put, Verb::Patch], Place::Id)?,
@@ -111,6 +111,10 @@ fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
         ),
     };
     let id = table.text("id")?.map_or(Ok(news_core::shape::ID), |name| name.member())?;
+    let key = match ids {
+        Ids::Key => Some(key_field(table.required_table("key")?)?),
+        Ids::Ours | Ids::None => None,
+    };
     let mut number = Field::at(vec![shape.number.json].leak());
     let mut texts = [Field::NONE; TEXTS_MAX];
     for (place, text) in texts.iter_mut().zip(shape.texts) {
@@ -125,16 +129,25 @@ fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
                 *place = named;
             }
         }
-        let all = || [Field::at(vec![id].leak()), number].into_iter().chain(texts);
-        for paths in [all().map(|field| field.read).collect::<Vec<_>>(), all().map(|field| field.write).collect()] {
-            if let Some(twice) = clash(paths) {
-                return Err(fields.wrong(&format!("{:?} is the name of two fields", twice.join("."))));
-            }
-        }
         fields.end()?;
     }
+    let key_place = key.map(|key| key.field);
+    let all = || [Field::at(vec![id].leak()), number].into_iter().chain(key_place).chain(texts);
+    for paths in [all().map(|field| field.read).collect::<Vec<_>>(), all().map(|field| field.write).collect()] {
+        if let Some(twice) = clash(paths) {
+            return Err(table.wrong(&format!("{:?} is the name of two fields", twice.join("."))));
+        }
+    }
     table.end()?;
-    Ok(Dialect { entity, list, read, create, update, delete, id, number, texts })
+    Ok(Dialect { entity, list, read, create, update, delete, id, number, texts, key })
+}
+
+fn key_field(mut table: Table<'_>) -> Result<KeyField> {
+    let field = table.required("field")?.members().map(Field::at)?;
+    let form = table.text("as")?.map_or(Ok(IdForm::Number), |form| id_form(&form))?;
+    let find = call(&table.required("find")?, &[Verb::Get], Place::Key)?;
+    table.end()?;
+    Ok(KeyField { field, form, find })
 }
 
 /// Reads where a field is: `title`, `attributes.title`, or `{ write = "title", read = "title.raw" }`.
@@ -164,6 +177,8 @@ enum Place {
     Nowhere,
     /// `{id}`, which has to be there.
     Id,
+    /// `{key}`, which has to be there.
+    Key,
     /// Of an entity with a parent: `{post}`, which may be there. One listing then is that of one post.
     Parent(Entity),
 }
@@ -174,6 +189,7 @@ fn call(text: &Text<'_>, verbs: &[Verb], place: Place) -> Result<Call> {
     let wrong = |path: &str| text.wrong(&format!("expected {} {path}", names.join(" or ")));
     let form = match place {
         Place::Id => "/PATH/{id}",
+        Place::Key => "/PATH?FIELD={key}",
         Place::Parent(entity) if entity.shape().number.parent.is_some() => "/PATH or /PATH/{post}/PATH",
         Place::Nowhere | Place::Parent(_) => "/PATH",
     };
@@ -182,11 +198,12 @@ fn call(text: &Text<'_>, verbs: &[Verb], place: Place) -> Result<Call> {
     let hole = match place {
         Place::Nowhere => None,
         Place::Id => Some("{id}"),
+        Place::Key => Some("{key}"),
         Place::Parent(entity) => entity.shape().number.parent.map(|_| "{post}"),
     };
     let (before, after) = match hole.and_then(|hole| path.split_once(hole)) {
         Some((before, after)) => (before, Some(after)),
-        None if matches!(place, Place::Id) => return Err(wrong(form)),
+        None if matches!(place, Place::Id | Place::Key) => return Err(wrong(form)),
         None => (path, None),
     };
     if !before.starts_with('/') || !is_plain(before) || !after.is_none_or(is_plain) {

@@ -42,6 +42,7 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
             on_hold,
             left_out,
             nameless: _,
+            strangers: _,
         } = sides;
         let found = [*missing, *extra, *different, *duplicate, *unreadable, *pending, *on_hold, *left_out];
         (*entity, [&[*local, *target], &found[..]].concat())
@@ -68,6 +69,10 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
     for (entity, sides) in report.summary.iter().rev().filter(|(_, sides)| sides.nameless > 0) {
         let elements = count(sides.nameless, "element");
         writeln!(out, "{elements} of {entity} with no id that could be ours")?;
+    }
+    for (entity, sides) in report.summary.iter().rev().filter(|(_, sides)| sides.strangers > 0) {
+        let records = count(sides.strangers, "record");
+        writeln!(out, "{records} of {entity} without a key of ours: not compared")?;
     }
     left_out(report, out)?;
     let pending: u64 = report.summary.values().map(|sides| sides.pending).sum();

@@ -61,6 +61,8 @@ pub struct Sides {
     pub unreadable: u64,
     /// Elements of the listing with no id that could be ours.
     pub nameless: u64,
+    /// Where the target chooses the ids: records without a key of ours. They are not compared.
+    pub strangers: u64,
     /// Of the differences, those that a pending change explains.
     pub pending: u64,
     /// Of the differences, those of objects on hold.
@@ -160,6 +162,7 @@ impl DiffReport {
         for (entity, counts) in &comparison.counts {
             let sides = summary.entry(entity.plural()).or_default();
             (sides.local, sides.target, sides.nameless) = (counts.local, counts.target, counts.nameless);
+            sides.strangers = comparison.strangers.get(entity).copied().unwrap_or_default();
         }
         let apart = take_left_out(&mut comparison, left_out);
         for object in &apart {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use news_core::reply::{self, Method, Reply};
-use news_core::session::{LEASE, Loaded, Memory, Next, Request, Session, Summary};
+use news_core::session::{IMPOSSIBLE_ID, LEASE, Loaded, Memory, Next, Session, Summary};
 use news_core::{Key, Object, wire};
 
 use crate::clock::Tick;
@@ -134,7 +134,8 @@ impl<'a> Crew<'a> {
                     self.leave(state);
                     let json = match request.method {
                         Method::Post | Method::Put => {
-                            object.as_deref().map(|object| wire::to_json(self.target.profile(), object))
+                            let profile = self.target.profile();
+                            object.as_deref().map(|object| wire::to_json(profile, object, request.parent.as_ref()))
                         }
                         Method::Get | Method::Delete => None,
                     };
@@ -156,11 +157,19 @@ impl<'a> Crew<'a> {
                 }
                 Next::Probe(key) => {
                     self.leave(state);
-                    let request = Request { key, method: Method::Get, id: self.target.profile().id_as.write(key.id()) };
-                    let reply = self.target.send(&request, None);
+                    let reply = self.target.ask_for(key);
                     let random = random().unwrap_or_default();
                     state = self.come_back();
                     state.session.probed(key, &reply, self.now(), random);
+                }
+                Next::ProbeFilter(entity) => {
+                    self.leave(state);
+                    let reply = entity
+                        .key(IMPOSSIBLE_ID)
+                        .map_or_else(|bad| Reply::NotSent { why: bad.to_string() }, |key| self.target.ask_for(key));
+                    let random = random().unwrap_or_default();
+                    state = self.come_back();
+                    state.session.filter_probed(&reply, self.now(), random);
                 }
                 Next::Prepare(keys) => self.ask(Errand::Prepare(keys)),
                 Next::Load(keys) => self.ask(Errand::Load(keys)),
@@ -209,6 +218,9 @@ impl<'a> Crew<'a> {
     pub fn loaded(&self, rows: BTreeMap<Key, Arc<Object>>, loaded: Vec<(Key, Loaded)>) {
         let mut state = self.state();
         let now = self.now();
+        for (key, object) in &rows {
+            object.parent().into_iter().for_each(|post| state.session.belongs_to(*key, post));
+        }
         state.objects.extend(rows);
         for (key, loaded) in loaded {
             state.session.loaded(key, loaded, now);

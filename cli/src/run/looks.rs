@@ -76,5 +76,13 @@ fn ask(target: &Reader, keys: &[Key], pace: Pace, signals: &Signals) -> Result<(
     done?;
     let (session, exchanges) = crew.into_session();
     let stop = session.summary().stop.clone();
-    Ok((Looked { sights: session.into_sights(), exchanges }, stop))
+    let mut sights = session.into_sights();
+    for sight in sights.values_mut() {
+        if let Sight::There(element) = sight
+            && let Some(post) = element.target_parent().cloned()
+        {
+            element.resolve_parent(target.our_post(&post));
+        }
+    }
+    Ok((Looked { sights, exchanges }, stop))
 }

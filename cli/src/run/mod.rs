@@ -167,7 +167,7 @@ pub fn to_follow(settings: &Settings, client: &mut Client) -> Result<Followed> {
 /// Fails with [`Kind::Refused`] where the target has no place for our ids.
 pub fn require_ids(profile: &Profile) -> Result<()> {
     match profile.ids {
-        Ids::Ours => Ok(()),
+        Ids::Ours | Ids::Key => Ok(()),
         Ids::None => Err(Failure::new(
             Kind::Refused,
             format!(

@@ -26,10 +26,17 @@ pub fn stopped(stop: &Stop, target: &dyn Peer, signals: &Signals) -> Failure {
         Stop::WrongBase(_) | Stop::NotOurs(_) => {
             return Failure::new(Kind::Target, stop.to_string()).hint(base_hint(target));
         }
-        Stop::OwnIds { removed: Removed::Yes, .. } => {
+        Stop::OwnIds { removed: Removed::Yes, .. } | Stop::KeyLost { removed: Removed::Yes, .. } => {
             (Kind::Refused, "what was created there was deleted again; `news diff` shows how both sides stand")
         }
-        Stop::OwnIds { removed: Removed::No, .. } => (Kind::Refused, "look at that object at the target"),
+        Stop::OwnIds { removed: Removed::No, .. } | Stop::KeyLost { removed: Removed::No, .. } => {
+            (Kind::Refused, "look at that object at the target")
+        }
+        Stop::Unfiltered(_) => (
+            Kind::Refused,
+            "nothing that was not found was created. Check `find` and `key` of the target profile, and that the target \
+             filters by this field",
+        ),
         // Planned anew, it cannot happen: a full sync asks for each, and so does the second plan.
         Stop::Doubted(_) => (Kind::Bug, "run `news sync` again"),
         Stop::Strangers { .. } => (
@@ -60,6 +67,8 @@ pub fn refuses_everything(stop: &Stop) -> bool {
         | Stop::WrongBase(_)
         | Stop::NotOurs(_)
         | Stop::OwnIds { .. }
+        | Stop::KeyLost { .. }
+        | Stop::Unfiltered(_)
         | Stop::Doubted(_)
         | Stop::Strangers { .. }
         | Stop::Asked => false,

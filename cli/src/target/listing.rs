@@ -76,6 +76,20 @@ impl Target {
         begun: impl FnOnce(Extent) -> Result<()>,
         each: impl FnMut(Element<'_>, Progress) -> Result<()>,
     ) -> Result<u64> {
+        match self.profile.key_field(entity) {
+            Some(_) => self.list_keyed(entity, patience, begun, each),
+            None => self.list_plainly(entity, patience, begun, each),
+        }
+    }
+
+    /// Reads the whole listing of an entity as it is.
+    pub(super) fn list_plainly(
+        &self,
+        entity: Entity,
+        patience: &Patience<'_>,
+        begun: impl FnOnce(Extent) -> Result<()>,
+        each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+    ) -> Result<u64> {
         if !self.lists_at_once() {
             return self.list_pages(entity, patience, begun, each);
         }

@@ -60,10 +60,12 @@ impl Target {
 }
 
 fn first_elements(what: &str, profile: &Profile, entity: Entity, reader: impl std::io::Read) -> Result<Seen> {
+    // Where the target chooses the ids, there may be strangers before what is ours.
+    let has_strangers = profile.key_field(entity).is_some();
     let (mut seen, mut elements, mut faulty) = (Seen::default(), 0, 0);
     let read = listing::read(what, profile, entity, reader, |element, progress| {
         elements = progress.elements;
-        if elements == 1 {
+        if elements == 1 || (has_strangers && seen.first.is_none()) {
             seen.first = element.key().map(|key| (key, element.number()));
         }
         if let (Some(key), Some(fault)) = (element.key(), element.faults().first()) {
@@ -83,6 +85,7 @@ fn first_elements(what: &str, profile: &Profile, entity: Entity, reader: impl st
     match (elements, &seen.first) {
         (0, _) => read.map(|_| seen),
         (_, Some(_)) => Ok(seen),
+        (_, None) if has_strangers => Ok(seen),
         (_, None) => Err(Failure::new(Kind::Target, format!("{what}: what it lists has no id of ours"))
             .hint("is this the API's base URL?")),
     }

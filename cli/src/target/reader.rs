@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use news_core::Entity;
 use news_core::profile::Profile;
 use news_core::reply::{Method, Reply};
 use news_core::session::{Listing, Look, Request};
+use news_core::target_id::TargetId;
 use news_core::wire::Element;
+use news_core::{Entity, Key};
 
 use super::listing::Patience;
 use super::probe::Probe;
@@ -22,6 +23,10 @@ use crate::signals::Signals;
 pub trait Peer: Sync {
     /// Sends a request of a session; POST and PUT carry `json`. Never fails: whatever happens is a reply.
     fn send(&self, request: &Request, json: Option<&str>) -> Reply;
+    /// Asks for an object, by the id that we chose or by its key.
+    fn ask_for(&self, key: Key) -> Reply {
+        self.send(&Request { key, method: Method::Get, to: self.profile().to(key), parent: None }, None)
+    }
     /// Reads an entity's listing as far as a run needs it.
     fn look(&self, look: &Look) -> Listing;
     /// Returns what says until when requests go out.
@@ -96,6 +101,16 @@ impl Reader {
         self.target.probe(entity)
     }
 
+    /// Returns our id of the post that the target has under an id of its own, if that is one of ours: asks for it.
+    pub fn our_post(&self, there: &TargetId) -> Option<i64> {
+        self.target.our_post(there)
+    }
+
+    /// Returns how many records without a key of ours the last listing of an entity had.
+    pub fn strangers(&self, entity: Entity) -> u64 {
+        self.target.strangers(entity)
+    }
+
     /// Reads the whole listing of an entity, as [`crate::listing::Source::list`] says.
     pub fn list(
         &self,
@@ -141,7 +156,7 @@ impl Peer for Reader {
 
 #[cfg(test)]
 mod tests {
-    use news_core::Key;
+    use news_core::profile::To;
 
     use super::*;
 
@@ -152,7 +167,7 @@ mod tests {
         let reader = Reader::new("http://127.0.0.1:9", &Access::default(), 1, timeout, Tries::One).unwrap();
         let key: Key = "posts/5".parse().unwrap();
         for method in [Method::Get, Method::Post, Method::Put, Method::Delete] {
-            let reply = reader.send(&Request { key, method, id: String::from("5") }, Some("{}"));
+            let reply = reader.send(&Request { key, method, to: To::Id(String::from("5")), parent: None }, Some("{}"));
             let Reply::NotSent { why } = reply else { panic!("{reply:?}") };
             assert_eq!(why.contains("only reads"), method != Method::Get, "{why}");
         }

@@ -5,9 +5,10 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
-use super::Method;
-use crate::model::{Key, Object, Value as Field};
+use super::{Method, Sent};
+use crate::model::{Key, Value as Field};
 use crate::profile::{Dialect, IdForm, Profile};
+use crate::target_id::TargetId;
 use crate::wire;
 
 /// What an accepted write's body says.
@@ -27,42 +28,55 @@ pub enum Echo {
 }
 
 /// Reads the body of a 2xx to a write. `sent` is the object that a POST or PUT carried.
-pub(super) fn read(profile: &Profile, method: Method, key: Key, sent: Option<&Object>, body: &str) -> Echo {
+pub(super) fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sent<'_>>, body: &str) -> Echo {
     let Ok(Value::Object(whole)) = serde_json::from_str(body) else { return Echo::Plain };
     let item =
         if profile.item.is_empty() { Some(&whole) } else { wire::at(&whole, profile.item).and_then(Value::as_object) };
     let dialect = profile.dialect(key.entity());
-    let Some(fields) = item.filter(|fields| ours(dialect).any(|path| wire::at(fields, path).is_some())) else {
+    let key_field = profile.key_field(key.entity());
+    let (id_path, id_as) = match key_field {
+        Some(field) => (field.field.read, field.form),
+        None => (core::slice::from_ref(&dialect.id), profile.id_as),
+    };
+    let is_there = |fields: &&Map<String, Value>| ours(dialect, id_path).any(|path| wire::at(fields, path).is_some());
+    let Some(fields) = item.filter(is_there) else {
         return if is_denial(&whole) { Echo::Denial } else { Echo::Plain };
     };
-    let id = fields.get(dialect.id);
+    let id = wire::at(fields, id_path);
     match (method, id) {
+        (_, None) => {}
         // The id in the answer to a POST is told apart elsewhere: the target may assign its own.
-        (Method::Post, _) | (_, None) => {}
-        (Method::Get | Method::Put | Method::Delete, Some(id)) => {
-            if number(id, profile.id_as) != Some(key.id()) {
+        (Method::Post, _) if key_field.is_none() => {}
+        (_, Some(id)) => {
+            if number(id, id_as) != Some(key.id()) {
                 return Echo::OtherObject;
             }
         }
     }
     // What was deleted may be shown as it was.
-    let (Method::Get | Method::Post | Method::Put, Some(object)) = (method, sent) else { return Echo::Plain };
+    let (Method::Get | Method::Post | Method::Put, Some(Sent { object, parent })) = (method, sent) else {
+        return Echo::Plain;
+    };
     let number_as = if object.parent().is_some() { profile.id_as } else { IdForm::Number };
     let mut is_whole = id.is_some();
-    for (path, (_, value)) in ours(dialect).skip(1).zip(object.fields()) {
+    for (path, (_, value)) in ours(dialect, id_path).skip(1).zip(object.fields()) {
+        let is_same = |there: &Value| match (value, parent) {
+            (Field::Number(_), Some(parent)) => TargetId::of_json(there).as_ref() == Some(parent),
+            (value, _) => same(value, there, number_as),
+        };
         match wire::at(fields, path) {
             None => is_whole = false,
-            Some(there) if same(value, there, number_as) => {}
+            Some(there) if is_same(there) => {}
             Some(_) => return Echo::OtherContent,
         }
     }
     if is_whole { Echo::Shown } else { Echo::Plain }
 }
 
-/// Returns where our fields are shown there: the id, the number, the texts.
-fn ours(dialect: &Dialect) -> impl Iterator<Item = &[&'static str]> {
+/// Returns where our fields are shown there: `id`, the number, the texts.
+fn ours<'a>(dialect: &'a Dialect, id: &'a [&'static str]) -> impl Iterator<Item = &'a [&'static str]> {
     let texts = dialect.texts.iter().map(|field| field.read).filter(|path| !path.is_empty());
-    [core::slice::from_ref(&dialect.id), dialect.number.read].into_iter().chain(texts)
+    [id, dialect.number.read].into_iter().chain(texts)
 }
 
 fn is_denial(fields: &Map<String, Value>) -> bool {
@@ -131,7 +145,8 @@ mod tests {
             (Post, r#"{"id":5,"title":"T"}"#, Echo::OtherContent),
             (Post, r#"{"success":false}"#, Echo::Denial),
         ] {
-            assert_eq!(read(&JSON_SERVER, method, key, Some(&sent), body), echo, "{method:?} {body}");
+            let sent = Some(Sent { object: &sent, parent: None });
+            assert_eq!(read(&JSON_SERVER, method, key, sent, body), echo, "{method:?} {body}");
         }
     }
 }

@@ -13,6 +13,7 @@ fn statuses() {
     let key: Key = "posts/5".parse().unwrap();
     let json = r#"{"id":"5","userId":1,"title":"t","body":"b"}"#;
     let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
+    let sent = Some(Sent { object: &object, parent: None });
     let rows = [
         (Method::Get, 200, json, Answer::Equal),
         (Method::Get, 200, r#"{"id":5,"title":"x"}"#, Answer::Different),
@@ -48,7 +49,7 @@ fn statuses() {
         (Method::Delete, 999, "", Answer::Broken),
     ];
     for (method, status, body, answer) in rows {
-        let told = read(&JSON_SERVER, method, key, Some(&object), &http(status, body));
+        let told = read(&JSON_SERVER, method, key, sent, &http(status, body));
         assert_eq!(told.answer, answer, "{method:?} {status} {body}");
     }
 }
@@ -59,8 +60,8 @@ fn the_id_a_post_is_answered_with() {
     for (body, named) in [
         (r#"{"id":101}"#, Named::AsSent),
         (r#"{"id":"101"}"#, Named::AsSent),
-        (r#"{"id":7}"#, Named::Other("7".into())),
-        (r#"{"id":"af3c"}"#, Named::Other("af3c".into())),
+        (r#"{"id":7}"#, Named::Other(TargetId::number(7))),
+        (r#"{"id":"af3c"}"#, Named::Other(TargetId::text("af3c").unwrap())),
         (r#"{"id":null}"#, Named::AsSent),
         ("", Named::AsSent),
     ] {
@@ -79,7 +80,8 @@ fn a_stray_is_told_by_its_fields() {
         (200, r#"{"id":"af3c","use"#, Answer::Broken),
         (404, "{}", Answer::Gone),
     ] {
-        assert_eq!(read_stray(&JSON_SERVER, key, Some(&object), &http(status, body)).answer, answer, "{status} {body}");
+        let sent = Some(Sent { object: &object, parent: None });
+        assert_eq!(read_stray(&JSON_SERVER, key, sent, &http(status, body)).answer, answer, "{status} {body}");
     }
 }
 
@@ -103,7 +105,9 @@ fn an_object_is_read_where_the_profile_has_it() {
     let json = r#"{"id":5,"userId":1,"title":"t","body":"b"}"#;
     let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
     let inside = |item: &str| format!(r#"{{"data":{{"post":{item}}}}}"#);
-    let read = |method, body: &str| read(&profile, method, key, Some(&object), &http(200, body));
+    let read = |method, body: &str| {
+        read(&profile, method, key, Some(Sent { object: &object, parent: None }), &http(200, body))
+    };
     for (body, answer) in [
         (inside(json).as_str(), Answer::Equal),
         (&inside(r#"{"id":5}"#), Answer::Different),
@@ -117,7 +121,7 @@ fn an_object_is_read_where_the_profile_has_it() {
     ] {
         assert_eq!(read(Method::Get, body).answer, answer, "{body}");
     }
-    assert_eq!(read(Method::Post, &inside(r#"{"id":101}"#)).named, Named::Other("101".to_string()));
+    assert_eq!(read(Method::Post, &inside(r#"{"id":101}"#)).named, Named::Other(TargetId::number(101)));
     for (body, echo) in [
         (inside(json).as_str(), Echo::Shown),
         (&inside(r#"{"id":6}"#), Echo::OtherObject),

@@ -4,10 +4,11 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::merge::{Action, Presence};
+use crate::merge::{Action, Presence, Wish};
 use crate::model::{Key, Object};
 use crate::object::{Flight, Step};
-use crate::reply::{Answer, Method, Reply, Told};
+use crate::reply::{Answer, Method, Reply, Sent, Told};
+use crate::session::finding::Post;
 use crate::session::pace::Exhausted;
 use crate::session::trial::{Errand, Trial};
 use crate::session::types::Stop;
@@ -28,7 +29,13 @@ impl Session {
         let item = &mut self.items[place];
         let Phase::Flying(sent_at) = item.phase else { return };
         self.flying -= 1;
+        if let Post::Sought(post) = item.post
+            && item.errand == Errand::Talk
+        {
+            return self.post_sought(place, post, reply, Flight { sent_at, back_at: now }, random);
+        }
         let Some((method, _)) = item.errand.request(&item.talk) else { return };
+        let sent = sent.map(|object| Sent { object, parent: item.post.id() });
         let told = item.errand.read(self.config.profile, method, key, sent, reply);
         item.status = told.status;
         if item.errand == Errand::Look {
@@ -39,8 +46,16 @@ impl Session {
         if !has_told && (told.answer != Answer::Gone || method == Method::Post) {
             item.why.clone_from(&told.why);
         }
-        // A create that is answered so is refused; what is asked for first is proved by the create itself.
-        let is_missing = told.answer == Answer::Gone && method != Method::Post && item.errand != Errand::AskFirst;
+        if told.answer == Answer::Unfiltered {
+            return self.stop_unfiltered(place, key.entity(), &told);
+        }
+        self.take_target_id(place, method, &told);
+        // A create that is answered so is refused; what is asked for first is proved by the create itself, if it is asked for
+        // by the id that we chose.
+        let is_proved = self.items[place].errand == Errand::AskFirst && self.is_filtered(key.entity());
+        let is_missing = told.answer == Answer::Gone && method != Method::Post && !is_proved;
+        // What comes too early to be believed is asked for again, whatever the addresses are.
+        let is_missing = is_missing && !self.is_early(place, sent_at);
         if is_missing && !self.believes(place, now) {
             self.items[place].phase = Phase::Suspended;
             self.suspended.push((place, told, sent_at));
@@ -49,13 +64,23 @@ impl Session {
         self.take(place, &told, sent_at, now, random);
     }
 
+    /// Says whether a request that was sent at `sent_at` may have been answered by a state before an earlier write.
+    fn is_early(&self, place: usize, sent_at: Duration) -> bool {
+        let item = &self.items[place];
+        match &item.errand {
+            Errand::Talk => sent_at < item.talk.settled_at(),
+            Errand::ReadBack { settled_at, .. } | Errand::Confirm { settled_at, .. } => sent_at < *settled_at,
+            Errand::Look | Errand::AskFirst | Errand::LookStray { .. } | Errand::DropStray { .. } => false,
+        }
+    }
+
     pub(super) fn take(&mut self, place: usize, told: &Told, sent_at: Duration, now: Duration, random: u64) {
         self.judge_pace(place, told, now, random);
         let is_its_own = match self.items[place].errand {
             Errand::Talk | Errand::Look | Errand::AskFirst | Errand::ReadBack { .. } | Errand::Confirm { .. } => true,
             Errand::LookStray { .. } | Errand::DropStray { .. } => false,
         };
-        if is_its_own && matches!(told.answer, Answer::Equal | Answer::Different) {
+        if is_its_own && matches!(told.answer, Answer::Equal | Answer::Different | Answer::Several) {
             self.found(self.items[place].work.key.entity(), now, random);
         }
         let item = &mut self.items[place];
@@ -73,9 +98,21 @@ impl Session {
         let flight = Flight { sent_at, back_at: now };
         let was_doubled = item.talk.presence() == Presence::Doubled;
         let is_first = item.talk.did() == Action::Nothing;
-        if method == Method::Delete && told.answer == Answer::Gone && is_first && !self.goes_with_its_post(place) {
+        // Found by its key, or not, before it is deleted.
+        let is_sought = item.work.after == Wish::Absent
+            && item.work.before == Presence::Present
+            && self.config.profile.key_field(entity).is_some();
+        if (method == Method::Delete || is_sought)
+            && told.answer == Answer::Gone
+            && is_first
+            && !self.goes_with_its_post(place)
+        {
             self.summary.vanished.count += 1;
             self.summary.vanished.first.get_or_insert(self.items[place].work.key);
+        }
+        let carries = matches!(method, Method::Post | Method::Put);
+        if carries && told.answer == Answer::Refused && self.doubts_post(place, now) {
+            return;
         }
         let item = &mut self.items[place];
         let step = item.talk.answered(method, told.answer, flight, &self.config.effects);
@@ -87,7 +124,7 @@ impl Session {
         }
         let trial = self.trials.entry(entity).or_default();
         if method == Method::Post && step == Step::Done {
-            if trial.wants_proof(place, told) {
+            if trial.wants_proof(self.config.profile.ids, place, told) {
                 *trial = Trial::Running(place);
                 let item = &mut self.items[place];
                 item.talk.doubt();
@@ -168,7 +205,7 @@ impl Session {
         self.items[place].put_offs >= PUT_OFFS_MAX
     }
 
-    fn judge_pace(&mut self, place: usize, told: &Told, now: Duration, random: u64) {
+    pub(super) fn judge_pace(&mut self, place: usize, told: &Told, now: Duration, random: u64) {
         match told.answer {
             Answer::Throttled => {
                 let until = self.pace.throttle(place, now, told.retry_after, random);
@@ -187,6 +224,8 @@ impl Session {
             }
             Answer::Equal
             | Answer::Different
+            | Answer::Several
+            | Answer::Unfiltered
             | Answer::Accepted
             | Answer::Gone
             | Answer::Exists

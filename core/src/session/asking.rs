@@ -22,6 +22,7 @@ use crate::model::{Entity, Key};
 use crate::object::{Flight, Step};
 use crate::plan::{Standing, Work};
 use crate::reply::{Answer, Method, Told};
+use crate::session::finding::Post;
 use crate::session::trial::Errand;
 use crate::session::types::{Asks, Loaded, Next, Stop, Strangers};
 use crate::session::{Phase, Session, pace};
@@ -146,6 +147,7 @@ impl Session {
     /// Takes the answer to a request that asks first.
     pub(super) fn asked(&mut self, place: usize, told: &Told, flight: Flight, random: u64) {
         let key = self.items[place].work.key;
+        let is_comparable = self.items[place].post == Post::None;
         let seen = self.asking.seen.entry(key.entity()).or_default();
         match told.answer {
             Answer::Gone => {
@@ -153,13 +155,16 @@ impl Session {
                 self.end_asking(place);
             }
             // An acknowledged DELETE may be on its way.
-            Answer::Equal | Answer::Different if flight.sent_at < self.items[place].talk.settled_at() => {
+            Answer::Equal | Answer::Different | Answer::Several
+                if flight.sent_at < self.items[place].talk.settled_at() =>
+            {
                 let at = self.items[place].talk.settled_at();
                 self.wait(place, at);
             }
-            Answer::Equal | Answer::Different => {
+            Answer::Equal | Answer::Different | Answer::Several => {
                 seen.hit = seen.hit.or(Some(key));
-                if told.answer == Answer::Different {
+                // Without the target's id of its post a comment cannot be compared.
+                if told.answer == Answer::Different && is_comparable {
                     seen.different = seen.different.or(Some(key));
                 }
                 self.end_asking(place);
@@ -186,6 +191,7 @@ impl Session {
             | Answer::Redirected
             | Answer::Refused
             | Answer::Unreadable
+            | Answer::Unfiltered
             | Answer::Accepted
             | Answer::Exists => self.leave_unasked(place),
         }

@@ -25,6 +25,8 @@ use crate::merge::Wish;
 use crate::model::{Entity, Key};
 use crate::object::ATTEMPTS_MAX;
 use crate::reply::{self, Answer, Method, Reply};
+use crate::session::finding::IMPOSSIBLE_ID;
+use crate::session::trial::Errand;
 use crate::session::types::{Listing, Look, Next, Sample, Stop};
 use crate::session::{Phase, Session, pace};
 
@@ -54,6 +56,8 @@ enum Purpose {
 enum Task {
     /// The listing is read.
     List { entity: Entity, purpose: Purpose },
+    /// A key is asked for that no object has.
+    Filter { entity: Entity },
     /// A listed object is asked for by its own address: the first of `left`.
     Probe { entity: Entity, purpose: Purpose, tried: Vec<Key>, left: Vec<Key> },
 }
@@ -128,7 +132,10 @@ impl Base {
 impl Session {
     /// Says whether a 404 about the object at `place` is believed now.
     pub(super) fn believes(&self, place: usize, now: Duration) -> bool {
-        self.base.believes(self.items[place].work.key, now)
+        let item = &self.items[place];
+        let key = item.work.key;
+        // What is asked for first is proved by the create itself.
+        self.is_filtered(key.entity()) && (item.errand == Errand::AskFirst || self.base.believes(key, now))
     }
 
     /// Takes note that an object was found by its own address: 404s about others of its entity are believed.
@@ -151,6 +158,9 @@ impl Session {
 
     fn base_task(&self) -> Option<Task> {
         let waiting = self.suspended.first().map(|(place, ..)| self.items[*place].work.key.entity());
+        if let Some(entity) = waiting.filter(|entity| !self.is_filtered(*entity)) {
+            return Some(Task::Filter { entity });
+        }
         if let Some(entity) = waiting {
             return Some(Task::List { entity, purpose: Purpose::Proof });
         }
@@ -168,6 +178,7 @@ impl Session {
         };
         let next = match &task {
             Task::List { entity, purpose: _ } => Next::CheckListing(self.look(*entity)),
+            Task::Filter { entity } => Next::ProbeFilter(*entity),
             Task::Probe { left, .. } => Next::Probe(*left.first()?),
         };
         self.base.task = Some((task, State::Asked));
@@ -237,6 +248,37 @@ impl Session {
         }
     }
 
+    /// Takes the reply to the question for a key that no object has.
+    pub fn filter_probed(&mut self, reply: &Reply, now: Duration, random: u64) {
+        let Some((Task::Filter { entity }, State::Asked)) = self.base.task else { return };
+        self.base.task = None;
+        let told = reply::read_filter(self.config.profile, entity, IMPOSSIBLE_ID, reply);
+        match told.answer {
+            Answer::Gone => {
+                self.base.attempts = 0;
+                self.filter_works(entity);
+                self.release(entity, now, random);
+            }
+            Answer::Throttled => {
+                self.throttled_all(&told, now, random);
+                self.base.task = Some((Task::Filter { entity }, State::Due(now)));
+            }
+            Answer::Broken | Answer::Lost | Answer::NotSent => {
+                self.try_base_again(Task::Filter { entity }, told.why, told.retry_after, now, random);
+            }
+            Answer::Unauthorized | Answer::Forbidden => self.stop(Stop::Credentials(told.why)),
+            Answer::Redirected => self.stop(Stop::Redirected(told.why)),
+            Answer::Refused => self.stop(Stop::WrongBase(told.why)),
+            Answer::Unreadable => self.stop(Stop::NotOurs(told.why)),
+            Answer::Unfiltered
+            | Answer::Equal
+            | Answer::Different
+            | Answer::Several
+            | Answer::Accepted
+            | Answer::Exists => self.stop(self.unfiltered(entity, &told)),
+        }
+    }
+
     /// Takes the reply to a request for a listed object.
     pub fn probed(&mut self, key: Key, reply: &Reply, now: Duration, random: u64) {
         let Some((Task::Probe { entity, purpose, mut tried, mut left }, State::Asked)) = self.base.task.take() else {
@@ -248,7 +290,7 @@ impl Session {
         }
         let told = reply::read(self.config.profile, Method::Get, key, None, reply);
         match told.answer {
-            Answer::Equal | Answer::Different => {
+            Answer::Equal | Answer::Different | Answer::Several => {
                 self.base.attempts = 0;
                 self.doubt_suspended(key, now);
                 self.found(entity, now, random);
@@ -264,6 +306,7 @@ impl Session {
                 let why = format!("{key}: {}", told.why);
                 self.try_base_again(Task::Probe { entity, purpose, tried, left }, why, told.retry_after, now, random);
             }
+            Answer::Unfiltered => self.stop(self.unfiltered(entity, &told)),
             Answer::Gone
             | Answer::Unreadable
             | Answer::Accepted
@@ -287,7 +330,9 @@ impl Session {
         match self.base.look {
             Care::Beside => {
                 self.base.look = Care::Alone;
-                self.base.task = Some((Task::List { entity, purpose }, State::Due(now)));
+                // Others may just have made what is listed.
+                let at = now + self.config.effects.settle;
+                self.base.task = Some((Task::List { entity, purpose }, State::Due(at)));
             }
             Care::Alone => {
                 let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();

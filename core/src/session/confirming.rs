@@ -90,6 +90,8 @@ impl Session {
             (
                 Answer::Accepted
                 | Answer::Exists
+                | Answer::Several
+                | Answer::Unfiltered
                 | Answer::Throttled
                 | Answer::Broken
                 | Answer::Lost

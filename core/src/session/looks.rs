@@ -71,12 +71,11 @@ impl Session {
 
     /// Keeps what the reply shows of the object.
     pub(super) fn sight(&mut self, key: Key, told: &Told, reply: &Reply) {
-        let Reply::Http { body, .. } = reply else { return };
-        match (told.answer, Element::from_json(key.entity(), reply::without_mark(body).as_bytes())) {
-            (Answer::Equal | Answer::Different, Ok(element)) => {
+        match (told.answer, reply::element(self.config.profile, key, reply)) {
+            (Answer::Equal | Answer::Different, Some(element)) => {
                 self.sights.insert(key, Sight::There(Box::new(element.into_owned(TEXT_BYTES_KEPT))));
             }
-            (Answer::Unreadable, _) => drop(self.sights.insert(key, Sight::Odd(told.why.clone()))),
+            (Answer::Unreadable | Answer::Several, _) => drop(self.sights.insert(key, Sight::Odd(told.why.clone()))),
             (_, _) => {}
         }
     }
@@ -90,9 +89,15 @@ impl Session {
                 self.sights.insert(key, Sight::Gone);
                 self.items[place].phase = Phase::Ended;
             }
-            Answer::Equal | Answer::Different | Answer::Unreadable | Answer::Accepted | Answer::Exists => {
+            Answer::Equal
+            | Answer::Different
+            | Answer::Several
+            | Answer::Unreadable
+            | Answer::Accepted
+            | Answer::Exists => {
                 self.items[place].phase = Phase::Ended;
             }
+            Answer::Unfiltered => self.stop(self.unfiltered(key.entity(), told)),
             Answer::Unauthorized | Answer::Forbidden => self.stop(Stop::Credentials(format!("{key}: {}", told.why))),
             Answer::Redirected => self.stop(Stop::Redirected(format!("{key}: {}", told.why))),
             Answer::Refused => self.stop(Stop::Refusing { what: key.to_string(), why: told.why.clone() }),

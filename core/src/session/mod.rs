@@ -2,7 +2,7 @@
 //!
 //! In scope: order and dependencies (`order`), what is sent when (`sending`), rate, retries
 //! and giving up (`pace`), what answers lead to (`answers`), wrong base URLs (`base`), asking before the first
-//! write (`asking`), the first create of each entity (`trial`), sessions that only look (`looks`), what is recorded and how runs end (`ends`).
+//! write (`asking`), targets that choose the ids (`finding`), the first create of each entity (`trial`), sessions that only look (`looks`), what is recorded and how runs end (`ends`).
 //! Out of scope: doing any of it.
 //!
 //! The driver asks [`Session::next`] until it says [`Next::Finished`], does what it says,
@@ -25,6 +25,7 @@ mod base;
 mod came_to;
 mod confirming;
 mod ends;
+mod finding;
 mod looks;
 mod memory;
 mod order;
@@ -37,6 +38,7 @@ mod trial;
 mod types;
 
 pub use came_to::{Asked, CameTo};
+pub use finding::IMPOSSIBLE_ID;
 pub use looks::Sight;
 pub use memory::Memory;
 pub use types::{
@@ -55,9 +57,11 @@ use crate::object::{Conversation, Effects, Wait};
 use crate::plan::{Plan, Standing, Work};
 use crate::profile::JSON_SERVER;
 use crate::reply::Told;
+use crate::target_id::TargetId;
 use asking::Asking;
 use base::Base;
 use confirming::Confirmations;
+use finding::{Finding, Post};
 use order::{Fate, Order};
 use pace::Pace;
 use refusals::Refusals;
@@ -104,6 +108,9 @@ struct Item {
     begun: bool,
     status: Option<u16>,
     why: String,
+    /// Where the target chooses the ids: its id of the object, and what is known of that of its post.
+    target_id: Option<TargetId>,
+    post: Post,
     /// How often it was put off while others were answered, in a row.
     put_offs: u32,
     put_off_until: Duration,
@@ -123,6 +130,8 @@ impl Item {
             begun: false,
             status: None,
             why: String::new(),
+            target_id: None,
+            post: Post::None,
             put_offs: 0,
             put_off_until: Duration::ZERO,
             told_at_put_off: 0,
@@ -141,6 +150,7 @@ pub struct Session {
     asking: Asking,
     trials: BTreeMap<Entity, Trial>,
     base: Base,
+    finding: Finding,
     /// Answers of 404 that are not believed yet.
     suspended: Vec<(usize, Told, Duration)>,
     /// The master is asked about strays, one after the other.
@@ -179,7 +189,9 @@ impl Session {
             .iter()
             .map(|work| {
                 let settled_at = now + config.settled_in;
-                Item::new(*work, Conversation::new(work.before, work.after, settled_at, now + work.settles_in))
+                let talk = Conversation::new(work.before, work.after, settled_at, now + work.settles_in);
+                let is_by_key = config.profile.key_field(work.key.entity()).is_some();
+                Item::new(*work, if is_by_key { talk.by_key() } else { talk })
             })
             .collect();
         let mut session = Self {
@@ -190,6 +202,7 @@ impl Session {
             asking: Asking::new(works, config.asks),
             trials: BTreeMap::new(),
             base: Base::default(),
+            finding: Finding::default(),
             suspended: Vec::new(),
             questions: VecDeque::new(),
             removes_strays: false,
@@ -292,13 +305,15 @@ impl Session {
     pub fn stop(&mut self, stop: Stop) {
         match (&self.summary.stop, &stop) {
             (None, _) => {
-                self.removes_strays = matches!(stop, Stop::OwnIds { .. });
+                self.removes_strays = stop.stray().is_some();
                 self.summary.stop = Some(stop);
             }
             // Of several it is the one that is still there that has to be told of.
-            (Some(Stop::OwnIds { .. }), Stop::OwnIds { removed: Removed::No, .. }) => self.summary.stop = Some(stop),
-            (Some(_), Stop::OwnIds { .. }) => {}
-            (Some(_), _) => self.removes_strays = false,
+            (Some(first), _) => match (first.stray(), stop.stray()) {
+                (Some(_), Some(Removed::No)) => self.summary.stop = Some(stop),
+                (_, Some(_)) => {}
+                (_, None) => self.removes_strays = false,
+            },
         }
     }
 

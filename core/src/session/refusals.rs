@@ -63,6 +63,8 @@ impl Sort {
             Answer::Unreadable => Sort::Unreadable,
             // A conversation that goes round in circles ends as a refusal, too.
             Answer::Refused
+            | Answer::Several
+            | Answer::Unfiltered
             | Answer::Equal
             | Answer::Different
             | Answer::Accepted

@@ -3,10 +3,12 @@
 
 use alloc::collections::VecDeque;
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::model::Key;
+use crate::profile::To;
 use crate::reply::Method;
 use crate::session::order::Fate;
 use crate::session::trial::Errand;
@@ -64,9 +66,9 @@ impl Session {
         }
         let at = self.ready.iter().position(|&place| self.may_send(place))?;
         let place = self.ready.remove(at)?;
+        let request = self.request(place)?;
         let item = &mut self.items[place];
-        let (method, id) = item.errand.request(&item.talk)?;
-        let key = item.work.key;
+        let (key, method) = (item.work.key, request.method);
         item.phase = Phase::Flying(now);
         item.begun = true;
         if item.errand == Errand::Talk && item.talk.leads_to_create() {
@@ -74,7 +76,28 @@ impl Session {
         }
         self.flying += 1;
         self.count_request(method, now);
-        Some(Request { key, method, id: id.unwrap_or_else(|| self.config.profile.id_as.write(key.id())) })
+        Some(request)
+    }
+
+    /// Returns an object's next request.
+    fn request(&mut self, place: usize) -> Option<Request> {
+        if let Some(request) = self.seek_post(place) {
+            return Some(request);
+        }
+        let item = &self.items[place];
+        let (method, named) = item.errand.request(&item.talk)?;
+        let key = item.work.key;
+        let to = match (named, method, &item.target_id) {
+            (Some(named), _, _) => To::Stray(named),
+            (None, Method::Put | Method::Delete, Some(id)) => To::Id(id.to_string()),
+            (None, Method::Get, _) => self.config.profile.to(key),
+            (None, Method::Post | Method::Put | Method::Delete, _) => To::Id(self.config.profile.id_as.write(key.id())),
+        };
+        let parent = match method {
+            Method::Post | Method::Put => item.post.id().cloned(),
+            Method::Get | Method::Delete => None,
+        };
+        Some(Request { key, method, to, parent })
     }
 
     pub(super) fn count_request(&mut self, method: Method, now: Duration) {

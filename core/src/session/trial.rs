@@ -13,16 +13,17 @@
 //! A target that counts may give the first object the very id that was sent. So a later
 //! create whose answer names another id is read back, too.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use crate::merge::Presence;
-use crate::model::{Key, Object};
+use crate::model::Key;
 use crate::object::{Conversation, Flight};
-use crate::profile::{IdForm, Profile};
-use crate::reply::{self, Answer, Echo, Method, Named, Reply, Told};
+use crate::profile::{Ids, Profile};
+use crate::reply::{self, Answer, Echo, Method, Named, Reply, Sent, Told};
 use crate::session::types::{Removed, Stop, Warning};
 use crate::session::{Phase, Session};
+use crate::target_id::TargetId;
 
 /// How an entity's first create stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,10 +59,11 @@ impl Trial {
     }
 
     /// Says whether a create that was accepted is to be read back.
-    pub fn wants_proof(self, place: usize, told: &Told) -> bool {
+    pub fn wants_proof(self, ids: Ids, place: usize, told: &Told) -> bool {
         match self {
             Trial::Running(_) | Trial::Kept => {
-                self.is_of(place) || told.named != Named::AsSent || told.echo == Echo::Denial
+                let is_odd = matches!(told.echo, Echo::Denial | Echo::OtherObject);
+                self.is_of(place) || is_odd || (ids != Ids::Key && told.named != Named::AsSent)
             }
             Trial::Open | Trial::Pretending => false,
         }
@@ -96,12 +98,12 @@ pub enum Errand {
     /// GET what the answer named instead.
     LookStray {
         /// The target's id.
-        named: String,
+        named: TargetId,
     },
     /// DELETE it: it is our content under the target's id.
     DropStray {
         /// The target's id.
-        named: String,
+        named: TargetId,
         /// The master has an object of this id: it stays.
         ours: bool,
     },
@@ -116,10 +118,10 @@ pub enum Verdict {
     StoredDifferently,
     /// It does not.
     Pretends,
-    /// It assigns its own ids.
+    /// It assigns its own ids, and does not find the object by ours.
     OwnIds {
         /// The id it gave.
-        named: String,
+        named: TargetId,
         /// What became of the stray.
         removed: Removed,
     },
@@ -143,14 +145,14 @@ impl Errand {
             }
             // What is the master's own stays: that request changes nothing.
             Errand::LookStray { named } | Errand::DropStray { named, ours: true } => {
-                Some((Method::Get, Some(named.clone())))
+                Some((Method::Get, Some(named.to_string())))
             }
-            Errand::DropStray { named, ours: false } => Some((Method::Delete, Some(named.clone()))),
+            Errand::DropStray { named, ours: false } => Some((Method::Delete, Some(named.to_string()))),
         }
     }
 
     /// Returns the id of what a create may have left under an id that is not the object's own.
-    fn stray(&self) -> Option<&str> {
+    fn stray(&self) -> Option<&TargetId> {
         match self {
             Errand::ReadBack { named: Named::Other(named), .. }
             | Errand::LookStray { named }
@@ -165,7 +167,7 @@ impl Errand {
     }
 
     /// Reads the reply to the request.
-    pub fn read(&self, profile: &Profile, method: Method, key: Key, sent: Option<&Object>, reply: &Reply) -> Told {
+    pub fn read(&self, profile: &Profile, method: Method, key: Key, sent: Option<Sent<'_>>, reply: &Reply) -> Told {
         match self {
             Errand::Talk
             | Errand::Look
@@ -179,14 +181,19 @@ impl Errand {
 
     /// Says what follows from the answer to a request that was sent at `sent_at`.
     #[expect(clippy::match_same_arms, reason = "one line a rule, in the picture's order")]
-    pub fn follow(&self, key: Key, id_as: IdForm, told: &Told, sent_at: Duration) -> Verdict {
+    pub fn follow(&self, key: Key, profile: &Profile, told: &Told, sent_at: Duration) -> Verdict {
+        let is_by_key = profile.ids == Ids::Key;
         match (self, told.answer) {
             (Errand::ReadBack { .. }, Answer::Equal) => Verdict::Kept,
             // What was there before may still be seen.
-            (Errand::ReadBack { named: Named::AsSent, settled_at }, Answer::Different) if sent_at < *settled_at => {
+            (Errand::ReadBack { named, settled_at }, Answer::Different)
+                if sent_at < *settled_at && (is_by_key || *named == Named::AsSent) =>
+            {
                 Verdict::At(*settled_at, self.clone())
             }
             (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Different) => Verdict::StoredDifferently,
+            // It was found by its key.
+            (Errand::ReadBack { .. }, Answer::Different) if is_by_key => Verdict::StoredDifferently,
             // Perhaps an older object that happens to have the id.
             (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Different) => {
                 Verdict::Next(Errand::LookStray { named: named.clone() })
@@ -199,7 +206,8 @@ impl Errand {
             }
             (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Gone) => Verdict::Pretends,
             (Errand::LookStray { named }, Answer::Equal) => {
-                match id_as.read(named).and_then(|id| key.entity().key(id).ok()) {
+                let id = profile.id_as.read(&named.to_string()).filter(|_| !is_by_key);
+                match id.and_then(|id| key.entity().key(id).ok()) {
                     Some(stray) => Verdict::AskMaster(stray),
                     // No id of ours looks like that.
                     None => Verdict::Next(Errand::DropStray { named: named.clone(), ours: false }),
@@ -230,7 +238,7 @@ impl Errand {
     /// Takes the master's word on the stray.
     pub fn owned(&mut self, has: bool) {
         if let Errand::LookStray { named } = self {
-            *self = Errand::DropStray { named: core::mem::take(named), ours: has };
+            *self = Errand::DropStray { named: named.clone(), ours: has };
         }
     }
 }
@@ -255,7 +263,7 @@ impl Session {
         }
         let item = &mut self.items[place];
         let key = item.work.key;
-        match item.errand.follow(key, self.config.profile.id_as, told, sent_at) {
+        match item.errand.follow(key, self.config.profile, told, sent_at) {
             Verdict::Kept => {
                 self.trials.insert(key.entity(), Trial::Kept);
                 self.done(place, now);
@@ -290,7 +298,7 @@ impl Session {
                 item.talk = Conversation::new(Presence::Absent, item.work.after, Duration::ZERO, Duration::ZERO);
                 item.errand = Errand::Talk;
                 item.phase = Phase::Suspended;
-                self.stop(Stop::OwnIds { key, named, removed });
+                self.stop_for_stray(key, &named, removed);
             }
             Verdict::Trouble => {
                 let flight = Flight { sent_at, back_at: now };
@@ -319,14 +327,23 @@ impl Session {
         for place in 0..self.items.len() {
             let item = &mut self.items[place];
             let errand = core::mem::replace(&mut item.errand, Errand::Talk);
-            let Some(named) = errand.stray().map(String::from) else { continue };
+            let is_found_by_key = self.config.profile.ids == Ids::Key && matches!(errand, Errand::ReadBack { .. });
+            let Some(named) = errand.stray().filter(|_| !is_found_by_key) else { continue };
             let key = item.work.key;
-            if matches!(self.summary.stop, Some(Stop::OwnIds { removed: Removed::Yes, .. })) {
-                self.stop(Stop::OwnIds { key, named, removed: Removed::No });
+            if self.summary.stop.as_ref().and_then(Stop::stray) == Some(Removed::Yes) {
+                self.stop_for_stray(key, named, Removed::No);
             } else {
-                self.warnings.push_back(Warning::Stray { key, named });
+                self.warnings.push_back(Warning::Stray { key, named: named.to_string() });
             }
         }
+    }
+
+    fn stop_for_stray(&mut self, key: Key, named: &TargetId, removed: Removed) {
+        let named = named.to_string();
+        self.stop(match self.config.profile.ids {
+            Ids::Key => Stop::KeyLost { key, named, removed },
+            Ids::Ours | Ids::None => Stop::OwnIds { key, named, removed },
+        });
     }
 
     /// Says whether the master has the object that it was asked about.

@@ -9,9 +9,10 @@ use crate::merge::{Action, Presence};
 use crate::model::{Entity, Key};
 use crate::object::Effects;
 use crate::plan::Tally;
-use crate::profile::Profile;
+use crate::profile::{Profile, To};
 use crate::reply::Method;
 use crate::session::pace::Exhausted;
+use crate::target_id::TargetId;
 
 /// How a run is to go.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,8 +77,11 @@ pub enum Next {
     Send(Request),
     /// Read an entity's listing as far as it is needed, and say [`listed`](super::Session::listed).
     CheckListing(Look),
-    /// Ask for this object, which the target lists, by its own address, and say [`probed`](super::Session::probed).
+    /// Ask for this object, which the target lists, by its own address or its key, and say [`probed`](super::Session::probed).
     Probe(Key),
+    /// Ask for a key that no object of this entity has ([`IMPOSSIBLE_ID`](super::IMPOSSIBLE_ID)), and say
+    /// [`filter_probed`](super::Session::filter_probed).
+    ProbeFilter(Entity),
     /// Tell whether the master has this object: say [`owned`](super::Session::owned).
     AskMaster(Key),
     /// Commit these facts in one transaction.
@@ -97,8 +101,21 @@ pub struct Request {
     pub key: Key,
     /// The method. POST and PUT carry the object.
     pub method: Method,
-    /// The id in the path, as the target writes it: the object's, or the one that the target made up for it.
-    pub id: String,
+    /// Which object of the target it is about: the one of the key, one that the target made up for it, or its post.
+    pub to: To,
+    /// Where the target chooses the ids: its id of the post of a comment that is sent.
+    pub parent: Option<TargetId>,
+}
+
+impl Request {
+    /// Says whether it is about the object of its key: not about a stray, nor about the object's post.
+    pub fn is_own(&self) -> bool {
+        match &self.to {
+            To::Key(key) => *key == self.key,
+            To::Id(_) => true,
+            To::Stray(_) => false,
+        }
+    }
 }
 
 /// Whether the row that a request is about is as the plan says.
@@ -279,6 +296,19 @@ pub enum Stop {
         /// Whether the stray was deleted again.
         removed: Removed,
     },
+    /// What was created cannot be found by its key.
+    #[error("{key} became {named} at the target, and is not found there by its key: it cannot be kept in sync")]
+    KeyLost {
+        /// What was sent.
+        key: Key,
+        /// The target's id for it.
+        named: String,
+        /// Whether the stray was deleted again.
+        removed: Removed,
+    },
+    /// Asked for one key, it shows others.
+    #[error("the target does not search the key of the profile: {0}")]
+    Unfiltered(String),
     /// Many creates, and what is to be created is there with other content.
     #[error("{key} is at the target already, with other content, and {creates} {} are to be created", .key.entity())]
     Strangers {
@@ -302,6 +332,27 @@ pub enum Stop {
     /// The operator or the driver said so.
     #[error("stopped")]
     Asked,
+}
+
+impl Stop {
+    /// Returns what became of the stray, where the run stopped since the target stored an object that it cannot be asked for.
+    pub fn stray(&self) -> Option<Removed> {
+        match self {
+            Stop::OwnIds { removed, .. } | Stop::KeyLost { removed, .. } => Some(*removed),
+            Stop::Credentials(_)
+            | Stop::Redirected(_)
+            | Stop::Unavailable(..)
+            | Stop::WrongBase(_)
+            | Stop::NotOurs(_)
+            | Stop::Contradicts(_)
+            | Stop::NoListing(_)
+            | Stop::Unfiltered(_)
+            | Stop::Strangers { .. }
+            | Stop::Doubted(_)
+            | Stop::Refusing { .. }
+            | Stop::Asked => None,
+        }
+    }
 }
 
 /// What became of an object that a target stored under an id of its own.

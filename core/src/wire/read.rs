@@ -4,17 +4,19 @@
 //! scope: what an element means.
 
 use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Element;
 use super::others::{self, NAMES_OF_ONE_MAX};
+use super::{Element, Theirs};
 use crate::model::Entity;
-use crate::profile::{Dialect, IdForm, JSON_SERVER, Profile};
+use crate::profile::{Dialect, IdForm, JSON_SERVER, KeyField, Profile};
 use crate::shape::{ID, TEXTS_MAX};
+use crate::target_id::TargetId;
 
 /// Reads an [`Element`] wherever serde stands, in one pass. What is no object, or lacks
 /// fields, is read too, and says so in its faults; only broken JSON is an error.
@@ -95,10 +97,20 @@ impl<'de> Visitor<'de> for ElementSeed<'_> {
                 }
             }
         }
-        let [id, number, texts @ ..] = read;
-        element.id = element.whole(ID, id, id_as);
-        let number_as = if shape.number.parent.is_some() { id_as } else { IdForm::Number };
-        element.number = element.whole(shape.number.json, number, number_as);
+        let [id, number, key, texts @ ..] = read;
+        let is_reference = shape.number.parent.is_some();
+        if let Some(KeyField { field, form, .. }) = self.profile.key_field(self.entity) {
+            element.id = element.whole(field.read.last().copied().unwrap_or(ID), key, *form);
+            let parent = if is_reference { number.target_id() } else { None };
+            element.theirs = Some(Box::new(Theirs { id: id.target_id(), parent }));
+        } else {
+            element.id = element.whole(ID, id, id_as);
+        }
+        // What belongs to another object is told our id of that one later (`Element::resolve_parent`).
+        if element.target_parent().is_none() {
+            let number_as = if is_reference { id_as } else { IdForm::Number };
+            element.number = element.whole(shape.number.json, number, number_as);
+        }
         for (i, (value, field)) in texts.into_iter().zip(shape.texts).enumerate() {
             element.texts[i] = element.text(field.name, value);
         }
@@ -177,6 +189,17 @@ enum Scalar<'a> {
     Other(&'static str),
 }
 
+impl Scalar<'_> {
+    /// Returns the id of a target's choice that it is, if it is one.
+    fn target_id(&self) -> Option<TargetId> {
+        match self {
+            Scalar::Whole(number) => Some(TargetId::number(*number)),
+            Scalar::Text(text) => TargetId::text(text),
+            Scalar::Missing | Scalar::Other(_) => None,
+        }
+    }
+}
+
 struct ScalarSeed;
 
 impl<'de> DeserializeSeed<'de> for ScalarSeed {
@@ -237,8 +260,8 @@ impl<'de> Visitor<'de> for ScalarSeed {
     }
 }
 
-/// The fields of an object, in order: the id, the number, the texts.
-const SLOTS: usize = 2 + TEXTS_MAX;
+/// The fields of an object, in order: the id, the number, the key, the texts.
+const SLOTS: usize = 3 + TEXTS_MAX;
 /// A bit for each.
 const EVERY_SLOT: u8 = (1 << SLOTS) - 1;
 
@@ -265,10 +288,11 @@ struct Names<'p> {
 
 impl<'p> Names<'p> {
     fn path(self, slot: usize) -> &'p [&'static str] {
-        match slot.checked_sub(2) {
-            Some(text) => self.dialect.texts[text].read,
-            None if slot == 1 => self.dialect.number.read,
-            None => core::slice::from_ref(&self.dialect.id),
+        match slot {
+            0 => core::slice::from_ref(&self.dialect.id),
+            1 => self.dialect.number.read,
+            2 => self.dialect.key.as_ref().map_or(&[], |key| key.field.read),
+            _ => self.dialect.texts[slot - 3].read,
         }
     }
 

@@ -13,7 +13,7 @@ fn read(entity: Entity, json: &str) -> Element<'_> {
 fn an_object_reads_back() {
     let json = r#"{"postId":3,"id":7,"name":"a \"b\"","email":"a@b.cd","body":"x\ny\u2028😀"}"#;
     let object = read(Entity::Comment, json).into_object().unwrap();
-    let json = to_json(&JSON_SERVER, &object);
+    let json = to_json(&JSON_SERVER, &object, None);
     let again = read(Entity::Comment, &json);
     assert!(again.same_fields(&object));
     assert_eq!(again.fingerprint(), Some(Fingerprint::of(&object)));
@@ -162,7 +162,7 @@ fn fields_lie_where_the_profile_says() {
     assert_eq!(element.others, vec!["x"]);
     let object = element.into_object().unwrap();
     let sent = r#"{"data":{"author":7,"content":{"body":"b"},"id":5,"title":"t"}}"#;
-    assert_eq!(to_json(&profile, &object), sent);
+    assert_eq!(to_json(&profile, &object, None), sent);
     for (json, faults) in [
         (
             r#"{"id":5,"author":7,"title":null,"content":[]}"#,

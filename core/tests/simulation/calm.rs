@@ -1,10 +1,10 @@
 //! The end of a schedule: everything is fine, and what was left is made good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use news_core::ledger::Pending;
 use news_core::session::{Stop, Warning};
-use news_core::{Entity, Key, Object};
+use news_core::{Entity, Key, Object, PostId};
 
 use crate::driver::Order;
 use crate::rules::{Broken, Checked, hold};
@@ -43,7 +43,7 @@ impl World {
     /// Everything is fine now: one run does all that the target takes; once an operator has
     /// repaired what it refused, one more does the rest.
     pub fn calm_end(&mut self) -> Checked {
-        if matches!(self.setup.column, Column::OwnIds { .. }) {
+        if matches!(self.setup.column, Column::OwnIds { .. } | Column::OddKeys { .. }) {
             // What is still on its way leaves its own strays.
             while self.step()? {}
         }
@@ -56,13 +56,14 @@ impl World {
         }
         let strays = self.target.strays(&self.master);
         let run = if self.setup.damaged { self.calm_full_run()? } else { self.calm_run()? };
-        if matches!(self.setup.column, Column::OwnIds { .. }) {
+        if matches!(self.setup.column, Column::OwnIds { .. } | Column::OddKeys { .. }) {
             // Where its ids may be ours by chance, it takes more than one create to tell.
             let clear = self.target.made >= OWN_IDS_FAR;
             hold!(!clear || self.target.strays(&self.master) <= strays, "a stray is left behind");
-            let refused = matches!(self.runs[run].session.summary().stop, Some(Stop::OwnIds { .. }));
+            let stop = &self.runs[run].session.summary().stop;
+            let refused = matches!(stop, Some(Stop::OwnIds { .. } | Stop::KeyLost { .. } | Stop::Unfiltered(_)));
             let parked = !self.refused.is_empty();
-            let excused = refused || parked || !self.master.given_up().is_empty();
+            let excused = refused || parked || !self.missing_posts().is_empty();
             hold!(excused || self.runs[run].all_done(), "{:?}", self.runs[run].session.summary());
             return Ok(());
         }
@@ -74,7 +75,7 @@ impl World {
         hold!(stop.is_none() || may_stop, "a calm run stops: {stop:?}");
         self.the_rest_is_synced()?;
         let refused = self.target.refuses.take().map(|(key, _)| key).filter(|key| self.refused.contains(key));
-        let given_up = self.master.given_up();
+        let given_up = self.missing_posts();
         if refused.is_some() || !given_up.is_empty() {
             self.note(|| format!("{refused:?} is accepted from now on, and {given_up:?} are to be created after all"));
             let keys = refused.into_iter().chain(given_up.into_iter().map(Key::Post));
@@ -121,6 +122,17 @@ impl World {
         Ok(())
     }
 
+    /// Posts whose creation was given up, so that their comments wait. Where the target chooses the ids, they wait as well
+    /// where it is not known whether the creation was sent.
+    fn missing_posts(&self) -> BTreeSet<PostId> {
+        let mut posts = self.master.given_up();
+        if self.setup.column.has_keys() {
+            let is_missing = |post: &&PostId| self.target.count(Key::Post(**post)) == 0;
+            posts.extend(self.ever_given_up.iter().filter(is_missing).copied());
+        }
+        posts
+    }
+
     /// An operator gave it up, or its post.
     pub fn is_given_up(&self, key: Key) -> bool {
         let posts = [self.master.parent_of(key), self.target.get(key).and_then(Object::parent)];
@@ -134,7 +146,7 @@ impl World {
         let clock = self.master.clock(self.now, self.setup.late);
         let pending: BTreeMap<Key, Pending> =
             self.master.pending(&clock).into_iter().map(|one| (one.key, one)).collect();
-        let given_up = self.master.given_up();
+        let given_up = self.missing_posts();
         for (key, one) in &pending {
             let post = one.parent.map(Key::Post);
             let why = self.refused.contains(key) || post.is_some_and(|post| self.refused.contains(&post));

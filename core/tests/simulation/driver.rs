@@ -41,6 +41,10 @@ pub enum Arrival {
         key: Key,
         reply: Reply,
     },
+    /// The reply to a request for a key that no object has.
+    Filter {
+        reply: Reply,
+    },
 }
 
 /// A transaction of a run.
@@ -150,6 +154,13 @@ impl Run {
     /// The lock's session was there not long ago.
     pub fn has_lease(&self, now: Duration) -> bool {
         now <= self.confirmed + LEASE
+    }
+
+    /// Tells the session to which post an object belongs whose row was read.
+    fn tell_post(&mut self, key: Key) {
+        if let Some(post) = self.bodies.get(&key).and_then(Object::parent) {
+            self.session.belongs_to(key, post);
+        }
     }
 
     pub fn has_session(&self) -> bool {
@@ -302,8 +313,8 @@ impl World {
                 Next::AskMaster(key) => self.job(run, Job::AskMaster(key)),
                 Next::Send(request) => {
                     let stop = self.runs[run].session.summary().stop.as_ref();
-                    let cleans_up = matches!(stop, Some(Stop::OwnIds { .. }))
-                        && matches!(request.method, Method::Get | Method::Delete);
+                    let cleans_up =
+                        stop.and_then(Stop::stray).is_some() && matches!(request.method, Method::Get | Method::Delete);
                     hold!(stop.is_none() || cleans_up, "a request after a stop: {request:?}");
                     self.runs[run].watch.sent(&request, self.now)?;
                     self.is_no_orphan(run, &request)?;
@@ -316,6 +327,10 @@ impl World {
                 Next::Probe(key) => {
                     self.runs[run].watch.question_sent(self.now)?;
                     self.send_probe(run, key);
+                }
+                Next::ProbeFilter(entity) => {
+                    self.runs[run].watch.question_sent(self.now)?;
+                    self.send_filter(run, entity);
                 }
                 Next::Warn(warning) => {
                     self.note(|| format!("run {run} warns: {warning}"));
@@ -342,7 +357,10 @@ impl World {
         let post = works.get(&request.key).and_then(|work| work.parent);
         let is_tried = |post: PostId| works.get(&Key::Post(post)).is_some_and(|work| work.standing == Standing::Ready);
         let creates = matches!(request.method, Method::Post | Method::Put);
-        let is_orphan = creates && post.is_some_and(|post| self.master.given_up().contains(&post) && !is_tried(post));
+        // Others may have made it.
+        let is_nowhere = |post: PostId| self.target.count(Key::Post(post)) == 0;
+        let given_up = |post: &PostId| self.master.given_up().contains(post) && !is_tried(*post) && is_nowhere(*post);
+        let is_orphan = creates && post.as_ref().is_some_and(given_up);
         hold!(!is_orphan, "{} is sent, and the creation of its post was given up", request.key);
         Ok(())
     }
@@ -390,11 +408,15 @@ impl World {
                 run.watch.question_answered();
                 run.session.probed(key, &reply, self.now, random);
             }
+            Arrival::Filter { reply } => {
+                run.watch.question_answered();
+                run.session.filter_probed(&reply, self.now, random);
+            }
             Arrival::Answer { flight, mut reply } => {
                 let flight = &mut self.flights[flight];
                 flight.back = true;
-                let (key, method) = (flight.request.key, flight.request.method);
-                run.watch.answered(key, method, &reply)?;
+                let key = flight.request.key;
+                run.watch.answered(&flight.request, self.setup.column.profile(), &reply)?;
                 if self.setup.flaw == Some(Flaw::TimeoutIsNotSent)
                     && let Reply::Lost { why } = reply
                 {
@@ -511,6 +533,7 @@ impl World {
                 run.watch.loaded(*key);
             }
             run.bodies.extend(row.map(|object| (*key, object)));
+            run.tell_post(*key);
             run.session.loaded(*key, loaded, self.now);
         }
     }
@@ -563,6 +586,7 @@ impl World {
                 run.watch.overtaken(key);
                 self.stats.overtaken += 1;
             }
+            run.tell_post(key);
             run.session.loaded(key, loaded, self.now);
         }
         Ok(())

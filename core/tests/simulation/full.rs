@@ -12,7 +12,6 @@ use news_core::{Entity, Key, Object};
 
 use crate::driver::Order;
 use crate::rules::Broken;
-use crate::target::Column;
 use crate::world::{Event, World};
 
 /// Strangers at the target get these ids, as a row does now and then.
@@ -34,7 +33,7 @@ impl World {
         }
         let keys = self.target.keys();
         let Some(key) = self.rng.pick(&keys) else { return };
-        let cascades = matches!(self.setup.column, Column::Strict { .. });
+        let cascades = self.setup.column.ties_comments();
         let words = match self.rng.below(4) {
             // Where comments go with their post, that would be more than one object's damage.
             0 if !cascades || key.entity() == Entity::Comment => {

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use news_core::profile::To;
 use news_core::reply::{Method, Reply};
-use news_core::session::{Listing, Look, Sample};
+use news_core::session::{IMPOSSIBLE_ID, Listing, Look, Sample};
 use news_core::{Entity, Key};
 
 use crate::driver::Arrival;
@@ -118,7 +119,7 @@ impl World {
         if let Some(back) = self.manners(run, asked) {
             return (back, self.now + self.rng.ms(1, 60));
         }
-        let (fate, _) = self.weather.fate(Method::Get, self.setup.column, self.now, self.setup.late, &mut self.rng);
+        let (fate, _) = self.fate(Method::Get);
         (fate.back, fate.at)
     }
 
@@ -158,8 +159,24 @@ impl World {
 
     pub fn probe_back(&mut self, run: usize, key: Key, back: Back) -> Checked {
         self.questions.retain(|other| *other != run);
-        let answer = self.seen().show(key, &key.id().to_string());
+        let to = self.setup.column.profile().to(key);
+        let answer = self.shown(key.entity(), &to);
         let reply: Reply = back.reply(Some(&answer));
         self.arrive(run, Arrival::Probe { key, reply })
+    }
+
+    /// A run asks for a key that no object has.
+    pub fn send_filter(&mut self, run: usize, entity: Entity) {
+        let Ok(key) = entity.key(IMPOSSIBLE_ID) else { return };
+        let (back, at) = self.question(run, Asked::Object(Method::Get, key));
+        self.note(|| format!("run {run} asks for a key that none of {entity} has: {back:?}"));
+        self.at(at, Event::FilterBack { run, key, back });
+    }
+
+    pub fn filter_back(&mut self, run: usize, key: Key, back: Back) -> Checked {
+        self.questions.retain(|other| *other != run);
+        let answer = self.shown(key.entity(), &To::Key(key));
+        let reply: Reply = back.reply(Some(&answer));
+        self.arrive(run, Arrival::Filter { reply })
     }
 }

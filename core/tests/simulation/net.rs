@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use news_core::reply::{Method, Reply};
-use news_core::session::SETTLE;
 
 use crate::rng::Rng;
 use crate::target::Column;
@@ -60,6 +59,15 @@ pub struct Weather {
 const ANSWER_MS_MAX: u64 = 300;
 /// A connection takes no longer, or is given up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long writes take to have their effect.
+#[derive(Debug, Clone, Copy)]
+pub struct Takes {
+    /// Unanswered ones.
+    pub late: Duration,
+    /// Answered ones.
+    pub settle: Duration,
+}
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,15 +136,16 @@ impl Weather {
     }
 
     /// What becomes of a request that is sent now. What is not answered may take effect up to `late` after its answer was
-    /// lost; what is answered with a 500, up to [`SETTLE`] after that.
+    /// lost; what is answered with a 500, up to `settle` after that.
     pub fn fate(
         &self,
         method: Method,
         column: Column,
         now: Duration,
-        late: Duration,
+        takes: Takes,
         rng: &mut Rng,
     ) -> (Fate, Option<Trouble>) {
+        let Takes { late, settle } = takes;
         let trouble = self.trouble(method, column, now, rng);
         let soon = now + rng.ms(1, 60);
         let timeout = now + rng.ms(1, self.timeout_ms);
@@ -152,7 +161,7 @@ impl Weather {
         let errors = [500, 502, 503, 504];
         let takes = |back: Back| match back {
             Back::Status { status: 408 | 502 | 504, .. } => late,
-            Back::Answer | Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => SETTLE,
+            Back::Answer | Back::Unreadable | Back::Status { .. } | Back::Lost | Back::NotSent => settle,
         };
         let fate = |effects: [Option<Duration>; 2], back, at| Fate { effects, back, at };
         let fate = match trouble {
@@ -205,11 +214,14 @@ impl Weather {
                 // Where a POST makes a record each time it comes, twice is not our doing;
                 // where the answer's body tells the id, or that the object is there, it has to be readable.
                 let ours = match (trouble, column) {
-                    (Trouble::Twice, Column::Strict { .. } | Column::Pretends) => true,
-                    (Trouble::Twice, _)
-                    | (Trouble::Unreadable, Column::OwnIds { .. } | Column::Strict { duplicate: 422 }) => {
-                        method != Method::Post
+                    (Trouble::Twice, Column::Strict { .. } | Column::Pretends | Column::Keyed { unique: true, .. }) => {
+                        true
                     }
+                    (Trouble::Twice, _)
+                    | (
+                        Trouble::Unreadable,
+                        Column::OwnIds { .. } | Column::OddKeys { .. } | Column::Strict { duplicate: 422 },
+                    ) => method != Method::Post,
                     (_, _) => true,
                 };
                 return ours.then_some(trouble);

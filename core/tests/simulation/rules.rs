@@ -7,7 +7,8 @@ use news_core::Key;
 use news_core::merge::{Action, Presence, Wish};
 use news_core::object::{ATTEMPTS_MAX, REQUESTS_MAX};
 use news_core::plan::{Plan, Stage, Work};
-use news_core::reply::{Method, Reply};
+use news_core::profile::{Profile, To};
+use news_core::reply::{self, Answer, Method, Reply};
 use news_core::session::{Config, ROW_HOLDS, Request};
 
 /// A promise that was broken.
@@ -147,7 +148,7 @@ impl Watch {
             "{} {key} after others went on as if it were through",
             request.method.name()
         );
-        let own = request.id == key.id().to_string();
+        let own = request.is_own();
         if own && request.method != Method::Get {
             let is_fresh = talk.row_at.is_some_and(|at| now < at + ROW_HOLDS);
             hold!(is_fresh, "{} {key} by a row that was read at {:?}", request.method.name(), talk.row_at);
@@ -200,7 +201,9 @@ impl Watch {
         Ok(())
     }
 
-    pub fn answered(&mut self, key: Key, method: Method, reply: &Reply) -> Checked {
+    pub fn answered(&mut self, request: &Request, profile: &Profile, reply: &Reply) -> Checked {
+        let Request { key, method, to, .. } = request;
+        let (key, method) = (*key, *method);
         self.flying -= 1;
         let wish = self.works.get(&key).map(|work| work.after);
         let talk = self.talks.entry(key).or_default();
@@ -211,6 +214,10 @@ impl Watch {
                 (false, true, false)
             }
             Reply::Http { status: 404 | 410, .. } => (false, false, wish == Some(Wish::Absent)),
+            // The list of the objects with a key is empty.
+            Reply::Http { status: 200..=299, .. } if *to == To::Key(key) && is_gone(profile, key, reply) => {
+                (false, false, wish == Some(Wish::Absent))
+            }
             Reply::Http { status: 200..=299, body, .. } if method == Method::Get => {
                 (false, false, !body.starts_with('<') && wish == Some(Wish::Present))
             }
@@ -232,4 +239,8 @@ impl Watch {
         hold!(talk.troubles <= ATTEMPTS_MAX, "{} attempts for {key}", talk.troubles);
         Ok(())
     }
+}
+
+fn is_gone(profile: &Profile, key: Key, reply: &Reply) -> bool {
+    reply::read(profile, Method::Get, key, None, reply).answer == Answer::Gone
 }

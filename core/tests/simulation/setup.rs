@@ -61,6 +61,8 @@ pub struct Setup {
     pub set_back: Duration,
     /// The target acknowledges a write, and it takes effect so much later.
     pub lag: Duration,
+    /// A search by key, and a listing, show a state that is older by up to this.
+    pub search_lag: Duration,
     /// Others change the target, and full syncs repair it.
     pub damaged: bool,
     /// The time between two starts of a run, at most.
@@ -74,6 +76,9 @@ pub struct Setup {
     pub is_long: bool,
 }
 
+/// What is searched is part of a write's effect: both together take no longer than what is assumed.
+const SEARCH_LAG_MAX: Duration = Duration::from_secs(1);
+
 /// Short enough for a schedule that outlives it.
 const LATE_OF_LONG: Duration = Duration::from_secs(10);
 
@@ -82,9 +87,11 @@ impl Setup {
         let column = Column::any(rng);
         // What only a long run shows is looked for in these above all.
         let is_long = rng.permille(if flaw == Some(Flaw::NoSignOfLife) { 500 } else { 50 });
+        let searches_late = matches!(column, Column::Keyed { .. }) && rng.permille(300);
         let lags = matches!(column, Column::Duplicates { .. }) && rng.permille(300);
         Self {
             column,
+            search_lag: if searches_late { rng.within(SEARCH_LAG_MAX) } else { Duration::ZERO },
             lag: if lags { rng.within(SETTLE) } else { Duration::ZERO },
             jobs: usize::try_from(rng.between(1, 8)).unwrap_or(1),
             rate_per_s: if is_long {

@@ -3,8 +3,10 @@
 
 use std::sync::LazyLock;
 
-use news_core::profile::{JSON_SERVER, Profile, Writes};
+use news_core::profile::{JSON_SERVER, JSON_SERVER_1, Pages, Profile, To, Total, Writes};
 use news_core::reply::Method;
+use news_core::session::Request;
+use news_core::target_id::TargetId;
 use news_core::{Entity, Key, Object, PostId, wire};
 
 use crate::master::Master;
@@ -14,15 +16,37 @@ use crate::rng::Rng;
 pub enum Column {
     /// json-server 0.17: cascades, drops orphans, keeps ids unique; how it says so varies.
     Strict { duplicate: u16 },
-    /// json-server 1.0 beta.3, Mockoon: a second POST makes a second record.
-    Duplicates { ids: Ids },
     /// Directus: acknowledges updates and deletes of what is not there.
     Silent,
+    /// json-server 1.0 beta.3, Mockoon: a second POST makes a second record.
+    Duplicates { ids: Ids },
     /// JSONPlaceholder: accepts, keeps nothing.
     Pretends,
     /// json-server 1.0 beta.15, or a sequence of the target's own.
     OwnIds { ids: Ids },
+    /// It chooses the ids, and finds an object by a field with ours. Such a field may be unique, and comments may go with
+    /// their post.
+    Keyed { unique: bool, cascades: bool, pages: bool },
+    /// The same, but it cannot be kept in sync: it ignores the filter, or it keeps keys in other words.
+    OddKeys { ignores: bool, pages: bool },
 }
+
+static ECHOED: LazyLock<Profile> = LazyLock::new(|| Profile { writes: Writes::Echoed, ..JSON_SERVER.clone() });
+
+/// [`JSON_SERVER_1`] in pages.
+static PAGED: LazyLock<Profile> = LazyLock::new(|| {
+    let (envelope, total) = (&["data"][..], Total::Body(&["items"]));
+    let pages = Pages::Page { param: "_page", size_param: "_per_page", size: PAGE, first: 1, total };
+    Profile { envelope, pages, ..JSON_SERVER_1.clone() }
+});
+
+const PAGE: u64 = 2;
+
+/// The post of a comment whose post is not there.
+const NOWHERE: i64 = 900;
+
+/// What is added to a key by a target that keeps it in other words.
+const ODD: i64 = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ids {
@@ -33,7 +57,12 @@ pub enum Ids {
 impl Column {
     pub fn any(rng: &mut Rng) -> Self {
         let ids = if rng.permille(500) { Ids::Numbers } else { Ids::Texts };
-        match rng.below(10) {
+        match rng.below(14) {
+            10..13 => {
+                let (unique, cascades) = (rng.permille(300), rng.permille(500));
+                Column::Keyed { unique, cascades, pages: rng.permille(500) }
+            }
+            13 => Column::OddKeys { ignores: rng.permille(500), pages: rng.permille(500) },
             0 => Column::Silent,
             1..5 => Column::Strict { duplicate: rng.pick(&[500, 500, 409, 422]).unwrap_or(500) },
             5..8 => Column::Duplicates { ids },
@@ -42,22 +71,32 @@ impl Column {
         }
     }
 
-    /// Returns the profile that fits it.
-    pub fn profile(self) -> &'static Profile {
-        static ECHOED: LazyLock<Profile> = LazyLock::new(|| Profile { writes: Writes::Echoed, ..JSON_SERVER.clone() });
+    /// Says whether it keeps what it accepts, under the ids that it is given.
+    pub fn keeps(self) -> bool {
         match self {
+            Column::Strict { .. } | Column::Duplicates { .. } | Column::Silent | Column::Keyed { .. } => true,
+            Column::Pretends | Column::OwnIds { .. } | Column::OddKeys { .. } => false,
+        }
+    }
+
+    /// Says whether it chooses the ids, and has a field for ours.
+    pub fn has_keys(self) -> bool {
+        matches!(self, Column::Keyed { .. } | Column::OddKeys { .. })
+    }
+
+    /// Says whether others, who delete a post, change its comments with that: they go, too, or belong to nothing.
+    pub fn ties_comments(self) -> bool {
+        self.has_keys() || matches!(self, Column::Strict { .. })
+    }
+
+    pub fn profile(self) -> &'static Profile {
+        match self {
+            Column::Keyed { pages: true, .. } | Column::OddKeys { pages: true, .. } => &PAGED,
+            Column::Keyed { .. } | Column::OddKeys { .. } => &JSON_SERVER_1,
             Column::Silent => &ECHOED,
             Column::Strict { .. } | Column::Duplicates { .. } | Column::Pretends | Column::OwnIds { .. } => {
                 &JSON_SERVER
             }
-        }
-    }
-
-    /// Says whether it keeps what it accepts, under the ids that it is given.
-    pub fn keeps(self) -> bool {
-        match self {
-            Column::Strict { .. } | Column::Duplicates { .. } | Column::Silent => true,
-            Column::Pretends | Column::OwnIds { .. } => false,
         }
     }
 }
@@ -67,6 +106,8 @@ struct Record {
     entity: Entity,
     /// As it stands in a path.
     id: String,
+    /// Of a target with keys: its id of the post of a comment, whether that is there or not.
+    parent: Option<String>,
     object: Object,
 }
 
@@ -83,27 +124,52 @@ pub struct Target {
 impl Target {
     /// A target that a master was just imported from.
     pub fn equal_to(master: &Master, column: Column, made: i64) -> Self {
+        let id = |key: Key| if column.has_keys() { format!("k{}", key.id()) } else { key.id().to_string() };
         let record = |object: &Object| Record {
             entity: object.key().entity(),
-            id: object.key().id().to_string(),
+            id: id(object.key()),
+            parent: object.parent().filter(|_| column.has_keys()).map(|post| id(Key::Post(post))),
             object: object.clone(),
         };
         let records: Vec<Record> = master.rows.values().map(record).collect();
         Self { column, records, refuses: None, made }
     }
 
+    /// Where the target chooses the ids, a comment belongs to the post that has the id it was given, or to none.
+    fn tie(&mut self) {
+        if !self.column.has_keys() {
+            return;
+        }
+        let posts = self.records.clone();
+        for record in &mut self.records {
+            let Some(parent) = &record.parent else { continue };
+            let post = posts.iter().find(|post| post.entity == Entity::Post && post.id == *parent);
+            let number = post.map_or(NOWHERE, |post| post.object.key().id());
+            let texts = record.object.texts().iter().cloned();
+            record.object = Object::new(record.object.key(), number, texts).unwrap();
+        }
+    }
+
+    fn next_id(&mut self) -> String {
+        self.made += 1;
+        format!("t{}", self.made)
+    }
+
     /// How many objects have this id.
     pub fn count(&self, key: Key) -> usize {
-        self.records.iter().filter(|r| r.object.key() == key && r.id == key.id().to_string()).count()
+        let is_it = |r: &&Record| r.object.key() == key && (self.column.has_keys() || r.id == key.id().to_string());
+        self.records.iter().filter(is_it).count()
     }
 
     pub fn get(&self, key: Key) -> Option<&Object> {
-        self.find(key.entity(), &key.id().to_string()).map(|at| &self.records[at].object)
+        self.place(key).map(|at| &self.records[at].object)
     }
 
     /// How many records have an id that the master does not.
     pub fn strays(&self, master: &Master) -> usize {
-        let ours = |r: &&Record| !master.rows.keys().any(|k| k.entity() == r.entity && k.id().to_string() == r.id);
+        let has_keys = self.column.has_keys();
+        let is_it = |k: &Key, r: &Record| if has_keys { *k == r.object.key() } else { k.id().to_string() == r.id };
+        let ours = |r: &&Record| !master.rows.keys().any(|k| k.entity() == r.entity && is_it(k, r));
         self.records.iter().filter(ours).count()
     }
 
@@ -122,17 +188,21 @@ impl Target {
     /// Returns what its listing of an entity shows, in its order; `None` where an id could not be ours.
     pub fn listed(&self, entity: Entity) -> Vec<Option<Key>> {
         let records = self.records.iter().filter(|record| record.entity == entity);
+        if self.column.has_keys() {
+            return records.map(|record| Some(record.object.key())).collect();
+        }
         records.map(|record| record.id.parse().ok().and_then(|id| entity.key(id).ok())).collect()
     }
 
     /// Somebody else removes every record of an object.
     pub fn remove(&mut self, key: Key) {
         self.records.retain(|record| record.object.key() != key);
+        self.tie();
     }
 
     /// Somebody else changes one.
     pub fn alter(&mut self, key: Key) {
-        if let Some(at) = self.find(key.entity(), &key.id().to_string()) {
+        if let Some(at) = self.place(key) {
             let changed = renamed(&self.records[at].object, key, "changed");
             self.records[at].object = changed;
         }
@@ -140,17 +210,21 @@ impl Target {
 
     /// Somebody else stores one a second time.
     pub fn double(&mut self, key: Key) {
-        if let Some(at) = self.find(key.entity(), &key.id().to_string()) {
-            let record = self.records[at].clone();
+        if let Some(at) = self.place(key) {
+            let mut record = self.records[at].clone();
+            if self.column.has_keys() {
+                record.id = self.next_id();
+            }
             self.records.push(record);
         }
     }
 
     /// Somebody else stores an object like `like` under `key`. Returns whether there was one.
     pub fn copy(&mut self, like: Key, key: Key) -> bool {
-        let Some(at) = self.find(like.entity(), &like.id().to_string()) else { return false };
-        let object = renamed(&self.records[at].object, key, "strange");
-        self.records.push(Record { entity: key.entity(), id: key.id().to_string(), object });
+        let Some(at) = self.place(like) else { return false };
+        let Record { object, parent, .. } = self.records[at].clone();
+        let id = if self.column.has_keys() { self.next_id() } else { key.id().to_string() };
+        self.records.push(Record { entity: key.entity(), id, parent, object: renamed(&object, key, "strange") });
         true
     }
 
@@ -158,42 +232,72 @@ impl Target {
         self.records.iter().position(|record| record.entity == entity && record.id == id)
     }
 
+    /// Returns the place of an object of ours.
+    fn place(&self, key: Key) -> Option<usize> {
+        if self.column.has_keys() {
+            return self.records.iter().position(|record| record.object.key() == key);
+        }
+        self.find(key.entity(), &key.id().to_string())
+    }
+
     fn has_post(&self, post: PostId) -> bool {
         self.records.iter().any(|record| record.object.key() == Key::Post(post))
     }
 
-    /// Returns the status and the body of its answer to a GET. `id` is as it stands in the path.
-    pub fn show(&self, key: Key, id: &str) -> (u16, String) {
-        match self.find(key.entity(), id) {
+    /// Returns the status and the body of its answer to a GET for an object of this entity.
+    pub fn show(&self, entity: Entity, to: &To) -> (u16, String) {
+        let id = match to {
+            To::Key(key) => return (200, self.list(*key)),
+            To::Id(id) | To::Stray(id) => id,
+        };
+        match self.find(entity, id) {
             Some(at) => (200, self.json(&self.records[at])),
             None => (404, "{}".to_string()),
         }
     }
 
+    /// Returns the objects with a key, on the first page of those that there are.
+    fn list(&self, key: Key) -> String {
+        let is_it = |record: &&Record| match self.column {
+            Column::OddKeys { ignores: true, .. } => record.entity == key.entity(),
+            Column::Strict { .. }
+            | Column::Duplicates { .. }
+            | Column::Silent
+            | Column::Pretends
+            | Column::OwnIds { .. }
+            | Column::Keyed { .. }
+            | Column::OddKeys { .. } => record.object.key() == key,
+        };
+        let all: Vec<String> = self.records.iter().filter(is_it).map(|record| self.json(record)).collect();
+        if self.column.profile().pages == Pages::None {
+            return format!("[{}]", all.join(","));
+        }
+        let page = all.iter().take(usize::try_from(PAGE).unwrap()).cloned().collect::<Vec<_>>().join(",");
+        format!("{{\"data\":[{page}],\"items\":{}}}", all.len())
+    }
+
     /// A request takes effect. Returns the status and the body of the answer.
-    pub fn take(
-        &mut self,
-        method: Method,
-        key: Key,
-        id: &str,
-        object: Option<&Object>,
-        rng: &mut Rng,
-    ) -> (u16, String) {
-        let at = self.find(key.entity(), id);
+    pub fn take(&mut self, request: &Request, object: Option<&Object>, rng: &mut Rng) -> (u16, String) {
+        let Request { key, method, to, parent } = request;
+        let at = match to {
+            To::Id(id) | To::Stray(id) => self.find(key.entity(), id),
+            To::Key(_) => None,
+        };
         if let Some((refused, status)) = self.refuses
-            && refused == key
+            && refused == *key
             && matches!(method, Method::Post | Method::Put)
         {
             return (status, "title is too long".to_string());
         }
-        match (method, object, at) {
-            (Method::Get, _, _) => self.show(key, id),
-            (Method::Post, Some(object), at) => self.post(object, at, rng),
+        let answer = match (method, object, at) {
+            (Method::Get, _, _) => self.show(key.entity(), to),
+            (Method::Post, Some(object), at) => self.post(object, parent.as_ref(), at, rng),
             (Method::Put, Some(object), Some(at)) => {
                 if self.column != Column::Pretends {
                     self.records[at].object = object.clone();
+                    self.records[at].parent = parent.as_ref().map(ToString::to_string);
                 }
-                (200, wire::to_json(&JSON_SERVER, object))
+                (200, wire::to_json(self.column.profile(), object, parent.as_ref()))
             }
             (Method::Put, _, None) if self.column == Column::Pretends => (500, "TypeError: at Object".to_string()),
             (Method::Delete, _, _) if self.column == Column::Pretends => (200, "{}".to_string()),
@@ -201,18 +305,30 @@ impl Target {
             (Method::Put | Method::Delete, _, None) if self.column == Column::Silent => (204, String::new()),
             (Method::Put | Method::Delete, _, _) => (404, "{}".to_string()),
             (Method::Post, None, _) => (400, "no body".to_string()),
-        }
+        };
+        self.tie();
+        answer
     }
 
-    fn post(&mut self, object: &Object, at: Option<usize>, rng: &mut Rng) -> (u16, String) {
+    fn post(&mut self, object: &Object, parent: Option<&TargetId>, at: Option<usize>, rng: &mut Rng) -> (u16, String) {
         let key = object.key();
-        let mut record = Record { entity: key.entity(), id: key.id().to_string(), object: object.clone() };
+        let parent = parent.map(ToString::to_string);
+        let mut record = Record { entity: key.entity(), id: key.id().to_string(), parent, object: object.clone() };
         match self.column {
-            Column::Strict { duplicate } if at.is_some() => {
-                return (duplicate, "Error: Insert failed, duplicate id".to_string());
-            }
             Column::Silent if at.is_some() => {
                 return (400, r#"{"errors":[{"code":"RECORD_NOT_UNIQUE"}]}"#.to_string());
+            }
+            Column::Keyed { unique: true, .. } if self.count(key) > 0 => return (409, "key is taken".to_string()),
+            Column::Keyed { .. } => record.id = self.next_id(),
+            Column::OddKeys { ignores, .. } => {
+                record.id = self.next_id();
+                if !ignores {
+                    let odd = key.entity().key(key.id() + ODD).unwrap();
+                    record.object = Object::new(odd, object.number(), object.texts().iter().cloned()).unwrap();
+                }
+            }
+            Column::Strict { duplicate } if at.is_some() => {
+                return (duplicate, "Error: Insert failed, duplicate id".to_string());
             }
             Column::Pretends => {
                 // One more than there are, which may be the id that was sent.
@@ -241,9 +357,19 @@ impl Target {
     }
 
     fn delete(&mut self, at: usize, rng: &mut Rng) -> (u16, String) {
-        self.records.remove(at);
-        if !matches!(self.column, Column::Strict { .. }) {
-            return (200, "{}".to_string());
+        let gone = self.records.remove(at);
+        match self.column {
+            Column::Strict { .. } => {}
+            Column::Keyed { cascades: true, .. } => {
+                self.records.retain(|record| gone.entity != Entity::Post || record.parent.as_ref() != Some(&gone.id));
+                return (200, "{}".to_string());
+            }
+            Column::Keyed { .. }
+            | Column::OddKeys { .. }
+            | Column::Duplicates { .. }
+            | Column::Silent
+            | Column::Pretends
+            | Column::OwnIds { .. } => return (200, "{}".to_string()),
         }
         // Its comments go too, and every orphan; over which it may stumble.
         let before = self.records.len();
@@ -262,14 +388,20 @@ impl Target {
         let texts = match self.column {
             Column::Duplicates { ids } | Column::OwnIds { ids } => ids == Ids::Texts,
             Column::Strict { .. } | Column::Pretends | Column::Silent => false,
+            Column::Keyed { .. } | Column::OddKeys { .. } => {
+                let parent = record.parent.as_deref().and_then(TargetId::text);
+                let json = wire::to_json(&JSON_SERVER_1, &record.object, parent.as_ref());
+                return json.replacen('{', &format!("{{\"id\":\"{}\",", record.id), 1);
+            }
         };
         if texts {
             let sent = format!("\"id\":{},", key.id());
-            return wire::to_json(&JSON_SERVER, &record.object).replace(&sent, &format!("\"id\":\"{}\",", record.id));
+            return wire::to_json(&JSON_SERVER, &record.object, None)
+                .replace(&sent, &format!("\"id\":\"{}\",", record.id));
         }
         match record.id.parse() {
-            Ok(id) if id != key.id() => wire::to_json(&JSON_SERVER, &with_id(&record.object, id)),
-            Ok(_) | Err(_) => wire::to_json(&JSON_SERVER, &record.object),
+            Ok(id) if id != key.id() => wire::to_json(&JSON_SERVER, &with_id(&record.object, id), None),
+            Ok(_) | Err(_) => wire::to_json(&JSON_SERVER, &record.object, None),
         }
     }
 }

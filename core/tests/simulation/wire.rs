@@ -8,9 +8,9 @@ use news_core::session::{Request, SETTLE};
 
 use crate::driver::{Arrival, Over};
 use crate::manners::Asked;
-use crate::net::Back;
+use crate::net::{Back, Fate, Takes, Trouble};
 use crate::rules::{Broken, Checked, hold};
-use crate::setup::Flaw;
+use crate::setup::{Flaw, Setup};
 use crate::world::{Event, World};
 
 /// A request on its way.
@@ -51,7 +51,7 @@ impl World {
         hold!(object.is_some() == carries, "{} {key} without its row", request.method.name());
         self.note(|| {
             let what = object.as_ref().map(|o| format!(" {:?}", o.fields().collect::<Vec<_>>())).unwrap_or_default();
-            format!("run {run} sends {} {}/{}{what}", request.method.name(), key.entity(), request.id)
+            format!("run {run} sends {} {}/{}{what}", request.method.name(), key.entity(), request.to)
         });
         let flight = self.flights.len();
         let connected = self.now + self.weather.connecting(&mut self.rng);
@@ -78,7 +78,7 @@ impl World {
         let flight = &self.flights[number];
         let run = &self.runs[flight.run];
         let (method, key) = (flight.request.method, flight.request.key);
-        let own = flight.request.id == key.id().to_string();
+        let own = flight.request.is_own();
         if run.over == Some(Over::Killed) {
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl World {
             self.at(at, Event::Back { flight: number });
             return Ok(());
         }
-        let (fate, trouble) = self.weather.fate(method, self.setup.column, self.now, self.setup.late, &mut self.rng);
+        let (fate, trouble) = self.fate(method);
         if let Some(trouble) = trouble {
             self.note(|| format!("            {} {key}: {trouble:?}", method.name()));
         }
@@ -109,9 +109,17 @@ impl World {
         Ok(())
     }
 
+    /// What becomes of a request that is sent now.
+    pub fn fate(&mut self, method: Method) -> (Fate, Option<Trouble>) {
+        let Setup { column, late, search_lag, .. } = self.setup;
+        let takes = Takes { late: late.saturating_sub(search_lag), settle: SETTLE.saturating_sub(search_lag) };
+        self.weather.fate(method, column, self.now, takes, &mut self.rng)
+    }
+
     /// The run of these requests is gone, and with it its connections: they are lost now.
     pub fn abandon_flights(&mut self, run: usize) {
-        let done_by = self.now + self.setup.late;
+        let takes = self.setup.late.saturating_sub(self.setup.search_lag);
+        let done_by = self.now + takes;
         for number in 0..self.flights.len() {
             let flight = &mut self.flights[number];
             if flight.run != run || flight.back {
@@ -126,7 +134,7 @@ impl World {
                 *until = done_by;
             }
             for _ in 0..later {
-                let at = self.now + self.rng.within(self.setup.late);
+                let at = self.now + self.rng.within(takes);
                 self.at(at, Event::Effect { flight: number });
             }
         }
@@ -138,13 +146,13 @@ impl World {
         if flight.done_by.is_some_and(|done_by| self.now > done_by) {
             return Ok(());
         }
-        let Request { key, method, id } = &flight.request;
+        let Request { key: _, method, .. } = &flight.request;
         let answer = if self.setup.lag.is_zero() || *method == Method::Get {
             self.take_effect(number)?
         } else {
             // Later, but within what is assumed; and writes keep their order.
             let at = (self.now + self.setup.lag).min(flight.sent_at + SETTLE);
-            let answer = self.target.clone().take(*method, *key, id, flight.object.as_ref(), &mut self.rng);
+            let answer = self.target.clone().take(&flight.request, flight.object.as_ref(), &mut self.rng);
             if (200..=299).contains(&answer.0) {
                 self.at(at, Event::LateEffect { flight: number });
             }
@@ -166,16 +174,19 @@ impl World {
     /// A request takes effect. Returns the status and the body of the answer.
     pub fn take_effect(&mut self, number: usize) -> Result<(u16, String), Broken> {
         let flight = &self.flights[number];
-        let Request { key, method, id } = flight.request.clone();
+        let request = flight.request.clone();
+        let Request { key, method, .. } = request;
         let run = flight.run;
         let answer = match method {
-            Method::Get => self.seen().show(key, &id),
+            Method::Get => self.shown(key.entity(), &request.to),
             Method::Post | Method::Put | Method::Delete => {
-                self.target.take(method, key, &id, flight.object.as_ref(), &mut self.rng)
+                let object = flight.object.clone();
+                self.keep_for_searches();
+                self.target.take(&request, object.as_ref(), &mut self.rng)
             }
         };
         self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
-        if self.setup.column.keeps() {
+        if self.setup.column.keeps() || self.setup.column.has_keys() {
             let count = self.target.count(key);
             if count > 1 && (self.strangers.remove(&key) || self.is_lie_among_truths(key)) {
                 self.doubled.insert(key);

@@ -2,7 +2,7 @@
 //! people who edit. Everything follows from the seed.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use news_core::ledger::Outstanding;
@@ -77,6 +77,11 @@ pub enum Event {
         key: Key,
         back: Back,
     },
+    FilterBack {
+        run: usize,
+        key: Key,
+        back: Back,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +118,8 @@ pub struct World {
     pub target: Target,
     /// The target as a cache has kept it.
     pub cache: Target,
+    /// The target as it was until then, for searches that are late.
+    pub earlier: VecDeque<(Duration, Target)>,
     pub runs: Vec<Run>,
     pub flights: Vec<Flight>,
     /// Runs whose question about the target is on its way.
@@ -185,6 +192,7 @@ impl World {
             setup,
             master,
             cache: target.clone(),
+            earlier: VecDeque::new(),
             target,
             runs: Vec::new(),
             flights: Vec::new(),
@@ -353,6 +361,7 @@ impl World {
             Event::Back { flight } => self.come_back(flight)?,
             Event::ListingBack { run, look, back } => self.listing_back(run, &look, back)?,
             Event::ProbeBack { run, key, back } => self.probe_back(run, key, back)?,
+            Event::FilterBack { run, key, back } => self.filter_back(run, key, back)?,
         }
         Ok(true)
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use news_core::profile::Ids;
-use news_core::reply::{self, Answer, Method, Named, Told};
-use news_core::session::{Request, SETTLE};
+use news_core::profile::{Ids, To};
+use news_core::reply::{self, Answer, Method, Named, Sent, Told};
+use news_core::session::{IMPOSSIBLE_ID, Request, SETTLE};
+use news_core::target_id::TargetId;
 use news_core::tryout::{Misfit, Question};
 use news_core::{Entity, Key, Object, wire};
 
@@ -13,7 +14,7 @@ use crate::args::Doctor as Args;
 use crate::clock::Tick;
 use crate::error::{Failure, Kind};
 use crate::signals::Signals;
-use crate::target::{Seen, Target};
+use crate::target::{Peer as _, Seen, Target};
 
 /// An id that no record should have, and that fits the 32 bits of many a database.
 const NOBODY: i64 = i32::MAX as i64 - 2;
@@ -80,33 +81,58 @@ fn failure(misfit: Misfit) -> Failure {
 /// Asks for a record that is listed, and for one that nobody has.
 fn ask(target: &Target, entity: Entity, seen: &Seen) -> Result<(), Misfit> {
     if let Some((key, _)) = seen.first {
-        tried(target, Question::Listed, key, None)?;
+        tried(target, Question::Listed, key, None, &Theirs::default())?;
     }
-    match entity.key(NOBODY).map(|key| tried(target, Question::Nobody, key, None)) {
+    if target.profile().key_field(entity).is_some() {
+        let key = entity.key(IMPOSSIBLE_ID).map_err(|bad| Misfit::Taken(bad.to_string()))?;
+        let told = reply::read_filter(target.profile(), entity, IMPOSSIBLE_ID, &target.ask_for(key));
+        return Question::Nobody.judge(target.profile(), key, &told);
+    }
+    match entity.key(NOBODY).map(|key| tried(target, Question::Nobody, key, None, &Theirs::default())) {
         // A master whose ids are that high: there is nothing wrong with it.
         Ok(Err(Misfit::Taken(_))) | Err(_) => Ok(()),
         Ok(tried) => tried,
     }
 }
 
-fn tried(target: &Target, question: Question, key: Key, object: Option<&Object>) -> Result<(), Misfit> {
-    question.judge(target.profile(), key, &sent(target, question.method(), key, object))
+/// What is known of a target's ids, where it chooses them.
+#[derive(Debug, Clone, Default)]
+struct Theirs {
+    id: Option<TargetId>,
+    post: Option<TargetId>,
 }
 
-fn sent(target: &Target, method: Method, key: Key, object: Option<&Object>) -> Told {
+fn tried(
+    target: &Target,
+    question: Question,
+    key: Key,
+    object: Option<&Object>,
+    theirs: &Theirs,
+) -> Result<(), Misfit> {
+    question.judge(target.profile(), key, &sent(target, question.method(), key, object, theirs))
+}
+
+fn sent(target: &Target, method: Method, key: Key, object: Option<&Object>, theirs: &Theirs) -> Told {
     let profile = target.profile();
-    let json = object.map(|object| wire::to_json(profile, object));
-    let request = Request { key, method, id: profile.id_as.write(key.id()) };
+    let parent = theirs.post.clone();
+    let json = object.map(|object| wire::to_json(profile, object, parent.as_ref()));
+    let to = match (method, &theirs.id) {
+        (Method::Put | Method::Delete, Some(id)) => To::Id(id.to_string()),
+        (Method::Post, _) => To::Id(String::new()),
+        (Method::Get | Method::Put | Method::Delete, _) => profile.to(key),
+    };
     let carries = matches!(method, Method::Post | Method::Put);
+    let request = Request { key, method, to, parent };
     let reply = target.send(&request, json.as_deref().filter(|_| carries));
-    reply::read(profile, method, key, object, &reply)
+    let sent = object.map(|object| Sent { object, parent: request.parent.as_ref() });
+    reply::read(profile, method, key, sent, &reply)
 }
 
 /// Asks until the answer is as it should be, or until it should have been.
-fn seen(target: &Target, question: Question, key: Key, object: Option<&Object>) -> Result<(), Misfit> {
+fn seen(target: &Target, question: Question, key: Key, object: Option<&Object>, theirs: &Theirs) -> Result<(), Misfit> {
     let (begun, signals) = (Tick::now(), Signals::install());
     loop {
-        let judged = tried(target, question, key, object);
+        let judged = tried(target, question, key, object, theirs);
         let paused = signals.as_ref().is_ok_and(|signals| signals.pause(PAUSE).is_ok());
         if judged.is_ok() || !paused || begun.elapsed() > SETTLE {
             return judged;
@@ -121,34 +147,40 @@ fn write(target: &Target, listed: &[(Entity, Seen)]) -> Result<(), (Misfit, Vec<
         object(Entity::Post, number.unwrap_or(1), ["news doctor --write-test", "This record may be deleted.", ""]),
         object(Entity::Comment, NOBODY, ["news doctor", "doctor@example.com", "This record may be deleted."]),
     ];
-    let mut left = Vec::new();
+    let (mut left, mut post) = (Vec::new(), None);
     let result = objects.iter().flatten().try_for_each(|(first, second)| {
         let key = first.key();
-        let told = sent(target, Method::Post, key, Some(first));
+        let mut theirs = Theirs { id: None, post: post.clone().filter(|_| first.parent().is_some()) };
+        let told = sent(target, Method::Post, key, Some(first), &theirs);
         Question::Create.judge(target.profile(), key, &told).inspect_err(|_| drop_stray(target, first, &told))?;
-        left.push(key);
-        seen(target, Question::Shown, key, Some(first))?;
-        tried(target, Question::Update, key, Some(second))?;
-        seen(target, Question::Shown, key, Some(second))
+        theirs.id.clone_from(&told.target_id);
+        post = post.take().or(told.target_id);
+        left.push((key, theirs.clone()));
+        seen(target, Question::Shown, key, Some(first), &theirs)?;
+        tried(target, Question::Update, key, Some(second), &theirs)?;
+        seen(target, Question::Shown, key, Some(second), &theirs)
     });
     // In any case: what was made is taken back.
     let mut result = result;
-    for key in std::mem::take(&mut left).into_iter().rev() {
-        let deleted = tried(target, Question::Delete, key, None).and_then(|()| seen(target, Question::Left, key, None));
+    let mut remains = Vec::new();
+    for (key, theirs) in left.into_iter().rev() {
+        let deleted = tried(target, Question::Delete, key, None, &theirs)
+            .and_then(|()| seen(target, Question::Left, key, None, &theirs));
         if deleted.is_err() {
-            left.push(key);
+            remains.push(key);
         }
         result = result.and(deleted);
     }
-    result.map_err(|misfit| (misfit, left))
+    result.map_err(|misfit| (misfit, remains))
 }
 
 /// Deletes what the target stored under an id of its own, if it has what was sent.
 fn drop_stray(target: &Target, object: &Object, told: &Told) {
     let Named::Other(id) = &told.named else { return };
-    let request = |method| Request { key: object.key(), method, id: id.clone() };
+    let request = |method| Request { key: object.key(), method, to: To::Stray(id.to_string()), parent: None };
     let reply = target.send(&request(Method::Get), None);
-    if reply::read_stray(target.profile(), object.key(), Some(object), &reply).answer == Answer::Equal {
+    let sent = Some(Sent { object, parent: None });
+    if reply::read_stray(target.profile(), object.key(), sent, &reply).answer == Answer::Equal {
         target.send(&request(Method::Delete), None);
     }
 }

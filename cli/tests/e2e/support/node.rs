@@ -1,4 +1,4 @@
-//! The real targets: JSONPlaceholder and json-server 0.17, from their npm packages (`cli/tests/node`).
+//! The real targets: JSONPlaceholder, json-server 0.17 and 1.0, from their npm packages (`cli/tests/node`).
 //!
 //! Without Node, or where its packages cannot be installed, there is no server, and a line says so; in CI that is a
 //! failure.
@@ -79,6 +79,11 @@ impl Node {
         })
     }
 
+    /// json-server 1.0, which chooses the ids, with `db` in a file.
+    pub fn json_server_1(db: &Value) -> Option<Server> {
+        Self::start(Some(db), |modules| vec![modules.join("json-server-1/lib/bin.js"), "db.json".into()])
+    }
+
     /// JSONPlaceholder, with `db` or its own data.
     pub fn jsonplaceholder(db: Option<&Value>) -> Option<Server> {
         Self::start(db, |modules| vec![modules.with_file_name("jsonplaceholder.js")])
@@ -100,7 +105,8 @@ impl Node {
             fs::write(&file, db.to_string()).unwrap();
             command.env("NEWS_TEST_DB", &file);
         }
-        // json-server finds pages to serve below its current folder: there are none in this one.
+        // json-server finds pages to serve below its current folder: there are none in this one, and 1.0 insists on a place.
+        fs::create_dir(folder.path().join("public")).unwrap();
         command.current_dir(folder.path()).env("NODE_ENV", "production");
         command.arg("--require").arg(script("local.js")).args(args(&packages.join("node_modules")));
         let mut running = Running::start(command);

@@ -19,7 +19,7 @@ fn target(copies: &[(&str, u32)]) -> impl FnMut(&Request, usize, Duration) -> Re
             }
             Method::Post => {
                 *here += 1;
-                http(201, &wire::to_json(&JSON_SERVER, &object(request.key)))
+                http(201, &wire::to_json(&JSON_SERVER, &object(request.key), None))
             }
         }
     }

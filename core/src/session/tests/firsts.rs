@@ -8,11 +8,11 @@ use Presence::{Absent, Present};
 
 /// A target that answers each POST with an id of its own.
 fn own_ids(request: &Request, made: &str) -> Reply {
-    let json = wire::to_json(&JSON_SERVER, &object(request.key))
+    let json = wire::to_json(&JSON_SERVER, &object(request.key), None)
         .replace(&format!("\"id\":{},", request.key.id()), &format!("\"id\":{made},"));
     match request.method {
         Method::Post => http(201, &json),
-        Method::Get if request.id == made.trim_matches('"') => http(200, &json),
+        Method::Get if request.to.to_string() == made.trim_matches('"') => http(200, &json),
         Method::Delete => status(200),
         Method::Get | Method::Put => status(404),
     }
@@ -43,7 +43,7 @@ fn a_target_that_pretends_is_told_once() {
         Method::Get | Method::Put | Method::Delete => status(404),
     });
     assert_eq!(played.warnings, [Warning::Pretends("posts/1".parse().unwrap())]);
-    assert_eq!(played.requests[..5], ["POST posts/1", "GET posts/1", "LIST", "GET posts/1", "GET posts/101"]);
+    assert_eq!(played.requests[..5], ["POST posts/1", "GET posts/1", "GET posts/1", "LIST", "GET posts/101"]);
     assert!(played.sent_at[3] >= SETTLE, "a 404 may be too early");
     assert!(played.recorded().iter().all(|line| line.ends_with("done")), "{:?}", played.recorded());
 }
@@ -111,7 +111,7 @@ fn counting<'a>(
     let mut made = 1000;
     move |request, _, _| {
         let json = |id: &str| {
-            let ours = wire::to_json(&JSON_SERVER, &object(request.key));
+            let ours = wire::to_json(&JSON_SERVER, &object(request.key), None);
             ours.replace(&format!("\"id\":{},", request.key.id()), &format!("\"id\":{id},"))
         };
         if let Some(reply) = odd(request) {
@@ -124,8 +124,8 @@ fn counting<'a>(
                 strays.insert(made.to_string());
                 http(201, &json(&made.to_string()))
             }
-            Method::Get if strays.contains(&request.id) => http(200, &json(&request.id)),
-            Method::Delete if strays.remove(&request.id) => status(200),
+            Method::Get if strays.contains(&request.to.to_string()) => http(200, &json(&request.to.to_string())),
+            Method::Delete if strays.remove(&request.to.to_string()) => status(200),
             Method::Get | Method::Put | Method::Delete => status(404),
         }
     }
@@ -151,7 +151,7 @@ fn whatever_it_left_of_creates_under_way_is_removed_too() {
 
 #[test]
 fn a_stray_that_cannot_be_removed_is_told_of() {
-    let about = |request: &Request| request.id == "1002" && request.method == Method::Get;
+    let about = |request: &Request| request.to.to_string() == "1002" && request.method == Method::Get;
     // It answers nothing that helps, or puts us off for ever: either way, the run ends.
     for reply in [status(500), throttled(60)] {
         let mut strays = BTreeSet::new();
@@ -165,7 +165,7 @@ fn a_stray_that_cannot_be_removed_is_told_of() {
 
 #[test]
 fn a_wish_to_stop_ends_the_removing() {
-    let about = |request: &Request| request.id == "1002" && request.method == Method::Get;
+    let about = |request: &Request| request.to.to_string() == "1002" && request.method == Method::Get;
     let mut strays = BTreeSet::new();
     let mut scene = scene(many("posts", 1..=9, Absent, Wish::Present)).jobs(4);
     // By then the others are removed, and this one is asked for again and again.
@@ -193,7 +193,8 @@ fn nothing_is_deleted_to_be_made_anew_before_the_target_has_shown_that_it_keeps_
     let doubled = || many("posts", 1..=5, Presence::Doubled, Wish::Present);
     let mut records: BTreeMap<i64, u32> = (1..=5).map(|id| (id, 2)).collect();
     let played = scene(doubled()).jobs(4).play(|request, _, _| {
-        let left = records.get_mut(&request.key.id()).filter(|_| request.id == request.key.id().to_string());
+        let left =
+            records.get_mut(&request.key.id()).filter(|_| request.to.to_string() == request.key.id().to_string());
         match (request.method, left) {
             (Method::Delete, Some(left @ 1..)) => {
                 *left -= 1;
@@ -212,7 +213,7 @@ fn nothing_is_deleted_to_be_made_anew_before_the_target_has_shown_that_it_keeps_
 fn the_listing_is_asked_for_strays_too() {
     // An older object under posts/2 tells at once; the others' 404s are the run's first, and come after the stop.
     let older = |request: &Request| {
-        let about = request.method == Method::Get && request.id == "2";
+        let about = request.method == Method::Get && request.to.to_string() == "2";
         about.then(|| http(200, r#"{"id":2,"userId":1,"title":"older","body":"b"}"#))
     };
     let mut strays = BTreeSet::new();
@@ -225,7 +226,7 @@ fn the_listing_is_asked_for_strays_too() {
 fn an_older_object_under_the_id_is_no_proof() {
     // POST is answered with another id; GET finds something else under ours.
     let played = scene(works(&[("posts/1", Absent, Wish::Present)])).play(|request, _, _| {
-        match (request.method, request.id.as_str()) {
+        match (request.method, request.to.to_string().as_str()) {
             (Method::Get, "1") => http(200, r#"{"id":1,"userId":1,"title":"older","body":""}"#),
             _ => own_ids(request, "1002"),
         }

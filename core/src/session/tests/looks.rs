@@ -28,11 +28,16 @@ fn look(
             }
             Next::Probe(key) => {
                 requests.push(format!("PROBE {key}"));
-                session.probed(key, &http(200, &wire::to_json(&JSON_SERVER, &object(key))), now, 100);
+                session.probed(key, &http(200, &wire::to_json(&JSON_SERVER, &object(key), None)), now, 100);
             }
             Next::Wait(until) => now = until.unwrap(),
             Next::Finished => break,
-            next @ (Next::Prepare(_) | Next::Load(_) | Next::Record(_) | Next::AskMaster(_) | Next::Warn(_)) => {
+            next @ (Next::Prepare(_)
+            | Next::Load(_)
+            | Next::Record(_)
+            | Next::AskMaster(_)
+            | Next::ProbeFilter(_)
+            | Next::Warn(_)) => {
                 panic!("{next:?}")
             }
         }

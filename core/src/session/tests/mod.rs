@@ -6,6 +6,7 @@ mod confirming;
 mod doubled;
 mod firsts;
 mod holds;
+mod keyed;
 mod limits;
 mod looks;
 mod order;
@@ -25,8 +26,8 @@ use crate::plan::{Plan, Standing, Work};
 use crate::profile::JSON_SERVER;
 use crate::reply::{Method, Reply};
 use crate::session::{
-    Asks, Config, Fact, Left, Listing, Loaded, Memory, Next, Request, SETTLE, Sample, Session, Stop, Strangers,
-    Summary, Warning,
+    Asks, Config, Fact, IMPOSSIBLE_ID, Left, Listing, Loaded, Memory, Next, Request, SETTLE, Sample, Session, Stop,
+    Strangers, Summary, Warning,
 };
 use crate::wire;
 
@@ -98,7 +99,7 @@ fn throttled(seconds: u64) -> Reply {
 
 /// What a target answers that keeps everything.
 fn fine(request: &Request) -> Reply {
-    http(200, &wire::to_json(&JSON_SERVER, &object(request.key)))
+    http(200, &wire::to_json(&JSON_SERVER, &object(request.key), None))
 }
 
 fn scene(works: Vec<Work>) -> Scene {
@@ -128,6 +129,7 @@ enum Flying {
     Request(Request),
     Listing,
     Probe(Key),
+    Filter(Entity),
 }
 
 /// A listing of these objects, that can speak for others.
@@ -137,6 +139,10 @@ fn listing(keys: &[&str]) -> Listing {
 }
 
 impl Scene {
+    fn question(&self, key: Key) -> Request {
+        Request { key, method: Method::Get, to: self.config.profile.to(key), parent: None }
+    }
+
     fn jobs(mut self, jobs: usize) -> Self {
         self.config.jobs = jobs;
         self
@@ -144,9 +150,9 @@ impl Scene {
 
     /// Plays it. The target is given the request, how often it was sent, and the time.
     fn play(self, mut target: impl FnMut(&Request, usize, Duration) -> Reply) -> Played {
-        let plan = Plan::new(self.works);
+        let plan = Plan::new(self.works.clone());
         let mut session = Session::new(self.config, &plan, Duration::ZERO);
-        session.recall(self.memory, Duration::ZERO);
+        session.recall(self.memory.clone(), Duration::ZERO);
         let (mut played, mut now) = (Played::default(), Duration::ZERO);
         let mut flying: VecDeque<(Duration, Flying)> = VecDeque::new();
         let mut asked_first = BTreeSet::new();
@@ -155,6 +161,7 @@ impl Scene {
             match session.next(now) {
                 Next::Prepare(keys) => {
                     for key in keys {
+                        object(key).parent().into_iter().for_each(|post| session.belongs_to(key, post));
                         let times = played.prepared.iter().filter(|other| **other == key).count();
                         let other = self.loaded.iter().filter(|(other, _)| *other == key).nth(times);
                         session.loaded(key, other.map_or(Loaded::Ready, |(_, loaded)| loaded.clone()), now);
@@ -164,6 +171,7 @@ impl Scene {
                 Next::Load(keys) => {
                     asked_first.extend(keys.iter().copied().filter(|_| !self.asks_first));
                     for key in keys {
+                        object(key).parent().into_iter().for_each(|post| session.belongs_to(key, post));
                         let is_on_hold = self.loaded.contains(&(key, Loaded::OnHold));
                         session.loaded(key, if is_on_hold { Loaded::OnHold } else { Loaded::Ready }, now);
                     }
@@ -172,7 +180,7 @@ impl Scene {
                     session.answered(request.key, &status(404), None, now, 100);
                 }
                 Next::Send(request) => {
-                    played.requests.push(format!("{} {}/{}", request.method.name(), request.key.entity(), request.id));
+                    played.requests.push(format!("{} {}/{}", request.method.name(), request.key.entity(), request.to));
                     played.sent_at.push(now);
                     flying.push_back((now + LATENCY, Flying::Request(request)));
                 }
@@ -186,6 +194,11 @@ impl Scene {
                     played.requests.push(format!("PROBE {key}"));
                     played.sent_at.push(now);
                     flying.push_back((now + LATENCY, Flying::Probe(key)));
+                }
+                Next::ProbeFilter(entity) => {
+                    played.requests.push(format!("FILTER {entity}"));
+                    played.sent_at.push(now);
+                    flying.push_back((now + LATENCY, Flying::Filter(entity)));
                 }
                 // The master has every object below 1000.
                 Next::AskMaster(key) => session.owned(key, key.id() < 1000),
@@ -204,7 +217,7 @@ impl Scene {
             while flying.front().is_some_and(|(at, _)| *at <= now) {
                 match flying.pop_front() {
                     Some((_, Flying::Request(request))) => {
-                        let line = format!("{} {}/{}", request.method.name(), request.key.entity(), request.id);
+                        let line = format!("{} {}/{}", request.method.name(), request.key.entity(), request.to);
                         let times = played.requests.iter().filter(|sent| **sent == line).count();
                         let sent = object(request.key);
                         let reply = target(&request, times, now);
@@ -212,8 +225,11 @@ impl Scene {
                     }
                     Some((_, Flying::Listing)) => session.listed(self.listing.clone(), now, 100),
                     Some((_, Flying::Probe(key))) => {
-                        let request = Request { key, method: Method::Get, id: key.id().to_string() };
-                        session.probed(key, &target(&request, 1, now), now, 100);
+                        session.probed(key, &target(&self.question(key), 1, now), now, 100);
+                    }
+                    Some((_, Flying::Filter(entity))) => {
+                        let key = entity.key(IMPOSSIBLE_ID).unwrap();
+                        session.filter_probed(&target(&self.question(key), 1, now), now, 100);
                     }
                     None => {}
                 }

@@ -1,0 +1,93 @@
+//! Listings of a target that chooses the ids: an object is ours if its key field says so, and a comment names its post by
+//! the target's id of that.
+
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use news_core::Entity;
+use news_core::profile::To;
+use news_core::reply::{Method, Reply};
+use news_core::target_id::TargetId;
+use news_core::wire::Element;
+
+use super::Target;
+use super::listing::Patience;
+use crate::error::Result;
+use crate::listing::{Extent, Progress};
+
+/// The target's ids of posts, and ours; about 100 bytes for each post, while the comments are listed.
+type Posts = HashMap<String, i64>;
+
+/// What the last listings have shown.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// For the listing of comments that follows a listing of posts.
+    posts: Option<Posts>,
+    /// Records without a key of ours: posts, comments.
+    strangers: [u64; 2],
+}
+
+impl Target {
+    /// Returns how many records without a key of ours the last listing of an entity had. They are nobody's business here:
+    /// not compared, not changed.
+    pub fn strangers(&self, entity: Entity) -> u64 {
+        self.keys().strangers[usize::from(entity == Entity::Comment)]
+    }
+
+    /// Reads a listing, and gives `each` what is ours, with our ids of posts.
+    pub(super) fn list_keyed(
+        &self,
+        entity: Entity,
+        patience: &Patience<'_>,
+        begun: impl FnOnce(Extent) -> Result<()>,
+        mut each: impl FnMut(Element<'_>, Progress) -> Result<()>,
+    ) -> Result<u64> {
+        let has_parent = entity.shape().number.parent.is_some();
+        let known = if has_parent { self.posts(patience)? } else { Posts::new() };
+        let (mut found, mut strangers) = (Posts::new(), 0);
+        let count = self.list_plainly(entity, patience, begun, |mut element, progress| {
+            let Some(id) = element.id() else {
+                strangers += 1;
+                return Ok(());
+            };
+            if has_parent {
+                let post = element.target_parent().and_then(|post| known.get(&post.to_string()).copied());
+                element.resolve_parent(post);
+            } else {
+                found.extend(element.target_id().map(|there| (there.to_string(), id)));
+            }
+            each(element, progress)
+        })?;
+        let mut keys = self.keys();
+        keys.strangers[usize::from(has_parent)] = strangers;
+        if !has_parent {
+            keys.posts = Some(found);
+        }
+        Ok(count - strangers)
+    }
+
+    /// Returns the target's ids of posts: of the listing that was just read, or of another one.
+    fn posts(&self, patience: &Patience<'_>) -> Result<Posts> {
+        if let Some(posts) = self.keys().posts.take() {
+            return Ok(posts);
+        }
+        self.list_keyed(Entity::Post, patience, |_| Ok(()), |_, _| Ok(()))?;
+        Ok(self.keys().posts.take().unwrap_or_default())
+    }
+
+    /// Returns our id of the post that the target has under an id of its own, if that is one of ours: asks for it.
+    pub fn our_post(&self, there: &TargetId) -> Option<i64> {
+        let to = To::Id(there.to_string());
+        let (verb, path) = self.profile().call(Entity::Post, Method::Get, &to);
+        match self.send_to(verb, &path, None) {
+            Reply::Http { status: 200..=299, body, .. } => {
+                Element::read(self.profile(), Entity::Post, body.as_bytes()).ok()?.id()
+            }
+            Reply::Http { .. } | Reply::NotSent { .. } | Reply::Lost { .. } => None,
+        }
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
