@@ -126,22 +126,28 @@ let merger = null;
 let reading = null;
 let readAt = 0;
 
-/** Reads and merges the pending events where they may have changed. Calls the handler when that is done. */
-export function readPending(anyway = false) {
+/** Reads and merges the pending events where they may have changed. */
+export function readPending() {
   const { overview, pending } = state;
-  if (overview === null || isStale() || reading !== null) return reading;
+  if (overview === null || isStale() || reading !== null) return;
   const isFresh = pending !== null && pending.of === overview.etag;
   const isLarge = (pending?.events ?? 0) > EVENTS_OFTEN;
-  if (!anyway && (isFresh || (isLarge && Date.now() - readAt < 60_000))) return null;
-  reading = mergePending(overview.etag)
-    .catch((error) => ({ error, of: overview.etag }))
+  if (!isFresh && !(isLarge && Date.now() - readAt < 60_000)) readPendingNow();
+}
+
+/** Reads and merges them after this call. Draws when that is done. */
+export async function readPendingNow() {
+  if (reading !== null) await reading;
+  const of = state.overview?.etag;
+  reading = mergePending(of)
+    .catch((error) => ({ error, of }))
     .then((pending) => {
       Object.assign(state, { pending });
       readAt = Date.now();
       reading = null;
       handler();
     });
-  return reading;
+  await reading;
 }
 
 async function mergePending(of) {

@@ -3,7 +3,7 @@
 import { button, el, keyLink } from "../dom.js";
 import { beads, count, METHOD, number, state as word } from "../format.js";
 import { Frozen } from "../frozen.js";
-import { isLeft, readPending, state } from "../live.js";
+import { isLeft, readPending, readPendingNow, state } from "../live.js";
 
 const ROWS_MAX = 1000;
 const ACTIONS = ["create", "update", "delete", "ask", "renew", "nothing"];
@@ -17,7 +17,7 @@ export const title = "Changes";
 export const actions = {
   only: (which) => { action = action === which ? "" : which; rows.thaw(); },
   filter: (_, value) => { start = value.trim(); rows.thaw(); },
-  show: () => { rows.thaw(); readPending(true); },
+  show: () => { rows.thaw(); readPendingNow(); },
 };
 
 export const enter = () => rows.thaw();

@@ -4,7 +4,7 @@
 import { act } from "../api.js";
 import { button, el, keyOf } from "../dom.js";
 import { bytes, count, now, number, span, state as word, when, zone } from "../format.js";
-import { isStale, readPending, state, workerToken } from "../live.js";
+import { isStale, readPendingNow, state, workerToken } from "../live.js";
 import { fields, legend } from "../parts.js";
 import { Work } from "../work.js";
 
@@ -41,7 +41,7 @@ async function compare(files) {
   const own = run;
   redraw();
   try {
-    await readPending(true);
+    await readPendingNow();
     const found = [];
     for (const entity of ["posts", "comments"]) {
       if (files && !files[entity]) continue;
@@ -69,7 +69,6 @@ async function compare(files) {
 
 export function render() {
   const head = el("h1", { tabindex: -1 }, "Master and target");
-  readPending();
   return [head, ...(run === null ? [intro()] : run.error ? [failed()] : run.found === null ? [atWork()] : result())];
 }
 
@@ -174,6 +173,8 @@ async function lookSoon() {
   try {
     const { differences, equal } = await act("/news/sync/look/", { keys });
     for (const row of differences) own.texts.set(keyOf(row), row);
+    // Changes that came after the pending ones were read.
+    for (const one of own.list) if (!one.standing && own.texts.get(one.key)?.pending) one.standing = "pending";
     for (const key of equal) own.equal.add(key);
   } catch (error) {
     for (const key of keys) own.texts.set(key, { fields: [], faults: [{ field: "", why: error.message }] });
