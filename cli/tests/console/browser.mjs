@@ -154,7 +154,7 @@ class Page {
   async click(text) {
     const at = await this.until(`something to click: ${text}`, (text) => {
       const top = document.querySelector("dialog[open]") ?? document;
-      const all = [...top.querySelectorAll("button, a, summary, input[type=checkbox]")].filter((one) => one.offsetParent !== null || one.closest("dialog"));
+      const all = [...top.querySelectorAll("button, a, summary, label")].filter((one) => one.offsetParent !== null || one.closest("dialog"));
       const one = all.find((one) => one.innerText?.trim() === text || one.getAttribute("aria-label") === text);
       if (!one || one.disabled) return null;
       one.scrollIntoView({ block: "center" });
