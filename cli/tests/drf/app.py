@@ -1,7 +1,7 @@
 """A Django REST framework API as people write one: model viewsets, pages, a login that gives a token.
 
 app.py FOLDER FIXTURES keeps its database in FOLDER, loads posts.json and comments.json of FIXTURES, and says on stderr where
-it listens.
+it listens. With a third word, "key", it begins empty, and its models have a field `external_id`, which can be filtered by.
 """
 
 import json
@@ -14,13 +14,20 @@ import django
 from django.conf import settings
 
 folder, fixtures = Path(sys.argv[1]), Path(sys.argv[2])
+has_key = sys.argv[3:] == ["key"]
 settings.configure(
     SECRET_KEY="s" * 50,
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db.sqlite3")}},
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(folder / "db.sqlite3"),
+            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+        }
+    },
     REST_FRAMEWORK={
         "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
         "PAGE_SIZE": 30,
@@ -39,7 +46,12 @@ from rest_framework import routers, serializers, viewsets  # noqa: E402
 from rest_framework_simplejwt.views import TokenObtainPairView  # noqa: E402
 
 
+def external_id():
+    return models.BigIntegerField(unique=True, null=True) if has_key else None
+
+
 class Post(models.Model):
+    external_id = external_id()
     user_id = models.BigIntegerField()
     title = models.CharField(max_length=256)
     body = models.CharField(max_length=1024)
@@ -49,6 +61,7 @@ class Post(models.Model):
 
 
 class Comment(models.Model):
+    external_id = external_id()
     post = models.ForeignKey(Post, on_delete=models.CASCADE)
     name = models.CharField(max_length=128)
     email = models.CharField(max_length=128)
@@ -59,16 +72,25 @@ class Comment(models.Model):
 
 
 def viewset(shown):
+    texts = [field.name for field in shown._meta.fields if isinstance(field, models.CharField)]
+    as_sent = {name: {"allow_blank": True, "trim_whitespace": False} for name in texts} if has_key else {}
+
     class Serializer(serializers.ModelSerializer):
         class Meta:
             model = shown
             fields = "__all__"
+            extra_kwargs = as_sent
 
-    return type(
-        f"{shown.__name__}ViewSet",
-        (viewsets.ModelViewSet,),
-        {"queryset": shown.objects.order_by("id"), "serializer_class": Serializer},
-    )
+    class ViewSet(viewsets.ModelViewSet):
+        queryset = shown.objects.order_by("id")
+        serializer_class = Serializer
+
+        def get_queryset(self):
+            wanted = self.request.query_params.get("external_id")
+            all_of_them = super().get_queryset()
+            return all_of_them.filter(external_id=wanted) if has_key and wanted else all_of_them
+
+    return ViewSet
 
 
 router = routers.DefaultRouter()
@@ -93,9 +115,9 @@ if __name__ == "__main__":
         editor.create_model(Post)
         editor.create_model(Comment)
     User.objects.create_user("reader", password="a password")
-    posts = json.loads((fixtures / "posts.json").read_text())
+    posts = [] if has_key else json.loads((fixtures / "posts.json").read_text())
     Post.objects.bulk_create(Post(id=p["id"], user_id=p["userId"], title=p["title"], body=p["body"]) for p in posts)
-    comments = json.loads((fixtures / "comments.json").read_text())
+    comments = [] if has_key else json.loads((fixtures / "comments.json").read_text())
     Comment.objects.bulk_create(
         Comment(id=c["id"], post_id=c["postId"], name=c["name"], email=c["email"], body=c["body"]) for c in comments
     )

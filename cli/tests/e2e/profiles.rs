@@ -11,6 +11,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::crash::{Random, edit};
 use crate::support::applications::Application;
@@ -169,26 +170,51 @@ fn news_serve_can_be_imported_and_compared_and_is_not_written_to() {
     }
 }
 
+/// An API on Django REST framework, stopped when dropped.
+struct Drf {
+    url: String,
+    profile: String,
+    _running: Running,
+    _folder: TempDir,
+}
+
+impl Drf {
+    /// Starts one, to be spoken to with the profile of this section of the documents.
+    fn start(section: &str, more: &[&str]) -> Option<Self> {
+        let Some(python) = std::env::var_os("NEWS_DRF_PYTHON") else {
+            println!("skipped: NEWS_DRF_PYTHON does not name a Python with Django REST framework");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drf/app.py")).arg(folder.path()).arg(FIXTURES);
+        let mut running = Running::start({
+            command.args(more);
+            command
+        });
+        let page = include_str!("../../../docs/profiles.md");
+        let section = page.split(&format!("## Django REST framework, {section}")).nth(1).unwrap();
+        let profile = folder.path().join("drf.toml");
+        std::fs::write(&profile, section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()).unwrap();
+        let profile = profile.to_str().unwrap().to_owned();
+        Some(Self { url: format!("http://{}", running.address()), profile, _running: running, _folder: folder })
+    }
+
+    /// Returns the binary on `db`, with this API at `url` as its target.
+    fn news(&self, db: &Db, url: &str) -> News {
+        News::on(db)
+            .env("NEWS_TARGET_URL", url)
+            .env("NEWS_TARGET_PROFILE", &self.profile)
+            .env("NEWS_TARGET_USER", "reader")
+            .env("NEWS_TARGET_PASSWORD", "a password")
+    }
+}
+
 #[test]
 fn django_rest_framework_is_read_with_the_documented_profile() {
-    let Some(python) = std::env::var_os("NEWS_DRF_PYTHON") else {
-        println!("skipped: NEWS_DRF_PYTHON does not name a Python with Django REST framework");
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/drf/app.py")).arg(folder.path()).arg(FIXTURES);
-    let mut server = Running::start(command);
-    let page = include_str!("../../../docs/profiles.md");
-    let section = page.split("## Django REST framework, as it is").nth(1).unwrap();
-    let profile = folder.path().join("drf.toml");
-    std::fs::write(&profile, section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()).unwrap();
+    let Some(drf) = Drf::start("as it is", &[]) else { return };
     let db = Db::new();
-    let news = News::on(&db)
-        .env("NEWS_TARGET_URL", &format!("http://{}", server.address()))
-        .env("NEWS_TARGET_PROFILE", profile.to_str().unwrap())
-        .env("NEWS_TARGET_USER", "reader")
-        .env("NEWS_TARGET_PASSWORD", "a password");
+    let news = drf.news(&db, &drf.url);
     let report = news.run(["--json", "import"]).ok().json();
     assert_eq!((&report["posts"], &report["comments"]), (&json!(100), &json!(500)), "{report}");
     news.run(["diff"]).ok();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{FIXTURES, MANY};
+use super::{Drf, FIXTURES, MANY};
 use crate::crash::{Random, edit};
 use crate::support::pocketbase::Lossy;
 use crate::support::{Db, Fake, Http, News, Node, Server, fixtures};
@@ -149,6 +149,34 @@ fn lost_messages_and_kills_make_no_record_of_json_server_1_twice() {
     let Some(keyed) = Keyed::real() else { return };
     let cuts = nothing_is_there_twice_behind_a_lossy_network(&keyed);
     assert!(cuts > 10, "{cuts} messages lost");
+}
+
+#[test]
+fn django_rest_framework_with_a_field_of_ours_is_kept_in_sync_over_a_lossy_network() {
+    let Some(drf) = Drf::start("with a field of ours", &["key"]) else { return };
+    let network = Lossy::to(&drf.url, 20);
+    let db = Db::new();
+    let (news, lossy) = (drf.news(&db, &drf.url), drf.news(&db, &network.url(&drf.url)));
+    news.run(["import", "--from", FIXTURES]).ok();
+    until_done(&lossy, &["sync", "--full"]);
+    let (mut sql, mut random) = (db.client(), Random(31));
+    for _ in 0..10 {
+        (0..20).for_each(|_| edit(&mut sql, &mut random));
+        let run = lossy.spawn(["sync", "--max-deletes", MANY]);
+        // At any time of a run.
+        std::thread::sleep(std::time::Duration::from_millis(random.below(600)));
+        run.signal(Signal::KILL);
+        run.wait();
+    }
+    until_done(&lossy, &["sync", "--max-deletes", MANY]);
+    // What is there twice would be a difference.
+    let report = news.run(["--json", "diff"]).ok().json();
+    assert_eq!(report["equal"], true, "{report}");
+    assert!(network.cuts() > 10, "{} messages lost", network.cuts());
+    let other = Db::new();
+    let other_news = drf.news(&other, &drf.url);
+    other_news.run(["import"]).ok();
+    other_news.run(["diff"]).ok();
 }
 
 /// Returns how many messages were lost.
