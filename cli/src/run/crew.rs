@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use news_core::reply::{self, Method, Reply};
+use news_core::reply::{Method, Reply};
 use news_core::session::{IMPOSSIBLE_ID, LEASE, Loaded, Memory, Next, Session, Summary};
 use news_core::{Key, Object, wire};
 
@@ -141,12 +141,12 @@ impl<'a> Crew<'a> {
                     };
                     let sent_at = Tick::now();
                     let reply = self.target.send(&request, json.as_deref());
-                    let exchange = exchange(request.method, &reply, sent_at);
+                    let back_at = Tick::now();
                     // Bad random numbers make bad delays, no bad data.
                     let random = random().unwrap_or_default();
                     state = self.come_back();
-                    state.exchanges.insert(request.key, exchange);
                     state.session.answered(request.key, &reply, object.as_deref(), self.now(), random);
+                    state.exchanges.insert(request.key, Exchange::new(request.method, reply, sent_at, back_at));
                 }
                 Next::CheckListing(look) => {
                     self.leave(state);
@@ -314,15 +314,6 @@ impl<'a> Crew<'a> {
         }
         state
     }
-}
-
-/// Returns what is kept of a request and its reply.
-fn exchange(method: Method, reply: &Reply, sent_at: Tick) -> Exchange {
-    let (status, body) = match reply {
-        Reply::Http { status, body, .. } => (Some(*status), reply::kept(body)),
-        Reply::NotSent { .. } | Reply::Lost { .. } => (None, String::new()),
-    };
-    Exchange { method, status, body, sent_at, back_at: Tick::now() }
 }
 
 /// Ends the run for everybody if a thread panics, the one that holds the transactions included: the others would wait for it

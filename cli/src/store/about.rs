@@ -193,7 +193,7 @@ fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<Sent>> {
     let rows = client.query(
         "SELECT s.run_id, r.kind, s.came_to, s.method, s.status, s.ms, s.events, s.at
          FROM news_sync_sent s LEFT JOIN news_sync_run r ON r.id = s.run_id
-         WHERE s.entity_table = $1 AND s.entity_pk = $2 ORDER BY s.run_id DESC LIMIT $3",
+         WHERE s.entity_table = $1 AND s.entity_pk = $2 ORDER BY s.run_id DESC, s.at DESC LIMIT $3",
         &[&key.entity().table(), &key.id(), &RUNS_MAX],
     )?;
     let sent = |row: &postgres::Row| Sent {

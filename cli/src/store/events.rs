@@ -54,7 +54,7 @@ const SELECT: &str = r#"
         SELECT run_id, came_to FROM news_sync_sent
         WHERE entity_table = e.entity_table AND entity_pk = e.entity_pk AND events > 0
             AND e.id BETWEEN first_event AND last_event AND e.synced_at IS NOT NULL
-        ORDER BY id DESC LIMIT 1) AS s ON true
+        ORDER BY run_id DESC, at DESC LIMIT 1) AS s ON true
     LEFT JOIN LATERAL (
         SELECT who FROM news_sync_act
         WHERE s.run_id IS NULL AND what = 'discarded' AND at = e.synced_at
@@ -99,7 +99,7 @@ pub fn newest(
          SELECT e.id FROM k,
              LATERAL (SELECT first_event, last_event FROM news_sync_sent
                       WHERE entity_table = t AND entity_pk = pk AND first_event <= (SELECT id FROM low)
-                      ORDER BY id DESC LIMIT $3) AS s,
+                      ORDER BY run_id DESC LIMIT $3) AS s,
              LATERAL (SELECT id FROM news_modelevent
                       WHERE id BETWEEN first_event AND last_event AND last_event - first_event <= $6
                           AND entity_table = t AND entity_pk = pk

@@ -47,17 +47,23 @@ pub fn batch(client: &mut Client, cutoff: SystemTime, after_id: i64, limit: u32)
 /// Deletes what runs came to, before `cutoff`, at most `limit` rows: one transaction, oldest runs first. Returns how many rows
 /// were deleted; fewer than `limit` are the last ones. What a run came to is as old as the events that it marked, or younger.
 pub fn sent(client: &mut Client, cutoff: SystemTime, limit: u32) -> Result<u64> {
-    delete(client, "news_sync_sent", "run_id, at", cutoff, limit)
+    // No run that began later has older rows: they are not looked at.
+    delete(
+        client,
+        "news_sync_sent",
+        "at < $1 AND run_id < coalesce((SELECT id FROM news_sync_run WHERE started_at >= $1 ORDER BY id LIMIT 1), 9223372036854775807)
+         ORDER BY run_id",
+        cutoff,
+        limit,
+    )
 }
 
 /// Deletes what people did before `cutoff`, in the same way.
 pub fn acts(client: &mut Client, cutoff: SystemTime, limit: u32) -> Result<u64> {
-    delete(client, "news_sync_act", "at", cutoff, limit)
+    delete(client, "news_sync_act", "at < $1 ORDER BY at", cutoff, limit)
 }
 
-fn delete(client: &mut Client, table: &str, order: &str, cutoff: SystemTime, limit: u32) -> Result<u64> {
-    let sql = format!(
-        "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE at < $1 ORDER BY {order} LIMIT $2))"
-    );
+fn delete(client: &mut Client, table: &str, which: &str, cutoff: SystemTime, limit: u32) -> Result<u64> {
+    let sql = format!("DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {which} LIMIT $2))");
     Ok(client.execute(&sql, &[&cutoff, &i64::from(limit)])?)
 }

@@ -194,7 +194,7 @@ pub fn one(client: &mut impl GenericClient, id: i64) -> Result<Option<(RunRow, V
 pub struct SentPlace {
     /// When it was recorded, in microseconds since 1970.
     pub at_us: i64,
-    /// Its id.
+    /// Tells objects apart that were recorded in the same microsecond.
     pub id: i64,
 }
 
@@ -234,8 +234,8 @@ pub fn sent(
         r#"SELECT entity_table, entity_pk, came_to, method, status, ms, first_event, last_event, events,
                   to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
                   (extract(epoch FROM at) * 1000000)::bigint, id, count(*) OVER ()
-           FROM news_sync_sent
-           WHERE run_id = $1 AND (at, id) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4)
+           FROM (SELECT *, entity_pk * 2 + (entity_table = 'news_comment')::int AS id FROM news_sync_sent WHERE run_id = $1) AS s
+           WHERE (at, id) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4)
            ORDER BY at, id LIMIT $2"#,
         &[&run, &limit, &at_us, &id],
     )?;

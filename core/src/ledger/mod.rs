@@ -164,6 +164,8 @@ pub struct Mark {
     pub first_id: i64,
     /// The last; 0: there is none.
     pub last_id: i64,
+    /// How many there are.
+    pub events: u64,
     /// Of a comment: its post.
     pub parent: Option<PostId>,
     /// Of a comment: the post by which a shard has it.
@@ -175,7 +177,7 @@ pub struct Mark {
 impl Mark {
     /// Returns the mark of an object without events, in a plan that rests on a look; `parent` is a comment's post.
     pub fn looked_at(parent: Option<PostId>) -> Self {
-        Self { first_id: 0, last_id: 0, parent, home: parent, basis: Basis::Look }
+        Self { first_id: 0, last_id: 0, events: 0, parent, home: parent, basis: Basis::Look }
     }
 }
 

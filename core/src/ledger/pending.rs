@@ -95,7 +95,14 @@ impl Pending {
     /// Returns how much of its events was read.
     pub fn mark(&self) -> Mark {
         let basis = if self.events == 0 { Basis::Look } else { Basis::Log };
-        Mark { first_id: self.first_id, last_id: self.last_id, parent: self.parent, home: self.home, basis }
+        Mark {
+            first_id: self.first_id,
+            last_id: self.last_id,
+            events: self.events,
+            parent: self.parent,
+            home: self.home,
+            basis,
+        }
     }
 
     /// Says whether nothing is to be sent: its events cancel each other.

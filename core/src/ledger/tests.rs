@@ -14,7 +14,7 @@ fn key() -> Key {
 }
 
 fn mark(last_id: i64, basis: Basis) -> Mark {
-    Mark { first_id: 1, last_id, parent: None, home: None, basis }
+    Mark { first_id: 1, last_id, events: 1, parent: None, home: None, basis }
 }
 
 fn entry(presence: Presence, state: State) -> Entry {
