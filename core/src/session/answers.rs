@@ -37,6 +37,8 @@ impl Session {
         let Some((method, _)) = item.errand.request(&item.talk) else { return };
         let sent = sent.map(|object| Sent { object, parent: item.post.id() });
         let told = item.errand.read(self.config.profile, method, key, sent, reply);
+        self.uncount_unsent(method, reply);
+        let item = &mut self.items[place];
         item.status = told.status;
         if item.errand == Errand::Look {
             self.sight(key, &told, reply);

@@ -289,6 +289,7 @@ impl Session {
             return;
         }
         let told = reply::read(self.config.profile, Method::Get, key, None, reply);
+        self.uncount_unsent(Method::Get, reply);
         match told.answer {
             Answer::Equal | Answer::Different | Answer::Several => {
                 self.base.attempts = 0;

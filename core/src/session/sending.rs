@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::model::Key;
 use crate::profile::To;
-use crate::reply::Method;
+use crate::reply::{Method, Reply};
 use crate::session::order::Fate;
 use crate::session::trial::Errand;
 use crate::session::types::{Left, Loaded, Next, ROW_HOLDS, Request};
@@ -104,6 +104,17 @@ impl Session {
         self.pace.take(now);
         self.summary.requests += 1;
         *self.summary.methods.entry(method).or_default() += 1;
+    }
+
+    /// Takes back that a request was counted which has never left: a refused connection is not a request.
+    pub(super) fn uncount_unsent(&mut self, method: Method, reply: &Reply) {
+        if matches!(reply, Reply::NotSent { .. }) {
+            self.summary.requests -= 1;
+            if let Some(count) = self.summary.methods.get_mut(&method) {
+                *count -= 1;
+            }
+            self.summary.methods.retain(|_, count| *count > 0);
+        }
     }
 
     fn may_send(&self, place: usize) -> bool {

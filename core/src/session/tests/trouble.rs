@@ -24,6 +24,12 @@ fn a_target_that_is_away_is_noticed_soon() {
         let played = scene(updates(500)).jobs(4).play(|_, _, _| reply.clone());
         assert!(matches!(played.summary.stop, Some(Stop::Unavailable(Exhausted::Streak(_), _))));
         assert!(played.requests.len() <= 28, "{} requests", played.requests.len());
+        let has_left = !matches!(reply, Reply::NotSent { .. });
+        assert_eq!(
+            (played.summary.requests > 0, !played.summary.methods.is_empty()),
+            (has_left, has_left),
+            "{reply:?}"
+        );
     }
     // Few objects make no streak: it is the target all the same.
     let played = scene(updates(1)).play(|_, _, _| status(503));
