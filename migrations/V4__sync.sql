@@ -66,13 +66,13 @@ CREATE TABLE news_sync_run (
     -- {"posts": {"create": 1, …}, "comments": {…}, "requests": n, …}
     counts jsonb NOT NULL DEFAULT '{}',
     first_error text,
-    -- It found nothing to do. Of those fewer are kept: a timer makes many.
-    is_idle boolean NOT NULL DEFAULT false,
+    -- It sent nothing and recorded nothing. Of those fewer are kept: a timer makes many.
+    is_quiet boolean NOT NULL DEFAULT false,
     -- A run that has not finished has no end; all others have one.
     CONSTRAINT news_sync_run_end CHECK ((status = 'running') = (finished_at IS NULL))
 );
 CREATE INDEX news_sync_run_finished_at ON news_sync_run (finished_at);
-CREATE INDEX news_sync_run_idle ON news_sync_run (id) WHERE is_idle;
+CREATE INDEX news_sync_run_quiet ON news_sync_run (id) WHERE is_quiet;
 -- Finds the last run of a kind, however long the history is.
 CREATE INDEX news_sync_run_kind ON news_sync_run (kind, id);
 
@@ -146,7 +146,7 @@ CREATE INDEX news_sync_sent_run ON news_sync_sent (run_id);
 CREATE TABLE news_sync_act (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
-    what text NOT NULL CHECK (what IN ('retried', 'discarded', 'held', 'released')),
+    what text NOT NULL CHECK (what IN ('retried', 'discarded', 'on_hold', 'released')),
     -- The API user's name, or user@host of the command line.
     who text NOT NULL CHECK (length(who) <= 300),
     via text NOT NULL CHECK (via IN ('command', 'console')),

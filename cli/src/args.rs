@@ -198,7 +198,7 @@ pub struct Sync {
     /// 4 if a limit would refuse it
     #[arg(long)]
     pub dry_run: bool,
-    /// With --dry-run: actions listed of each kind, the rest is counted [default: 50; with --json all]
+    /// With --dry-run: actions listed of each kind (0: none), the rest is counted [default: 50; with --json all]
     #[arg(long, value_name = "N", requires = "dry_run")]
     pub limit: Option<usize>,
     /// Requests under way at the same time
@@ -256,7 +256,7 @@ pub struct Diff {
     /// Exit 0 even if they differ; trouble keeps its code
     #[arg(long)]
     pub exit_zero: bool,
-    /// Differences listed, the rest is counted [default: 50; with --json or --ndjson all]
+    /// Differences listed (0: none), the rest is counted [default: 50; with --json or --ndjson all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// The summary only
@@ -286,13 +286,14 @@ pub enum Only {
 /// `news status`
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Exit 1 if changes are pending, 3 if objects are parked or held, or if the last run failed to send some
+    /// Exit 1 if changes are pending, 3 if objects are parked, held or on hold, or if the last run failed to send some
     #[arg(long)]
     pub check: bool,
-    /// With --check: exit 1 only if a change that is neither parked nor held has waited longer than this
+    /// With --check: exit 1 only if a change that is not parked, held, on hold or in flight has waited longer than this, or if the
+    /// target or a limit refuses what is pending
     #[arg(long, value_name = "TIME", requires = "check", value_parser = crate::values::duration)]
     pub max_lag: Option<std::time::Duration>,
-    /// With --check: ignore parked objects, and those held behind them
+    /// With --check: ignore objects that are parked or on hold, and those held behind them
     #[arg(long, requires = "check")]
     pub allow_parked: bool,
 }

@@ -87,12 +87,14 @@ pub struct Failure {
     cause: Cause,
 }
 
-/// What a loop of runs makes of a failure.
+/// What loops and the history make of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cause {
     /// Its kind says it.
     #[default]
     Kind,
+    /// The command line asked for something else than there is: that tells nothing of how the sync goes.
+    CommandLine,
     /// The target refuses everything: that may pass, and until then it is asked seldom, so that no account gets locked.
     Refusals,
 }
@@ -110,6 +112,13 @@ impl Failure {
     #[must_use]
     pub fn of_refusals(mut self) -> Self {
         self.cause = Cause::Refusals;
+        self
+    }
+
+    /// Says that the command line asked for something else than there is.
+    #[must_use]
+    pub fn of_command_line(mut self) -> Self {
+        self.cause = Cause::CommandLine;
         self
     }
 

@@ -80,6 +80,14 @@ pub fn shard(text: &str) -> Result<news_core::shard::Shard, String> {
     text.parse()
 }
 
+/// Parses the number of a run: 1 or more.
+pub fn run_id(text: &str) -> Result<i64, String> {
+    text.parse()
+        .ok()
+        .filter(|id| *id > 0)
+        .ok_or_else(|| String::from("expected the number of a run; `news runs` lists them"))
+}
+
 /// Parses `5%`, `5` or `12.5%` into a share between 0 and 1.
 pub fn percent(text: &str) -> Result<f64, String> {
     match text.strip_suffix('%').unwrap_or(text).parse::<f64>() {

@@ -24,7 +24,7 @@ use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::remembered;
-use crate::store::runs::{self, RunKind};
+use crate::store::runs::{self, RunKind, Sent};
 use crate::store::{Purpose, connect, holds, ledger, left_out, log as change_log, objects};
 use crate::target::{Peer as _, Reader, Target};
 use crate::ui::Ui;
@@ -84,7 +84,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
             let sending = Sending { args, target: &target, effects, times, replan: None, signals, ui };
             sending.carry_out(run, Task { plan, marks, nothing: Vec::new() })
         }
-        Err(failure) => Err(commands::end_failed(run, failure)),
+        Err(failure) => Err(commands::end_failed(run, failure, Sent::Something)),
     }
 }
 

@@ -37,7 +37,7 @@ pub fn run(args: &Hold, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let in_flight = wait(&mut client, &new, settings, &signals)?;
     let exit = if in_flight.is_empty() { Exit::Done } else { Exit::Partly };
     let report = KeysReport {
-        what: "held",
+        what: "on_hold",
         keys: words(&new),
         already: HoldRow::first(&already),
         in_flight: words(&in_flight),

@@ -25,7 +25,7 @@ use crate::settings::{Secret, Settings};
 use crate::signals::Signals;
 use crate::store::ledger::{self, Scope};
 use crate::store::lock::Lock;
-use crate::store::runs::{self, RunEnd, RunKind, RunStatus};
+use crate::store::runs::{self, RunEnd, RunKind, RunStatus, Sent};
 use crate::store::{Purpose, connect, left_out, remembered, rows, tracking};
 use crate::target::{self, Reader, Tries};
 use crate::ui::Ui;
@@ -79,7 +79,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
             exit_code: exit.code(),
             counts: serde_json::to_string(report).unwrap_or_else(|_| String::from("{}")),
             first_error: None,
-            is_idle: false,
+            sent: Sent::Something,
         },
         Err(failure) => commands::failed_end(failure),
     };

@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::report::log::{LogReport, LogRow};
 use crate::settings::{Secret, Settings};
 use crate::signals::Signals;
-use crate::store::events::{self, EventRow, Follower, Looked, More};
+use crate::store::events::{self, EventRow, Follower, Looked, More, Newest};
 use crate::store::{Purpose, connect, schema};
 use crate::ui::{self, Ui};
 
@@ -30,12 +30,13 @@ pub fn run(args: &Log, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     }
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
-    let found = events::newest(&mut client, &args.keys, i64::from(args.limit), args.since)?;
+    let Newest { events: found, has_more } =
+        events::newest(&mut client, &args.keys, i64::from(args.limit), args.since)?;
     for key in args.keys.iter().filter(|key| !found.iter().any(|event| event.key == **key)) {
         log::info!("{key}: no change found in the log");
     }
     let events = found.into_iter().map(LogRow::from).collect();
-    Ok(Outcome::done(Report::Log(LogReport { events })))
+    Ok(Outcome::done(Report::Log(LogReport { events, has_more })))
 }
 
 /// Prints the newest events, and then each one that is committed. Returns what ended it.

@@ -26,12 +26,12 @@ mod token;
 mod user;
 
 use crate::args::{Cli, Command};
-use crate::error::{Exit, Failure, Kind, Result};
+use crate::error::{Cause, Exit, Failure, Kind, Result};
 use crate::render;
 use crate::report::Report;
 use crate::run::Run;
 use crate::settings::{Layers, Settings};
-use crate::store::runs::{RunEnd, RunStatus};
+use crate::store::runs::{RunEnd, RunStatus, Sent};
 use crate::ui::{Format, Ui};
 use time::OffsetDateTime;
 
@@ -101,8 +101,8 @@ fn print_line(ui: &Ui, report: &Report) -> Result<()> {
 
 /// Ends a run with the failure, and hands it back: it is what counts. The database may be
 /// what is away; the run is then found "lost" by the next one.
-fn end_failed(run: Run<'_>, failure: Failure) -> Failure {
-    drop(run.finish(&failed_end(&failure)));
+fn end_failed(run: Run<'_>, failure: Failure, sent: Sent) -> Failure {
+    drop(run.finish(&RunEnd { sent, ..failed_end(&failure) }));
     failure
 }
 
@@ -123,8 +123,12 @@ fn failed_end(failure: &Failure) -> RunEnd {
             | Kind::ClosedPipe => RunStatus::Failed,
         },
         exit_code: failure.kind().code(),
-        counts: String::from("{}"),
+        counts: String::from(match failure.cause() {
+            // The verdict passes over it (`store::history`).
+            Cause::CommandLine => r#"{"cause": "command line"}"#,
+            Cause::Kind | Cause::Refusals => "{}",
+        }),
         first_error: Some(failure.to_string()),
-        is_idle: false,
+        sent: Sent::Something,
     }
 }

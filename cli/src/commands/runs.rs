@@ -7,7 +7,7 @@ use crate::master;
 use crate::report::Report;
 use crate::report::runs::RunsReport;
 use crate::settings::Settings;
-use crate::store::run_rows::{self, Wanted};
+use crate::store::run_rows::{self, Listed, Wanted};
 use crate::store::runs::RunKind;
 use crate::store::{Purpose, connect, rows, schema};
 use crate::ui::Ui;
@@ -24,7 +24,7 @@ pub fn run(args: &Runs, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         let mut moment = rows::snapshot(&mut client)?;
         let Some((report, _)) = views::runs::one(&mut moment, id, None, i64::from(args.limit))? else {
             return Err(Failure::new(Kind::Refused, format!("the history has no run {id}"))
-                .hint("`news runs` lists those that are kept; fewer are kept of runs that found nothing to do"));
+                .hint("`news runs` lists those that are kept; fewer are kept of runs that sent nothing"));
         };
         return Ok(Outcome::done(Report::Run(Box::new(report))));
     }
@@ -39,6 +39,6 @@ pub fn run(args: &Runs, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         since: args.since,
         before: None,
     };
-    let runs = run_rows::list(&mut client, &wanted, usize::from(args.limit))?;
-    Ok(Outcome::done(Report::Runs(RunsReport { runs })))
+    let Listed { runs, more, .. } = run_rows::list(&mut client, &wanted, usize::from(args.limit))?;
+    Ok(Outcome::done(Report::Runs(RunsReport { runs, more })))
 }

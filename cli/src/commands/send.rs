@@ -19,12 +19,12 @@ use crate::report::Report;
 use crate::report::holds::{self, HoldRow};
 use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
-use crate::run::{self, Followed, Run};
+use crate::run::{self, Asker, Followed, Run};
 use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::remembered;
-use crate::store::runs::{self, RunStatus};
+use crate::store::runs::{self, RunStatus, Sent};
 use crate::store::sent::{Attempt, Recorded};
 use crate::store::{self, ledger};
 use crate::target::Target;
@@ -72,7 +72,8 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
         )
         .hint(
             "the changes are others than those that were looked at, or one look was --full: look again with --dry-run",
-        )),
+        )
+        .of_command_line()),
         Some(_) | None => Ok(()),
     }
 }
@@ -169,7 +170,7 @@ impl Sending<'_> {
     pub(super) fn carry_out(self, mut run: Run<'_>, task: Task) -> Result<Outcome> {
         match self.send(&mut run, task) {
             Ok((task, driver::Outcome { summary, warnings })) => self.end(run, &task, &summary, &warnings),
-            Err(failure) => Err(commands::end_failed(run, failure)),
+            Err(failure) => Err(commands::end_failed(run, failure, Sent::Something)),
         }
     }
 
@@ -259,7 +260,8 @@ impl Sending<'_> {
             },
             counts: serde_json::to_string(&report).unwrap_or_else(|_| String::from("{}")),
             first_error: cause,
-            is_idle: matches!(ended, Ok(Exit::Done)) && self.replan.is_some() && report.found_nothing(),
+            // A full sync that sends nothing tells that both sides agree.
+            sent: if self.replan.is_some() && report.sent_nothing() { Sent::Nothing } else { Sent::Something },
         };
         run.finish(&end)?;
         let report = Report::Sync(Box::new(report));
@@ -315,7 +317,7 @@ fn cause(ended: &Result<Exit>, summary: &Summary) -> Option<String> {
         Ok(Exit::Done | Exit::Differ) => None,
         Ok(Exit::Partly) => (summary.first_error.clone())
             .or_else(|| unsent(summary.parked_before, "parked"))
-            .or_else(|| unsent(summary.waiting, "left"))
+            .or_else(|| unsent(summary.waiting, "left waiting"))
             .or_else(|| summary.on_hold.first().map(|key| on_hold(*key, summary.on_hold.len())))
             .or_else(|| unsent(summary.held, "held")),
     }
@@ -327,7 +329,7 @@ fn ending(summary: &Summary, target: &Target, signals: &Signals) -> Result<Exit>
         Some(Stop::NotOurs(why)) if !has_written(summary) => {
             Err(Failure::new(Kind::Refused, Stop::NotOurs(why.clone())).hint(run::base_hint(target)))
         }
-        Some(stop) => Err(run::stopped(stop, target, signals)),
+        Some(stop) => Err(run::stopped(stop, target, signals, Asker::Run)),
         None if summary.left() > 0 => Ok(Exit::Partly),
         None => Ok(Exit::Done),
     }

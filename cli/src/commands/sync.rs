@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::log as change_log;
-use crate::store::runs::{self, RunEnd, RunKind};
+use crate::store::runs::{self, RunEnd, RunKind, Sent};
 use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, holds, rows, schema, tracking};
 use crate::ui::Ui;
@@ -90,7 +90,7 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
     run.warnings = warnings;
     if let Err(failure) = check(args, &portion.plan).and_then(|()| check_share(args, over)) {
-        return Err(commands::end_failed(run, failure));
+        return Err(commands::end_failed(run, failure, Sent::Nothing));
     }
     let wait = match patience {
         Patience::Tries => Wait::Once,
@@ -142,8 +142,8 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::url(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     tracking::require(&mut client)?;
-    let followed = run::followed(settings, &mut client)?.inspect(Followed::warn);
-    let warnings = followed.and_then(|followed| followed.warning).into_iter().collect();
+    let Followed { warning, .. } = run::to_follow(settings, &mut client)?;
+    let warnings = warning.into_iter().collect();
     let mut moment = rows::snapshot(&mut client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
     let outlook = change_log::outlook(&mut moment, &clock, args.shard)?;

@@ -9,14 +9,15 @@ use crate::report::log::{LogReport, LogRow};
 
 /// All events, as a table.
 pub fn log(report: &LogReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
-    if report.events.is_empty() {
+    if report.events.is_empty() && !report.has_more {
         return writeln!(out, "no changes");
     }
     let mut table = table(page, &["event", "time", "object", "change", "by", "synced"], &[0]);
     for row in &report.events {
         table.add_row(cells(row));
     }
-    lines(&table, out)
+    lines(&table, out)?;
+    if report.has_more { writeln!(out, "and older ones (--limit)") } else { Ok(()) }
 }
 
 /// One event of a log that is followed: its line does not wait for the others' width.

@@ -35,20 +35,14 @@ pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<
     lines(&table, out)?;
     // Long, and not of every run: no column.
     for run in &report.runs {
-        if let (2.., Some(since)) = (run.idle_runs, &run.idle_since) {
-            writeln!(
-                out,
-                "run {}: the last of {} idle runs since {since}, the last at {}",
-                run.id,
-                number(u64::from(run.idle_runs)),
-                run.started_at
-            )?;
-        }
-        if let Some(error) = &run.first_error {
-            writeln!(out, "run {}: {}", run.id, printable(error))?;
+        let error = run.first_error.as_deref().map(printable);
+        let alike = run.alike_since.as_ref().map(|since| format!("and {} like it since {since}", number(run.alike)));
+        if error.is_some() || alike.is_some() {
+            let told: Vec<String> = error.into_iter().chain(alike).collect();
+            writeln!(out, "run {}: {}", run.id, told.join("; "))?;
         }
     }
-    Ok(())
+    if report.more > 0 { writeln!(out, "and {} more (--limit)", number(report.more)) } else { Ok(()) }
 }
 
 fn kind(run: &RunRow) -> String {

@@ -118,7 +118,11 @@ fn runs(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()> 
         return Ok(());
     }
     writeln!(out, "\nruns that sent it")?;
-    let mut table = table(page, &["run", "kind", "came to", "request", "status", "ms", "events", "at"], &[0, 4, 5, 6]);
+    let mut table = table(
+        page,
+        &["run", "kind", "came to", "request", "status", "ms", "events", "at", "changed by"],
+        &[0, 4, 5, 6],
+    );
     let told = |number: Option<i32>| number.map_or_else(String::new, |number| number.to_string());
     for sent in report.sent.iter().take(ROWS_MAX) {
         table.add_row([
@@ -130,6 +134,7 @@ fn runs(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()> 
             told(sent.ms),
             sent.events.to_string(),
             sent.at.clone(),
+            printable(&sent.by.join(", ")),
         ]);
     }
     lines(&table, out)

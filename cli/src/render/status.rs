@@ -23,7 +23,7 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
         writeln!(out, "in flight  {}", count(report.in_flight, "object"))?;
     }
     let [parked, held, waiting] = [report.parked, report.held, report.waiting].map(number);
-    writeln!(out, "left       {parked} parked, {held} held, {waiting} tried again")?;
+    writeln!(out, "left       {parked} parked, {held} held, {waiting} waiting")?;
     if !report.holds.is_empty() {
         writeln!(out, "on hold    {} with changes; `news parked` names those on hold", number(report.on_hold))?;
     }
@@ -82,22 +82,24 @@ fn why(object: &ParkedRow) -> String {
 
 /// `news retry`, `news discard`, `news hold`, `news release`
 pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
+    let what = report.what.replace('_', " ");
     for key in &report.keys {
-        writeln!(out, "{} {key}", report.what)?;
+        writeln!(out, "{what} {key}")?;
     }
     for key in &report.along {
-        writeln!(out, "{} {key}, since its post will not be created", report.what)?;
+        writeln!(out, "{what} {key}, since its post will not be created")?;
     }
     for hold in &report.already {
-        writeln!(out, "{}/{} was on hold already, {}", hold.entity, hold.id, printable(&hold.words()))?;
+        // Whoever names another reason has to see that it was not taken.
+        writeln!(out, "{}/{} was on hold already, and stays so {}", hold.entity, hold.id, printable(&hold.words()))?;
     }
     for key in &report.in_flight {
         writeln!(out, "{key}: a request that was sent before may still take effect")?;
     }
     let objects = count((report.keys.len() + report.along.len()) as u64, "object");
     match report.events {
-        Some(events) => writeln!(out, "{objects}, {} {}", count(events, "event"), report.what),
-        None => writeln!(out, "{objects} {}", report.what),
+        Some(events) => writeln!(out, "{objects}, {} {what}", count(events, "event")),
+        None => writeln!(out, "{objects} {what}"),
     }
 }
 

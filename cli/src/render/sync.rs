@@ -29,7 +29,7 @@ pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<
         writeln!(out, "{} held, not tried: they wait for another object", number(report.held))?;
     }
     if report.waiting > 0 {
-        writeln!(out, "{} of these failed in an earlier run", number(report.waiting))?;
+        writeln!(out, "{} of these are waiting: they failed in an earlier run", number(report.waiting))?;
     }
     if report.in_flight > 0 {
         writeln!(out, "{} in flight: a run at work has sent them", number(report.in_flight))?;
@@ -55,9 +55,9 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
         writeln!(out, "the target made us wait {}", span(report.throttled_s))?;
     }
     let left = [
-        (report.failed, "failed: the next run goes on with them"),
+        (report.failed, "failed, and are waiting: the next run tries them again"),
         (report.parked, "parked: `news parked` says why"),
-        (report.waiting, "waiting for their next try after earlier failures"),
+        (report.waiting, "waiting: they failed in earlier runs, and their next try is later"),
         (report.held, "held: they wait for another object"),
         (report.overtaken, "overtaken by newer changes: the next run sends those"),
         (report.untouched, "untouched, since the run stopped"),

@@ -9,6 +9,8 @@ use crate::store::events::EventRow;
 pub struct LogReport {
     /// In the order of the log.
     pub events: Vec<LogRow>,
+    /// There are older ones.
+    pub has_more: bool,
 }
 
 /// An event of the change log.

@@ -66,12 +66,12 @@ families! {
     TRACKING_UP = "news_tracking_up", "gauge", Both, "1 if every change comes into the change log.";
     PENDING_OBJECTS = "news_pending_objects", "gauge", Both, "Objects with changes that the target does not have.";
     PENDING_EVENTS = "news_pending_events", "gauge", Both, "Unsynced events of these objects.";
-    PENDING_OLDEST = "news_pending_oldest_seconds", "gauge", Both, "Age of the oldest change that is neither parked nor held.";
+    PENDING_OLDEST = "news_pending_oldest_seconds", "gauge", Both, "Age of the oldest change that is not parked, held, on hold or in flight.";
     IN_FLIGHT = "news_in_flight_objects", "gauge", Both, "Objects whose request a run at work has sent.";
     PARKED = "news_parked_objects", "gauge", Both, "Objects that wait for an operator.";
     HELD = "news_held_objects", "gauge", Both, "Objects that wait for another object.";
     ON_HOLD = "news_on_hold_objects", "gauge", Both, "Objects whose sync an operator has stopped.";
-    WAITING = "news_waiting_objects", "gauge", Both, "Objects that failed in an earlier run and are tried again.";
+    WAITING = "news_waiting_objects", "gauge", Both, "Objects that failed in an earlier run and that a run tries again.";
     RUN_STATUS = "news_run_status", "gauge", Both, "1 for the status of the last run of a kind.";
     RUN_EXIT_CODE = "news_run_exit_code", "gauge", Both, "Exit code of the last run of a kind.";
     RUN_DURATION = "news_run_duration_seconds", "gauge", Both, "How long the last run of a kind took.";

@@ -10,6 +10,8 @@ use crate::store::run_rows::{RunRow, SentRow};
 pub struct RunsReport {
     /// Newest first.
     pub runs: Vec<RunRow>,
+    /// Older runs that are not listed.
+    pub more: u64,
 }
 
 /// `news runs ID`

@@ -4,14 +4,14 @@ use std::time::SystemTime;
 
 use news_core::Key;
 use news_core::ledger::{Moment, Pending, State};
-use news_core::merge::{Action, Presence};
+use news_core::merge::{Action, EventType, Presence};
 use news_core::model::Value;
 use news_core::prospect::{Next, Prospect};
 use serde::Serialize;
 
 use crate::report::diff::DifferenceRow;
 use crate::report::holds::{HoldRow, utc};
-use crate::store::about::About;
+use crate::store::about::{About, Act, Event, Sent};
 
 /// Keys that are named of the objects that wait for this one, and of those that it waits for.
 const KEYS_NAMED: usize = 100;
@@ -36,13 +36,13 @@ pub struct ShowReport {
     /// Unsynced events.
     pub events_total: u64,
     /// The last of them, newest first.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Event>,
     /// What the last runs came to, newest first.
-    pub sent: Vec<SentRow>,
+    pub sent: Vec<Sent>,
     /// The target's last response to a run.
     pub last_answer: Option<AnswerRow>,
     /// What people did, newest first.
-    pub acts: Vec<ActRow>,
+    pub acts: Vec<Act>,
     /// Its hold.
     pub hold: Option<HoldRow>,
     /// Objects that have to come first: `posts/5`.
@@ -64,41 +64,6 @@ pub struct RowField {
     pub value: String,
 }
 
-/// An unsynced event.
-#[derive(Debug, Serialize)]
-pub struct EventRow {
-    /// Its id.
-    pub id: i64,
-    /// CREATED, UPDATED, DELETED.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// When it was logged.
-    pub at: String,
-    /// Who made the change.
-    pub actor: Option<String>,
-}
-
-/// What a run came to.
-#[derive(Debug, Serialize)]
-pub struct SentRow {
-    /// The run's id.
-    pub run: i64,
-    /// sync, full.
-    pub kind: Option<String>,
-    /// created, updated, deleted, renewed, found, parked, held, waiting.
-    pub came_to: String,
-    /// The last request's method.
-    pub method: Option<String>,
-    /// The response's status.
-    pub status: Option<i32>,
-    /// How long the target took, in milliseconds.
-    pub ms: Option<i32>,
-    /// Events that were marked as synced.
-    pub events: i32,
-    /// When it was recorded.
-    pub at: String,
-}
-
 /// The target's last response.
 #[derive(Debug, Serialize)]
 pub struct AnswerRow {
@@ -114,19 +79,6 @@ pub struct AnswerRow {
     pub ms: Option<i32>,
     /// The start of the body; kept only of an object that is not done.
     pub body: Option<String>,
-}
-
-/// What somebody did.
-#[derive(Debug, Serialize)]
-pub struct ActRow {
-    /// When.
-    pub at: String,
-    /// retried, discarded, held, released.
-    pub what: String,
-    /// Who: ada@host.
-    pub who: String,
-    /// The reason.
-    pub why: Option<String>,
 }
 
 /// The target, asked for the object.
@@ -187,21 +139,7 @@ impl ShowReport {
             ms: answer.ms,
             body: answer.body,
         });
-        let sent: Vec<SentRow> = about
-            .sent
-            .into_iter()
-            .map(|one| SentRow {
-                run: one.run,
-                kind: one.kind,
-                came_to: one.came_to,
-                method: one.method,
-                status: one.status,
-                ms: one.ms,
-                events: one.events,
-                at: utc(one.at),
-            })
-            .collect();
-        let last = sent.iter().find(|one| one.method.is_some()).map(|one| AnswerRow {
+        let last = about.sent.iter().find(|one| one.method.is_some()).map(|one| AnswerRow {
             run: one.run,
             method: one.method.clone(),
             status: one.status,
@@ -209,14 +147,6 @@ impl ShowReport {
             ms: one.ms,
             body: None,
         });
-        let event = |one: crate::store::about::Event| EventRow {
-            id: one.id,
-            kind: one.kind,
-            at: utc(one.at),
-            actor: one.actor,
-        };
-        let act =
-            |one: crate::store::about::Act| ActRow { at: utc(one.at), what: one.what, who: one.who, why: one.why };
         Self {
             entity: key.entity().plural(),
             id: key.id(),
@@ -226,10 +156,10 @@ impl ShowReport {
             row,
             row_fault,
             events_total: own.map_or(0, |own| own.events),
-            events: about.events.into_iter().map(event).collect(),
+            events: about.events,
             last_answer: kept.or(last),
-            sent,
-            acts: about.acts.into_iter().map(act).collect(),
+            sent: about.sent,
+            acts: about.acts,
             hold: about.hold.map(|hold| HoldRow::new(key, &hold)),
             waits_for: named(&prospect.waits_for),
             holds_back: named(&prospect.holds),
@@ -283,7 +213,11 @@ fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect,
         1 => format!("1 change, since {}", utc(stamp(own.since))),
         n => format!("{n} changes, the first of {}", utc(stamp(own.since))),
     });
-    let next = next_words(prospect.next, own);
+    let next = next_words(prospect.next, own, about);
+    let lost = match about.lost_run {
+        Some(run) => format!("; run {run} was lost before it recorded the answer"),
+        None => String::new(),
+    };
     match (state, &about.hold) {
         (_, Some(hold)) => {
             let words = HoldRow::new(key, hold).words();
@@ -304,15 +238,25 @@ fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect,
             format!("held ({changes}): it waits for {first}{more}. The next run does not send it before that")
         }
         ("waiting", _) => {
-            let runs = if failures == 1 { String::from("1 run") } else { format!("{failures} runs") };
-            format!("failed in {runs} ({changes}): {reason}. {next}")
+            let after = match failures {
+                // The target was unavailable: that is not held against the object.
+                0 => String::new(),
+                1 => String::from(" after 1 failed run"),
+                _ => format!(" after {failures} failed runs"),
+            };
+            format!("waiting{after} ({changes}): {reason}. {next}")
         }
-        _ => format!("pending: {changes}. {next}"),
+        _ => format!("pending: {changes}{lost}. {next}"),
     }
 }
 
-fn next_words(next: Next, own: Option<&Pending>) -> String {
+fn next_words(next: Next, own: Option<&Pending>, about: &About) -> String {
+    // The first unsynced event: without it, the target had the object.
+    let first = about.events.last().map(|event| event.kind.as_str());
     let why = match own.map(|own| own.before) {
+        Some(Presence::Unknown) if about.lost_run.is_some() && first == Some(EventType::Updated.word()) => {
+            ", since it is not known whether the target has the newest version"
+        }
         Some(Presence::Unknown) => ", since it is not known whether the target has it",
         Some(Presence::Doubled) => ", since the target lists it more than once",
         Some(Presence::Absent | Presence::Present) | None => "",

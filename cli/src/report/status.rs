@@ -23,7 +23,7 @@ pub struct StatusReport {
     pub events: u64,
     /// Of these, objects whose request a run at work has sent.
     pub in_flight: u64,
-    /// Age of the oldest that is neither parked nor held nor in flight, in seconds.
+    /// Age of the oldest change that is not parked, held, on hold or in flight, in seconds.
     pub oldest_s: Option<f64>,
     /// Since when it waits.
     pub oldest_at: Option<String>,
@@ -135,7 +135,7 @@ pub struct GroupRow {
 /// `news retry`, `news discard`, `news hold`, `news release`
 #[derive(Debug, Default, Serialize)]
 pub struct KeysReport {
-    /// retried, discarded, held, released.
+    /// retried, discarded, on_hold, released.
     pub what: &'static str,
     /// posts/5, comments/7.
     pub keys: Vec<String>,

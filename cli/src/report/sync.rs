@@ -230,10 +230,8 @@ impl SyncReport {
         add_nothing(&mut self.done, nothing);
     }
 
-    /// Says whether there was nothing to do, and nothing to tell.
-    pub fn found_nothing(&self) -> bool {
-        self.requests == 0
-            && self.warnings.is_empty()
-            && self.plan.values().all(|planned| *planned == Actions::default())
+    /// Says whether nothing was sent and nothing recorded of any object.
+    pub fn sent_nothing(&self) -> bool {
+        self.requests == 0 && self.done.values().all(|done| *done == Actions::default())
     }
 }

@@ -44,7 +44,7 @@ pub enum Word {
     Failing,
     /// Runs came regularly, and no longer do.
     Missed,
-    /// No run has ended yet.
+    /// No sync has ended yet.
     New,
     /// Objects wait for an operator.
     Parked,
@@ -132,8 +132,8 @@ impl Verdict {
                 format!("No run has begun since {}; one began every {}.", at(*last), span(every.as_secs_f64())),
             ),
             (None, None, None) => match facts.pending {
-                0 => (Word::New, String::from("No run has ended yet, and nothing is pending.")),
-                n => (Word::New, format!("No run has ended yet. {} pending.", are(n))),
+                0 => (Word::New, String::from("No sync has ended yet, and nothing is pending.")),
+                n => (Word::New, format!("No sync has ended yet. {} pending.", are(n))),
             },
             (None, _, _) if facts.parked + facts.held > 0 => {
                 let waits = if facts.parked == 1 { "waits" } else { "wait" };
@@ -245,7 +245,7 @@ mod tests {
                 "No run has begun since 2026-03-01 22:00 UTC; one began every 5 min.",
             ),
             (Facts { begun: every(300), ..calm() }, Word::Ok, "Changes arrive. Nothing waits for an operator."),
-            (Facts { last: None, pending: 1, ..calm() }, Word::New, "No run has ended yet. 1 object is pending."),
+            (Facts { last: None, pending: 1, ..calm() }, Word::New, "No sync has ended yet. 1 object is pending."),
             (parked, Word::Parked, "Changes arrive. 4 objects wait for an operator, and 2 behind them."),
             (
                 Facts { parked: 1, pending: 1, ..calm() },

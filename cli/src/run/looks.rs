@@ -42,7 +42,7 @@ pub struct Looked {
 pub fn look(target: &Reader, keys: &[Key], pace: Pace, signals: &Signals) -> Result<Looked> {
     let (looked, stop) = ask(target, keys, pace, signals)?;
     match stop {
-        Some(stop) => Err(super::stopped(&stop, target, signals)),
+        Some(stop) => Err(super::stopped(&stop, target, signals, super::Asker::Look)),
         None => Ok(looked),
     }
 }

@@ -8,7 +8,7 @@ pub mod periodic;
 mod stopped;
 pub mod watchdog;
 
-pub use stopped::{base_hint, refuses_everything, stopped};
+pub use stopped::{Asker, base_hint, refuses_everything, stopped};
 
 use std::time::Duration;
 

@@ -12,13 +12,25 @@ pub fn base_hint(target: &dyn Peer) -> String {
     format!("check --target-url: GET URL{} has to answer with a list", target.profile().posts.list.before)
 }
 
+/// What was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A run, which sends.
+    Run,
+    /// A command that only looks: advice about runs is not for it.
+    Look,
+}
+
 /// Returns how a session ends that was stopped.
-pub fn stopped(stop: &Stop, target: &dyn Peer, signals: &Signals) -> Failure {
+pub fn stopped(stop: &Stop, target: &dyn Peer, signals: &Signals, asker: Asker) -> Failure {
     let (kind, hint) = match stop {
         Stop::Credentials(_) => {
             return Failure::new(Kind::Credentials, stop.to_string()).hint(target.credentials_hint());
         }
         Stop::Redirected(_) => (Kind::Usage, "name the URL that it points to, if you trust it, with --target-url"),
+        Stop::Unavailable(..) | Stop::NoListing(_) | Stop::Refusing { .. } if asker == Asker::Look => {
+            (Kind::Target, "see to the target, or try again later")
+        }
         Stop::Unavailable(..) | Stop::NoListing(_) => {
             (Kind::Target, "what was answered is recorded; run `news sync` again later")
         }

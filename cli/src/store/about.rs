@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use news_core::ledger::{Clock, Entry, Hold, Pending, holds};
+use news_core::ledger::{Clock, Entry, Hold, Pending, State, holds};
 use news_core::{Entity, Key, Object, PostId, left_out as rules};
 use postgres::{Client, GenericClient};
+use serde::Serialize;
 
 use crate::error::Result;
 use crate::settings::Times;
@@ -16,6 +17,9 @@ use crate::store::{holds as held, ledger, left_out, log, rows, runs};
 const EVENTS_MAX: i64 = 100;
 const RUNS_MAX: i64 = 50;
 const ACTS_MAX: i64 = 20;
+/// Ids that are read of the events that a run was about, and names of those who made them.
+const RANGE_IDS_MAX: i64 = 10_000;
+const ACTORS_MAX: i64 = 10;
 /// Pending comments of one post that are looked at: they may depend on the object.
 const FAMILY_MAX: i64 = 10_000;
 
@@ -28,6 +32,8 @@ pub struct About {
     pub family: Vec<Pending>,
     /// What the ledger has of the object and of its post.
     pub entries: BTreeMap<Key, Entry>,
+    /// The run that prepared a request of it, if that has not recorded what came of it.
+    pub lost_run: Option<i64>,
     /// The last response that is kept with the ledger's entry.
     pub answer: Option<Answer>,
     /// The last unsynced events, newest first.
@@ -66,48 +72,51 @@ pub struct Answer {
     pub body: Option<String>,
 }
 
-/// An event of the change log.
-#[derive(Debug)]
+/// An unsynced event of the change log. Times are UTC, RFC 3339.
+#[derive(Debug, Serialize)]
 pub struct Event {
     /// Its id.
     pub id: i64,
     /// CREATED, UPDATED, DELETED.
+    #[serde(rename = "type")]
     pub kind: String,
     /// When it was logged.
-    pub at: SystemTime,
+    pub at: String,
     /// Who made the change.
     pub actor: Option<String>,
 }
 
 /// What a run came to for the object.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Sent {
     /// The run.
     pub run: i64,
     /// sync, full; nothing where the run is no longer in the history.
     pub kind: Option<String>,
-    /// created, updated, …
+    /// created, updated, deleted, renewed, found, parked, held, waiting.
     pub came_to: String,
     /// The last request's method.
     pub method: Option<String>,
-    /// Its status.
+    /// The response's status.
     pub status: Option<i32>,
     /// How long the target took, in milliseconds.
     pub ms: Option<i32>,
     /// Events that were marked as synced.
     pub events: i32,
+    /// Who made the changes that it was about, as far as the log still has them.
+    pub by: Vec<String>,
     /// When it was recorded.
-    pub at: SystemTime,
+    pub at: String,
 }
 
 /// What somebody did with the object.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Act {
     /// When.
-    pub at: SystemTime,
-    /// retried, discarded, held, released.
+    pub at: String,
+    /// retried, discarded, `on_hold`, released.
     pub what: String,
-    /// Who.
+    /// Who: ada@host.
     pub who: String,
     /// The reason.
     pub why: Option<String>,
@@ -135,13 +144,14 @@ pub fn read(client: &mut Client, key: Key, times: Times) -> Result<About> {
     let about = About {
         row,
         family,
-        entries,
+        lost_run: lost(&mut moment, entries.get(&key))?,
         answer: answer(&mut moment, key)?,
         events: events(&mut moment, key)?,
         sent: sent(&mut moment, key)?,
         acts: acts(&mut moment, key)?,
         hold: held::of(&mut moment, &[key])?.remove(&key),
         left_out: left_out::all(&mut moment)?.remove(&key),
+        entries,
     };
     moment.commit()?;
     Ok(about)
@@ -181,20 +191,37 @@ fn answer(client: &mut impl GenericClient, key: Key) -> Result<Option<Answer>> {
 
 fn events(client: &mut impl GenericClient, key: Key) -> Result<Vec<Event>> {
     let rows = client.query(
-        "SELECT id, type, logged_at, actor FROM news_modelevent
-         WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL ORDER BY id DESC LIMIT $3",
+        &format!(
+            "SELECT id, type, {}, actor FROM news_modelevent
+             WHERE entity_table = $1 AND entity_pk = $2 AND synced_at IS NULL ORDER BY id DESC LIMIT $3",
+            utc("logged_at")
+        ),
         &[&key.entity().table(), &key.id(), &EVENTS_MAX],
     )?;
     let event = |row: &postgres::Row| Event { id: row.get(0), kind: row.get(1), at: row.get(2), actor: row.get(3) };
     Ok(rows.iter().map(event).collect())
 }
 
+/// Selects a time as reports have it.
+fn utc(column: &str) -> String {
+    format!(r#"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#)
+}
+
 fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<Sent>> {
+    // Events of one object may be far apart: of a longer range the beginning and the last one are read.
     let rows = client.query(
-        "SELECT s.run_id, r.kind, s.came_to, s.method, s.status, s.ms, s.events, s.at
-         FROM news_sync_sent s LEFT JOIN news_sync_run r ON r.id = s.run_id
-         WHERE s.entity_table = $1 AND s.entity_pk = $2 ORDER BY s.run_id DESC, s.at DESC LIMIT $3",
-        &[&key.entity().table(), &key.id(), &RUNS_MAX],
+        &format!(
+            "SELECT s.run_id, r.kind, s.came_to, s.method, s.status, s.ms, s.events, {}, ARRAY(
+                 SELECT DISTINCT e.actor FROM (
+                     SELECT * FROM news_modelevent WHERE id BETWEEN s.first_event AND least(s.last_event, s.first_event + $4)
+                     UNION ALL SELECT * FROM news_modelevent WHERE id = s.last_event) AS e
+                 WHERE e.entity_table = $1 AND e.entity_pk = $2 AND e.actor IS NOT NULL ORDER BY e.actor LIMIT $5)
+             FROM (SELECT * FROM news_sync_sent WHERE entity_table = $1 AND entity_pk = $2
+                   ORDER BY run_id DESC, at DESC LIMIT $3) AS s
+             LEFT JOIN news_sync_run r ON r.id = s.run_id ORDER BY s.run_id DESC, s.at DESC",
+            utc("s.at")
+        ),
+        &[&key.entity().table(), &key.id(), &RUNS_MAX, &RANGE_IDS_MAX, &ACTORS_MAX],
     )?;
     let sent = |row: &postgres::Row| Sent {
         run: row.get(0),
@@ -205,15 +232,30 @@ fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<Sent>> {
         ms: row.get(5),
         events: row.get(6),
         at: row.get(7),
+        by: row.get(8),
     };
     Ok(rows.iter().map(sent).collect())
 }
 
 fn acts(client: &mut impl GenericClient, key: Key) -> Result<Vec<Act>> {
     let rows = client.query(
-        "SELECT at, what, who, why FROM news_sync_act WHERE keys || along @> ARRAY[$1] ORDER BY id DESC LIMIT $2",
+        &format!(
+            "SELECT {}, what, who, why FROM news_sync_act WHERE keys || along @> ARRAY[$1] ORDER BY id DESC LIMIT $2",
+            utc("at")
+        ),
         &[&key.to_string(), &ACTS_MAX],
     )?;
     let act = |row: &postgres::Row| Act { at: row.get(0), what: row.get(1), who: row.get(2), why: row.get(3) };
     Ok(rows.iter().map(act).collect())
+}
+
+/// Returns the run that prepared a request of the object and ended without a word, if the entry tells of one.
+fn lost(client: &mut impl GenericClient, entry: Option<&Entry>) -> Result<Option<i64>> {
+    let Some(entry) = entry.filter(|entry| entry.state == State::Sent) else { return Ok(None) };
+    let row = client.query_opt(
+        "SELECT id FROM news_sync_run WHERE kind <> 'import' AND status IN ('lost', 'running') AND started_at <= $1
+         ORDER BY id DESC LIMIT 1",
+        &[&ledger::stamp(entry.updated_at)],
+    )?;
+    Ok(row.map(|row| row.get(0)))
 }

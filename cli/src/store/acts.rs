@@ -29,7 +29,7 @@ impl Deed {
         match self {
             Deed::Retried => "retried",
             Deed::Discarded => "discarded",
-            Deed::Held => "held",
+            Deed::Held => "on_hold",
             Deed::Released => "released",
         }
     }
@@ -63,11 +63,12 @@ const NAME_CHARS_MAX: usize = 64;
 const KEYS_MAX: usize = 1000;
 
 impl By {
-    /// Returns the user of this process, as the environment names it, at this host.
+    /// Returns the user of this process at this host: as the environment names it, else by the user's entry in the system.
     pub fn command_line() -> Self {
         // sudo says who called it (sudo(8), ENVIRONMENT); login and systemd set the others.
         let name =
             ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| env::var(name).ok().filter(|it| !it.is_empty()));
+        let name = name.or_else(|| whoami::username().ok());
         let name = name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
         Self { who: format!("{}@{}", clean(&name, NAME_CHARS_MAX), clean(&host(), NAME_CHARS_MAX)), via: "command" }
     }

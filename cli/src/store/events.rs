@@ -75,15 +75,20 @@ fn event(row: &Row) -> Result<EventRow> {
     })
 }
 
+/// Events that were read.
+#[derive(Debug)]
+pub struct Newest {
+    /// In the order of the log.
+    pub events: Vec<EventRow>,
+    /// There are older ones.
+    pub has_more: bool,
+}
+
 /// Reads the newest `limit` events, in the order of the log: of these objects, or of all where none is named; those that were logged
 /// less than `since` ago.
-pub fn newest(
-    client: &mut impl GenericClient,
-    keys: &[Key],
-    limit: i64,
-    since: Option<Duration>,
-) -> Result<Vec<EventRow>> {
+pub fn newest(client: &mut impl GenericClient, keys: &[Key], limit: i64, since: Option<Duration>) -> Result<Newest> {
     let (tables, pks) = columns(keys);
+    let one_more = limit + 1;
     let since_s = since.map(|since| since.as_secs_f64());
     let ids = if keys.is_empty() {
         "SELECT id FROM news_modelevent WHERE $1::text[] = '{}' AND $2::bigint[] = '{}' ORDER BY id DESC LIMIT $3"
@@ -117,13 +122,18 @@ pub fn newest(
         &[
             (&tables, Type::TEXT_ARRAY),
             (&pks, Type::INT8_ARRAY),
-            (&limit, Type::INT8),
+            (&one_more, Type::INT8),
             (&since_s, Type::FLOAT8),
             (&LOOK_BACK_IDS, Type::INT8),
             (&RANGE_IDS_MAX, Type::INT8),
         ],
     )?;
-    rows.iter().map(event).collect()
+    let mut events: Vec<EventRow> = rows.iter().map(event).collect::<Result<_>>()?;
+    let has_more = i64::try_from(events.len()).is_ok_and(|count| count > limit);
+    if has_more {
+        events.remove(0);
+    }
+    Ok(Newest { events, has_more })
 }
 
 /// A connection that follows the log.
@@ -179,7 +189,7 @@ impl Follower {
         )?;
         let floor = rows.first().map_or(0, |row| row.get::<_, i64>(1).max(0));
         let tail = Tail::new(floor, rows.iter().map(|row| row.get(0)));
-        let events = if limit > 0 { newest(&mut moment, keys, limit, since)? } else { Vec::new() };
+        let events = if limit > 0 { newest(&mut moment, keys, limit, since)?.events } else { Vec::new() };
         moment.commit()?;
         Ok((tail, events))
     }

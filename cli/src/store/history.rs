@@ -35,12 +35,14 @@ pub fn at_work(client: &mut impl GenericClient) -> Result<Vec<AtWork>> {
     Ok(rows.iter().map(|row| AtWork { shard: shard(row), since: moment(row.get(1)) }).collect())
 }
 
-/// Returns how the last run ended that sends, and that was neither stopped nor lost, which says nothing of the target; where shards share the work, the last one of a shard that did not end well.
+/// Returns how the last run ended that sends. Left out are runs that were stopped or lost, and those that the command line refused
+/// (`--checksum`): they say nothing of the target. Where shards share the work, it is the last one of a shard that did not end well.
 pub fn last_run(client: &mut impl GenericClient) -> Result<Option<LastRun>> {
     let rows = client.query(
         "WITH latest AS (
              SELECT * FROM news_sync_run
              WHERE kind <> 'import' AND finished_at IS NOT NULL AND status NOT IN ('stopped', 'lost')
+               AND counts ->> 'cause' IS DISTINCT FROM 'command line'
              ORDER BY id DESC LIMIT $1
          ), division AS (
              SELECT substring(shard FROM '/.*') AS name FROM latest ORDER BY id DESC LIMIT 1
@@ -64,7 +66,8 @@ pub fn last_run(client: &mut impl GenericClient) -> Result<Option<LastRun>> {
                  WHERE kind <> 'import' AND finished_at IS NOT NULL AND shard IS NOT DISTINCT FROM $3 AND id <= $1 AND id > (
                      SELECT coalesce(max(id), 0) FROM news_sync_run
                      WHERE kind <> 'import' AND finished_at IS NOT NULL AND shard IS NOT DISTINCT FROM $3 AND id < $1
-                       AND exit_code IS DISTINCT FROM $2 AND status NOT IN ('stopped', 'lost'))";
+                       AND exit_code IS DISTINCT FROM $2 AND status NOT IN ('stopped', 'lost')
+                       AND counts ->> 'cause' IS DISTINCT FROM 'command line')";
             let (id, shard): (i64, Option<String>) = (row.get(4), row.get(5));
             client
                 .query_one(sql, &[&id, &i32::from(code), &shard])?

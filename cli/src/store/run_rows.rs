@@ -53,14 +53,29 @@ pub struct RunRow {
     /// Of a run that shared the work: which shard's, 2/4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<String>,
-    /// How many runs in a row found nothing to do; this is the newest of them. 0: this one had something to do.
-    pub idle_runs: u32,
+    /// Runs before it that are not listed: they sent nothing and came to the same, as this one did.
+    pub alike: u64,
     /// When the first of these began.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub idle_since: Option<String>,
-    /// The first of these, or itself.
+    pub alike_since: Option<String>,
+    /// What it came to, if it sent nothing: its report without its own id.
     #[serde(skip)]
-    pub first_id: i64,
+    quiet: Option<String>,
+}
+
+impl RunRow {
+    /// Says whether both sent nothing and came to the same.
+    fn is_like(&self, other: &Self) -> bool {
+        self.quiet.is_some()
+            && self.quiet == other.quiet
+            && self.is_beside(other)
+            && (&self.status, self.exit_code) == (&other.status, other.exit_code)
+            && (&self.target_url, &self.first_error) == (&other.target_url, &other.first_error)
+    }
+
+    /// Says whether both are about the same: runs of several shards take turns.
+    fn is_beside(&self, other: &Self) -> bool {
+        (&self.kind, &self.shard) == (&other.kind, &other.shard)
+    }
 }
 
 /// Which runs are listed.
@@ -84,7 +99,8 @@ fn select(which: &str) -> String {
            to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
-           host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard, is_idle,
+           host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard,
+           CASE WHEN is_quiet THEN (counts - 'run')::text END,
            {}, {}, {}, coalesce((counts ->> 'parked')::bigint, 0), counts::text
     FROM news_sync_run r {which}"#,
         done(&["create", "renew"]),
@@ -101,7 +117,6 @@ fn done(actions: &[&str]) -> String {
 }
 
 fn run_row(row: &postgres::Row) -> RunRow {
-    let is_idle: bool = row.get(14);
     RunRow {
         id: row.get(0),
         kind: row.get(1),
@@ -121,26 +136,35 @@ fn run_row(row: &postgres::Row) -> RunRow {
         parked: row.get(18),
         first_error: row.get(12),
         shard: row.get(13),
-        idle_runs: u32::from(is_idle),
-        idle_since: is_idle.then(|| row.get(3)),
-        first_id: row.get(0),
+        alike: 0,
+        alike_since: None,
+        quiet: row.get(14),
     }
 }
 
 /// Reads the last run.
 pub fn last(client: &mut impl GenericClient) -> Result<Option<RunRow>> {
-    Ok(list(client, &Wanted::default(), 1)?.pop())
+    Ok(list(client, &Wanted::default(), 1)?.runs.pop())
 }
 
-/// Reads the last runs, newest first. Runs in a row that found nothing to do count as one.
-pub fn list(client: &mut impl GenericClient, wanted: &Wanted, limit: usize) -> Result<Vec<RunRow>> {
-    let sql = select(
-        "WHERE ($2::text[] = '{}' OR kind = ANY ($2))
+/// Runs that were read.
+#[derive(Debug)]
+pub struct Listed {
+    /// Newest first. Runs in a row that sent nothing and came to the same count as one.
+    pub runs: Vec<RunRow>,
+    /// How many older ones there are.
+    pub more: u64,
+    /// They are the runs before this id.
+    pub next: Option<i64>,
+}
+
+/// Reads the last runs.
+pub fn list(client: &mut impl GenericClient, wanted: &Wanted, limit: usize) -> Result<Listed> {
+    let which = "WHERE ($2::text[] = '{}' OR kind = ANY ($2))
            AND ($3::text[] = '{}' OR CASE WHEN status = 'running' THEN 'lost' ELSE status END = ANY ($3))
            AND ($4::float8 IS NULL OR started_at >= clock_timestamp() - $4 * interval '1 second')
-           AND ($5::bigint IS NULL OR id < $5)
-         ORDER BY id DESC",
-    );
+           AND ($5::bigint IS NULL OR id < $5)";
+    let sql = select(&format!("{which} ORDER BY id DESC"));
     let since_s = wanted.since.map(|since| since.as_secs_f64());
     let class = i64::from(LOCK_CLASS);
     let values: [(&(dyn ToSql + Sync), Type); 5] = [
@@ -150,7 +174,7 @@ pub fn list(client: &mut impl GenericClient, wanted: &Wanted, limit: usize) -> R
         (&since_s, Type::FLOAT8),
         (&wanted.before, Type::INT8),
     ];
-    let mut rows = client.query_typed_raw(&sql, values)?;
+    let mut rows = client.query_typed_raw(&sql, values.clone())?;
     let mut runs: Vec<RunRow> = Vec::new();
     while let Some(row) = rows.next()? {
         let run = run_row(&row);
@@ -158,20 +182,24 @@ pub fn list(client: &mut impl GenericClient, wanted: &Wanted, limit: usize) -> R
         if !wanted.statuses.is_empty() && !wanted.statuses.contains(&run.status.as_str()) {
             continue;
         }
-        if let Some(newer) = runs.last_mut()
-            && newer.idle_runs > 0
-            && run.idle_runs > 0
+        // What came between them is of another kind or shard, or it sent something and ends all rows.
+        let newer = runs.iter_mut().rev().take_while(|newer| newer.quiet.is_some()).find(|newer| newer.is_beside(&run));
+        if let Some(newer) = newer
+            && newer.is_like(&run)
         {
-            newer.idle_runs += 1;
-            newer.idle_since = run.idle_since;
-            newer.first_id = run.id;
+            newer.alike += 1;
+            newer.alike_since = Some(run.started_at);
         } else if runs.len() >= limit {
-            break;
+            drop(rows);
+            let sql = format!("SELECT count(*) FROM news_sync_run {which} AND $1::bigint > 0 AND id <= $6");
+            let rest = [values.as_slice(), &[(&run.id, Type::INT8)]].concat();
+            let more: i64 = client.query_typed_one(&sql, &rest)?.get(0);
+            return Ok(Listed { runs, more: more.unsigned_abs(), next: Some(run.id + 1) });
         } else {
             runs.push(run);
         }
     }
-    Ok(runs)
+    Ok(Listed { runs, more: 0, next: None })
 }
 
 /// Reads the last run of each kind, and of each shard, that did all it was to do.

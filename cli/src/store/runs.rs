@@ -15,8 +15,8 @@ use crate::store::lock::{LOCK_CLASS, Lock, exists, host};
 
 /// Runs in the history that had something to do: a day of `--follow` under constant change.
 const RUNS_KEPT: i64 = 100_000;
-/// Runs in the history that found nothing to do: three days of a timer that starts one every 5 minutes.
-const IDLE_KEPT: i64 = 1000;
+/// Runs in the history that sent nothing: three days of a timer that starts one every 5 minutes.
+const QUIET_KEPT: i64 = 1000;
 const THIN_EVERY: i64 = 100;
 
 /// What a run is about.
@@ -189,6 +189,15 @@ pub fn sign_of_life(client: &mut impl GenericClient, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// Whether a run sent or recorded anything of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It did, or may have.
+    Something,
+    /// It did not: where the run before it ended in the same way, it tells nothing new.
+    Nothing,
+}
+
 /// How a run went, for its row.
 #[derive(Debug)]
 pub struct RunEnd {
@@ -200,8 +209,8 @@ pub struct RunEnd {
     pub counts: String,
     /// What caused the exit code.
     pub first_error: Option<String>,
-    /// It found nothing to do.
-    pub is_idle: bool,
+    /// Whether it sent anything.
+    pub sent: Sent,
 }
 
 /// Writes how a run ended.
@@ -209,14 +218,14 @@ pub fn finish(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<
     let first_error = end.first_error.as_ref().map(|text| text.replace('\0', " "));
     client.execute_typed(
         "UPDATE news_sync_run SET status = $2, exit_code = $3, counts = $4::text::jsonb, first_error = $5,
-             is_idle = $6, finished_at = clock_timestamp() WHERE id = $1 AND status = 'running'",
+             is_quiet = $6, finished_at = clock_timestamp() WHERE id = $1 AND status = 'running'",
         &[
             (&id, Type::INT8),
             (&end.status.word(), Type::TEXT),
             (&i32::from(end.exit_code), Type::INT4),
             (&end.counts, Type::TEXT),
             (&first_error, Type::TEXT),
-            (&end.is_idle, Type::BOOL),
+            (&(end.sent == Sent::Nothing), Type::BOOL),
         ],
     )?;
     Ok(())
@@ -226,7 +235,7 @@ pub fn finish(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<
 pub fn correct(client: &mut impl GenericClient, id: i64, end: &RunEnd) -> Result<()> {
     client.execute(
         "UPDATE news_sync_run SET status = $2, exit_code = $3, counts = $4::text::jsonb,
-             first_error = coalesce(first_error, $5), is_idle = false WHERE id = $1",
+             first_error = coalesce(first_error, $5), is_quiet = false WHERE id = $1",
         &[&id, &end.status.word(), &i32::from(end.exit_code), &end.counts, &end.first_error],
     )?;
     Ok(())
@@ -296,16 +305,16 @@ pub fn numbers(client: &mut impl GenericClient) -> Result<Vec<RunNumbers>> {
     Ok(rows.iter().map(numbers).collect())
 }
 
-/// Thins the history: so many runs are kept that had something to do, fewer that had not, and the last good one of each kind and
+/// Thins the history: so many runs are kept that sent something, fewer that did not, and the last good one of each kind and
 /// shard. Somebody who follows every change makes thousands a day.
 fn thin(client: &mut impl GenericClient, newest: i64) -> Result<()> {
     if newest % THIN_EVERY == 0 {
         client.execute(
             "DELETE FROM news_sync_run
-             WHERE ((NOT is_idle AND id <= (SELECT id FROM news_sync_run WHERE NOT is_idle ORDER BY id DESC OFFSET $1 LIMIT 1))
-                    OR (is_idle AND id <= (SELECT id FROM news_sync_run WHERE is_idle ORDER BY id DESC OFFSET $2 LIMIT 1)))
+             WHERE ((NOT is_quiet AND id <= (SELECT id FROM news_sync_run WHERE NOT is_quiet ORDER BY id DESC OFFSET $1 LIMIT 1))
+                    OR (is_quiet AND id <= (SELECT id FROM news_sync_run WHERE is_quiet ORDER BY id DESC OFFSET $2 LIMIT 1)))
                AND id NOT IN (SELECT max(id) FROM news_sync_run WHERE status = 'done' GROUP BY kind, shard)",
-            &[&RUNS_KEPT, &IDLE_KEPT],
+            &[&RUNS_KEPT, &QUIET_KEPT],
         )?;
     }
     Ok(())

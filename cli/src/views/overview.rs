@@ -56,14 +56,14 @@ pub struct ShortRun {
     requests: i64,
     exit_code: Option<i32>,
     shard: Option<String>,
-    idle_runs: u32,
+    alike: u64,
 }
 
 impl From<RunRow> for ShortRun {
     fn from(run: RunRow) -> Self {
         let seconds = run.finished_at.is_some().then_some(run.seconds);
-        let RunRow { id, kind, status, started_at, finished_at, requests, exit_code, shard, idle_runs, .. } = run;
-        Self { id, kind, status, started_at, finished_at, seconds, requests, exit_code, shard, idle_runs }
+        let RunRow { id, kind, status, started_at, finished_at, requests, exit_code, shard, alike, .. } = run;
+        Self { id, kind, status, started_at, finished_at, seconds, requests, exit_code, shard, alike }
     }
 }
 
@@ -74,7 +74,7 @@ pub fn collect(client: &mut Client, settings: &Settings) -> Result<Overview> {
     let seen = Seen::read(&mut moment, settings.times)?;
     let report = status::describe(&mut moment, &seen, settings, &faults, MAX_LAG)?;
     let groups = left::groups(&mut moment, &seen, GROUPS_MAX)?;
-    let runs = run_rows::list(&mut moment, &Wanted::default(), RUNS_MAX)?;
+    let run_rows::Listed { runs, .. } = run_rows::list(&mut moment, &Wanted::default(), RUNS_MAX)?;
     let mut distance_s = BTreeMap::new();
     for kind in [RunKind::Sync, RunKind::Full] {
         let begun = history::begun(&mut moment, kind)?;

@@ -12,7 +12,7 @@ fn held() -> Pair {
     let mut pair = Pair::new([]);
     pair.edit("UPDATE news_post SET title = 'x' WHERE id IN (5, 6)");
     let report = pair.news.run(["--json", "hold", "posts/5", "--why", WHY]).ok().json();
-    assert_eq!(report, json!({"what": "held", "keys": ["posts/5"]}));
+    assert_eq!(report, json!({"what": "on_hold", "keys": ["posts/5"]}));
     pair
 }
 

@@ -95,7 +95,9 @@ fn what_happened_to_it_and_which_run_sent_it() {
     assert_eq!(sent, [(&json!("updated"), &json!(200)), (&json!("parked"), &json!(422))]);
     assert_eq!((&report["sent"][0]["run"], &report["last_answer"]["run"]), (&run, &run));
     let acts: Vec<&Value> = report["acts"].as_array().unwrap().iter().map(|act| &act["what"]).collect();
-    assert_eq!(acts, [&json!("held"), &json!("retried")]);
+    assert_eq!(acts, [&json!("on_hold"), &json!("retried")]);
+    let by = report["sent"][0]["by"].as_array().unwrap();
+    assert!(by.len() == 1 && by[0].as_str().unwrap().starts_with("sql "), "{report}");
     assert_eq!((&report["state"], &report["hold"]["why"]), (&json!("on_hold"), &json!("enough for today")));
     says(
         &pair,
@@ -163,4 +165,24 @@ fn a_posts_delete_names_the_comments_that_it_waits_for() {
     let post = show(&pair, "posts/3");
     assert_eq!((&post["state"], &post["waits_for"]), (&json!("held"), &json!(["comments/11"])), "{post}");
     assert_eq!(show(&pair, "comments/11")["holds_back"], json!(["posts/3"]));
+}
+
+#[test]
+fn an_object_tells_of_the_run_that_was_lost_with_its_answer() {
+    let mut pair = Pair::new([]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 5");
+    pair.edit(
+        "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch) VALUES ('sync', 'h', 1, 'v', 'u', 1);
+         INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id)
+         SELECT entity_table, entity_pk, 'unknown', 'sent', id FROM news_modelevent WHERE synced_at IS NULL",
+    );
+    says(
+        &pair,
+        "posts/5",
+        &[
+            "; run 2 was lost before it recorded the answer. ",
+            "it is not known whether the target has the newest version",
+        ],
+    );
+    assert_eq!(show(&pair, "posts/5")["next"], json!("ask"));
 }

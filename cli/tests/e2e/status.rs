@@ -6,7 +6,7 @@ mod states;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Pair, wait_until};
+use crate::support::{Db, News, Pair, wait_until};
 
 impl Pair {
     #[track_caller]
@@ -68,6 +68,11 @@ fn a_check_fails_like_the_runs_do() {
     pair.check(&["--allow-parked"], 1);
     pair.check(&["--max-lag", "1ms", "--allow-parked"], 1);
     pair.news.run(["status", "--allow-parked"]).expect_code(2);
+    // On hold is parked by an operator.
+    pair.news.run(["hold", "posts/1"]).ok();
+    pair.check(&["--max-lag", "15m"], 3);
+    pair.check(&["--allow-parked"], 0);
+    pair.news.run(["release", "posts/1"]).ok();
 
     // Failed, and tried again.
     pair.news.run(["discard", "posts/900"]).ok();
@@ -166,7 +171,7 @@ fn the_verdict_is_one_sentence_in_both_forms() {
             "{lines}"
         );
     };
-    says(&pair, "new", "No run has ended yet, and nothing is pending.");
+    says(&pair, "new", "No sync has ended yet, and nothing is pending.");
     pair.edit(REFUSED);
     pair.sync([]).expect_code(3);
     says(&pair, "parked", "Changes arrive. 1 object waits for an operator, and 1 behind them.");
@@ -181,7 +186,23 @@ fn the_verdict_is_one_sentence_in_both_forms() {
     pair.edit("DELETE FROM news_comment WHERE id = 7");
     pair.sync(["--max-deletes", "0"]).expect_code(4);
     says(&pair, "refused", "the plan deletes 1 objects, more than 0");
+    // A plan that the command line does not mean is no trouble of the sync's.
+    pair.sync(["--max-deletes", "1"]).ok();
+    pair.sync(["--checksum", "00000000"]).expect_code(4);
+    pair.sync(["--full", "--checksum", "00000000"]).expect_code(4);
+    says(&pair, "ok", "Changes arrive. Nothing waits for an operator.");
+    pair.edit("DELETE FROM news_comment WHERE id = 8");
+    pair.sync(["--max-deletes", "0"]).expect_code(4);
     pair.edit("UPDATE news_modelevent SET logged_at = logged_at - interval '41 min' WHERE synced_at IS NULL");
     pair.edit("UPDATE news_sync_run SET exit_code = 5, first_error = 'connection refused' WHERE exit_code = 4");
     says(&pair, "late", "Changes do not arrive: the oldest has waited 41 min");
+}
+
+#[test]
+fn a_dry_run_without_a_target_ends_as_a_run_does() {
+    let db = Db::new();
+    let news = News::on(&db);
+    for flags in [&["sync"][..], &["sync", "--dry-run"], &["sync", "--full", "--dry-run"]] {
+        assert!(news.run(flags).expect_code(2).stderr.contains("no target is named"), "{flags:?}");
+    }
 }

@@ -34,7 +34,7 @@ export function runsTable(runs) {
       el("td", el("a.mono", { href: `#/runs/${run.id}` }, String(run.id))), el("td", run.kind + (run.shard ? ` ${run.shard}` : "")),
       el("td", el(`span.st.${run.status}`, result)), el("td", when(run.started_at, clock)),
       el("td.num.narrow-hide", span(run.seconds)), el("td.num", number(run.requests)),
-      el("td.soft.narrow-hide", run.idle_runs > 1 ? `${number(run.idle_runs)} runs in a row had nothing to do` : run.first_error ?? ""));
+      el("td.soft.narrow-hide", [run.first_error, run.alike > 0 ? `${number(run.alike)} before it came to the same` : null].filter(Boolean).join("; ")));
   };
   return el("table", el("thead", el("tr", ["Run", "Kind", "Result", "Began"].map((name) => el("th", { scope: "col" }, name)),
     el("th.num.narrow-hide", { scope: "col" }, "Took"), el("th.num", { scope: "col" }, "Requests"), el("th.narrow-hide", { scope: "col" }, "First error"))),

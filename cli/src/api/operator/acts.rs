@@ -227,7 +227,7 @@ pub fn hold(context: &Context<'_>) -> Result<Response, Problem> {
         Ok((new, already, in_flight))
     })?;
     let report = KeysReport {
-        what: "held",
+        what: "on_hold",
         keys: words(&new),
         already: HoldRow::first(&already),
         in_flight: words(in_flight.keys()),

@@ -13,7 +13,7 @@ use crate::api::handlers::Context;
 use crate::api::response::{Problem, Response};
 use crate::report::runs::{RunReport, RunsReport};
 use crate::report::status::ParkedReport;
-use crate::store::run_rows::{self, Wanted};
+use crate::store::run_rows::{self, Listed, Wanted};
 use crate::store::runs::RunKind;
 use crate::views::left::{self, How};
 use crate::views::unsynced::{self, UnsyncedReport};
@@ -125,9 +125,8 @@ pub fn runs(context: &Context<'_>) -> Result<Response, Problem> {
         before: query::number(request, "before", i64::MAX)?,
         since: None,
     };
-    let runs = desk.moment(|moment| run_rows::list(moment, &wanted, limit))?;
-    let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.first_id);
-    Ok(Response::json(200, &Paged { report: RunsReport { runs }, next }, context.layout))
+    let Listed { runs, more, next } = desk.moment(|moment| run_rows::list(moment, &wanted, limit))?;
+    Ok(Response::json(200, &Paged { report: RunsReport { runs, more }, next }, context.layout))
 }
 
 /// GET `runs/{id}/`

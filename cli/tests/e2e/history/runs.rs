@@ -24,12 +24,17 @@ fn the_list_tells_what_each_run_did() {
     );
     pair.sync([]).expect_code(3);
     let run = runs(&pair, &["--limit", "1"]).remove(0);
-    let counts = ["created", "updated", "deleted", "parked", "idle_runs"].map(|key| run[key].as_i64().unwrap());
+    let counts = ["created", "updated", "deleted", "parked", "alike"].map(|key| run[key].as_i64().unwrap());
     assert_eq!(counts, [1, 1, 2, 1, 0], "{run}");
 }
 
+/// Each listed run, with how many before it are like it.
+fn folded(runs: &[Value]) -> Vec<(i64, i64)> {
+    runs.iter().map(|run| (run["id"].as_i64().unwrap(), run["alike"].as_i64().unwrap())).collect()
+}
+
 #[test]
-fn runs_that_found_nothing_to_do_count_as_one() {
+fn runs_in_a_row_that_found_nothing_to_do_count_as_one() {
     let mut pair = Pair::new([]);
     for _ in 0..3 {
         pair.sync([]).ok();
@@ -41,22 +46,81 @@ fn runs_that_found_nothing_to_do_count_as_one() {
     pair.sync([]).ok();
     pair.sync([]).ok();
     let listed = runs(&pair, &[]);
-    assert_eq!(ids(&listed), [8, 6, 5, 4, 1], "{listed:?}");
-    let folded: Vec<(i64, bool)> = listed
-        .iter()
-        .map(|run| (run["idle_runs"].as_i64().unwrap(), run["idle_since"].as_str() <= run["started_at"].as_str()))
-        .collect();
-    assert_eq!(folded, [(2, true), (0, true), (0, true), (3, true), (0, true)]);
+    assert_eq!(folded(&listed), [(8, 1), (6, 0), (5, 0), (4, 2), (1, 0)], "{listed:?}");
+    assert!(listed[0]["alike_since"].as_str() <= listed[0]["started_at"].as_str(), "{listed:?}");
     assert_eq!(ids(&runs(&pair, &["--limit", "2"])), [8, 6], "they do not push the others out");
     let text = pair.news.run(["runs"]).ok().stdout;
-    assert!(text.contains("run 4: the last of 3 idle runs since "), "{text}");
+    assert!(text.contains("run 4: and 2 like it since "), "{text}");
 }
 
 #[test]
-fn fewer_idle_runs_are_kept_and_they_push_no_other_out() {
+fn runs_in_a_row_that_sent_nothing_and_came_to_the_same_count_as_one() {
+    let mut pair = Pair::new(["--status-for", "posts/5=422"]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 5");
+    // The first one parks the object; the others find it parked.
+    for _ in 0..4 {
+        pair.sync([]).expect_code(3);
+    }
+    pair.news.run(["hold", "posts/6"]).ok();
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 6");
+    for _ in 0..2 {
+        pair.sync([]).expect_code(3);
+    }
+    assert_eq!(folded(&runs(&pair, &[])), [(7, 1), (5, 2), (2, 0), (1, 0)]);
+    let text = pair.news.run(["runs"]).ok().stdout;
+    assert!(
+        text.contains("run 5: 1 object parked by earlier runs: `news parked` says why; and 2 like it since "),
+        "{text}"
+    );
+    // Between shards that take turns each is compared with its own.
+    for _ in 0..2 {
+        pair.sync(["--shard", "1/2"]).expect_code(3);
+        pair.sync(["--shard", "2/2"]).expect_code(3);
+    }
+    assert_eq!(folded(&runs(&pair, &["--limit", "3"])), [(11, 1), (10, 1), (7, 1)]);
+}
+
+#[test]
+fn a_target_that_is_down_does_not_flood_the_history() {
+    let mut pair = Pair::new([]);
+    pair.edit("UPDATE news_post SET title = 'x' WHERE id = 5");
+    for _ in 0..2 {
+        let report = pair.news.run(["--json", "--target-url", "http://127.0.0.1:9", "sync"]).expect_code(5).json();
+        assert_eq!(
+            (&report["requests"], &report["methods"]),
+            (&json!(0), &json!({})),
+            "a refused connection is no request"
+        );
+    }
+    assert_eq!(folded(&runs(&pair, &[])), [(3, 1), (1, 0)]);
+}
+
+#[test]
+fn lists_tell_that_there_is_more() {
+    let mut pair = Pair::new([]);
+    for title in ["x", "y", "z"] {
+        pair.edit(&format!("UPDATE news_post SET title = '{title}' WHERE id = 4"));
+        pair.sync([]).ok();
+    }
+    let more = |args: &[&str]| pair.news.run(["--json"].iter().chain(args)).ok().json();
+    assert_eq!(more(&["runs", "--limit", "4"])["more"], json!(0));
+    assert_eq!(more(&["runs", "--limit", "1", "--kind", "sync"])["more"], json!(2));
+    let none = more(&["runs", "--limit", "0"]);
+    assert_eq!((&none["runs"], &none["more"]), (&json!([]), &json!(4)));
+    assert!(pair.news.run(["runs", "--limit", "2"]).ok().stdout.ends_with("and 2 more (--limit)\n"));
+    assert_eq!(more(&["log", "--limit", "3"])["has_more"], json!(false));
+    let newest = more(&["log", "--limit", "2"]);
+    assert_eq!((newest["events"].as_array().unwrap().len(), &newest["has_more"]), (2, &json!(true)));
+    let none = more(&["log", "--limit", "0"]);
+    assert_eq!((&none["events"], &none["has_more"]), (&json!([]), &json!(true)));
+    assert!(pair.news.run(["log", "--limit", "1"]).ok().stdout.ends_with("and older ones (--limit)\n"));
+}
+
+#[test]
+fn fewer_quiet_runs_are_kept_and_they_push_no_other_out() {
     let mut pair = Pair::new([]);
     pair.edit(
-        "INSERT INTO news_sync_run (kind, status, finished_at, host, pid, version, target_url, epoch, exit_code, is_idle)
+        "INSERT INTO news_sync_run (kind, status, finished_at, host, pid, version, target_url, epoch, exit_code, is_quiet)
          SELECT 'sync', 'done', now(), 'h', 1, 'v', 'u', 1, 0, true FROM generate_series(1, 100097)",
     );
     pair.edit("UPDATE news_post SET title = 'x' WHERE id = 4");
@@ -64,7 +128,7 @@ fn fewer_idle_runs_are_kept_and_they_push_no_other_out() {
     pair.sync([]).ok();
     assert_eq!(pair.number("SELECT max(id) FROM news_sync_run"), 100_100, "every hundredth run thins the history");
     assert_eq!(ids(&runs(&pair, &[])), [100_100, 100_099, 100_098, 1]);
-    assert_eq!(pair.number("SELECT count(*) FROM news_sync_run WHERE is_idle"), 1001);
+    assert_eq!(pair.number("SELECT count(*) FROM news_sync_run WHERE is_quiet"), 1001);
 }
 
 #[test]
@@ -82,6 +146,7 @@ fn runs_are_chosen_by_kind_end_and_time() {
     assert_eq!(ids(&runs(&pair, &["--kind", "full", "--kind", "import"])), [3, 1]);
     assert_eq!(ids(&runs(&pair, &["--since", "1d"])), [5, 4, 3]);
     assert_eq!(ids(&runs(&pair, &["--failed", "--kind", "sync", "--since", "1d", "--limit", "1"])), [5]);
+    assert!(pair.news.run(["runs", "abc"]).expect_code(2).stderr.contains("expected the number of a run"));
     for wrong in
         [&["runs", "1", "--failed"][..], &["runs", "--kind", "diff"], &["runs", "x"], &["runs", "--since", "1"]]
     {

@@ -158,7 +158,7 @@ function runsBox({ runs: all }) {
   const tally = Object.entries(Object.groupBy(all, (run) => run.status)).map(([status, list]) => `${list.length} ${status}`);
   const strip = [...all].reverse();
   const bar = (run) => {
-    const spec = run.idle_runs > 0 || run.requests === 0 && run.status === "done" ? "i.idle" : `i.${run.status}`;
+    const spec = run.requests === 0 && run.status === "done" ? "i.idle" : `i.${run.status}`;
     const bar = el(spec, { title: `run ${run.id}, ${clock(run.started_at)}: ${run.status}, ${count(run.requests, "request")}` });
     bar.style.height = `${Math.max(3, Math.min(42, Math.round(Math.log2(1 + run.requests) * 7)))}px`;
     return bar;

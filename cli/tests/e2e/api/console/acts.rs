@@ -125,14 +125,14 @@ fn objects_are_held_and_released_with_the_users_name() {
     let console = console();
     let keys = json!([{ "key": "posts/1" }, { "key": "posts/2", "event_id": 0 }]);
     let report = console.act("hold/", &json!({ "keys": keys, "why": "a campaign" })).expect(200).json();
-    assert_eq!((&report["what"], &report["keys"]), (&"held".into(), &json!(["posts/1", "posts/2"])));
+    assert_eq!((&report["what"], &report["keys"]), (&"on_hold".into(), &json!(["posts/1", "posts/2"])));
     let again = console.act("hold/", &json!({ "keys": [{ "key": "posts/1" }] })).expect(200).json();
     assert_eq!((&again["keys"], &again["already"][0]["by"]), (&json!([]), &"ada".into()));
     assert_eq!(console.get("posts/1/")["hold"]["why"], "a campaign");
     assert_eq!(console.get("left/?state=on_hold")["total"], 2);
     console.act("release/", &json!({ "keys": keys })).expect(200);
     assert_eq!(console.get("left/?state=on_hold")["total"], 0);
-    assert_eq!(acts(&console), [is("released"), is("held")]);
+    assert_eq!(acts(&console), [is("released"), is("on_hold")]);
 }
 
 #[test]

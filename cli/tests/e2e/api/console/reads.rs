@@ -45,7 +45,7 @@ fn the_overview_has_the_status_the_groups_the_runs_and_the_acts() {
     let run = &overview["runs"][0];
     assert_eq!((&run["kind"], &run["status"], &run["exit_code"]), (&"sync".into(), &"partly".into(), &3.into()));
     let act = &overview["acts"][0];
-    assert_eq!((&act["what"], &act["via"], &act["why"]), (&"held".into(), &"command".into(), &"why".into()));
+    assert_eq!((&act["what"], &act["via"], &act["why"]), (&"on_hold".into(), &"command".into(), &"why".into()));
     assert_eq!((&act["keys"], &act["count"]), (&json!(["posts/2"]), &1.into()));
     assert_eq!(overview["distance_s"], json!({ "sync": null, "full": null }));
 }
