@@ -185,6 +185,12 @@ pub struct Import {
     /// Leave wrong objects out, and the comments of posts left out, and tell of them (exit 3)
     #[arg(long)]
     pub skip_invalid: bool,
+    /// Give records of the target that have no key of ours one, and import them too (for target profiles with ids = "key")
+    #[arg(long, conflicts_with = "from")]
+    pub adopt: bool,
+    /// With --adopt: count these records, write and import nothing; exit 1 if there are any
+    #[arg(long, requires = "adopt")]
+    pub dry_run: bool,
 }
 
 /// `news sync`

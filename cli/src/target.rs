@@ -33,6 +33,7 @@ use crate::profile::Chosen;
 use crate::settings::Access;
 use credentials::Credentials;
 use keys::Keys;
+pub use keys::Stranger;
 
 pub use base::{base_url, is_same_base};
 pub use lease::Lease;

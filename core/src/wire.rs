@@ -220,6 +220,17 @@ impl<'a> Element<'a> {
         self.number.and_then(|number| self.entity.parent(number))
     }
 
+    /// Gives an element that has no id one: what was wrong with its id is no longer so.
+    #[must_use]
+    pub fn with_id(mut self, id: i64) -> Self {
+        // The id is read before the other fields.
+        if self.id.is_none() && !self.faults.is_empty() {
+            self.faults.remove(0);
+        }
+        self.id = Some(id);
+        self
+    }
+
     /// Returns the id that the target chose for it, where it chooses them and it has one.
     pub fn target_id(&self) -> Option<&TargetId> {
         self.theirs.as_ref()?.id.as_ref()

@@ -14,12 +14,13 @@ use postgres::Transaction;
 
 use crate::args::Import;
 use crate::commands::Outcome;
+use crate::commands::adopt::{self, Mode};
 use crate::compare::{begin, move_on};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::listing::{Ahead, Batch, Extent, Source, Step};
 use crate::report::Report;
 use crate::report::others::OthersRow;
-use crate::report::status::{FaultRow, ImportReport, Skipped};
+use crate::report::status::{Adopted, FaultRow, ImportReport, Skipped};
 use crate::run::{self, Followed, Run, watchdog};
 use crate::settings::{Secret, Settings};
 use crate::signals::Signals;
@@ -27,7 +28,7 @@ use crate::store::ledger::{self, Scope};
 use crate::store::lock::Lock;
 use crate::store::runs::{self, RunEnd, RunKind, RunStatus, Sent};
 use crate::store::{Purpose, connect, left_out, remembered, rows, tracking};
-use crate::target::{self, Reader, Tries};
+use crate::target::{self, Reader, Target, Tries};
 use crate::ui::Ui;
 use crate::{commands, master};
 
@@ -56,6 +57,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     watchdog::start(&signals, watchdog::NEXT_RUN_ASKS)?;
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "import", settings.times)?;
+    let mut target = None;
     let source = if let Some(from) = &args.from {
         if from == Path::new("-") { Source::Stdin } else { Source::Folder(from.clone()) }
     } else {
@@ -64,15 +66,29 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
             Some(followed) => (followed.url, followed.access),
             None => (target::PUBLIC.to_owned(), settings.access.clone()),
         };
+        if args.adopt {
+            target = Some(Target::new(&url, &access, 1, settings.times.timeout)?);
+        }
         Source::Target(Reader::new(&url, &access, 1, settings.times.timeout, Tries::Many)?)
     };
     // What another run had sent may still be on its way: the listing would miss it.
     if let Source::Target(_) = &source {
         run::settle(runs::all_settled_in(lock.client(), settings.times)?, &signals)?;
     }
+    if let Some(target) = target.as_ref().filter(|_| args.dry_run) {
+        let adopted = Adopted { dry_run: true, ..adopt::adopt(target, Mode::Count, &signals)? };
+        let report = ImportReport { source: source.name(), adopted: Some(adopted), ..ImportReport::default() };
+        let exit = if adopted.posts + adopted.comments > 0 { Exit::Differ } else { Exit::Done };
+        return Ok(Outcome { report: Some(Report::Import(report)), exit });
+    }
+    rows::require_empty(lock.client())?;
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;
     let wrong = if args.skip_invalid { Wrong::Skipped } else { Wrong::Refused };
-    let result = load(&url, run.lock, &source, wrong, &signals, ui);
+    let adopted = target.map(|target| adopt::adopt(&target, Mode::Write, &signals)).transpose();
+    let result = adopted.and_then(|adopted| {
+        let (report, exit) = load(&url, run.lock, &source, wrong, &signals, ui)?;
+        Ok((ImportReport { adopted, ..report }, exit))
+    });
     let end = match &result {
         Ok((report, exit)) => RunEnd {
             status: RunStatus::Done,
@@ -156,7 +172,8 @@ fn load(
     transaction.commit()?;
     let [posts, comments] = counts;
     let (skipped, exit) = sieve.skipped();
-    Ok((ImportReport { source: source.name(), posts, comments, superseded, skipped, other_fields }, exit))
+    let source = source.name();
+    Ok((ImportReport { source, posts, comments, superseded, adopted: None, skipped, other_fields }, exit))
 }
 
 /// Locks the tables once nobody else writes to them. Waits for who does, but lets nobody wait behind it.

@@ -1,5 +1,6 @@
 //! The commands, a file each: arguments and settings in, a report and an exit out.
 
+mod adopt;
 mod completions;
 mod config;
 mod db;

@@ -106,6 +106,16 @@ pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
 /// `news import`
 pub fn import(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
     let counted = |posts, comments| format!("{} and {}", count(posts, "post"), count(comments, "comment"));
+    if let Some(adopted) = report.adopted {
+        let what = if adopted.dry_run { "would get a key" } else { "got a key" };
+        writeln!(out, "{what}: {} of {}", counted(adopted.posts, adopted.comments), report.source)?;
+        if adopted.left > 0 {
+            writeln!(out, "{} cannot be objects of ours: left as they are", count(adopted.left, "record"))?;
+        }
+        if adopted.dry_run {
+            return Ok(());
+        }
+    }
     writeln!(out, "imported {} from {}", counted(report.posts, report.comments), report.source)?;
     if report.superseded > 0 {
         writeln!(out, "{} of earlier rows superseded", count(report.superseded, "unsynced event"))?;

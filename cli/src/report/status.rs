@@ -167,7 +167,7 @@ pub fn words<'k>(keys: impl IntoIterator<Item = &'k Key>) -> Vec<String> {
 }
 
 /// `news import`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct ImportReport {
     /// Where from.
     pub source: String,
@@ -178,12 +178,28 @@ pub struct ImportReport {
     /// Unsynced events of earlier rows, marked as synced: what was loaded supersedes them.
     #[serde(skip_serializing_if = "crate::report::sync::is_zero")]
     pub superseded: u64,
+    /// With `--adopt`: records that got a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
     /// With `--skip-invalid`: what was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,
     /// Fields that are not ours, by entity.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_fields: Vec<OthersRow>,
+}
+
+/// Records of the target that got a key of ours; with `--dry-run`, those that would.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Adopted {
+    /// Posts.
+    pub posts: u64,
+    /// Comments.
+    pub comments: u64,
+    /// Records that cannot be objects of ours, and get none.
+    pub left: u64,
+    /// Nothing was written.
+    pub dry_run: bool,
 }
 
 /// What an import left out.

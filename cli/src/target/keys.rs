@@ -12,11 +12,35 @@ use news_core::wire::Element;
 
 use super::Target;
 use super::listing::Patience;
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::listing::{Extent, Progress};
+use crate::signals::Signals;
 
 /// The target's ids of posts, and ours; about 100 bytes for each post, while the comments are listed.
 type Posts = HashMap<String, i64>;
+
+/// More records without a key are not held at a time.
+const STRANGERS_MAX: usize = 200_000;
+
+/// A record without a key of ours.
+#[derive(Debug)]
+pub struct Stranger {
+    /// The target's id.
+    pub there: TargetId,
+    /// The target's id of its post.
+    pub parent: Option<TargetId>,
+    /// What it consists of.
+    pub element: Element<'static>,
+}
+
+/// The records of an entity without a key of ours.
+#[derive(Debug, Default)]
+pub struct Strangers {
+    /// They, in the order of the listing.
+    pub strangers: Vec<Stranger>,
+    /// The highest id that is a key; 0 where there is none.
+    pub highest: i64,
+}
 
 /// What the last listings have shown.
 #[derive(Debug, Default)]
@@ -64,6 +88,41 @@ impl Target {
             keys.posts = Some(found);
         }
         Ok(count - strangers)
+    }
+
+    /// Lists the records of an entity that have no key of ours.
+    ///
+    /// Fails as [`Target::list`] does, and with [`Kind::Refused`] where there are more than memory should hold.
+    pub fn list_strangers(&self, entity: Entity, signals: &Signals) -> Result<Strangers> {
+        let patience = Patience::Waits(signals);
+        let has_parent = entity.shape().number.parent.is_some();
+        let posts = if has_parent { self.posts(&patience)? } else { Posts::new() };
+        let mut found = Strangers::default();
+        self.list_plainly(
+            entity,
+            &patience,
+            |_| Ok(()),
+            |mut element, _| {
+                if let Some(id) = element.id() {
+                    found.highest = found.highest.max(id);
+                    return Ok(());
+                }
+                if found.strangers.len() >= STRANGERS_MAX {
+                    let what = format!("more than {STRANGERS_MAX} {entity} at the target have no key of ours");
+                    return Err(Failure::new(Kind::Refused, what).hint("Give them a key by other means."));
+                }
+                let parent = element.target_parent().cloned();
+                if let Some(post) = &parent {
+                    element.resolve_parent(posts.get(&post.to_string()).copied());
+                }
+                // Without an id nothing can be written to it.
+                if let Some(there) = element.target_id().cloned() {
+                    found.strangers.push(Stranger { there, parent, element: element.into_owned(usize::MAX) });
+                }
+                Ok(())
+            },
+        )?;
+        Ok(found)
     }
 
     /// Returns the target's ids of posts: of the listing that was just read, or of another one.

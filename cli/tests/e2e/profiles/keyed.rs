@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Drf, FIXTURES, MANY};
 use crate::crash::{Random, edit};
 use crate::support::pocketbase::Lossy;
-use crate::support::{Db, Fake, Http, News, Node, Server, fixtures};
+use crate::support::{Db, Fake, Http, News, Node, Server, fixtures, wait_until};
 
 /// Behind faults a run may give up, but not so often in a row.
 const RUNS_MAX: usize = 20;
@@ -177,6 +177,42 @@ fn django_rest_framework_with_a_field_of_ours_is_kept_in_sync_over_a_lossy_netwo
     let other_news = drf.news(&other, &drf.url);
     other_news.run(["import"]).ok();
     other_news.run(["diff"]).ok();
+}
+
+#[test]
+fn records_without_a_key_are_adopted_and_an_adoption_that_was_killed_goes_on() {
+    let fake = Fake::start(["--mode", "own-ids"]);
+    let db = Db::new();
+    let news = news(&db, fake.url());
+    let empty = news.run(["--json", "import", "--adopt", "--dry-run"]).expect_code(1).json();
+    assert_eq!((&empty["adopted"]["posts"], &empty["adopted"]["comments"]), (&json!(100), &json!(500)), "{empty}");
+    assert!(fake.http().get("/posts").json().as_array().unwrap().iter().all(|post| post["key"].is_null()));
+    // A record that cannot be one of ours stays as it is.
+    fake.http().send("POST", "/posts", r#"{"userId": "nobody", "title": "t", "body": "b"}"#);
+    fake.set_faults(r#"{"latency_ms": 20, "cut_before": 0.02, "cut_after": 0.02}"#);
+    let adoption = news.spawn(["import", "--adopt"]);
+    wait_until("some have a key", || {
+        let posts = fake.http().get("/posts").json();
+        posts.as_array().unwrap().iter().filter(|post| post["key"].is_i64()).count() > 20
+    });
+    adoption.signal(Signal::KILL);
+    adoption.wait();
+    fake.set_faults("{}");
+    let report = news.run(["--json", "import", "--adopt"]).ok();
+    assert!(report.stderr.contains("gets no key: userId"), "{}", report.stderr);
+    let report = report.json();
+    assert_eq!(
+        (&report["posts"], &report["comments"], &report["adopted"]["left"]),
+        (&json!(100), &json!(500), &json!(1))
+    );
+    assert!(report["adopted"]["posts"].as_u64().unwrap() < 80, "{report}");
+    let equal = news.run(["--json", "diff"]).ok().json();
+    assert_eq!((&equal["equal"], &equal["summary"]["posts"]["strangers"]), (&json!(true), &json!(1)), "{equal}");
+    db.client().batch_execute("UPDATE news_comment SET body = 'x' WHERE id <= 3").unwrap();
+    news.run(["sync"]).ok();
+    news.run(["diff"]).ok();
+    let refused = News::on(&Db::new()).env("NEWS_TARGET_URL", fake.url()).run(["import", "--adopt"]).expect_code(2);
+    assert!(refused.stderr.contains("has no key"), "{}", refused.stderr);
 }
 
 /// Returns how many messages were lost.
