@@ -241,6 +241,7 @@ impl Sending<'_> {
         // The log's deletes may have been done by others; of a full sync's, the listing has just said otherwise.
         let vanished = if self.replan.is_none() { vanished(summary) } else { None };
         let vanished = vanished.inspect(|warning| log::warn!("{warning}"));
+        report.ran(run.started_at, run.begun.elapsed());
         report.first_error.clone_from(&cause);
         report.warnings = [run.warnings.as_slice(), met, vanished.as_slice()].concat();
         let on_hold: Vec<Key> = summary.on_hold.iter().copied().take(holds::NAMED_MAX).collect();

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::logging::printable;
-use crate::render::{Page, lines, number, span, table};
+use crate::render::{Page, lines, number, span, sync, table};
 use crate::report::runs::{RunReport, RunsReport};
+use crate::report::sync::SyncReport;
 use crate::store::run_rows::RunRow;
 
 /// The list.
@@ -65,11 +66,14 @@ pub fn run(report: &RunReport, page: Page, out: &mut dyn Write) -> io::Result<()
     if let Some(error) = &run.first_error {
         writeln!(out, "trouble    {}", printable(error))?;
     }
-    for (name, value) in report.as_object().into_iter().flatten() {
-        // The row has it already.
-        if !["run", "target", "first_error"].contains(&name.as_str()) {
-            told(name, value, out)?;
+    if let Some(synced) = SyncReport::kept(report) {
+        for warning in &synced.warnings {
+            writeln!(out, "warning    {}", printable(warning))?;
         }
+        // The row has its trouble already.
+        sync::sync(&SyncReport { first_error: None, ..synced }, page, out)?;
+    } else {
+        report.as_object().into_iter().flatten().try_for_each(|(name, value)| told(name, value, out))?;
     }
     if sent.is_empty() {
         return Ok(());

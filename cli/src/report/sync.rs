@@ -1,16 +1,19 @@
 //! What `news sync` reports.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use news_core::ledger::Hold;
 use news_core::merge::Action;
 use news_core::outlook::Outlook;
 use news_core::plan::Tally;
+use news_core::reply::Method;
 use news_core::session::Summary;
 use news_core::{Entity, Key};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::report::holds::HoldRow;
+use crate::report::holds::{HoldRow, utc};
 
 /// How many of what, of one entity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -33,6 +36,20 @@ pub struct Actions {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 pub(super) fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+impl Actions {
+    fn kept(report: &Value) -> Self {
+        let of = |name: &str| report[name].as_u64().unwrap_or_default();
+        Self {
+            create: of("create"),
+            update: of("update"),
+            delete: of("delete"),
+            ask: of("ask"),
+            renew: of("renew"),
+            nothing: of("nothing"),
+        }
+    }
 }
 
 impl From<Tally> for Actions {
@@ -152,6 +169,12 @@ pub struct SyncReport {
     pub run: i64,
     /// Whereto.
     pub target: String,
+    /// When it began: UTC, RFC 3339.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: String,
+    /// How long it took.
+    pub seconds: f64,
     /// What was to be done.
     pub plan: ByEntity<Actions>,
     /// What was done, which may be other than was planned; `ask`: asked for, and found as it should be.
@@ -201,6 +224,9 @@ impl SyncReport {
         Self {
             run,
             target: target.to_owned(),
+            started_at: String::new(),
+            finished_at: String::new(),
+            seconds: 0.0,
             plan,
             done: by_entity(&summary.done),
             requests: summary.requests,
@@ -222,6 +248,59 @@ impl SyncReport {
             stopped: summary.stop.as_ref().map(ToString::to_string),
             drift: None,
         }
+    }
+
+    /// Tells when it ran.
+    pub fn ran(&mut self, started_at: SystemTime, took: Duration) {
+        self.started_at = utc(started_at);
+        self.finished_at = utc(started_at + took);
+        self.seconds = took.as_secs_f64();
+    }
+
+    /// Reads the report of a run as the history keeps it, whichever release wrote it; `None`: it is not one of a sync.
+    pub fn kept(report: &Value) -> Option<Self> {
+        let text = |name: &str| report[name].as_str().map(str::to_owned);
+        let number = |name: &str| report[name].as_u64().unwrap_or_default();
+        let texts = |name: &str| {
+            let all = report[name].as_array().into_iter().flatten();
+            all.filter_map(|one| one.as_str().map(str::to_owned)).collect()
+        };
+        let actions = |name: &str| {
+            Entity::ALL
+                .into_iter()
+                .map(|entity| (entity.plural(), Actions::kept(&report[name][entity.plural()])))
+                .collect()
+        };
+        let methods = [Method::Get, Method::Post, Method::Put, Method::Delete].map(Method::name);
+        let methods = methods.into_iter().map(|name| (name, report["methods"][name].as_u64()));
+        report["done"].is_object().then(|| Self {
+            run: report["run"].as_i64().unwrap_or_default(),
+            target: text("target").unwrap_or_default(),
+            started_at: text("started_at").unwrap_or_default(),
+            finished_at: text("finished_at").unwrap_or_default(),
+            seconds: report["seconds"].as_f64().unwrap_or_default(),
+            plan: actions("plan"),
+            done: actions("done"),
+            requests: number("requests"),
+            methods: methods.filter_map(|(name, count)| Some((name, count?))).collect(),
+            retries: number("retries"),
+            throttled_s: report["throttled_s"].as_f64().unwrap_or_default(),
+            failed: number("failed"),
+            parked: number("parked"),
+            waiting: number("waiting"),
+            held: number("held"),
+            on_hold: number("on_hold"),
+            // They are told as they are now: by `news parked`.
+            holds: Vec::new(),
+            untouched: number("untouched"),
+            overtaken: number("overtaken"),
+            contradicted: number("contradicted"),
+            warnings: texts("warnings"),
+            first_error: text("first_error"),
+            overcome: text("overcome"),
+            stopped: text("stopped"),
+            drift: report["drift"].as_u64(),
+        })
     }
 
     /// Adds the objects that needed a record and no request.

@@ -10,7 +10,7 @@ pub mod watchdog;
 
 pub use stopped::{Asker, base_hint, refuses_everything, stopped};
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use news_core::profile::{Ids, Profile};
 use postgres::{Client, GenericClient};
@@ -29,6 +29,8 @@ use crate::target::{base_url, is_same_base};
 /// A run under way: it has a row that says so.
 pub struct Run<'l> {
     id: i64,
+    /// When it began, by the database's clock.
+    pub started_at: SystemTime,
     /// Its row was written then, or a little later.
     pub begun: Tick,
     /// The lock, and the connection that the run's transactions go through.
@@ -41,8 +43,8 @@ impl<'l> Run<'l> {
     /// Begins one against `target_url`.
     pub fn begin(lock: &'l mut Lock, kind: RunKind, target_url: &str) -> Result<Self> {
         let begun = Tick::now();
-        let id = runs::begin(lock, kind, target_url)?;
-        Ok(Self { id, begun, lock, warnings: Vec::new() })
+        let (id, started_at) = runs::begin(lock, kind, target_url)?;
+        Ok(Self { id, started_at, begun, lock, warnings: Vec::new() })
     }
 
     /// Returns its id.

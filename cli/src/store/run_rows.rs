@@ -100,7 +100,7 @@ fn select(which: &str) -> String {
            to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
            host, pid, version, target_url, exit_code, coalesce((counts ->> 'requests')::bigint, 0), first_error, shard,
-           CASE WHEN is_quiet THEN (counts - 'run')::text END,
+           CASE WHEN is_quiet THEN (counts - '{{run,started_at,finished_at,seconds}}'::text[])::text END,
            {}, {}, {}, coalesce((counts ->> 'parked')::bigint, 0), counts::text
     FROM news_sync_run r {which}"#,
         done(&["create", "renew"]),

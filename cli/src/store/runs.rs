@@ -65,14 +65,14 @@ impl RunStatus {
     }
 }
 
-/// Writes that a run begins. Returns its id.
-pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
+/// Writes that a run begins. Returns its id, and when it began, by the database's clock.
+pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<(i64, SystemTime)> {
     let (epoch, pid) = (lock.epoch(), i32::try_from(std::process::id()).unwrap_or(i32::MAX));
     let shard = lock.shard().map(|shard| shard.to_string());
     lock.once(|client| {
         let row = client.query_typed_one(
             "INSERT INTO news_sync_run (kind, host, pid, version, target_url, epoch, shard)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id, started_at",
             &[
                 (&kind.word(), Type::TEXT),
                 (&host(), Type::TEXT),
@@ -86,7 +86,7 @@ pub fn begin(lock: &mut Lock, kind: RunKind, target_url: &str) -> Result<i64> {
         let id = row.get(0);
         recognise(client, target_url)?;
         thin(client, id)?;
-        Ok(id)
+        Ok((id, row.get(1)))
     })
 }
 

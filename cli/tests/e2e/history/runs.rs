@@ -176,6 +176,10 @@ fn one_run_tells_all_that_is_kept_of_it() {
     let limited = pair.news.run(["--json", "runs", &id, "--limit", "1"]).ok().json();
     assert_eq!((limited["sent"].as_array().unwrap().len(), &limited["more"]), (1, &json!(2)));
     let text = pair.news.run(["runs", &id]).ok().stdout;
+    // In the words of the run itself, and with its times.
+    assert_eq!(synced["started_at"], report["run"]["started_at"]);
+    assert!(synced["finished_at"].as_str() >= synced["started_at"].as_str() && synced["seconds"].as_f64().is_some());
+    assert!(text.contains(&format!("run {id} to ")) && text.contains("1 parked: `news parked` says why"), "{text}");
     for part in ["partly, exit 3", "posts/5", "parked", "422", "trouble", "posts/5: status 422"] {
         assert!(text.contains(part), "{part}: {text}");
     }
