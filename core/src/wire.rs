@@ -6,6 +6,7 @@
 
 mod members;
 mod mend;
+mod names;
 mod others;
 mod read;
 #[cfg(test)]

@@ -11,11 +11,12 @@ use core::fmt;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::others::{self, NAMES_OF_ONE_MAX};
+use super::names::{Inner, Member, Outer, SLOTS};
+use super::others::NAMES_OF_ONE_MAX;
 use super::{Element, Theirs};
 use crate::model::Entity;
-use crate::profile::{Dialect, IdForm, JSON_SERVER, KeyField, Profile};
-use crate::shape::{ID, TEXTS_MAX};
+use crate::profile::{IdForm, JSON_SERVER, KeyField, Profile};
+use crate::shape::ID;
 use crate::target_id::TargetId;
 
 /// Reads an [`Element`] wherever serde stands, in one pass. What is no object, or lacks
@@ -32,7 +33,41 @@ impl<'de> DeserializeSeed<'de> for ElementSeed<'_> {
     type Value = Element<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Element<'de>, D::Error> {
-        deserializer.deserialize_any(self)
+        deserializer.deserialize_any(Reading(self))
+    }
+}
+
+/// In whose names an element is read.
+pub trait Speaker<'p>: Copy {
+    /// The profile.
+    fn profile(self) -> &'p Profile;
+    /// What is read.
+    fn entity(self) -> Entity;
+}
+
+impl<'p> Speaker<'p> for ElementSeed<'p> {
+    fn profile(self) -> &'p Profile {
+        self.profile
+    }
+
+    fn entity(self) -> Entity {
+        self.entity
+    }
+}
+
+/// In those of [`JSON_SERVER`], of posts or of comments: a type, so that the compiler knows the names.
+#[derive(Debug, Clone, Copy)]
+struct JsonServer<const COMMENTS: bool>;
+
+impl<const COMMENTS: bool> Speaker<'static> for JsonServer<COMMENTS> {
+    #[inline]
+    fn profile(self) -> &'static Profile {
+        &JSON_SERVER
+    }
+
+    #[inline]
+    fn entity(self) -> Entity {
+        if COMMENTS { Entity::Comment } else { Entity::Post }
     }
 }
 
@@ -54,38 +89,41 @@ pub struct CommentElement<'a>(pub Element<'a>);
 
 impl<'de> Deserialize<'de> for PostElement<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ElementSeed { profile: &JSON_SERVER, entity: Entity::Post }.deserialize(deserializer).map(Self)
+        deserializer.deserialize_any(Reading(JsonServer::<false>)).map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for CommentElement<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ElementSeed { profile: &JSON_SERVER, entity: Entity::Comment }.deserialize(deserializer).map(Self)
+        deserializer.deserialize_any(Reading(JsonServer::<true>)).map(Self)
     }
 }
 
-impl ElementSeed<'_> {
+/// Reads an element in the names of a speaker.
+struct Reading<S>(S);
+
+impl<'p, S: Speaker<'p>> Reading<S> {
     fn no_object<'a>(self, what: &str) -> Element<'a> {
-        let mut element = Element::new(self.entity);
+        let mut element = Element::new(self.0.entity());
         element.fault(ID, &alloc::format!("{what} instead of an object"));
         element
     }
 }
 
-impl<'de> Visitor<'de> for ElementSeed<'_> {
+impl<'de, 'p, S: Speaker<'p>> Visitor<'de> for Reading<S> {
     type Value = Element<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "one of {}", self.entity)
+        write!(f, "one of {}", self.0.entity())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element<'de>, A::Error> {
-        let mut element = Element::new(self.entity);
-        let (shape, id_as) = (self.entity.shape(), self.profile.id_as);
-        let names = Names { dialect: self.profile.dialect(self.entity), among: EVERY_SLOT, depth: 0 };
+        let Self(speaker) = self;
+        let mut element = Element::new(speaker.entity());
+        let (shape, id_as) = (speaker.entity().shape(), speaker.profile().id_as);
         // The last of duplicate keys wins, as in most readers.
         let mut read = [const { Scalar::Missing }; SLOTS];
-        while let Some(member) = map.next_key_seed(names)? {
+        while let Some(member) = map.next_key_seed(Outer::new(speaker))? {
             match member {
                 Member::Slot(slot) => read[slot] = map.next_value_seed(ScalarSeed)?,
                 Member::Inner(names) => map.next_value_seed(Inner { names, read: &mut read })?,
@@ -99,7 +137,7 @@ impl<'de> Visitor<'de> for ElementSeed<'_> {
         }
         let [id, number, key, texts @ ..] = read;
         let is_reference = shape.number.parent.is_some();
-        if let Some(KeyField { field, form, .. }) = self.profile.key_field(self.entity) {
+        if let Some(KeyField { field, form, .. }) = speaker.profile().key_field(speaker.entity()) {
             element.id = element.whole(field.read.last().copied().unwrap_or(ID), key, *form);
             let parent = if is_reference { number.target_id() } else { None };
             element.theirs = Some(Box::new(Theirs { id: id.target_id(), parent }));
@@ -182,10 +220,14 @@ impl<'a> Element<'a> {
 
 /// A field's value as it comes.
 #[derive(Debug)]
-enum Scalar<'a> {
+pub enum Scalar<'a> {
+    /// There is none.
     Missing,
+    /// A whole number.
     Whole(i64),
+    /// A text.
     Text(Cow<'a, str>),
+    /// What it is instead.
     Other(&'static str),
 }
 
@@ -200,7 +242,8 @@ impl Scalar<'_> {
     }
 }
 
-struct ScalarSeed;
+/// Reads such a value.
+pub struct ScalarSeed;
 
 impl<'de> DeserializeSeed<'de> for ScalarSeed {
     type Value = Scalar<'de>;
@@ -257,161 +300,5 @@ impl<'de> Visitor<'de> for ScalarSeed {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Scalar::Other("an object"))
-    }
-}
-
-/// The fields of an object, in order: the id, the number, the key, the texts.
-const SLOTS: usize = 3 + TEXTS_MAX;
-/// A bit for each.
-const EVERY_SLOT: u8 = (1 << SLOTS) - 1;
-
-/// What a member is.
-#[derive(Debug, Clone)]
-enum Member<'a, 'p> {
-    /// The field of this slot.
-    Slot(usize),
-    /// An object with fields in it.
-    Inner(Names<'p>),
-    /// Not ours.
-    Other(Cow<'a, str>),
-}
-
-/// Reads a member's name, and keeps that of a member that is not ours.
-#[derive(Debug, Clone, Copy)]
-struct Names<'p> {
-    dialect: &'p Dialect,
-    /// The fields that may be there: a bit for each slot.
-    among: u8,
-    /// So many names have led there.
-    depth: usize,
-}
-
-impl<'p> Names<'p> {
-    fn path(self, slot: usize) -> &'p [&'static str] {
-        match slot {
-            0 => core::slice::from_ref(&self.dialect.id),
-            1 => self.dialect.number.read,
-            2 => self.dialect.key.as_ref().map_or(&[], |key| key.field.read),
-            _ => self.dialect.texts[slot - 3].read,
-        }
-    }
-
-    /// Returns the slots that may be there.
-    fn slots(self) -> impl Iterator<Item = usize> {
-        (0..SLOTS).filter(move |slot| self.among & (1 << slot) != 0)
-    }
-
-    /// Returns what the member of this name is, if it is ours.
-    fn ours(self, name: &str) -> Option<Member<'static, 'p>> {
-        let mut among = 0;
-        for slot in self.slots() {
-            match self.path(slot).get(self.depth..) {
-                Some([last]) if *last == name => return Some(Member::Slot(slot)),
-                Some([first, _, ..]) if *first == name => among |= 1 << slot,
-                Some(_) | None => {}
-            }
-        }
-        (among != 0).then_some(Member::Inner(Names { among, depth: self.depth + 1, ..self }))
-    }
-}
-
-impl<'de, 'p> DeserializeSeed<'de> for Names<'p> {
-    type Value = Member<'de, 'p>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member<'de, 'p>, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl<'de, 'p> Visitor<'de> for Names<'p> {
-    type Value = Member<'de, 'p>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Member<'de, 'p>, E> {
-        Ok(self.ours(name).unwrap_or_else(|| Member::Other(Cow::Owned(others::cut(name)))))
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Member<'de, 'p>, E> {
-        Ok(self.ours(name).unwrap_or(Member::Other(Cow::Borrowed(name))))
-    }
-}
-
-/// Reads an object that some of our fields are in. What stands in its place instead is a fault of these fields.
-struct Inner<'r, 'p, 'de> {
-    names: Names<'p>,
-    read: &'r mut [Scalar<'de>; SLOTS],
-}
-
-impl Inner<'_, '_, '_> {
-    fn nothing(self, what: &'static str) {
-        for slot in self.names.slots() {
-            self.read[slot] = Scalar::Other(what);
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Inner<'_, '_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Inner<'_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(member) = map.next_key_seed(self.names)? {
-            match member {
-                Member::Slot(slot) => self.read[slot] = map.next_value_seed(ScalarSeed)?,
-                Member::Inner(names) => map.next_value_seed(Inner { names, read: &mut *self.read })?,
-                Member::Other(_) => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        self.nothing("a list in the object's place");
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.nothing("null in the object's place");
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.nothing("a boolean in the object's place");
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.nothing("a number in the object's place");
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.nothing("a number in the object's place");
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.nothing("a number in the object's place");
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.nothing("a text in the object's place");
-        Ok(())
     }
 }
