@@ -134,7 +134,7 @@ fn of_objects() -> Vec<(&'static str, Value)> {
                 ("presence", text()),
                 ("pending", maybe("object")),
                 ("waits_for", keys(100)),
-                ("holds", keys(100)),
+                ("holds_back", keys(100)),
                 ("sent", somes(50)),
                 ("acts", somes(20)),
             ]),

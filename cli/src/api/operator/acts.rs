@@ -220,12 +220,17 @@ pub fn hold(context: &Context<'_>) -> Result<Response, Problem> {
     let saw = saw(form.keys, KEYS_MAX)?;
     let keys: BTreeSet<Key> = saw.iter().map(|saw| saw.key).collect();
     let times = desk.settings.times;
-    let (new, already, in_flight) = desk.act(|client| {
+    let done = desk.act(|client| {
+        let changed = deeds::changed(client, &saw)?;
+        if !changed.is_empty() {
+            return Ok(Err(changed));
+        }
         let _busy = Busy::begin();
         let (new, already) = holds::hold(client, &keys, &by, why.as_deref())?;
         let in_flight = holds::in_flight(client, &new, times)?;
-        Ok((new, already, in_flight))
+        Ok(Ok((new, already, in_flight)))
     })?;
+    let (new, already, in_flight) = done.map_err(|keys| changed(&keys))?;
     let report = KeysReport {
         what: "on_hold",
         keys: words(&new),
@@ -242,10 +247,15 @@ pub fn release(context: &Context<'_>) -> Result<Response, Problem> {
     let (why, by, desk) = (why(&form.why)?, by(context)?, &context.service.desk);
     let saw = saw(form.keys, KEYS_MAX)?;
     let keys: BTreeSet<Key> = saw.iter().map(|saw| saw.key).collect();
-    let released = desk.act(|client| {
+    let done = desk.act(|client| {
+        let changed = deeds::changed(client, &saw)?;
+        if !changed.is_empty() {
+            return Ok(Err(changed));
+        }
         let _busy = Busy::begin();
-        holds::release(client, &keys, &by, why.as_deref())
+        holds::release(client, &keys, &by, why.as_deref()).map(Ok)
     })?;
+    let released = done.map_err(|keys| changed(&keys))?;
     let missed: Vec<Key> = keys.difference(&released).copied().collect();
     if !missed.is_empty() {
         let detail = format!("Not on hold: {}. Nothing was done.", words(&missed).join(", "));

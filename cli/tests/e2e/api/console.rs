@@ -2,6 +2,7 @@
 
 mod access;
 mod acts;
+mod hostile;
 mod reads;
 mod target;
 

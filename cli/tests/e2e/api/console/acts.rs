@@ -126,6 +126,11 @@ fn objects_are_held_and_released_with_the_users_name() {
     let keys = json!([{ "key": "posts/1" }, { "key": "posts/2", "event_id": 0 }]);
     let report = console.act("hold/", &json!({ "keys": keys, "why": "a campaign" })).expect(200).json();
     assert_eq!((&report["what"], &report["keys"]), (&"on_hold".into(), &json!(["posts/1", "posts/2"])));
+    let newer = json!([{ "key": "posts/1", "event_id": 5 }]);
+    for path in ["hold/", "release/"] {
+        let refusal = console.act(path, &json!({ "keys": newer })).expect(409).json();
+        assert_eq!((&refusal["code"], &refusal["keys"]), (&"changed".into(), &json!(["posts/1"])));
+    }
     let again = console.act("hold/", &json!({ "keys": [{ "key": "posts/1" }] })).expect(200).json();
     assert_eq!((&again["keys"], &again["already"][0]["by"]), (&json!([]), &"ada".into()));
     assert_eq!(console.get("posts/1/")["hold"]["why"], "a campaign");
