@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Desk;
 use crate::api::console;
 use crate::api::handlers::Context;
 use crate::api::response::{Problem, Response};
@@ -31,17 +32,7 @@ pub fn get(context: &Context<'_>) -> Result<Response, Problem> {
     let person = context.look_up()?;
     let desk = &context.service.desk;
     let acts = desk.mode() == ConsoleMode::Act;
-    let (target, target_why) = if person.is_staff {
-        desk.ask(|client| {
-            Ok(match run::followed(&desk.settings, client) {
-                Ok(Some(followed)) => (Some(followed.url), None),
-                Ok(None) => (None, Some(String::from("no target is named, and this database has not met one yet"))),
-                Err(failure) => (None, Some(failure.with_hints())),
-            })
-        })?
-    } else {
-        (None, None)
-    };
+    let (target, target_why) = if person.is_staff { target(desk)? } else { (None, None) };
     let json = SessionJson {
         username: person.username,
         staff: person.is_staff,
@@ -55,4 +46,20 @@ pub fn get(context: &Context<'_>) -> Result<Response, Problem> {
         build: console::build(),
     };
     Ok(Response::json(200, &json, context.layout))
+}
+
+/// Returns the target's URL, or why it cannot be read. Trouble of the database with more than this request is told by the other
+/// endpoints.
+fn target(desk: &Desk) -> Result<(Option<String>, Option<String>), Problem> {
+    let asked = desk.ask(|client| {
+        Ok(match run::followed(&desk.settings, client) {
+            Ok(Some(followed)) => (Some(followed.url), None),
+            Ok(None) => (None, Some(String::from("no target is named, and this database has not met one yet"))),
+            Err(failure) => (None, Some(failure.with_hints())),
+        })
+    });
+    match asked {
+        Err(Problem::Coded(coded)) => Ok((None, Some(coded.detail))),
+        asked => asked,
+    }
 }

@@ -98,6 +98,10 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
                 "NEWS_JWT_SECRET_FILE=/run/secrets/jwt news serve --listen 0.0.0.0:8000 --trust-proxy",
                 "In a container behind a proxy that sets X-Forwarded-Proto and X-Forwarded-Host.",
             ),
+            (
+                "news serve --console act",
+                "Let users who are staff retry, discard, hold and release objects in a browser.",
+            ),
             ("news serve --check", "Is the service at 127.0.0.1:8000 ready? For a container's health check."),
         ],
         "news-import" => &[
@@ -149,6 +153,7 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
             ("news user add ada", "Asks for the password."),
             ("news user add ada < password.txt", "Takes it from a line of a file."),
         ],
+        "news-user-staff" => &[("news user staff ada on", "Let ada see the operator's console.")],
         "news-token" => &[(
             "curl -H \"Authorization: Bearer $(news token ada)\" http://127.0.0.1:8000/news/posts/",
             "Ask the API as ada.",

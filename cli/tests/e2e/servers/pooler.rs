@@ -7,7 +7,7 @@ use crate::support::{Bouncer, Http, News, OwnPg, wait_until};
 fn the_api_goes_through_a_pooler_and_a_sync_does_not() {
     let server = OwnPg::start(|_| {});
     News::with_url(&server.url()).run(["db", "migrate"]).ok();
-    News::with_url(&server.url()).run_with(["user", "add", "ada"], "a password\n").ok();
+    News::with_url(&server.url()).run_with(["user", "add", "ada", "--staff"], "a password\n").ok();
     // As it comes, it takes no settings with a connection; as most run it, it drops them silently.
     for settings in ["", "ignore_startup_parameters = options,extra_float_digits"] {
         let Some(bouncer) = Bouncer::start(&server, settings) else { return };
@@ -31,6 +31,14 @@ fn the_api_goes_through_a_pooler_and_a_sync_does_not() {
                 });
             }
         });
+        // The console needs sessions of its own, and says so.
+        let http = Http::new(&base).bearer(&token);
+        let session = http.get("/news/sync/session/");
+        assert_eq!((session.status, &session.json()["target_readable"]), (200, &false.into()), "{}", session.text);
+        for path in ["overview/", "left/", "posts/1/", "posts/1/target/", "prints/posts/?side=master"] {
+            let refused = http.get(&format!("/news/sync/{path}"));
+            assert_eq!((refused.status, &refused.json()["code"]), (409, &"pooler".into()), "{path}: {}", refused.text);
+        }
         let login = Http::new(&base);
         let body = r#"{"username":"ada","password":"a password"}"#;
         assert_eq!(login.send("POST", "/api-auth/token/", body).status, 200);
