@@ -397,6 +397,7 @@ impl Conversation {
             }
             // What was found is gone; there may be another one with its key.
             (Method::Put, Answer::Gone) => Reaction::Now(Presence::Unknown),
+            (Method::Delete, Answer::Gone) if self.presence == Presence::Doubled => Reaction::Now(Presence::Doubled),
             (_, _) => reaction,
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Db, News, Pair};
+use crate::support::{Db, Fake, News, Pair};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/json.md");
 
@@ -81,7 +81,11 @@ fn what_an_import_tells_is_in_the_document() {
     let document =
         r#"{"posts": [{"id": 1, "userId": 1, "title": "t", "body": "b", "slug": "s"}, {"id": "x"}], "comments": []}"#;
     let output = News::on(&db).run_with(["--json", "import", "--from", "-", "--skip-invalid"], document);
-    check("news import", &[output.expect_code(3).json()]);
+    let fake = Fake::start(["--mode", "own-ids"]);
+    let other = Db::new();
+    let keyed = News::on(&other).env("NEWS_TARGET_URL", fake.url()).env("NEWS_TARGET_PROFILE", "json-server-1");
+    let adopted = keyed.run(["--json", "import", "--adopt", "--dry-run"]).expect_code(1).json();
+    check("news import", &[output.expect_code(3).json(), adopted]);
 }
 
 #[test]
