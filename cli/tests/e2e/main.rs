@@ -7,6 +7,8 @@ mod api;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod core_wasm;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod db;
