@@ -45,6 +45,8 @@ CREATE TABLE IF NOT EXISTS news_modelevent (
 );
 -- The post of a comment: where the comment is now, or where it was if it is deleted.
 ALTER TABLE news_modelevent ADD COLUMN IF NOT EXISTS parent_pk bigint;
+-- The post that a comment was moved away from with this event. Until that is confirmed, the target may have the comment there.
+ALTER TABLE news_modelevent ADD COLUMN IF NOT EXISTS former_pk bigint;
 -- True: the trigger saw rows that contradict its statement. Whether the object was there before this event does not
 -- follow from `type` then, and the target is asked.
 ALTER TABLE news_modelevent ADD COLUMN IF NOT EXISTS doubt boolean;

@@ -79,6 +79,7 @@ $$;
 
 -- The same for comments. `parent_pk` is the post that the comment belongs to now, which a trigger of the owner may have
 -- changed since the statement; of a comment that does not exist any more it is the last one that the statement saw.
+-- `former_pk` is the one before the statement, if that is another one.
 
 CREATE FUNCTION news_track_comment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
@@ -91,22 +92,24 @@ BEGIN
         FROM new_rows n
         LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = n.id LIMIT 1) r ON true;
     ELSIF TG_OP = 'UPDATE' THEN
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk)
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk, former_pk)
         SELECT 'news_comment', s.id,
                CASE WHEN r.id IS NULL THEN 'DELETED' WHEN s.is_old THEN 'UPDATED' ELSE 'CREATED' END, who,
                CASE WHEN (r.id IS NOT NULL) <> s.is_new THEN true END,
-               CASE WHEN r.id IS NULL THEN s.post_id ELSE r.post_id END
+               CASE WHEN r.id IS NULL THEN s.post_id ELSE r.post_id END,
+               nullif(s.old_post_id, CASE WHEN r.id IS NULL THEN s.post_id ELSE r.post_id END)
         FROM (SELECT coalesce(n.id, o.id) AS id, o.id IS NOT NULL AS is_old, n.id IS NOT NULL AS is_new,
-                     coalesce(n.post_id, o.post_id) AS post_id
+                     coalesce(n.post_id, o.post_id) AS post_id, o.post_id AS old_post_id
               FROM old_rows o FULL JOIN new_rows n ON n.id = o.id
               WHERE (o.id, o.post_id, o.name::text COLLATE "C", o.email::text COLLATE "C", o.body::text COLLATE "C")
                   IS DISTINCT FROM
                     (n.id, n.post_id, n.name::text COLLATE "C", n.email::text COLLATE "C", n.body::text COLLATE "C")) s
         LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = s.id LIMIT 1) r ON true;
     ELSE
-        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk)
+        INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk, former_pk)
         SELECT 'news_comment', o.id, CASE WHEN r.id IS NULL THEN 'DELETED' ELSE 'UPDATED' END, who,
-               CASE WHEN r.id IS NOT NULL THEN true END, CASE WHEN r.id IS NULL THEN o.post_id ELSE r.post_id END
+               CASE WHEN r.id IS NOT NULL THEN true END, CASE WHEN r.id IS NULL THEN o.post_id ELSE r.post_id END,
+               CASE WHEN r.id IS NOT NULL THEN nullif(o.post_id, r.post_id) END
         FROM old_rows o
         LEFT JOIN LATERAL (SELECT c.id, c.post_id FROM news_comment c WHERE c.id = o.id LIMIT 1) r ON true;
     END IF;

@@ -101,6 +101,9 @@ CREATE TABLE news_sync_object (
     -- Of a comment: the post by which a shard has it, from the beginning of the conversation to its end. `parent_pk`
     -- changes when the comment is moved to another post.
     home_pk bigint,
+    -- Of a comment: posts under which the target may have it, besides those that its unsynced events name. The DELETE of such
+    -- a post waits for the comment.
+    there_pks bigint[] NOT NULL DEFAULT '{}' CHECK (cardinality(there_pks) <= 1000),
     -- Until then an earlier request may still take effect at the target: nothing else is sent for the object.
     settled_at timestamptz,
     -- The last request that a run has recorded: whose it was, when it was sent, how long the target took, and the first 2,000
@@ -114,6 +117,8 @@ CREATE TABLE news_sync_object (
     -- A parked object says why: an operator has to decide.
     CONSTRAINT news_sync_object_reason CHECK (state <> 'parked' OR reason IS NOT NULL)
 );
+-- Finds comments that a post's DELETE may have taken along, after their changes were dropped.
+CREATE INDEX news_sync_object_discarded ON news_sync_object (entity_table, entity_pk) WHERE state = 'discarded';
 -- A row here lives as long as a conversation, which is mostly a second.
 ALTER TABLE news_sync_object SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 20000);
 

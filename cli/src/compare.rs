@@ -58,6 +58,8 @@ pub struct Difference {
     pub faults: Vec<Fault>,
     /// Of a comment: its post, on the side where it is.
     pub parent: Option<PostId>,
+    /// Of a comment: the post under which the other side has it.
+    pub there: Option<PostId>,
     /// The master has it.
     pub local: bool,
 }
@@ -70,7 +72,7 @@ impl Difference {
 
     /// Returns what repairing looks at.
     pub fn sighting(&self) -> Sighting {
-        Sighting { key: self.key, kind: self.kind, parent: self.parent, is_local: self.local }
+        Sighting { key: self.key, kind: self.kind, parent: self.parent, there: self.there, is_local: self.local }
     }
 }
 

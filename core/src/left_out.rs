@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn seen(text: &str, kind: Kind, parent: Option<i64>, is_local: bool) -> Sighting {
-        Sighting { key: key(text), kind, parent: parent.and_then(|id| PostId::new(id).ok()), is_local }
+        Sighting { key: key(text), kind, parent: parent.and_then(|id| PostId::new(id).ok()), there: None, is_local }
     }
 
     fn pending(text: &str, before: Presence, after: Wish) -> Pending {
@@ -157,6 +157,7 @@ mod tests {
             first_id: 1,
             last_id: 1,
             parent: None,
+            leaves: BTreeSet::new(),
             home: None,
             since: Moment(0),
             standing: Standing::Ready,
@@ -232,7 +233,7 @@ mod tests {
                 assert_eq!(one.is_nothing(), after == Wish::Absent);
                 assert_eq!(one.standing == Standing::Barred, after == Wish::Present);
                 let other = pending("posts/6", before, after);
-                assert_eq!(in_view_of(&left_out, other), other);
+                assert_eq!(in_view_of(&left_out, other.clone()), other);
             }
         }
     }

@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::ledger::Moment;
-use crate::merge::{Action, Wish};
+use crate::merge::{Action, Presence};
 use crate::model::{Entity, Key, PostId};
 use crate::plan::{Plan, Pressure, Standing, Tally, Work};
 use crate::portion::{Gathering, Portion};
@@ -54,12 +54,13 @@ impl Outlook {
         self.tried().map(|work| (work.key, work.action())).filter(|(_, action)| *action != Action::Nothing)
     }
 
-    /// Returns what each held object waits for: a comment for its post, a post that is to be deleted for comments of it.
+    /// Returns what each held object waits for: a comment for its post, a post that is to be deleted for comments that the target
+    /// may have under it.
     pub fn waits_for(&self) -> BTreeMap<Key, Vec<Key>> {
-        let is_left = |work: &&Work| self.untried.has(work.key);
+        let is_left = |work: &&Work| self.untried.has(work.key) && work.before != Presence::Absent;
         let mut deletes: BTreeMap<PostId, Vec<Key>> = BTreeMap::new();
-        for work in self.plan.works().iter().filter(is_left).filter(|work| work.after == Wish::Absent) {
-            if let Some(post) = work.parent {
+        for work in self.plan.works().iter().filter(is_left) {
+            for post in self.plan.places(work) {
                 deletes.entry(post).or_default().push(work.key);
             }
         }

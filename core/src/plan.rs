@@ -4,7 +4,7 @@
 //! updated, comments deleted, posts deleted. A target that cascades, or that drops
 //! orphans, then never removes what we are about to touch.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,7 +25,7 @@ pub enum Standing {
     Barred,
     /// It is parked: it waits for an operator or for a newer event. What depends on it is held.
     Parked,
-    /// It is held until another shard has created its post.
+    /// It is held until another shard has created its post, or has moved a comment away from this post.
     Held,
     /// It failed in an earlier run, or an earlier request of it may still take effect: a loop leaves it to a later run.
     Waiting,
@@ -126,7 +126,12 @@ impl Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     works: Vec<Work>,
+    /// Comments of the plan that the target may have under other posts than their own, with those posts.
+    leaving: Leaving,
 }
+
+/// Comments and the posts that they leave.
+pub type Leaving = BTreeMap<Key, BTreeSet<PostId>>;
 
 /// How many of what, of one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -168,7 +173,28 @@ impl Plan {
     /// Puts the work in sending order.
     pub fn new(mut works: Vec<Work>) -> Self {
         works.sort_unstable_by_key(|work| (work.stage(), work.key));
-        Self { works }
+        Self { works, leaving: Leaving::new() }
+    }
+
+    /// Adds which of its comments leave which posts.
+    #[must_use]
+    pub fn with_leaving(self, leaving: Leaving) -> Self {
+        Self { leaving, ..self }
+    }
+
+    /// Returns the same plan with each work as `change` says; the order stays.
+    #[must_use]
+    pub fn map(&self, change: impl FnMut(&Work) -> Work) -> Self {
+        Self { works: self.works.iter().map(change).collect(), leaving: self.leaving.clone() }
+    }
+
+    /// Returns the posts under which the target may have the comment of this work, if it has it, and which the plan may delete: its
+    /// post if the comment is to be deleted, and those that it leaves. A post's DELETE waits for such comments, since the target may
+    /// delete comments with their post.
+    pub fn places<'p>(&'p self, work: &'p Work) -> impl Iterator<Item = PostId> + 'p {
+        let own = work.parent.filter(|_| work.after == Wish::Absent);
+        let left = self.leaving.get(&work.key).into_iter().flatten().copied();
+        own.into_iter().chain(left.filter(move |post| own != Some(*post)))
     }
 
     /// Returns the work, in sending order.

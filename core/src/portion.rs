@@ -87,6 +87,8 @@ pub struct Gathering {
     nothing: Vec<(Key, Mark)>,
     /// Posts that other shards have yet to create.
     coming: BTreeSet<PostId>,
+    /// Posts under which the target may have comments that other shards have yet to delete or to move away.
+    places: BTreeSet<PostId>,
     /// Posts whose creation was given up, and of which nothing is pending.
     given_up: BTreeSet<PostId>,
     pressure: BTreeMap<Entity, Pressure>,
@@ -95,9 +97,10 @@ pub struct Gathering {
 impl Gathering {
     /// Begins one for a run of `shard`, or of everything.
     pub fn new(shard: Option<Shard>, patience: Patience) -> Self {
-        let (coming, given_up, pressure) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        let (beside, seen) = (Vec::new(), Seen::default());
-        Self { shard, patience, beside, seen, pending: Vec::new(), nothing: Vec::new(), coming, given_up, pressure }
+        let (coming, places, given_up) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (beside, seen, pressure) = (Vec::new(), Seen::default(), BTreeMap::new());
+        let (pending, nothing) = (Vec::new(), Vec::new());
+        Self { shard, patience, beside, seen, pending, nothing, coming, places, given_up, pressure }
     }
 
     /// Leaves alone what these runs have sent: for a look at what is pending while they are at work.
@@ -132,6 +135,10 @@ impl Gathering {
             }
         } else if let (Key::Post(post), true) = (one.key, is_created(&one)) {
             self.coming.insert(post);
+        } else if let Key::Comment(_) = one.key {
+            // A post on its way out does not take such a comment along.
+            let own = one.parent.filter(|_| one.after == Wish::Present);
+            self.places.extend(one.places().into_iter().filter(|post| own != Some(*post)));
         }
     }
 
@@ -143,7 +150,13 @@ impl Gathering {
             let mut work = one.work();
             if work.standing.is_prepared() {
                 // A comment is in its post's shard, unless it was moved to the post of another one.
-                if work.after == Wish::Present && one.parent.is_some_and(|post| self.coming.contains(&post)) {
+                let holds = match (work.key, work.after) {
+                    (Key::Comment(_), Wish::Present) => one.parent.is_some_and(|post| self.coming.contains(&post)),
+                    // Its comments are in its shard, unless one was moved away.
+                    (Key::Post(post), Wish::Absent) => self.places.contains(&post),
+                    (Key::Post(_), Wish::Present) | (Key::Comment(_), Wish::Absent) => false,
+                };
+                if holds {
                     work.standing = Standing::Held;
                 } else if self.patience == Patience::Leaves && one.waits {
                     work.standing = Standing::Waiting;
@@ -163,7 +176,8 @@ impl Gathering {
             standing: Standing::GivenUp,
             settles_in: Duration::ZERO,
         }));
-        let plan = Plan::new(works);
+        let leaving = self.pending.into_iter().filter(|one| !one.leaves.is_empty()).map(|one| (one.key, one.leaves));
+        let plan = Plan::new(works).with_leaving(leaving.collect());
         Portion { marks, plan, nothing: self.nothing, pressure: self.pressure }
     }
 }
@@ -192,6 +206,7 @@ mod tests {
             first_id: 1,
             last_id: 1,
             parent: post,
+            leaves: BTreeSet::new(),
             home: post,
             since: Moment(0),
             standing: Standing::Ready,
@@ -216,7 +231,7 @@ mod tests {
         let moved = Pending { home: PostId::new(1).ok(), ..comment(2, 2, false) };
         let coming =
             Pending { key: "posts/2".parse().unwrap(), before: Presence::Absent, parent: None, ..comment(9, 2, false) };
-        let all = || vec![comment(1, 1, false), moved, coming, comment(3, 1, true)];
+        let all = || vec![comment(1, 1, false), moved.clone(), coming.clone(), comment(3, 1, true)];
         let loops = portion(Patience::Leaves, all());
         let untried = |portion: &Portion| {
             let Untried { held, waiting, .. } = Session::untried(&portion.plan);
@@ -229,13 +244,30 @@ mod tests {
     }
 
     #[test]
+    fn a_post_is_not_deleted_while_another_shard_has_to_move_a_comment_away() {
+        let post = |id: i64| PostId::new(id).unwrap();
+        // posts/1 is this shard's, posts/2 the other one's.
+        let gone =
+            Pending { key: Key::Post(post(1)), after: Wish::Absent, parent: None, home: None, ..comment(9, 1, false) };
+        for (leaves, before, held) in
+            [(Some(1), Presence::Present, 1), (Some(3), Presence::Present, 0), (None, Presence::Present, 0)]
+        {
+            let moved = Pending { leaves: leaves.map(post).into_iter().collect(), before, ..comment(2, 2, false) };
+            let portion = portion(Patience::Tries, vec![gone.clone(), moved]);
+            assert_eq!(Session::untried(&portion.plan).held.len(), held, "{leaves:?}");
+        }
+        let deleted = Pending { after: Wish::Absent, home: Some(post(2)), ..comment(2, 1, false) };
+        assert_eq!(Session::untried(&portion(Patience::Tries, vec![gone, deleted]).plan).held.len(), 1);
+    }
+
+    #[test]
     fn a_comment_of_a_post_whose_creation_was_given_up_is_held() {
         let clock = Clock { now: Moment(0), lost_until: Moment(0), late: Duration::ZERO };
         let held = |before: Presence, posts: &[Pending]| {
             let mut gathering = Gathering::new(None, Patience::Tries);
-            gathering.remember("posts/1".parse().unwrap(), &ledger::discarded(None, before, &clock));
+            gathering.remember("posts/1".parse().unwrap(), &ledger::discarded(None, before, BTreeSet::new(), &clock));
             let comment = comment(1, 1, false);
-            posts.iter().chain(&[comment]).for_each(|one| gathering.take(*one));
+            posts.iter().chain(&[comment]).for_each(|one| gathering.take(one.clone()));
             Session::untried(&gathering.finish().plan).held
         };
         assert_eq!(held(Presence::Absent, &[]).len(), 1);
@@ -262,7 +294,7 @@ mod tests {
         let parked = Pending { standing: Standing::Parked, ..comment(3, 1, false) };
         let all = [nothing, comment(2, 1, true), parked, comment(4, 1, false)];
         let holds = all[..3].iter().map(|one| one.key).collect();
-        let held: Vec<Pending> = all.iter().map(|one| on_hold(&holds, *one)).collect();
+        let held: Vec<Pending> = all.iter().map(|one| on_hold(&holds, one.clone())).collect();
         let portion = portion(Patience::Tries, held);
         let on_hold = portion.plan.works().iter().filter(|work| work.standing == Standing::OnHold).count();
         assert_eq!((on_hold, portion.nothing.len(), portion.is_idle()), (3, 0, false));
@@ -272,7 +304,7 @@ mod tests {
     #[test]
     fn what_cancels_itself_is_in_no_plan() {
         let nothing = Pending { before: Presence::Absent, after: Wish::Absent, ..comment(1, 1, false) };
-        let parked = Pending { standing: Standing::Parked, ..nothing };
+        let parked = Pending { standing: Standing::Parked, ..nothing.clone() };
         let portion = portion(Patience::Tries, vec![nothing, Pending { key: "comments/5".parse().unwrap(), ..parked }]);
         assert_eq!((portion.nothing.len(), portion.plan.works().len(), portion.is_idle()), (1, 1, false));
     }

@@ -1,13 +1,16 @@
 //! What the next run makes of one object, and why: what it waits for, and what waits for it.
 //!
-//! In scope: one object among its family, which is its post and that post's comments; no others depend on it. Out of scope:
-//! what is pending (`ledger`), and everything that only the target's responses show.
+//! In scope: one object among its family. Out of scope: what is pending (`ledger`), and everything that only the target's
+//! responses show.
+//!
+//! The family is all that can decide about the object: the object, the posts under which it is or may be at the target, the
+//! comments for which the same is true of one of these posts, and the posts of these comments.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::ledger::{Entry, Pending};
-use crate::merge::{Action, Wish};
+use crate::merge::{Action, Presence};
 use crate::model::Key;
 use crate::plan::{Plan, Standing, Work};
 use crate::portion::{Gathering, Patience, Portion};
@@ -42,15 +45,15 @@ pub struct Prospect {
 }
 
 impl Prospect {
-    /// Looks ahead. `family` is what is pending of the object, of its post and of that post's comments; `entries` is what the ledger
-    /// has of the object and of its post.
+    /// Looks ahead. `family` is what is pending of it, as the module says; `entries` is what the ledger has of the object and
+    /// of the posts.
     pub fn of(key: Key, entries: &BTreeMap<Key, Entry>, family: &[Pending]) -> Self {
         let mut gathering = Gathering::new(None, Patience::Tries);
         for (key, entry) in entries {
             gathering.remember(*key, entry);
         }
         for one in family {
-            gathering.take(*one);
+            gathering.take(one.clone());
         }
         let Portion { plan, nothing, .. } = gathering.finish();
         let held = held(&plan);
@@ -77,13 +80,13 @@ fn held(plan: &Plan) -> Vec<Key> {
     Session::untried(plan).held.into_keys().collect()
 }
 
-/// Returns what keeps `own` from being sent: a comment's post; a post's comments that are to be deleted first.
+/// Returns what keeps `own` from being sent: a comment's post; comments that the target may have under a post that is deleted.
 fn in_the_way(own: &Work, plan: &Plan, held: &[Key]) -> Vec<Key> {
     let is_in_the_way = |work: &&Work| {
         let is_untried = work.standing != Standing::Ready || held.contains(&work.key);
         let comes_first = match own.key {
             Key::Comment(_) => own.parent.map(Key::Post) == Some(work.key),
-            Key::Post(post) => work.parent == Some(post) && work.after == Wish::Absent,
+            Key::Post(post) => work.before != Presence::Absent && plan.places(work).any(|place| place == post),
         };
         is_untried && comes_first
     };
@@ -95,18 +98,19 @@ fn in_the_way(own: &Work, plan: &Plan, held: &[Key]) -> Vec<Key> {
 /// Returns the objects that would not be held if a run tried the one of `key`.
 fn behind(key: Key, plan: &Plan, held: &[Key]) -> Vec<Key> {
     let tried = |work: &Work| if work.key == key { Work { standing: Standing::Ready, ..*work } } else { *work };
-    let freed = self::held(&Plan::new(plan.works().iter().map(tried).collect()));
+    let freed = self::held(&plan.map(tried));
     held.iter().copied().filter(|other| *other != key && !freed.contains(other)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
     use alloc::string::ToString;
     use core::time::Duration;
 
     use super::*;
     use crate::ledger::{self, Clock, Moment};
-    use crate::merge::Presence;
+    use crate::merge::Wish;
     use crate::model::PostId;
 
     /// Looks ahead; what lists tell of a held object is the same.
@@ -114,7 +118,7 @@ mod tests {
         let prospect = Prospect::of(key, &BTreeMap::new(), family);
         let mut gathering = Gathering::new(None, Patience::Tries);
         for one in family {
-            gathering.take(*one);
+            gathering.take(one.clone());
         }
         let listed = gathering.outlook().waits_for();
         assert_eq!(listed.get(&key), (prospect.next == Next::Holds).then_some(&prospect.waits_for));
@@ -132,6 +136,7 @@ mod tests {
             first_id: 1,
             last_id: 1,
             parent,
+            leaves: BTreeSet::new(),
             home: parent,
             since: Moment(0),
             standing,
@@ -185,7 +190,7 @@ mod tests {
     fn a_comment_waits_for_a_post_whose_creation_was_given_up() {
         let key: Key = "posts/5".parse().unwrap();
         let clock = Clock { now: Moment(0), lost_until: Moment(0), late: Duration::ZERO };
-        let entries = BTreeMap::from([(key, ledger::discarded(None, Presence::Absent, &clock))]);
+        let entries = BTreeMap::from([(key, ledger::discarded(None, Presence::Absent, BTreeSet::new(), &clock))]);
         let family = [pending("comments/7", Presence::Absent, Wish::Present, Standing::Ready)];
         let comment = Prospect::of(family[0].key, &entries, &family);
         assert_eq!((comment.next, words(&comment.waits_for)), (Next::Holds, alloc::vec!["posts/5".into()]));
@@ -205,5 +210,24 @@ mod tests {
         assert_eq!(words(&ahead(family[1].key, &family).holds), ["posts/5"]);
         let other = ahead(family[2].key, &family);
         assert_eq!((other.next, other.holds.len()), (Next::Sends(Action::Delete), 0));
+    }
+
+    #[test]
+    fn a_posts_delete_waits_for_a_comment_that_is_moved_away() {
+        let from: BTreeSet<PostId> = [PostId::new(4).unwrap()].into();
+        let family = [
+            pending("posts/4", Presence::Present, Wish::Absent, Standing::Ready),
+            pending("posts/5", Presence::Absent, Wish::Present, Standing::Parked),
+            Pending { leaves: from, ..pending("comments/7", Presence::Present, Wish::Present, Standing::Ready) },
+        ];
+        let old = ahead(family[0].key, &family);
+        assert_eq!((old.next, words(&old.waits_for)), (Next::Holds, alloc::vec!["comments/7".into()]));
+        let comment = ahead(family[2].key, &family);
+        assert_eq!((comment.next, words(&comment.waits_for)), (Next::Holds, alloc::vec!["posts/5".into()]));
+        let parked = [family[0].clone(), Pending { standing: Standing::Parked, ..family[2].clone() }];
+        assert_eq!(words(&ahead(family[2].key, &parked).holds), ["posts/4"]);
+        assert_eq!(words(&ahead(family[1].key, &family).holds), ["posts/4", "comments/7"]);
+        // Once it can be moved, nothing is in the way.
+        assert_eq!(ahead(family[0].key, &[family[0].clone(), family[2].clone()]).next, Next::Sends(Action::Delete));
     }
 }

@@ -12,7 +12,7 @@ use crate::diff::Kind;
 use crate::ledger::{Basis, Mark, Pending};
 use crate::merge::{Presence, Wish};
 use crate::model::{Key, PostId};
-use crate::plan::{Plan, Standing, Work};
+use crate::plan::{Leaving, Plan, Standing, Work};
 
 /// A confirmed difference, as far as repairing looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Sighting {
     pub kind: Kind,
     /// Of a comment: its post, on the side where it is.
     pub parent: Option<PostId>,
+    /// Of a comment: the post under which the target has it.
+    pub there: Option<PostId>,
     /// Does the master have it?
     pub is_local: bool,
 }
@@ -88,13 +90,27 @@ impl Repair {
         for key in settled {
             marks.entry(*key).or_insert(Mark::looked_at(None));
         }
+        for seen in sightings {
+            // An object without events has none to mark.
+            let mark = marks.entry(seen.key).or_insert(Mark::looked_at(seen.parent));
+            mark.seen = seen.there;
+        }
         let planned: BTreeSet<Key> = works.iter().map(|work| work.key).collect();
         let equal = marks.keys().filter(|key| !planned.contains(key) && !holds.contains(key)).copied().collect();
         for work in &works {
-            // An object without events has none to mark.
             marks.entry(work.key).or_insert(Mark::looked_at(work.parent));
         }
-        Self { plan: Plan::new(works), marks, equal }
+        // Where the look shows no post, the comment may be under those that were known before.
+        let mut leaving: Leaving = pending.iter().map(|one| (one.key, one.leaves.clone())).collect();
+        for (key, there) in sightings.iter().filter_map(|seen| Some((seen.key, seen.there?))) {
+            leaving.insert(key, BTreeSet::from([there]));
+        }
+        for work in &works {
+            let is_own = |post: &PostId| work.parent == Some(*post);
+            leaving.entry(work.key).and_modify(|posts| posts.retain(|post| !is_own(post)));
+        }
+        leaving.retain(|key, posts| planned.contains(key) && !posts.is_empty());
+        Self { plan: Plan::new(works).with_leaving(leaving), marks, equal }
     }
 
     /// Takes objects out of those that are equal: they were left alone.
@@ -127,7 +143,7 @@ mod tests {
 
     fn seen(key: &str, kind: Kind, parent: Option<i64>, is_local: bool) -> Sighting {
         let parent = parent.and_then(|id| PostId::new(id).ok());
-        Sighting { key: key.parse().unwrap(), kind, parent, is_local }
+        Sighting { key: key.parse().unwrap(), kind, parent, there: parent, is_local }
     }
 
     #[test]
@@ -164,6 +180,22 @@ mod tests {
         assert_eq!(comments, [(one, Action::Ask), (two, Action::Ask)]);
         assert_eq!(repair.marks[&two], Mark::looked_at(Some(post)));
         assert_eq!(uprooting(&sightings, &NO_HOLDS).into_iter().collect::<Vec<_>>(), [post]);
+    }
+
+    #[test]
+    fn a_post_is_deleted_after_comments_that_the_target_has_under_it() {
+        let [old, new] = [4, 5].map(|id| PostId::new(id).unwrap());
+        let gone = seen("posts/4", Kind::Extra, None, false);
+        let moved = Sighting { there: Some(old), ..seen("comments/1", Kind::Different, Some(5), true) };
+        let places = |sighting: Sighting, holds: &BTreeSet<Key>| {
+            let repair = Repair::new(&[gone, sighting], [], &[], &[], holds);
+            let work = repair.plan.works().iter().find(|work| work.key == sighting.key).copied().unwrap();
+            (repair.plan.places(&work).collect::<Vec<PostId>>(), repair.marks[&sighting.key].seen)
+        };
+        assert_eq!(places(moved, &NO_HOLDS), (alloc::vec![old], Some(old)));
+        assert_eq!(places(moved, &[moved.key].into()), (alloc::vec![old], Some(old)));
+        assert_eq!(places(Sighting { there: Some(new), ..moved }, &NO_HOLDS).0, []);
+        assert_eq!(places(Sighting { kind: Kind::Missing, there: None, ..moved }, &NO_HOLDS).0, []);
     }
 
     #[test]

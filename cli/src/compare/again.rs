@@ -184,5 +184,6 @@ fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<Seen>) -> Optio
         (None, Some(_)) => DifferenceKind::Extra,
         (None, None) => return None,
     };
-    Some(Difference { key, kind, pending: false, on_hold: false, fields, faults, parent, local: local.is_some() })
+    let (pending, on_hold, local) = (false, false, local.is_some());
+    Some(Difference { key, kind, pending, on_hold, fields, faults, parent, there: listed, local })
 }

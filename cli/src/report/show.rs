@@ -198,7 +198,10 @@ fn state(about: &About, own: Option<&Pending>, prospect: &Prospect, runs: Runs) 
         _ if entry.is_some_and(|entry| entry.state == State::Sent) && runs == Runs::AtWork => "in_flight",
         Next::Holds => "held",
         Next::Marks | Next::Sends(_) => {
+            // Of a comment that was deleted with its old post, after its own change was dropped, the reason says so.
+            let is_stranded = own.is_some_and(|own| own.events == 0) && entry.is_some_and(|entry| entry.failures == 0);
             let has_failed = entry.is_some_and(|entry| entry.state == State::Waiting && !entry.reason.is_empty());
+            let has_failed = has_failed && !is_stranded;
             if has_failed { "waiting" } else { "pending" }
         }
     }
@@ -209,6 +212,7 @@ fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect,
     let reason = about.entries.get(&key).map_or("", |entry| entry.reason.as_str());
     let failures = about.entries.get(&key).map_or(0, |entry| entry.failures);
     let changes = own.map_or_else(String::new, |own| match own.events {
+        0 if failures == 0 && !reason.is_empty() => reason.to_owned(),
         0 => String::from("a full sync has begun with it and not ended"),
         1 => format!("1 change, since {}", utc(stamp(own.since))),
         n => format!("{n} changes, the first of {}", utc(stamp(own.since))),

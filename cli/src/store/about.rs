@@ -1,6 +1,6 @@
 //! Everything that the database knows of one object, for `news show`: read in one snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use news_core::ledger::{Clock, Entry, Hold, Pending, State, holds};
@@ -28,9 +28,9 @@ const FAMILY_MAX: i64 = 10_000;
 pub struct About {
     /// The master's row.
     pub row: Option<Loaded>,
-    /// What is pending of the object, of its post, and of that post's comments, in view of holds and of what imports left out.
+    /// What is pending of the object's family ([`news_core::prospect`]), in view of holds and of what imports left out.
     pub family: Vec<Pending>,
-    /// What the ledger has of the object and of its post.
+    /// What the ledger has of the object, and of the posts under which it is or may be.
     pub entries: BTreeMap<Key, Entry>,
     /// The run that prepared a request of it, if that has not recorded what came of it.
     pub lost_run: Option<i64>,
@@ -127,17 +127,21 @@ pub fn read(client: &mut Client, key: Key, times: Times) -> Result<About> {
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, times)?;
     let row = objects::load(&mut moment, &[key])?.remove(&key);
-    let post = match key {
-        Key::Post(post) => Some(post),
-        Key::Comment(_) => parent(&mut moment, key, row.as_ref(), &clock)?,
+    let posts: BTreeSet<PostId> = match key {
+        Key::Post(post) => BTreeSet::from([post]),
+        Key::Comment(_) => posts_of(&mut moment, key, row.as_ref(), &clock)?,
     };
-    let mut keys = vec![key];
-    keys.extend(post.map(Key::Post).filter(|post| *post != key));
-    let entries = ledger::entries(&mut moment, &keys)?;
-    if let Some(post) = post {
-        keys.extend(pending_comments(&mut moment, post)?.into_iter().filter(|comment| *comment != key));
-    }
-    let family = log::pending_of(&mut moment, &keys, &clock)?;
+    let near: BTreeSet<Key> = posts.iter().copied().map(Key::Post).chain([key]).collect();
+    let entries = ledger::entries(&mut moment, &near.iter().copied().collect::<Vec<Key>>())?;
+    let comments: Vec<Key> =
+        pending_comments(&mut moment, &posts)?.into_iter().filter(|comment| !near.contains(comment)).collect();
+    let mut family =
+        log::pending_of(&mut moment, &[&near.into_iter().collect::<Vec<Key>>(), &*comments].concat(), &clock)?;
+    // A comment may wait for its own post, and another post for the comment.
+    let known: BTreeSet<Key> = family.iter().map(|one| one.key).collect();
+    let theirs: BTreeSet<Key> = family.iter().filter_map(|one| one.parent).map(Key::Post).collect();
+    let theirs: Vec<Key> = theirs.difference(&known).copied().collect();
+    family.extend(log::pending_of(&mut moment, &theirs, &clock)?);
     let (all_left_out, all_held) = (left_out::pending(&mut moment)?, held::keys(&mut moment)?);
     let family =
         family.into_iter().map(|one| holds::on_hold(&all_held, rules::in_view_of(&all_left_out, one))).collect();
@@ -157,25 +161,32 @@ pub fn read(client: &mut Client, key: Key, times: Times) -> Result<About> {
     Ok(about)
 }
 
-/// Returns the post that a comment belongs to, or belonged to.
-fn parent(client: &mut impl GenericClient, key: Key, row: Option<&Loaded>, clock: &Clock) -> Result<Option<PostId>> {
-    if let Some(post) = row.and_then(|row| row.as_ref().ok()).and_then(Object::parent) {
-        return Ok(Some(post));
-    }
-    Ok(log::pending_of(client, &[key], clock)?.first().and_then(|one| one.parent))
+/// Returns the post that a comment belongs to, or belonged to, and those under which the target may have it.
+fn posts_of(
+    client: &mut impl GenericClient,
+    key: Key,
+    row: Option<&Loaded>,
+    clock: &Clock,
+) -> Result<BTreeSet<PostId>> {
+    let own = row.and_then(|row| row.as_ref().ok()).and_then(Object::parent);
+    let pending = log::pending_of(client, &[key], clock)?;
+    Ok(pending.into_iter().flat_map(|one| one.leaves.into_iter().chain(one.parent)).chain(own).collect())
 }
 
-/// Returns the comments of a post of which something is pending: those that belong to it, and those that did.
-fn pending_comments(client: &mut impl GenericClient, post: PostId) -> Result<Vec<Key>> {
-    let is_its = "(parent_pk = $1 OR EXISTS (SELECT FROM news_comment c WHERE c.id = entity_pk AND c.post_id = $1))";
+/// Returns the comments of these posts of which something is pending: those that belong to one, and those that did.
+fn pending_comments(client: &mut impl GenericClient, posts: &BTreeSet<PostId>) -> Result<Vec<Key>> {
+    let is_here = "EXISTS (SELECT FROM news_comment c WHERE c.id = entity_pk AND c.post_id = ANY ($1))";
+    let posts: Vec<i64> = posts.iter().map(|post| post.get()).collect();
     let rows = client.query(
         &format!(
             "SELECT entity_pk FROM news_modelevent
-             WHERE synced_at IS NULL AND entity_table = 'news_comment' AND {is_its}
-             UNION SELECT entity_pk FROM news_sync_object WHERE entity_table = 'news_comment' AND {is_its}
+             WHERE synced_at IS NULL AND entity_table = 'news_comment'
+                 AND (parent_pk = ANY ($1) OR former_pk = ANY ($1) OR {is_here})
+             UNION SELECT entity_pk FROM news_sync_object
+             WHERE entity_table = 'news_comment' AND (parent_pk = ANY ($1) OR there_pks && $1 OR {is_here})
              LIMIT $2"
         ),
-        &[&post.get(), &FAMILY_MAX],
+        &[&posts, &FAMILY_MAX],
     )?;
     Ok(rows.iter().filter_map(|row| Entity::Comment.key(row.get(0)).ok()).collect())
 }

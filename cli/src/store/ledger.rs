@@ -17,11 +17,11 @@ use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::sent::{self, Attempt, Recorded};
-use crate::store::{holds, left_out, objects};
+use crate::store::{holds, left_out, stranded};
 
 /// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
 pub(super) const COLUMNS: &str =
-    "o.presence, o.state, o.event_id, o.parent_pk, o.home_pk, o.status, o.reason, o.failures,
+    "o.presence, o.state, o.event_id, o.parent_pk, o.home_pk, o.there_pks, o.status, o.reason, o.failures,
     o.next_try_at, o.settled_at, o.since, o.updated_at";
 
 /// Reads the entry from `row`, whose columns [`COLUMNS`] begin at `at`.
@@ -35,13 +35,14 @@ pub(super) fn entry(row: &Row, at: usize) -> Result<Entry> {
         event_id: row.get(at + 2),
         parent: post(3),
         home: post(4),
-        status: row.get::<_, Option<i32>>(at + 5).and_then(|status| u16::try_from(status).ok()),
-        reason: row.get::<_, Option<String>>(at + 6).unwrap_or_default(),
-        failures: u32::try_from(row.get::<_, i32>(at + 7)).unwrap_or_default(),
-        next_try_at: time(8),
-        settled_at: time(9),
-        since: moment(row.get(at + 10)),
-        updated_at: moment(row.get(at + 11)),
+        there: row.get::<_, Vec<i64>>(at + 5).into_iter().filter_map(|id| PostId::new(id).ok()).collect(),
+        status: row.get::<_, Option<i32>>(at + 6).and_then(|status| u16::try_from(status).ok()),
+        reason: row.get::<_, Option<String>>(at + 7).unwrap_or_default(),
+        failures: u32::try_from(row.get::<_, i32>(at + 8)).unwrap_or_default(),
+        next_try_at: time(9),
+        settled_at: time(10),
+        since: moment(row.get(at + 11)),
+        updated_at: moment(row.get(at + 12)),
     })
 }
 
@@ -155,9 +156,10 @@ pub(super) fn write<'e>(
     let texts = |column: fn(&Entry) -> &'static str| kept.iter().map(|(_, entry)| column(entry)).collect::<Vec<_>>();
     // U+0000 is impossible in PostgreSQL; `reply` leaves none, a driver's error might.
     let reasons: Vec<String> = kept.iter().map(|(_, entry)| entry.reason.replace('\0', " ")).collect();
+    let there: Vec<String> = kept.iter().map(|(_, entry)| stranded::array(&entry.there)).collect();
     let status: Vec<Option<i32>> = kept.iter().map(|(_, entry)| entry.status.map(i32::from)).collect();
     let failures: Vec<i32> = kept.iter().map(|(_, entry)| i32::try_from(entry.failures).unwrap_or(i32::MAX)).collect();
-    let values: [(&(dyn ToSql + Sync), Type); 14] = [
+    let values: [(&(dyn ToSql + Sync), Type); 15] = [
         (&tables, Type::TEXT_ARRAY),
         (&pks, Type::INT8_ARRAY),
         (&texts(|entry| entry.presence.word()), Type::TEXT_ARRAY),
@@ -165,6 +167,7 @@ pub(super) fn write<'e>(
         (&of(|entry| Some(entry.event_id)), Type::INT8_ARRAY),
         (&of(|entry| entry.parent.map(PostId::get)), Type::INT8_ARRAY),
         (&of(|entry| entry.home.map(PostId::get)), Type::INT8_ARRAY),
+        (&there, Type::TEXT_ARRAY),
         (&status, Type::INT4_ARRAY),
         (&reasons, Type::TEXT_ARRAY),
         (&failures, Type::INT4_ARRAY),
@@ -175,13 +178,17 @@ pub(super) fn write<'e>(
     ];
     // Sent whole, as all statements of a run are: preparing one would be another round trip.
     transaction.execute_typed(
-        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, status, reason,
+        "INSERT INTO news_sync_object (entity_table, entity_pk, presence, state, event_id, parent_pk, home_pk, there_pks, status, reason,
              failures, next_try_at, settled_at, since, updated_at)
-         SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-             $8::int[], $9::text[], $10::int[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[])
+         SELECT t, pk, presence, state, event_id, parent, home, there::bigint[], status, reason, failures, next_try_at, settled_at,
+             since, updated_at
+         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
+             $9::int[], $10::text[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[])
+             AS u (t, pk, presence, state, event_id, parent, home, there, status, reason, failures, next_try_at, settled_at,
+                 since, updated_at)
          ON CONFLICT (entity_table, entity_pk) DO UPDATE SET presence = excluded.presence, state = excluded.state,
              event_id = excluded.event_id, parent_pk = excluded.parent_pk, home_pk = excluded.home_pk,
-             status = excluded.status, reason = excluded.reason, failures = excluded.failures,
+             there_pks = excluded.there_pks, status = excluded.status, reason = excluded.reason, failures = excluded.failures,
              next_try_at = excluded.next_try_at, settled_at = excluded.settled_at, since = excluded.since,
              updated_at = excluded.updated_at",
         &values,
@@ -232,7 +239,7 @@ fn prepare_but(
         let found = Found {
             row: match &row {
                 None => FoundRow::None,
-                Some(Ok(_)) => FoundRow::Some,
+                Some(Ok(object)) => FoundRow::Some { parent: object.parent() },
                 Some(Err(why)) => FoundRow::Unreadable(why.clone()),
             },
             is_newer: newer.contains(&work.key),
@@ -249,7 +256,7 @@ fn prepare_but(
         batch.loaded.push((work.key, loaded));
     }
     write(&mut transaction, entries.iter().map(|(key, entry)| (*key, Some(entry))))?;
-    doubt_comments(&mut transaction, &cleared, now)?;
+    stranded::doubt(&mut transaction, &cleared, now)?;
     // Only now: who puts an object on hold waits for what we have written, and sees it.
     let held: BTreeSet<Key> = holds::of(&mut transaction, &keys)?.into_keys().collect();
     if !held.is_subset(on_hold) {
@@ -257,23 +264,6 @@ fn prepare_but(
     }
     transaction.commit()?;
     Ok(Ok(batch))
-}
-
-/// Takes note that the comments of these posts may go with a DELETE.
-fn doubt_comments(transaction: &mut Transaction<'_>, posts: &[PostId], now: Moment) -> Result<()> {
-    if posts.is_empty() {
-        return Ok(());
-    }
-    let mut comments = Vec::new();
-    objects::each_comment_of(transaction, posts, |key, post| {
-        comments.push((key, post));
-        Ok(())
-    })?;
-    let keys: Vec<Key> = comments.iter().map(|(key, _)| *key).collect();
-    let (_, old) = read(transaction, &keys)?;
-    let entries: Vec<(Key, Entry)> =
-        comments.iter().map(|(key, post)| (*key, ledger::uprooted(old.get(key), *post, now))).collect();
-    write(transaction, entries.iter().map(|(key, entry)| (*key, Some(entry))))
 }
 
 /// Returns those of the objects that have an unsynced event besides those of their mark.
@@ -326,6 +316,7 @@ pub fn record(
     });
     let entries: Vec<(Key, Option<Entry>)> = entries.collect();
     write(&mut transaction, entries.iter().map(|(key, entry)| (*key, entry.as_ref())))?;
+    stranded::record(&mut transaction, &known.iter().map(|(fact, _)| *fact).collect::<Vec<_>>())?;
     sent::keep_answers(&mut transaction, run, told)?;
     transaction.commit()?;
     Ok(())

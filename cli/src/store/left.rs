@@ -1,5 +1,7 @@
 //! What earlier runs left, and what operators do with it: try again, or give up.
 
+use std::collections::BTreeSet;
+
 use news_core::ledger::{self, Clock, Pending, State};
 use news_core::merge::Presence;
 use news_core::{Key, PostId};
@@ -9,7 +11,7 @@ use crate::error::Result;
 use crate::settings::Times;
 use crate::store::acts::{self, Act, By, Deed};
 use crate::store::ledger::{columns, each, key, read, write};
-use crate::store::objects;
+use crate::store::{objects, stranded};
 
 /// An object as an operator saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +211,10 @@ fn discard_one(
         return Ok(None);
     }
     let before = pending.map_or(Presence::Unknown, |pending| pending.before);
-    write(transaction, [(key, Some(&ledger::discarded(old, before, clock)))])?;
+    let there = pending.map(Pending::places).unwrap_or_default();
+    write(transaction, [(key, Some(&ledger::discarded(old, before, there, clock)))])?;
+    if let (Key::Post(post), true) = (key, pending.is_some_and(Pending::may_be_deleted)) {
+        stranded::comments_of(transaction, &BTreeSet::from([post]))?;
+    }
     Ok(Some(events))
 }

@@ -22,7 +22,7 @@ use crate::store::ledger::{moment, odd};
 /// synced events, whatever the planner expects of them: after a large run its statistics are of another time. The row is
 /// looked up by its key; LIMIT keeps the planner from reading the table instead.
 const UNSYNCED: &str = "
-    SELECT e.entity_table, e.entity_pk, e.id, e.type, e.parent_pk, e.logged_at,
+    SELECT e.entity_table, e.entity_pk, e.id, e.type, e.parent_pk, e.former_pk, e.logged_at,
            e.doubt IS TRUE OR e.id <= s.doubtful_until AS doubtful, r.here IS TRUE AS here, r.post_id
     FROM news_modelevent e
     CROSS JOIN (SELECT doubtful_until FROM news_sync_state) AS s
@@ -99,7 +99,7 @@ impl<F: FnMut(Pending)> Reading<'_, F> {
     fn take(&mut self, row: &Row) -> Result<()> {
         let (key, logged) = event(row)?;
         match &mut self.open {
-            Some((open, whole, _)) if *open == key => *whole = whole.then(logged),
+            Some((open, whole, _)) if *open == key => whole.add(logged),
             Some(_) | None => {
                 self.end();
                 let here = row.get::<_, bool>("here").then(|| ledger::Row { parent: post(row, "post_id") });
@@ -177,5 +177,6 @@ fn event(row: &Row) -> Result<(Key, Logged)> {
     let kind = EventType::of_word(row.get("type")).ok_or_else(|| odd("type", row.get("type")))?;
     let key = entries::key(row, 0, 1)?;
     let event = Event { id: row.get("id"), key, kind, doubtful: row.get("doubtful") };
-    Ok((key, Logged::of(Merged::of(&event), post(row, "parent_pk"), moment(row.get("logged_at")))))
+    let (parent, former) = (post(row, "parent_pk"), post(row, "former_pk"));
+    Ok((key, Logged::of(Merged::of(&event), parent, former, moment(row.get("logged_at")))))
 }

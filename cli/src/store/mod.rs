@@ -39,6 +39,7 @@ mod session;
 mod sessions;
 pub mod shard;
 mod side;
+mod stranded;
 mod tls;
 pub mod tracking;
 pub mod unsynced;

@@ -40,6 +40,8 @@ mod left_out;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod moved;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod owner;

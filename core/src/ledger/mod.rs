@@ -22,14 +22,17 @@
 
 pub mod holds;
 mod pending;
+mod stranded;
 #[cfg(test)]
 mod tests;
 mod time;
 
 pub use holds::Hold;
 pub use pending::{Logged, Pending, Row, goes_along, pending};
+pub use stranded::{deletes, stranded};
 pub use time::{Clock, Moment, Outstanding, Process, SIGN_OF_LIFE_EVERY};
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -102,6 +105,8 @@ pub struct Entry {
     pub parent: Option<PostId>,
     /// Of a comment: the post by which a shard has it.
     pub home: Option<PostId>,
+    /// Of a comment: posts under which the target may have it, besides those that its unsynced events name.
+    pub there: BTreeSet<PostId>,
     /// The last status, if there was one.
     pub status: Option<u16>,
     /// The last trouble, in a line; empty where there was none.
@@ -126,6 +131,7 @@ impl Entry {
             event_id: mark.last_id,
             parent: mark.parent,
             home: mark.home,
+            there: mark.seen.into_iter().collect(),
             status: None,
             reason: String::new(),
             failures: 0,
@@ -170,6 +176,8 @@ pub struct Mark {
     pub parent: Option<PostId>,
     /// Of a comment: the post by which a shard has it.
     pub home: Option<PostId>,
+    /// Of a comment in a plan that rests on a look: the post under which the target has it.
+    pub seen: Option<PostId>,
     /// What the plan rests on.
     pub basis: Basis,
 }
@@ -177,7 +185,7 @@ pub struct Mark {
 impl Mark {
     /// Returns the mark of an object without events, in a plan that rests on a look; `parent` is a comment's post.
     pub fn looked_at(parent: Option<PostId>) -> Self {
-        Self { first_id: 0, last_id: 0, events: 0, parent, home: parent, basis: Basis::Look }
+        Self { first_id: 0, last_id: 0, events: 0, parent, home: parent, seen: None, basis: Basis::Look }
     }
 }
 
@@ -208,7 +216,10 @@ pub enum FoundRow {
     /// There is none.
     None,
     /// There is one.
-    Some,
+    Some {
+        /// Of a comment: its post.
+        parent: Option<PostId>,
+    },
     /// There is one with a value that cannot be sent: why.
     Unreadable(String),
 }
@@ -232,8 +243,13 @@ pub fn prepare(work: &Work, mark: &Mark, old: Option<&Entry>, found: &Found, now
     }
     // Several records are deleted until none is left, whatever becomes of the next request.
     let presence = if work.before == Presence::Doubled { Presence::Doubled } else { Presence::Unknown };
-    let is_here = found.row != FoundRow::None;
-    if is_here != (work.after == Wish::Present) {
+    let is_as_planned = match (&found.row, work.after) {
+        // A comment that was moved since would be sent to a post that may not be at the target.
+        (FoundRow::Some { parent }, Wish::Present) => *parent == work.parent,
+        (FoundRow::Unreadable(_), Wish::Present) | (FoundRow::None, Wish::Absent) => true,
+        (FoundRow::None, Wish::Present) | (FoundRow::Some { .. } | FoundRow::Unreadable(_), Wish::Absent) => false,
+    };
+    if !is_as_planned {
         let entry = (mark.basis == Basis::Look).then(|| match old {
             Some(old) => Entry { presence, ..old.clone() },
             None => Entry::begun(presence, State::Waiting, mark, now),
@@ -242,22 +258,31 @@ pub fn prepare(work: &Work, mark: &Mark, old: Option<&Entry>, found: &Found, now
     }
     let loaded = match &found.row {
         FoundRow::Unreadable(why) => Loaded::Unreadable(why.clone()),
-        FoundRow::None | FoundRow::Some => Loaded::Ready,
+        FoundRow::None | FoundRow::Some { .. } => Loaded::Ready,
     };
     let begun = Entry::begun(presence, State::Sent, mark, now);
     let entry = match old {
         None => begun,
         // The conversation that is given up is over; what it sent may still be on its way.
-        Some(old) if old.state == State::Discarded => Entry { settled_at: old.settled_at, ..begun },
+        Some(old) if old.state == State::Discarded => {
+            Entry { there: still_there(old, mark), settled_at: old.settled_at, ..begun }
+        }
         Some(old) => Entry {
             failures: if old.event_id == mark.last_id { old.failures } else { 0 },
             since: old.since,
             home: old.home,
+            there: still_there(old, mark),
             settled_at: old.settled_at,
             ..begun
         },
     };
     Prepared { loaded, entry: Some(entry) }
+}
+
+/// Returns the posts under which the target may have a comment after a request for it was sent, besides those that its events
+/// name. A look is newer than what was remembered.
+fn still_there(old: &Entry, mark: &Mark) -> BTreeSet<PostId> {
+    mark.seen.map_or_else(|| old.there.clone(), |seen| BTreeSet::from([seen]))
 }
 
 /// The comments of a post that is about to be cleared may go with it: whoever comes next asks for them. `post` is the
@@ -299,6 +324,7 @@ pub fn recorded(fact: &Fact, mark: &Mark, old: Option<&Entry>, is_newer: Newer, 
         next_try_at,
         settled_at,
         home: old.and_then(|old| old.home).or(begun.home),
+        there: old.map_or_else(|| begun.there.clone(), |old| still_there(old, mark)),
         since: old.map_or(now, |old| old.since),
         ..begun
     })
@@ -334,8 +360,9 @@ pub fn unparked(entry: &Entry) -> Option<Entry> {
 }
 
 /// An operator drops the object's changes, of which `before` was known. The target has it or not, whatever the log says from
-/// now on: the next change asks, or clears, once what is in flight has had its effect.
-pub fn discarded(old: Option<&Entry>, before: Presence, clock: &Clock) -> Entry {
+/// now on: the next change asks, or clears, once what is in flight has had its effect. `there` are the posts under which the target
+/// may have it, of a comment ([`Pending::places`]).
+pub fn discarded(old: Option<&Entry>, before: Presence, there: BTreeSet<PostId>, clock: &Clock) -> Entry {
     let presence = match before {
         Presence::Doubled => Presence::Doubled,
         Presence::Absent => Presence::Absent,
@@ -343,7 +370,7 @@ pub fn discarded(old: Option<&Entry>, before: Presence, clock: &Clock) -> Entry 
         Presence::Unknown if old.is_some_and(Entry::is_given_up) => Presence::Absent,
         Presence::Present | Presence::Unknown => Presence::Unknown,
     };
-    let begun = Entry::begun(presence, State::Discarded, &Mark::looked_at(None), clock.now);
+    let begun = Entry { there, ..Entry::begun(presence, State::Discarded, &Mark::looked_at(None), clock.now) };
     match old {
         None => begun,
         Some(old) => Entry {

@@ -1,5 +1,6 @@
 //! Log, row and ledger -> what is pending of an object.
 
+use alloc::collections::BTreeSet;
 use core::time::Duration;
 
 use crate::ledger::{AGAIN_AFTER_MAX, Basis, Clock, Entry, Mark, Moment, State};
@@ -8,7 +9,7 @@ use crate::model::{Key, PostId};
 use crate::plan::{Standing, Work};
 
 /// An object's unsynced events, as a run reads them in id order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
     /// Their net effect.
     pub merged: Merged,
@@ -16,23 +17,30 @@ pub struct Logged {
     pub home: Option<PostId>,
     /// Of a comment: the post that it belongs to by the last event after which it is there, else the first one's.
     pub parent: Option<PostId>,
+    /// Of a comment: all other posts that they name. Whatever was sent meanwhile, the target has the comment under one of them
+    /// all, or not at all.
+    pub others: BTreeSet<PostId>,
     /// When the first of them was logged.
     pub since: Moment,
 }
 
 impl Logged {
-    /// Returns what one event says; `parent` is the post that it names, of a comment.
-    pub fn of(merged: Merged, parent: Option<PostId>, since: Moment) -> Self {
-        Self { merged, home: parent, parent, since }
+    /// Returns what one event says. Of a comment it names the post, `parent`, and the one that the comment was moved away from
+    /// with it, `former`.
+    pub fn of(merged: Merged, parent: Option<PostId>, former: Option<PostId>, since: Moment) -> Self {
+        let others = former.filter(|former| parent != Some(*former)).into_iter().collect();
+        Self { merged, home: parent, parent, others, since }
     }
 
     /// Adds the next one.
-    #[must_use]
-    pub fn then(self, next: Self) -> Self {
-        let merged = self.merged.with(next.merged);
+    pub fn add(&mut self, next: Self) {
+        self.merged = self.merged.with(next.merged);
+        let named = next.home.into_iter().chain(next.others);
+        self.others.extend(named.filter(|post| self.home != Some(*post)));
         // It waits for the post that it belongs to by now, not for the one that it was created under.
-        let parent = if next.merged.change.after == Wish::Present { next.parent } else { self.parent };
-        Self { merged, parent, ..self }
+        if next.merged.change.after == Wish::Present {
+            self.parent = next.parent;
+        }
     }
 }
 
@@ -44,7 +52,7 @@ pub struct Row {
 }
 
 /// An object with unsynced events, or with a conversation that has not come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
     /// Which.
     pub key: Key,
@@ -60,6 +68,8 @@ pub struct Pending {
     pub last_id: i64,
     /// Of a comment: its post; where the comment is to go, or where it was.
     pub parent: Option<PostId>,
+    /// Of a comment: other posts under which the target has it, if it has it. It was moved away from them, and that is not confirmed.
+    pub leaves: BTreeSet<PostId>,
     /// Of a comment: the post by which a shard has it. That of the conversation that has begun, else that of its first
     /// unsynced event.
     pub home: Option<PostId>,
@@ -101,8 +111,20 @@ impl Pending {
             events: self.events,
             parent: self.parent,
             home: self.home,
+            seen: None,
             basis,
         }
+    }
+
+    /// Says whether an earlier request may have deleted it at the target, as was wished.
+    pub fn may_be_deleted(&self) -> bool {
+        self.after == Wish::Absent && self.before == Presence::Unknown
+    }
+
+    /// Returns the posts under which the target may have it, of a comment.
+    pub fn places(&self) -> BTreeSet<PostId> {
+        let is_there = self.before != Presence::Absent;
+        self.leaves.iter().copied().chain(self.parent).filter(|_| is_there).collect()
     }
 
     /// Says whether nothing is to be sent: its events cancel each other.
@@ -138,6 +160,9 @@ pub fn pending(
     let settles_in = entry.map_or(Duration::ZERO, |entry| clock.until_settled(&entry.outstanding()));
     let rests = begun.is_some_and(|entry| entry.state == State::Waiting && is_same(entry) && rests(entry, clock));
     let here = row.and_then(|row| row.parent);
+    let parent = here.or(logged.and_then(|logged| logged.parent)).or(begun.and_then(|entry| entry.parent));
+    let named = logged.into_iter().flat_map(|logged| logged.home.iter().chain(&logged.others));
+    let there = named.chain(entry.into_iter().flat_map(|entry| &entry.there)).copied();
     Some(Pending {
         key,
         before,
@@ -145,7 +170,8 @@ pub fn pending(
         events: logged.map_or(0, |logged| logged.merged.events),
         first_id: logged.map_or(0, |logged| logged.merged.first_id),
         last_id,
-        parent: here.or(logged.and_then(|logged| logged.parent)).or(begun.and_then(|entry| entry.parent)),
+        parent,
+        leaves: there.filter(|post| parent != Some(*post)).collect(),
         home: begun
             .and_then(|entry| entry.home)
             .or(logged.and_then(|logged| logged.home))

@@ -1,5 +1,7 @@
 //! Rows: what is remembered, what happens, and what is remembered then.
 
+mod moved;
+
 use super::*;
 use crate::merge::{Action, Event, EventType, Merged};
 use crate::model::Key;
@@ -14,7 +16,7 @@ fn key() -> Key {
 }
 
 fn mark(last_id: i64, basis: Basis) -> Mark {
-    Mark { first_id: 1, last_id, events: 1, parent: None, home: None, basis }
+    Mark { first_id: 1, last_id, events: 1, parent: None, home: None, seen: None, basis }
 }
 
 fn entry(presence: Presence, state: State) -> Entry {
@@ -37,9 +39,12 @@ fn logged(events: &str) -> Option<Logged> {
             "U" => EventType::Updated,
             _ => EventType::Deleted,
         };
-        Logged::of(Merged::of(&Event { id, key: key(), kind, doubtful: word.ends_with('!') }), None, Moment(3))
+        Logged::of(Merged::of(&Event { id, key: key(), kind, doubtful: word.ends_with('!') }), None, None, Moment(3))
     };
-    (1..).zip(events.split_whitespace()).map(event).reduce(Logged::then)
+    (1..).zip(events.split_whitespace()).map(event).reduce(|mut whole, next| {
+        whole.add(next);
+        whole
+    })
 }
 
 #[test]
@@ -50,8 +55,13 @@ fn a_request_is_announced_as_unknown_and_a_doubled_object_stays_doubled() {
         (Presence::Unknown, Presence::Unknown),
         (Presence::Doubled, Presence::Doubled),
     ] {
-        let prepared =
-            prepare(&work(before, Wish::Present), &mark(4, Basis::Log), None, &found(FoundRow::Some, false), NOW);
+        let prepared = prepare(
+            &work(before, Wish::Present),
+            &mark(4, Basis::Log),
+            None,
+            &found(FoundRow::Some { parent: None }, false),
+            NOW,
+        );
         let entry = prepared.entry.unwrap();
         assert_eq!(
             (prepared.loaded, entry.presence, entry.state),
@@ -63,7 +73,7 @@ fn a_request_is_announced_as_unknown_and_a_doubled_object_stays_doubled() {
 
 #[test]
 fn nothing_is_recorded_of_an_object_that_was_put_on_hold_since_it_was_planned() {
-    for row in [FoundRow::None, FoundRow::Some, FoundRow::Unreadable(String::from("why"))] {
+    for row in [FoundRow::None, FoundRow::Some { parent: None }, FoundRow::Unreadable(String::from("why"))] {
         for basis in [Basis::Log, Basis::Look] {
             for old in [None, Some(entry(Presence::Doubled, State::Parked))] {
                 let found = Found { is_on_hold: true, ..found(row.clone(), false) };
@@ -77,12 +87,13 @@ fn nothing_is_recorded_of_an_object_that_was_put_on_hold_since_it_was_planned() 
 
 #[test]
 fn a_row_that_contradicts_the_plan_is_overtaken_only_if_a_newer_event_explains_it() {
-    use FoundRow::{None as Gone, Some as Here};
+    use FoundRow::None as Gone;
+    const HERE: FoundRow = FoundRow::Some { parent: None };
     for (after, row, is_newer, loaded) in [
         (Wish::Present, Gone, true, Loaded::Overtaken),
         (Wish::Present, Gone, false, Loaded::Contradicted),
-        (Wish::Absent, Here, true, Loaded::Overtaken),
-        (Wish::Absent, Here, false, Loaded::Contradicted),
+        (Wish::Absent, HERE, true, Loaded::Overtaken),
+        (Wish::Absent, HERE, false, Loaded::Contradicted),
         (Wish::Absent, Gone, false, Loaded::Ready),
     ] {
         let by_log =
@@ -115,7 +126,7 @@ fn preparing_again_keeps_what_an_earlier_run_has_sent_in_mind() {
             &work(Presence::Unknown, Wish::Present),
             &mark(last_id, Basis::Log),
             Some(old),
-            &found(FoundRow::Some, false),
+            &found(FoundRow::Some { parent: None }, false),
             NOW,
         );
         let entry = prepared.entry.unwrap();
@@ -185,12 +196,12 @@ fn giving_up_leaves_a_doubt_or_a_double() {
         (Some((Unknown, State::Discarded)), Unknown, Unknown),
     ] {
         let old = old.map(|(presence, state)| entry(presence, state));
-        let gone = discarded(old.as_ref(), before, &CLOCK);
+        let gone = discarded(old.as_ref(), before, BTreeSet::new(), &CLOCK);
         assert_eq!((gone.presence, gone.state, gone.settled_at), (presence, State::Discarded, None));
     }
     // What is in flight is not forgotten.
     let lost_until = NOW + Duration::from_secs(20);
-    let sent = discarded(Some(&entry(Unknown, State::Sent)), Unknown, &Clock { lost_until, ..CLOCK });
+    let sent = discarded(Some(&entry(Unknown, State::Sent)), Unknown, BTreeSet::new(), &Clock { lost_until, ..CLOCK });
     assert_eq!(sent.settled_at, Some(lost_until));
     assert_eq!(unparked(&entry(Presence::Absent, State::Held)), None);
     assert_eq!(unparked(&entry(Presence::Absent, State::Parked)).unwrap().state, State::Waiting);

@@ -1,9 +1,9 @@
 //! How objects and runs end, and what is recorded of it.
 
 use alloc::format;
-use alloc::string::String;
 use core::time::Duration;
 
+use crate::merge::Presence;
 use crate::model::Key;
 use crate::object::ATTEMPTS_MAX;
 use crate::plan::{Stage, Standing, Work};
@@ -84,20 +84,26 @@ impl Session {
             self.open -= usize::from(item.prepared);
             // An update that failed leaves the post as it was: its comments need not wait. Unless it was not there.
             let is_there = item.work.stage() == Stage::UpdatePosts && !item.talk.was_missing();
-            let fate = if is_there { Fate::Good } else { fate };
+            // A comment that the target does not have is under no post there: that post's delete need not wait.
+            let is_nowhere = item.work.parent.is_some() && item.talk.presence() == Presence::Absent;
+            let fate = if is_there || is_nowhere { Fate::Good } else { fate };
             let Work { key: ended, standing, .. } = item.work;
-            for held in self.order.ended(&item.work, fate) {
+            for (held, fate) in self.order.ended(&item.work, fate) {
+                if fate == Fate::Overtaken {
+                    self.summary.overtaken += 1;
+                    ending.push((held, fate));
+                    continue;
+                }
                 self.summary.held += 1;
                 let held_item = &mut self.items[held];
                 held_item.why = match held_item.work.key {
                     Key::Comment(_) if standing == Standing::GivenUp => {
                         format!("waits for {ended}, which is not at the target: its creation was given up")
                     }
-                    Key::Comment(_) => format!("waits for {ended}"),
-                    Key::Post(_) => String::from("waits until all its comments are deleted"),
+                    Key::Comment(_) | Key::Post(_) => format!("waits for {ended}"),
                 };
                 self.leave(held, Left::Held, now);
-                ending.push((held, Fate::Bad));
+                ending.push((held, fate));
             }
         }
     }

@@ -197,7 +197,7 @@ impl Session {
         let mut session = Self {
             config: Config { jobs: config.jobs.max(1), ..config },
             places: works.iter().enumerate().map(|(place, work)| (work.key, place)).collect(),
-            order: Order::new(works),
+            order: Order::new(plan),
             pace: Pace::new(config.rate_per_s, config.jobs, works.len() as u64),
             asking: Asking::new(works, config.asks),
             trials: BTreeMap::new(),
@@ -268,13 +268,13 @@ impl Session {
                 _,
             ) => work.standing,
         };
-        let works = plan.works().iter().map(|work| Work { standing: standing(work), ..*work });
+        let plan = plan.map(|work| Work { standing: standing(work), ..*work });
         let effects = Effects { settle: SETTLE, late: LATE, wait: Wait::Once };
         let strangers = Strangers::Refused;
         let (jobs, settled_in, asks) = (1, Duration::ZERO, Asks::Some);
         let profile = &JSON_SERVER;
         let config = Config { jobs, rate_per_s: None, effects, settled_in, strangers, asks, profile };
-        let session = Self::new(config, &Plan::new(works.collect()), Duration::ZERO);
+        let session = Self::new(config, &plan, Duration::ZERO);
         for Item { work, why, phase, .. } in session.items {
             match (work.standing, phase == Phase::Ended) {
                 (Standing::Parked, _) | (Standing::Barred, false) => drop(untried.parked.insert(work.key)),

@@ -3,7 +3,8 @@
 //! - A comment's create or update waits for its post's, whichever that is: an update may turn
 //!   out to be a create, and a target that drops orphans would drop the comment.
 //! - No delete begins before every create and update has ended.
-//! - A post's delete waits for its comments' deletes.
+//! - A post's delete waits for its comments' deletes, and for comments that are moved to other posts: until that is done,
+//!   the target may have them under this one, and delete them with it.
 //!
 //! What waits for something that ended badly is held: it ends, too, and unsent.
 
@@ -12,13 +13,15 @@ use alloc::vec::Vec;
 
 use crate::merge::Action;
 use crate::model::{Key, PostId};
-use crate::plan::{Stage, Work};
+use crate::plan::{Plan, Stage, Work};
 
 /// How an object's part in the run ended, as far as others depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    /// As wished; or somebody else's change overtook it, and who depends on it finds out.
+    /// As wished.
     Good,
+    /// Somebody else's change overtook it. Comments find out by themselves; a post's delete is overtaken, too.
+    Overtaken,
     /// Not in this run.
     Bad,
 }
@@ -36,26 +39,34 @@ pub struct Order {
     waiting_for_post: BTreeMap<PostId, Vec<usize>>,
     /// The posts whose create or update is in the plan.
     posts: BTreeSet<PostId>,
-    /// Per post: deletes of its comments that have not ended, whether one ended badly,
-    /// and the post's own delete.
+    /// Posts that are deleted, with the comments that go first.
     families: BTreeMap<PostId, Family>,
+    /// The posts whose delete waits for a comment.
+    places: BTreeMap<Key, Vec<PostId>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Family {
+    /// Comments that have not ended.
     open: usize,
-    bad: bool,
+    /// The worst end of one.
+    fate: Fate,
+    /// The post's own place, until that is decided.
     post: Option<usize>,
 }
 
-/// Objects that are held now: their places.
-pub type Held = Vec<usize>;
+/// Objects that do not go because of an end: their places, and how they end.
+pub type Held = Vec<(usize, Fate)>;
 
 impl Order {
     /// Takes the plan's work in its order.
-    pub fn new(works: &[Work]) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         let mut order = Self::default();
-        for (place, work) in works.iter().enumerate() {
+        for (place, work) in plan.works().iter().enumerate() {
+            for post in plan.places(work) {
+                order.families.entry(post).or_insert(Family { open: 0, fate: Fate::Good, post: None }).open += 1;
+                order.places.entry(work.key).or_default().push(post);
+            }
             order.changes_open += usize::from(!work.stage().deletes());
             // Who is not tried, or needs nothing, ends without waiting in a queue. Others
             // may depend on how.
@@ -72,10 +83,7 @@ impl Order {
                 {
                     order.waiting_for_post.entry(post).or_default().push(place);
                 }
-                (Stage::DeleteComments, _, parent) => {
-                    if let Some(post) = parent {
-                        order.families.entry(post).or_default().open += 1;
-                    }
+                (Stage::DeleteComments, _, _) => {
                     if goes {
                         order.deletes.push_back(place);
                     }
@@ -118,23 +126,8 @@ impl Order {
             (Stage::CreatePosts | Stage::UpdatePosts, Key::Post(post), _) => {
                 let waiting = self.waiting_for_post.remove(&post).unwrap_or_default();
                 match fate {
-                    Fate::Good => self.changes.extend(waiting),
-                    Fate::Bad => return waiting,
-                }
-            }
-            (Stage::DeleteComments, _, Some(post)) => {
-                if let Some(family) = self.families.get_mut(&post) {
-                    family.open -= 1;
-                    family.bad |= fate == Fate::Bad;
-                    // Held as soon as that is known: a plan then tells it before the run.
-                    if (family.bad || family.open == 0)
-                        && let Some(place) = family.post.take()
-                    {
-                        if family.bad {
-                            return alloc::vec![place];
-                        }
-                        self.deletes.push_back(place);
-                    }
+                    Fate::Good | Fate::Overtaken => self.changes.extend(waiting),
+                    Fate::Bad => return waiting.into_iter().map(|place| (place, Fate::Bad)).collect(),
                 }
             }
             (
@@ -148,6 +141,22 @@ impl Order {
                 _,
             ) => {}
         }
-        Vec::new()
+        self.places.remove(&work.key).into_iter().flatten().filter_map(|post| self.left(post, fate)).collect()
+    }
+
+    /// A comment ended that may have been under `post`. Returns the post's place if its delete does not go because of that.
+    fn left(&mut self, post: PostId, fate: Fate) -> Option<(usize, Fate)> {
+        let family = self.families.get_mut(&post)?;
+        family.open -= 1;
+        family.fate = family.fate.max(fate);
+        match family.fate {
+            Fate::Good | Fate::Overtaken if family.open > 0 => None,
+            Fate::Good => {
+                self.deletes.extend(family.post.take());
+                None
+            }
+            // Held as soon as that is known: a plan then tells it before the run.
+            Fate::Overtaken | Fate::Bad => family.post.take().map(|place| (place, family.fate)),
+        }
     }
 }

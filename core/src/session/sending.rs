@@ -165,8 +165,7 @@ impl Session {
         }
         let item = &mut self.items[place];
         let was_read = item.row_holds_until.replace(now + ROW_HOLDS).is_some();
-        let mut fate = Fate::Good;
-        match loaded {
+        let fate = match loaded {
             Loaded::Ready => {
                 let at = item.talk.not_before();
                 if at > now {
@@ -177,16 +176,20 @@ impl Session {
                 }
                 return;
             }
-            Loaded::Overtaken => self.summary.overtaken += 1,
+            Loaded::Overtaken => {
+                self.summary.overtaken += 1;
+                Fate::Overtaken
+            }
             Loaded::Contradicted => {
                 self.summary.contradicted += 1;
                 self.summary.first_error.get_or_insert_with(|| {
                     format!("{key}: its row is not as its events say, and no newer event explains that")
                 });
+                Fate::Overtaken
             }
             Loaded::OnHold => {
                 self.summary.on_hold.insert(key);
-                fate = Fate::Bad;
+                Fate::Bad
             }
             Loaded::Unreadable(why) => {
                 self.items[place].why = why;
@@ -195,7 +198,7 @@ impl Session {
                 self.leave(place, Left::Parked, now);
                 return self.end(place, Fate::Bad, now);
             }
-        }
+        };
         // Where nothing was written, nothing is recorded: what was known stays. Else it is what was learnt since.
         if was_read {
             self.items[place].why.clear();

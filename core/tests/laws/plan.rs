@@ -36,6 +36,16 @@ fn works() -> impl Strategy<Value = Vec<Work>> {
     })
 }
 
+/// The same works, where comments leave some posts.
+fn moving() -> impl Strategy<Value = Plan> {
+    let leaving = prop::collection::btree_map(1_i64..30, prop::collection::btree_set(1_i64..9, 1..3), 0..8);
+    (works(), leaving).prop_map(|(works, leaving)| {
+        let posts = |ids: BTreeSet<i64>| ids.into_iter().map(|id| PostId::new(id).unwrap()).collect();
+        let leaving = leaving.into_iter().map(|(id, ids)| (Entity::Comment.key(id).unwrap(), posts(ids)));
+        Plan::new(works).with_leaving(leaving.collect())
+    })
+}
+
 fn shuffled() -> impl Strategy<Value = (Vec<Work>, Vec<Work>)> {
     works().prop_flat_map(|works| (Just(works.clone()), Just(works).prop_shuffle()))
 }
@@ -118,6 +128,24 @@ proptest! {
         for work in works.iter().filter(|work| work.parent.is_some_and(is_missing) && work.after == Wish::Present) {
             let held = untried.has(work.key) || work.action() == Action::Nothing;
             prop_assert!(held, "law broken: a comment waits for a post on hold\n  seen {} sent, of {works:?}", work.key);
+        }
+    }
+
+    #[test]
+    fn a_post_is_deleted_after_all_comments_that_may_be_under_it(plan in moving()) {
+        let untried = Session::untried(&plan);
+        let is_left = |work: &Work| untried.has(work.key) && work.before != Presence::Absent;
+        for post in plan.works().iter().filter(|work| work.stage() == Stage::DeletePosts && work.standing == Standing::Ready) {
+            let Key::Post(id) = post.key else { continue };
+            let waits_for: Vec<Key> = plan
+                .works()
+                .iter()
+                .filter(|work| is_left(work) && plan.places(work).any(|place| place == id))
+                .map(|work| work.key)
+                .collect();
+            let held = untried.held.contains_key(&post.key);
+            law!("a post's delete is held behind a comment that the target may have under it",
+                expected post.action() != Action::Nothing && !waits_for.is_empty(), seen held, of "{post:?} {waits_for:?} {plan:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use news_core::ledger::Pending;
+use news_core::ledger::{Pending, State};
 use news_core::session::{Stop, Warning};
 use news_core::{Entity, Key, Object, PostId};
 
@@ -73,6 +73,7 @@ impl World {
             matches!(status, 401 | 403) && self.refused.contains(&key) && matches!(stop, Some(Stop::Credentials(_)))
         });
         hold!(stop.is_none() || may_stop, "a calm run stops: {stop:?}");
+        self.ask_for_stranded()?;
         self.the_rest_is_synced()?;
         let refused = self.target.refuses.take().map(|(key, _)| key).filter(|key| self.refused.contains(key));
         let given_up = self.missing_posts();
@@ -83,6 +84,7 @@ impl World {
                 self.editor().touch(key);
             }
             self.calm_run()?;
+            self.ask_for_stranded()?;
         }
         let last = self.runs.len() - 1;
         hold!(self.runs[last].all_done(), "not everything is done: {:?}", self.runs[last].session.summary());
@@ -102,6 +104,12 @@ impl World {
             hold!(warned.is_empty() || self.setup.damaged || self.setup.shards > 1 || excused, "{warned:?}");
         }
         self.the_rest_is_synced()
+    }
+
+    /// A run that has deleted a post with a comment that was given up leaves the comment to the next one.
+    fn ask_for_stranded(&mut self) -> Checked {
+        let is_stranded = |key: &Key| self.master.ledger.get(key).is_some_and(|entry| entry.state != State::Discarded);
+        if self.given_up.iter().any(is_stranded) { self.calm_run().map(drop) } else { Ok(()) }
     }
 
     /// Where full syncs did not come to their end, plain ones went on with all that they had begun: what differs
@@ -147,11 +155,22 @@ impl World {
         let pending: BTreeMap<Key, Pending> =
             self.master.pending(&clock).into_iter().map(|one| (one.key, one)).collect();
         let given_up = self.missing_posts();
-        for (key, one) in &pending {
+        for key in &self.taken_along {
+            let is_left = self.master.ledger.get(key).is_some_and(|entry| entry.state == State::Discarded);
+            let is_missing = self.master.rows.contains_key(key) && self.target.count(*key) == 0;
+            hold!(!is_left || !is_missing, "the target has deleted {key} with its post, and nothing tells so");
+        }
+        let is_left = |one: &Pending| {
             let post = one.parent.map(Key::Post);
-            let why = self.refused.contains(key) || post.is_some_and(|post| self.refused.contains(&post));
-            let is_orphan = one.parent.is_some_and(|post| given_up.contains(&post));
-            hold!(why || is_orphan, "{key} is still pending: {one:?}");
+            let why = self.refused.contains(&one.key) || post.is_some_and(|post| self.refused.contains(&post));
+            why || one.parent.is_some_and(|post| given_up.contains(&post))
+        };
+        for (key, one) in &pending {
+            // A post's DELETE waits for a comment that could not be moved away.
+            let awaits = pending
+                .values()
+                .any(|other| is_left(other) && other.leaves.iter().any(|post| Key::Post(*post) == *key));
+            hold!(is_left(one) || awaits, "{key} is still pending: {one:?}");
         }
         if !self.setup.column.keeps() {
             return Ok(());

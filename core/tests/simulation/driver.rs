@@ -163,6 +163,26 @@ impl Run {
         }
     }
 
+    /// When it began.
+    pub fn started(&self) -> Duration {
+        self.started
+    }
+
+    /// Its plan rests on a look.
+    pub fn is_full(&self) -> bool {
+        !self.order.by_log
+    }
+
+    /// The object is there several times, by its plan.
+    pub fn clears(&self, key: Key) -> bool {
+        self.works.get(&key).is_some_and(|work| work.before == Presence::Doubled)
+    }
+
+    /// The object is in its plan.
+    pub fn has(&self, key: Key) -> bool {
+        self.works.contains_key(&key)
+    }
+
     pub fn has_session(&self) -> bool {
         self.session_alive
     }

@@ -84,15 +84,22 @@ impl Editor<'_> {
     }
 
     fn track(&mut self, key: Key, kind: EventType, parent: Option<PostId>) {
-        self.log(Event { id: 0, key, kind, doubtful: false }, parent);
+        self.log(Event { id: 0, key, kind, doubtful: false }, parent, None);
+    }
+
+    /// A comment is moved to `post`.
+    fn move_to(&mut self, key: Key, post: PostId) {
+        let former = self.master.parent_of(key).filter(|former| *former != post);
+        self.put_comment(key.id(), post);
+        self.log(Event { id: 0, key, kind: EventType::Updated, doubtful: false }, Some(post), former);
     }
 
     /// The rows contradict the statement.
     fn track_in_doubt(&mut self, key: Key, kind: EventType, parent: Option<PostId>) {
-        self.log(Event { id: 0, key, kind, doubtful: true }, parent);
+        self.log(Event { id: 0, key, kind, doubtful: true }, parent, None);
     }
 
-    fn log(&mut self, event: Event, parent: Option<PostId>) {
+    fn log(&mut self, event: Event, parent: Option<PostId>, former: Option<PostId>) {
         let used = |id: i64| self.master.log.iter().any(|row| row.event.id == id);
         let mut id = self.master.next_event;
         while used(id) {
@@ -100,7 +107,7 @@ impl Editor<'_> {
         }
         self.master.next_event = id + 1;
         let logged_at = self.master.moment(self.now);
-        self.master.log.push(Row { event: Event { id, ..event }, parent, logged_at, synced: false });
+        self.master.log.push(Row { event: Event { id, ..event }, parent, former, logged_at, synced: false });
     }
 
     fn delete_post(&mut self, post: PostId) -> Vec<Key> {
@@ -166,8 +173,7 @@ impl Editor<'_> {
             75..88 => {
                 let key = self.any(Entity::Comment)?;
                 let post = self.any_post()?;
-                self.put_comment(key.id(), post);
-                self.track(key, EventType::Updated, Some(post));
+                self.move_to(key, post);
                 format!("moves {key} to posts/{post}")
             }
             _ => {

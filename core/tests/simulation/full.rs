@@ -129,6 +129,7 @@ impl World {
             (1, None) => Kind::Extra,
             (_, _) => Kind::Duplicate,
         };
-        Sighting { key, kind, parent: here.or(there).and_then(Object::parent), is_local: here.is_some() }
+        let parent = here.or(there).and_then(Object::parent);
+        Sighting { key, kind, parent, there: there.and_then(Object::parent), is_local: here.is_some() }
     }
 }

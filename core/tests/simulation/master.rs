@@ -24,6 +24,8 @@ const CLOCK_BEGIN_US: i64 = 1_000_000_000_000_000;
 pub struct Row {
     pub event: Event,
     pub parent: Option<PostId>,
+    /// The post that a comment was moved away from.
+    pub former: Option<PostId>,
     pub logged_at: Moment,
     pub synced: bool,
 }
@@ -98,14 +100,20 @@ impl Master {
         self.unsynced().any(|row| row.event.key == key)
     }
 
+    /// Says whether something is pending of an object, and all of it was logged later than `planned_at`.
+    pub fn changed_since(&self, key: Key, planned_at: Moment) -> bool {
+        let first = self.unsynced().filter(|row| row.event.key == key).map(|row| row.logged_at).min();
+        first.is_some_and(|first| first > planned_at)
+    }
+
     fn logged(&self) -> BTreeMap<Key, Logged> {
         let mut rows: Vec<&Row> = self.unsynced().collect();
         rows.sort_by_key(|row| row.event.id);
         let mut all: BTreeMap<Key, Logged> = BTreeMap::new();
         for row in rows {
             let event = Event { doubtful: row.event.doubtful || row.event.id <= self.doubtful_until, ..row.event };
-            let one = Logged::of(Merged::of(&event), row.parent, row.logged_at);
-            all.entry(event.key).and_modify(|whole| *whole = whole.then(one)).or_insert(one);
+            let one = Logged::of(Merged::of(&event), row.parent, row.former, row.logged_at);
+            all.entry(event.key).and_modify(|whole: &mut Logged| whole.add(one.clone())).or_insert(one);
         }
         all
     }
@@ -151,7 +159,7 @@ impl Master {
     /// The transaction before sending, for one object.
     pub fn prepare(&mut self, work: &Work, mark: &Mark, now: Moment) -> Loaded {
         let key = work.key;
-        let row = if self.rows.contains_key(&key) { FoundRow::Some } else { FoundRow::None };
+        let row = self.rows.get(&key).map_or(FoundRow::None, |row| FoundRow::Some { parent: row.parent() });
         let found = Found { row, is_newer: self.is_newer(key, mark), is_on_hold: self.holds.contains(&key) };
         let prepared = ledger::prepare(work, mark, self.ledger.get(&key), &found, now);
         if let Some(entry) = prepared.entry {
@@ -181,6 +189,17 @@ impl Master {
             Some(entry) => self.ledger.insert(key, entry),
             None => self.ledger.remove(&key),
         };
+        if let (Key::Post(post), true) = (key, ledger::deletes(fact, self.rows.contains_key(&key))) {
+            self.strand(post, now);
+        }
+    }
+
+    /// A post was deleted at the target, or may have been.
+    fn strand(&mut self, post: PostId, now: Moment) {
+        let stranded = self.ledger.iter().filter(|(key, _)| self.rows.contains_key(key));
+        let stranded: Vec<(Key, Entry)> =
+            stranded.filter_map(|(key, entry)| Some((*key, ledger::stranded(entry, post, now)?))).collect();
+        self.ledger.extend(stranded);
     }
 
     /// What a create found is there: nothing that was logged until now is certain.
@@ -203,9 +222,14 @@ impl Master {
             for row in self.log.iter_mut().filter(|row| row.event.key == *key) {
                 row.synced = true;
             }
-            let before = pending.iter().find(|one| one.key == *key).map_or(Presence::Unknown, |one| one.before);
-            let entry = ledger::discarded(self.ledger.get(key), before, clock);
+            let pending = pending.iter().find(|one| one.key == *key);
+            let before = pending.map_or(Presence::Unknown, |one| one.before);
+            let there = pending.map(Pending::places).unwrap_or_default();
+            let entry = ledger::discarded(self.ledger.get(key), before, there, clock);
             self.ledger.insert(*key, entry);
+            if let (Key::Post(post), true) = (*key, pending.is_some_and(Pending::may_be_deleted)) {
+                self.strand(post, clock.now);
+            }
         }
         gone
     }

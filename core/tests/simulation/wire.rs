@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use news_core::Object;
+use news_core::ledger::State;
 use news_core::reply::{Method, Reply};
 use news_core::session::{Request, SETTLE};
+use news_core::{Key, Object};
 
 use crate::driver::{Arrival, Over};
 use crate::manners::Asked;
 use crate::net::{Back, Fate, Takes, Trouble};
 use crate::rules::{Broken, Checked, hold};
 use crate::setup::{Flaw, Setup};
+use crate::target::Target;
 use crate::world::{Event, World};
 
 /// A request on its way.
@@ -182,7 +184,10 @@ impl World {
             Method::Post | Method::Put | Method::Delete => {
                 let object = flight.object.clone();
                 self.keep_for_searches();
-                self.target.take(&request, object.as_ref(), &mut self.rng)
+                let before = self.target.clone();
+                let answer = self.target.take(&request, object.as_ref(), &mut self.rng);
+                self.nothing_goes_along(run, key, &before)?;
+                answer
             }
         };
         self.note(|| format!("            {} {key} of run {run} takes effect", method.name()));
@@ -194,6 +199,37 @@ impl World {
             hold!(count <= 1 || self.doubled.contains(&key), "{key} is there {count} times");
         }
         Ok(answer)
+    }
+
+    /// A post's DELETE takes along no comment that the master has.
+    fn nothing_goes_along(&mut self, run: usize, key: Key, before: &Target) -> Checked {
+        if !self.setup.column.keeps() {
+            return Ok(());
+        }
+        let gone: Vec<Key> = before.keys().into_iter().filter(|other| self.target.count(*other) == 0).collect();
+        for comment in gone.into_iter().filter(|other| *other != key && self.master.rows.contains_key(other)) {
+            if self.master.ledger.get(&comment).is_some_and(|entry| entry.state == State::Discarded) {
+                self.taken_along.insert(comment);
+            }
+            // Of a restored dump's objects the log may say that they were never there.
+            let others = [&self.damaged, &self.spoilt, &self.doubled, &self.strangers, &self.restored];
+            let excused = others.iter().any(|keys| keys.contains(&comment)) || self.is_given_up(comment);
+            // A post that is there several times is cleared, and its comments are asked for after that.
+            let clears = self.runs[run].clears(key);
+            // Before the second look of a full sync it was deleted with its post, and created anew since; or it was moved to a
+            // post that was not there at the first look. Events that the look did not read say so to the next run.
+            let post = before.get(comment).and_then(Object::parent).map(Key::Post);
+            let is_orphan = post.is_some_and(|post| before.count(post) == 0);
+            let is_unseen = self.runs[run].is_full() && (is_orphan || !self.runs[run].has(comment));
+            // Another shard's run has put it under a post that was made again, after this run had planned to delete the post.
+            let planned_at = self.master.moment(self.runs[run].started());
+            let is_newer = self.setup.shards > 1 && self.master.changed_since(comment, planned_at);
+            hold!(
+                excused || clears || is_unseen || is_newer,
+                "run {run}: the target has deleted {comment} with {key}, and the master has it"
+            );
+        }
+        Ok(())
     }
 
     pub fn come_back(&mut self, number: usize) -> Checked {

@@ -159,6 +159,8 @@ pub struct World {
     pub restored: BTreeSet<Key>,
     /// Objects whose changes an operator gave up, and that were not brought in sync since.
     pub given_up: BTreeSet<Key>,
+    /// Of these, comments that the target has deleted with a post since.
+    pub taken_along: BTreeSet<Key>,
     /// Posts that were given up at any time.
     pub ever_given_up: BTreeSet<PostId>,
 }
@@ -218,6 +220,7 @@ impl World {
             lied: BTreeSet::new(),
             restored: BTreeSet::new(),
             given_up: BTreeSet::new(),
+            taken_along: BTreeSet::new(),
             ever_given_up: BTreeSet::new(),
             rng,
         };
@@ -414,6 +417,7 @@ impl World {
                 Key::Comment(_) => None,
             });
             self.ever_given_up.extend(posts);
+            self.taken_along.retain(|key| !gone.contains(key));
             self.given_up.extend(gone);
         }
     }

@@ -9,6 +9,7 @@ mod holds;
 mod keyed;
 mod limits;
 mod looks;
+mod moved;
 mod order;
 mod refusals;
 mod trouble;
@@ -22,7 +23,7 @@ use core::time::Duration;
 use crate::merge::{Presence, Wish};
 use crate::model::{Entity, Key, Object, PostId};
 use crate::object::{Effects, Wait};
-use crate::plan::{Plan, Standing, Work};
+use crate::plan::{Leaving, Plan, Standing, Work};
 use crate::profile::JSON_SERVER;
 use crate::reply::{Method, Reply};
 use crate::session::{
@@ -37,6 +38,7 @@ const LATENCY: Duration = Duration::from_millis(10);
 /// A plan, and what surrounds it; all is well unless said otherwise.
 struct Scene {
     works: Vec<Work>,
+    leaving: Leaving,
     config: Config,
     /// What each listing gives; of posts/900 and the like, the target is asked for by their own addresses.
     listing: Listing,
@@ -116,6 +118,7 @@ fn scene(works: Vec<Work>) -> Scene {
     };
     Scene {
         works,
+        leaving: Leaving::new(),
         config,
         listing: Listing::Read(Sample::default()),
         memory: Memory::default(),
@@ -150,7 +153,7 @@ impl Scene {
 
     /// Plays it. The target is given the request, how often it was sent, and the time.
     fn play(self, mut target: impl FnMut(&Request, usize, Duration) -> Reply) -> Played {
-        let plan = Plan::new(self.works.clone());
+        let plan = Plan::new(self.works.clone()).with_leaving(self.leaving.clone());
         let mut session = Session::new(self.config, &plan, Duration::ZERO);
         session.recall(self.memory.clone(), Duration::ZERO);
         let (mut played, mut now) = (Played::default(), Duration::ZERO);
