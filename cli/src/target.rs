@@ -127,6 +127,13 @@ impl Target {
         })
     }
 
+    /// Returns the same target, where no request takes longer than `time`, a whole listing included.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        let (request_timeout, listing_timeout) = (self.request_timeout.min(time), self.listing_timeout.min(time));
+        Self { request_timeout, listing_timeout, ..self }
+    }
+
     /// Returns the proxy that requests go through, if one does.
     pub fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()

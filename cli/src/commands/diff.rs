@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use news_core::object::ATTEMPTS_MAX;
+use news_core::session::LOOK_WITHIN;
 use news_core::{Entity, Key};
 
 use crate::args::{Diff, Only};
@@ -110,7 +111,7 @@ fn compare_keys(
     schema::require_current(&mut client)?;
     let Followed { url, access, .. } = run::to_follow(settings, &mut client)?;
     let jobs = usize::from(args.jobs.unwrap_or(JOBS));
-    let target = Reader::new(&url, &access, jobs, settings.times.timeout, Tries::Many)?;
+    let target = Reader::within(settings.times.timeout.min(LOOK_WITHIN), &url, &access, jobs, Tries::Many)?;
     run::require_ids(target.profile())?;
     let pace = Pace { jobs, rate_per_s: args.rate, attempts_max: ATTEMPTS_MAX };
     let ask = |keys: &[Key]| look(&target, keys, pace, signals).map(|looked| looked.sights);

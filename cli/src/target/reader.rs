@@ -81,6 +81,11 @@ impl Reader {
         Ok(Self { target: Arc::new(Target::new(url, access, jobs, timeout)?), tries })
     }
 
+    /// Makes one for a look at some objects: no request takes longer than `limit`, its response's body included.
+    pub fn within(limit: Duration, url: &str, access: &Access, jobs: usize, tries: Tries) -> Result<Self> {
+        Ok(Self { target: Arc::new(Target::new(url, access, jobs, limit)?.within(limit)), tries })
+    }
+
     /// Makes one that shares the connections of a client which also writes.
     pub fn of(target: &Arc<Target>) -> Self {
         Self { target: Arc::clone(target), tries: Tries::Many }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use news_core::session::Sight;
+use news_core::session::{LOOK_WITHIN, Sight};
 use news_core::{Entity, Key};
 use postgres::Client;
 
@@ -47,7 +47,7 @@ fn compare_now(
 ) -> Result<()> {
     let Followed { url, access, .. } = run::to_follow(settings, client)?;
     now.url = Some(url.clone());
-    let target = Reader::new(&url, &access, 1, timeout, Tries::One)?;
+    let target = Reader::within(timeout.min(LOOK_WITHIN), &url, &access, 1, Tries::One)?;
     run::require_ids(target.profile())?;
     let Looked { sights, exchanges, .. } = look(&target, &[key], PACE, signals)?;
     let last = exchanges.get(&key);
@@ -87,7 +87,7 @@ pub fn some(
     }
     run::settle(settles_in, signals)?;
     let Followed { url, access, .. } = run::to_follow(settings, client)?;
-    let target = Reader::new(&url, &access, JOBS, timeout, Tries::One)?;
+    let target = Reader::within(timeout.min(LOOK_WITHIN), &url, &access, JOBS, Tries::One)?;
     run::require_ids(target.profile())?;
     let pace = Pace { jobs: JOBS, ..PACE };
     let sights: BTreeMap<Key, Sight> = look(&target, keys, pace, signals)?.sights;

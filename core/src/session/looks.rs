@@ -7,7 +7,7 @@
 //! GET ─ 2xx, the object ──────────▶ there
 //!     ├ 2xx, something else ──────▶ odd
 //!     ├ 404, and it is trusted ───▶ gone
-//!     ├ trouble, or a limit ──────▶ again; too often: the session stops
+//!     ├ trouble, or a limit ──────▶ again; too often, or for too long: the session stops
 //!     └ 401, 403, 3xx, other 4xx ─▶ the session stops
 //! ```
 //!
@@ -32,6 +32,9 @@ use crate::wire::Element;
 
 /// Kept of one text of an object, in bytes: four times as many as the longest of ours has characters.
 const TEXT_BYTES_KEPT: usize = 4 * 1024;
+
+/// One request of a look takes no longer, and after so long no other one follows: somebody waits for the report.
+pub const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the target has under a key.
 #[derive(Debug, Clone)]
@@ -104,8 +107,9 @@ impl Session {
             Answer::Broken | Answer::Lost | Answer::NotSent | Answer::Throttled => {
                 let step = self.items[place].talk.answered(Method::Get, told.answer, flight, &self.config.effects);
                 let attempts_max = self.look_attempts_max;
+                let begun = *self.looks_begun.entry(place).or_insert(flight.sent_at);
                 let goes_on = match step {
-                    Step::Retry(attempt) => attempt < attempts_max,
+                    Step::Retry(attempt) => attempt < attempts_max && now < begun + LOOK_WITHIN,
                     Step::Later => attempts_max > 1 && !self.is_put_off_too_often(place),
                     Step::Done | Step::Send | Step::GiveUp | Step::Refused => false,
                 };

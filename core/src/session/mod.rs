@@ -39,7 +39,7 @@ mod types;
 
 pub use came_to::{Asked, CameTo};
 pub use finding::IMPOSSIBLE_ID;
-pub use looks::Sight;
+pub use looks::{LOOK_WITHIN, Sight};
 pub use memory::Memory;
 pub use types::{
     Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, ROW_HOLDS, Removed, Request, SETTLE, Sample,
@@ -175,6 +175,8 @@ pub struct Session {
     /// Of a session that only looks: what was seen, and how many attempts an object has.
     sights: BTreeMap<Key, Sight>,
     look_attempts_max: u32,
+    /// When objects that met trouble were asked for first, by place.
+    looks_begun: BTreeMap<usize, Duration>,
     last_trouble: String,
     /// The first trouble of some objects that are still tried, by place.
     troubles: BTreeMap<usize, String>,
@@ -220,6 +222,7 @@ impl Session {
             confirmations: Confirmations::default(),
             sights: BTreeMap::new(),
             look_attempts_max: 0,
+            looks_begun: BTreeMap::new(),
             last_trouble: String::new(),
             troubles: BTreeMap::new(),
             summary: Summary::default(),

@@ -1,7 +1,7 @@
 //! Sessions that only look.
 
 use super::*;
-use crate::session::Sight;
+use crate::session::{LOOK_WITHIN, Sight};
 
 /// Plays a look at these objects, two at a time. Returns what was seen, in words, the requests, and the stop.
 fn look(
@@ -102,5 +102,17 @@ fn trouble_is_tried_again_and_then_ends_the_look() {
         let (_, requests, stop) = look(&["posts/1"], &Listing::Read(Sample::default()), |_, _| reply.clone());
         let said = stop.map(|stop| stop.to_string()).unwrap_or_default();
         assert!(said.contains(ends) && said.contains("posts/1") && requests.len() <= 3, "{said} {requests:?}");
+    }
+}
+
+#[test]
+fn a_look_that_took_too_long_is_not_repeated() {
+    for (took, is_over) in [(LOOK_WITHIN / 2, false), (LOOK_WITHIN, true)] {
+        let key: Key = "posts/1".parse().unwrap();
+        let mut session = Session::looking(scene(Vec::new()).config, &[key], 5, Duration::ZERO);
+        assert!(matches!(session.next(Duration::ZERO), Next::Send(_)));
+        let lost = Reply::Lost { why: String::from("timed out") };
+        session.answered(key, &lost, None, took, 100);
+        assert_eq!(session.summary().stop.is_some(), is_over, "{took:?}");
     }
 }
