@@ -113,6 +113,9 @@ ALTER TABLE news_comment ADD CONSTRAINT news_comment_id_exact CHECK (id BETWEEN 
 ALTER TABLE news_modelevent ADD CONSTRAINT news_modelevent_entity CHECK (entity_table IN ('news_post', 'news_comment'));
 ALTER TABLE news_modelevent ADD CONSTRAINT news_modelevent_type CHECK (type IN ('CREATED', 'UPDATED', 'DELETED'));
 
+-- Whoever writes events besides our triggers.
+ALTER TABLE news_modelevent ADD CONSTRAINT news_modelevent_actor CHECK (length(actor) <= 200);
+
 -- The log only grows, and each of its rows is changed once, when it is synced. With the default scale factor (a fifth
 -- of the table) a log of ten million events would be vacuumed after two million changes. Until then, the dead entries in
 -- the partial index slow down every read of the pending events.

@@ -44,7 +44,7 @@ $$;
 
 CREATE FUNCTION news_track_post() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-    who CONSTANT text := news_actor();
+    who CONSTANT text := left(news_actor(), 200);
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt)
@@ -83,7 +83,7 @@ $$;
 
 CREATE FUNCTION news_track_comment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-    who CONSTANT text := news_actor();
+    who CONSTANT text := left(news_actor(), 200);
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO news_modelevent (entity_table, entity_pk, type, actor, doubt, parent_pk)
@@ -121,7 +121,7 @@ $$;
 -- not show: those would disappear without an event.
 CREATE FUNCTION news_track_truncate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-    who CONSTANT text := news_actor();
+    who CONSTANT text := left(news_actor(), 200);
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'TRUNCATE of % is tracked in READ COMMITTED transactions only', TG_TABLE_NAME

@@ -68,6 +68,17 @@ pub fn newest() -> i32 {
     embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
 }
 
+/// Returns the body of the function `name()`, which takes no arguments, as the migrations make it.
+pub fn function_body(name: &str) -> Option<String> {
+    let heads = [format!("CREATE FUNCTION {name}()"), format!("CREATE OR REPLACE FUNCTION {name}()")];
+    let made = |migration: &refinery::Migration| {
+        let sql = migration.sql()?;
+        let (_, rest) = heads.iter().find_map(|head| sql.rsplit_once(head))?;
+        rest.split("$$").nth(1).map(str::to_owned)
+    };
+    embedded::migrations::runner().get_migrations().iter().rev().find_map(made)
+}
+
 /// Returns the version that the database has; 0 where it has none.
 pub fn applied(client: &mut impl GenericClient) -> Result<i32> {
     // Its statements are not prepared: a pooler would lose them.

@@ -6,7 +6,7 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
 use crate::error::{Failure, Kind, Result};
-use crate::store::POLICY_HINT;
+use crate::store::{POLICY_HINT, schema};
 
 /// The triggers that write the change log: each is on both tables (migration V2).
 const TRACKING: [&str; 4] = ["news_track_insert", "news_track_update", "news_track_delete", "news_track_truncate"];
@@ -184,6 +184,29 @@ pub fn faults(client: &mut impl GenericClient) -> Result<Vec<Fault>> {
             Ok(Fault { table: row.get(1), kind, what: row.get(2) })
         })
         .collect()
+}
+
+/// The functions that write the change log.
+const FUNCTIONS: [&str; 4] = ["news_actor", "news_track_post", "news_track_comment", "news_track_truncate"];
+
+/// Lists the functions of the change log that are missing, or that are not as this version makes them.
+pub fn changed_functions(client: &mut Client) -> Result<Vec<Failure>> {
+    let rows = client.query(
+        "SELECT n.name, (SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regproc(n.name)) FROM unnest($1::text[]) AS n (name)",
+        &[&FUNCTIONS.as_slice()],
+    )?;
+    let fault = |row: &postgres::Row| {
+        let (name, body): (&str, Option<&str>) = (row.get(0), row.get(1));
+        let what = match body {
+            None => format!("the function {name}() is missing: changes of the tables fail"),
+            Some(body) if schema::function_body(name).as_deref() != Some(body) => {
+                format!("the function {name}() is not as `news db migrate` makes it")
+            }
+            Some(_) => return None,
+        };
+        Some(Failure::new(Kind::Database, what).hint("Create it again as migrations/V2__tracking.sql has it."))
+    };
+    Ok(rows.iter().filter_map(fault).collect())
 }
 
 /// Fails with [`Kind::Database`] unless each change is tracked and this session sees each row.

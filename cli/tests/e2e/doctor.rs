@@ -110,6 +110,21 @@ fn tracking_and_rights() {
     );
     only(&complaints(&news, 8), &["fail tracking", "news_track_delete of news_comment is missing"]);
 
+    let mut sound = Sound::new();
+    let news = sound.news();
+    sound
+        .pair
+        .edit("CREATE OR REPLACE FUNCTION news_actor() RETURNS text LANGUAGE sql AS $$ SELECT repeat('x', 5000) $$");
+    only(
+        &complaints(&news, 8),
+        &["fail tracking", "news_actor() is not as `news db migrate` makes it", "V2__tracking.sql"],
+    );
+    // The trigger bounds whatever it is told.
+    sound.pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
+    assert_eq!(sound.pair.number("SELECT max(length(actor))::bigint FROM news_modelevent"), 200);
+    sound.pair.edit("DROP FUNCTION news_actor()");
+    only(&complaints(&news, 8), &["fail tracking", "news_actor() is missing"]);
+
     let sound = Sound::new();
     let name: String = sound.pair.db.client().query_one("SELECT current_database()::text", &[]).unwrap().get(0);
     let role = format!("reader_{name}");

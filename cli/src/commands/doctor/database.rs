@@ -171,12 +171,16 @@ fn tracking(client: &mut Client, findings: &mut Findings) -> Result<()> {
     for fault in &faults {
         findings.fail("tracking", &fault.failure());
     }
-    if !faults.is_empty() {
+    let changed = tracking::changed_functions(client)?;
+    for failure in &changed {
+        findings.fail("tracking", failure);
+    }
+    if !(faults.is_empty() && changed.is_empty()) {
         return Ok(());
     }
     if !health::is_tracking(client)? {
         return Err(Failure::new(Kind::Database, "a change to a table did not come into the change log")
-            .hint("are the functions news_track_post and news_track_comment as `news db migrate` made them?"));
+            .hint("Look for triggers and rules of others on news_post, news_comment and news_modelevent."));
     }
     findings.ok("tracking", "a change to a table comes into the change log");
     Ok(())
