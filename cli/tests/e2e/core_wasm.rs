@@ -39,7 +39,7 @@ fn sources(directory: &str, paths: &mut Vec<String>) {
             if name != "tests" {
                 sources(&path, paths);
             }
-        } else if name.ends_with(".rs") && name != "tests.rs" {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") && name != "tests.rs" {
             paths.push(path);
         }
     }
