@@ -308,7 +308,9 @@ impl Conversation {
         self.is_unanswered = method != Method::Get && answer == Answer::Lost;
         let settle = effects.settle;
         let reaction = react(method, self.presence, answer);
-        let takes = if self.is_unanswered { effects.late } else { settle };
+        // What has its effect is found by a search a little later.
+        let search = if self.naming == Naming::Ours { Duration::ZERO } else { settle };
+        let takes = search + if self.is_unanswered { effects.late } else { settle };
         if matches!(answer, Answer::Broken | Answer::Lost | Answer::Unreadable) && method != Method::Get {
             // It may take effect until then; a GET before that, or another write, could be overtaken by it.
             self.own_settled_at = self.own_settled_at.max(flight.back_at + takes);
@@ -393,6 +395,10 @@ impl Conversation {
             // It was only asked for to be found: an earlier write that was acknowledged may be on its way, and be undone
             // by the one that is to follow.
             (Method::Get, Answer::Equal) if was_to_find && self.presence == Presence::Present => {
+                Reaction::Now(Presence::Present)
+            }
+            // One is left of several: it stays.
+            (Method::Get, Answer::Equal | Answer::Different) if self.presence == Presence::Doubled => {
                 Reaction::Now(Presence::Present)
             }
             // What was found is gone; there may be another one with its key.

@@ -133,6 +133,8 @@ pub struct Element<'a> {
 struct Theirs {
     id: Option<TargetId>,
     parent: Option<TargetId>,
+    /// Something is in the field for the key, and it is no key of ours.
+    has_other_key: bool,
 }
 
 /// A field that differs: here -> there.
@@ -235,6 +237,11 @@ impl<'a> Element<'a> {
     /// Returns the id that the target chose for it, where it chooses them and it has one.
     pub fn target_id(&self) -> Option<&TargetId> {
         self.theirs.as_ref()?.id.as_ref()
+    }
+
+    /// Says whether something else than a key of ours is in the field for it.
+    pub fn has_other_key(&self) -> bool {
+        self.theirs.as_ref().is_some_and(|theirs| theirs.has_other_key)
     }
 
     /// Returns the target's id of the object that it belongs to, where the target chooses ids.

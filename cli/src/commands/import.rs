@@ -76,18 +76,27 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         run::settle(runs::all_settled_in(lock.client(), settings.times)?, &signals)?;
     }
     if let Some(target) = target.as_ref().filter(|_| args.dry_run) {
-        let adopted = Adopted { dry_run: true, ..adopt::adopt(target, Mode::Count, &signals)? };
+        let adopted = Adopted { dry_run: true, ..adopt::adopt(target, Mode::Count, settings.times.late, &signals)? };
         let report = ImportReport { source: source.name(), adopted: Some(adopted), ..ImportReport::default() };
-        let exit = if adopted.posts + adopted.comments > 0 { Exit::Differ } else { Exit::Done };
+        let exit = match (adopted.posts + adopted.comments, adopted.left) {
+            (0, 0) => Exit::Done,
+            (0, _) => Exit::Partly,
+            (_, _) => Exit::Differ,
+        };
         return Ok(Outcome { report: Some(Report::Import(report)), exit });
     }
-    rows::require_empty(lock.client())?;
     let run = Run::begin(&mut lock, RunKind::Import, &source.name())?;
     let wrong = if args.skip_invalid { Wrong::Skipped } else { Wrong::Refused };
-    let adopted = target.map(|target| adopt::adopt(&target, Mode::Write, &signals)).transpose();
+    let adopted = target.map(|target| {
+        // Before anything is written there.
+        rows::require_empty(&mut connect(&url, Purpose::Bulk)?)?;
+        adopt::adopt(&target, Mode::Write, settings.times.late, &signals)
+    });
+    let adopted = adopted.transpose();
     let result = adopted.and_then(|adopted| {
         let (report, exit) = load(&url, run.lock, &source, wrong, &signals, ui)?;
-        Ok((ImportReport { adopted, ..report }, exit))
+        let has_left = adopted.is_some_and(|adopted| adopted.left > 0);
+        Ok((ImportReport { adopted, ..report }, if has_left { Exit::Partly } else { exit }))
     });
     let end = match &result {
         Ok((report, exit)) => RunEnd {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
 use news_core::Entity;
+use news_core::ids::IdSet;
 use news_core::profile::To;
 use news_core::reply::{Method, Reply};
 use news_core::target_id::TargetId;
@@ -37,9 +38,11 @@ pub struct Stranger {
 #[derive(Debug, Default)]
 pub struct Strangers {
     /// They, in the order of the listing.
-    pub strangers: Vec<Stranger>,
+    pub records: Vec<Stranger>,
     /// The highest id that is a key; 0 where there is none.
     pub highest: i64,
+    /// Records with something else in the field for the key.
+    pub others: u64,
 }
 
 /// What the last listings have shown.
@@ -97,17 +100,25 @@ impl Target {
         let patience = Patience::Waits(signals);
         let has_parent = entity.shape().number.parent.is_some();
         let posts = if has_parent { self.posts(&patience)? } else { Posts::new() };
-        let mut found = Strangers::default();
+        let (mut found, mut keys) = (Strangers::default(), IdSet::default());
         self.list_plainly(
             entity,
             &patience,
             |_| Ok(()),
             |mut element, _| {
                 if let Some(id) = element.id() {
+                    if !keys.insert(id) {
+                        let what = format!("the target has {entity}/{id} more than once");
+                        return Err(Failure::new(Kind::Refused, what).hint("Delete the copies there first."));
+                    }
                     found.highest = found.highest.max(id);
                     return Ok(());
                 }
-                if found.strangers.len() >= STRANGERS_MAX {
+                if element.has_other_key() {
+                    found.others += 1;
+                    return Ok(());
+                }
+                if found.records.len() >= STRANGERS_MAX {
                     let what = format!("more than {STRANGERS_MAX} {entity} at the target have no key of ours");
                     return Err(Failure::new(Kind::Refused, what).hint("Give them a key by other means."));
                 }
@@ -117,7 +128,7 @@ impl Target {
                 }
                 // Without an id nothing can be written to it.
                 if let Some(there) = element.target_id().cloned() {
-                    found.strangers.push(Stranger { there, parent, element: element.into_owned(usize::MAX) });
+                    found.records.push(Stranger { there, parent, element: element.into_owned(usize::MAX) });
                 }
                 Ok(())
             },
@@ -140,7 +151,7 @@ impl Target {
         let (verb, path) = self.profile().call(Entity::Post, Method::Get, &to);
         match self.send_to(verb, &path, None) {
             Reply::Http { status: 200..=299, body, .. } => {
-                Element::read(self.profile(), Entity::Post, body.as_bytes()).ok()?.id()
+                news_core::reply::shown_element(self.profile(), Entity::Post, &body)?.id()
             }
             Reply::Http { .. } | Reply::NotSent { .. } | Reply::Lost { .. } => None,
         }

@@ -4,7 +4,7 @@
 //! ```text
 //! POST 2xx ─▶ GET ours ─ there, equal ───────────────────▶ kept
 //!                 ├ there, not equal, and again after settle ─ no other id named ─▶ kept, differently
-//!                 ├ gone, and again after settle ─ no other id named ─▶ pretends
+//!                 ├ gone, and again after settle ─ no other id named ─▶ pretends; looked for by its key: lost
 //!                 └ either, and another id named ─▶ GET that ─ our content ─▶ (the master's id? it stays) DELETE ─▶ own ids
 //!                                                           ├ other content ─▶ own ids
 //!                                                           └ gone ──────────▶ pretends
@@ -118,6 +118,8 @@ pub enum Verdict {
     StoredDifferently,
     /// It does not.
     Pretends,
+    /// It cannot be found by its key, and the answer named no id.
+    Lost,
     /// It assigns its own ids, and does not find the object by ours.
     OwnIds {
         /// The id it gave.
@@ -204,6 +206,8 @@ impl Errand {
             (Errand::ReadBack { named: Named::Other(named), .. }, Answer::Gone) => {
                 Verdict::Next(Errand::LookStray { named: named.clone() })
             }
+            // It may be there, under a key and an id that nobody tells.
+            (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Gone) if is_by_key => Verdict::Lost,
             (Errand::ReadBack { named: Named::AsSent, .. }, Answer::Gone) => Verdict::Pretends,
             (Errand::LookStray { named }, Answer::Equal) => {
                 let id = profile.id_as.read(&named.to_string()).filter(|_| !is_by_key);
@@ -280,6 +284,12 @@ impl Session {
                 }
                 self.trials.insert(key.entity(), Trial::Pretending);
                 self.done(place, now);
+            }
+            Verdict::Lost => {
+                item.errand = Errand::Talk;
+                item.phase = Phase::Suspended;
+                let named = String::from("a record whose id the target does not tell");
+                self.stop(Stop::KeyLost { key, named, removed: Removed::No });
             }
             Verdict::Next(errand) => {
                 item.errand = errand;

@@ -138,9 +138,11 @@ impl<'de, 'p, S: Speaker<'p>> Visitor<'de> for Reading<S> {
         let [id, number, key, texts @ ..] = read;
         let is_reference = shape.number.parent.is_some();
         if let Some(KeyField { field, form, .. }) = speaker.profile().key_field(speaker.entity()) {
+            let is_set = key.is_set();
             element.id = element.whole(field.read.last().copied().unwrap_or(ID), key, *form);
+            let has_other_key = is_set && element.id.is_none();
             let parent = if is_reference { number.target_id() } else { None };
-            element.theirs = Some(Box::new(Theirs { id: id.target_id(), parent }));
+            element.theirs = Some(Box::new(Theirs { id: id.target_id(), parent, has_other_key }));
         } else {
             element.id = element.whole(ID, id, id_as);
         }
@@ -232,6 +234,15 @@ pub enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
+    /// Says whether there is something: not nothing, null, or an empty text.
+    fn is_set(&self) -> bool {
+        match self {
+            Scalar::Missing | Scalar::Other("null") => false,
+            Scalar::Text(text) => !text.is_empty(),
+            Scalar::Whole(_) | Scalar::Other(_) => true,
+        }
+    }
+
     /// Returns the id of a target's choice that it is, if it is one.
     fn target_id(&self) -> Option<TargetId> {
         match self {

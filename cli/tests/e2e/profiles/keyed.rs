@@ -187,7 +187,8 @@ fn records_without_a_key_are_adopted_and_an_adoption_that_was_killed_goes_on() {
     let empty = news.run(["--json", "import", "--adopt", "--dry-run"]).expect_code(1).json();
     assert_eq!((&empty["adopted"]["posts"], &empty["adopted"]["comments"]), (&json!(100), &json!(500)), "{empty}");
     assert!(fake.http().get("/posts").json().as_array().unwrap().iter().all(|post| post["key"].is_null()));
-    // A record that cannot be one of ours stays as it is.
+    // Records that cannot be one of ours, and those with another key, stay as they are.
+    fake.http().send("POST", "/posts", r#"{"userId": 1, "title": "t", "body": "b", "key": "a key of theirs"}"#);
     fake.http().send("POST", "/posts", r#"{"userId": "nobody", "title": "t", "body": "b"}"#);
     fake.set_faults(r#"{"latency_ms": 20, "cut_before": 0.02, "cut_after": 0.02}"#);
     let adoption = news.spawn(["import", "--adopt"]);
@@ -198,16 +199,16 @@ fn records_without_a_key_are_adopted_and_an_adoption_that_was_killed_goes_on() {
     adoption.signal(Signal::KILL);
     adoption.wait();
     fake.set_faults("{}");
-    let report = news.run(["--json", "import", "--adopt"]).ok();
+    let report = news.run(["--json", "import", "--adopt"]).expect_code(3);
     assert!(report.stderr.contains("gets no key: userId"), "{}", report.stderr);
     let report = report.json();
     assert_eq!(
         (&report["posts"], &report["comments"], &report["adopted"]["left"]),
-        (&json!(100), &json!(500), &json!(1))
+        (&json!(100), &json!(500), &json!(2))
     );
     assert!(report["adopted"]["posts"].as_u64().unwrap() < 80, "{report}");
     let equal = news.run(["--json", "diff"]).ok().json();
-    assert_eq!((&equal["equal"], &equal["summary"]["posts"]["strangers"]), (&json!(true), &json!(1)), "{equal}");
+    assert_eq!((&equal["equal"], &equal["summary"]["posts"]["strangers"]), (&json!(true), &json!(2)), "{equal}");
     db.client().batch_execute("UPDATE news_comment SET body = 'x' WHERE id <= 3").unwrap();
     news.run(["sync"]).ok();
     news.run(["diff"]).ok();

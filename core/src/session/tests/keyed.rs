@@ -228,6 +228,38 @@ fn a_create_that_is_not_found_by_its_key_is_removed_and_stops_the_run() {
 }
 
 #[test]
+fn a_create_that_is_not_found_by_its_key_stops_the_run_where_no_id_is_named() {
+    let played =
+        keyed(many("posts", 1..=3, Presence::Absent, Wish::Present)).play(|request, _, _| match request.method {
+            Method::Get => http(200, "[]"),
+            Method::Post | Method::Put | Method::Delete => status(200),
+        });
+    assert!(matches!(played.summary.stop, Some(Stop::KeyLost { removed: Removed::No, .. })), "{:?}", played.summary);
+    assert_eq!(played.requests.iter().filter(|line| line.starts_with("POST")).count(), 1, "{:?}", played.requests);
+    assert!(played.recorded().contains(&"posts/1 Waiting Unknown".to_string()), "{:?}", played.recorded());
+}
+
+#[test]
+fn after_a_lost_answer_a_search_is_given_its_time_besides() {
+    for (trouble, waits) in [(Reply::Lost { why: "cut".to_string() }, SETTLE * 2), (status(500), SETTLE * 2)] {
+        let target = Target::new(&[], Flaw::None);
+        let mut lost_at = None;
+        let plan = works(&[("posts/1", Presence::Absent, Wish::Present)]);
+        let played = keyed(plan).play(|request, times, now| match (request.method, times) {
+            (Method::Post, 1) => {
+                lost_at = Some(now);
+                trouble.clone()
+            }
+            _ => target.answer(request),
+        });
+        let at = played.requests.iter().rposition(|line| line.starts_with("POST")).unwrap();
+        let asked = played.requests[..at].iter().rposition(|line| line.starts_with("GET")).unwrap();
+        assert!(played.sent_at[asked] >= lost_at.unwrap() + waits, "{:?} {:?}", played.requests, played.sent_at);
+        assert_eq!(target.left().len(), 1);
+    }
+}
+
+#[test]
 fn a_target_that_only_pretends_is_told_of() {
     let target = Target::new(&[], Flaw::Pretends);
     let played = play(keyed(works(&[("posts/1", Presence::Absent, Wish::Present)])), &target);
@@ -245,7 +277,8 @@ fn several_objects_with_one_key_are_left_to_a_full_sync_which_clears_them() {
 
     let target = Target::new(&records, Flaw::None);
     let played = play(keyed(works(&[("posts/1", Presence::Doubled, Wish::Present)])), &target);
-    assert_eq!(target.left().len(), 1, "{:?}", played.requests);
+    assert_eq!(target.left(), ["posts/1 a"], "{:?}", played.requests);
+    assert!(played.requests.iter().all(|line| !line.starts_with("POST")), "one is kept: {:?}", played.requests);
     assert_eq!(played.recorded(), ["posts/1 done"]);
 }
 
