@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -204,6 +204,13 @@ fn a_home_that_cannot_serve_is_named() {
     }
 }
 
+/// Copies the binary under test. Another process does it: were it open for writing here, a child that another test starts at
+/// that moment would hold it open, and it could not be run.
+fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_news")).arg(to).status().unwrap();
+    assert!(copied.success(), "{copied}");
+}
+
 /// Run by root, the tests try it as another user, too.
 #[test]
 fn an_ordinary_user_has_one_of_their_own() {
@@ -215,7 +222,7 @@ fn an_ordinary_user_has_one_of_their_own() {
     std::os::unix::fs::chown(&home, Some(uid), Some(gid)).unwrap();
     // The binary may be built where that user cannot go.
     let binary = private.news.home().join("news");
-    fs::copy(env!("CARGO_BIN_EXE_news"), &binary).unwrap();
+    copy_program(&binary);
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
     let run = |args: &[&str]| {
         let mut command = Command::new(&binary);
@@ -341,7 +348,7 @@ fn a_user_without_a_name_is_told_before_anything_is_made() {
     fs::create_dir(&home).unwrap();
     std::os::unix::fs::chown(&home, Some(54_321), Some(54_321)).unwrap();
     let binary = private.news.home().join("news");
-    fs::copy(env!("CARGO_BIN_EXE_news"), &binary).unwrap();
+    copy_program(&binary);
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&binary);
     command.args(["db", "url"]).env_clear().env("NEWS_HOME", &home);
