@@ -9,6 +9,7 @@ use news_core::merge::Action;
 use news_core::object::Effects;
 use news_core::outlook::Outlook;
 use news_core::plan::{Limits, OverLimit, Plan};
+use news_core::profile::Ids;
 use news_core::session::{Asks, Config, Fact, SETTLE, Stop, Strangers, Summary, Vanished};
 use news_core::{Entity, Key};
 
@@ -23,11 +24,11 @@ use crate::run::{self, Asker, Followed, Run};
 use crate::settings::{Settings, Times};
 use crate::signals::Signals;
 use crate::store::lock::Lock;
-use crate::store::remembered;
+use crate::store::remembered::{self, Remembered};
 use crate::store::runs::{self, RunStatus, Sent};
 use crate::store::sent::{Attempt, Recorded};
 use crate::store::{self, ledger};
-use crate::target::Target;
+use crate::target::{Target, is_same_base};
 use crate::ui::{Format, Ui};
 
 /// Actions of each kind shown of a plan to people who do not say how many.
@@ -38,7 +39,27 @@ pub(super) fn target(args: &Sync, settings: &Settings, lock: &mut Lock) -> Resul
     let Followed { url, access, warning } = run::to_follow(settings, lock.client())?;
     let target = Target::new(&url, &access, usize::from(args.jobs), settings.times.timeout)?;
     run::require_ids(target.profile())?;
+    if !args.force {
+        require_same_keys(&target, remembered::remembered(lock.client())?)?;
+    }
     Ok((Arc::new(target), warning.into_iter().collect()))
+}
+
+/// Fails with [`Kind::Refused`] where a target that chooses the ids was followed with another profile: under keys of another form
+/// no record would be found, and every object would be created again.
+fn require_same_keys(target: &Target, remembered: Option<Remembered>) -> Result<()> {
+    let Some(Remembered { url, profile: Some((name, print)), .. }) = remembered else { return Ok(()) };
+    let now = target.chosen();
+    // A built-in constant has no fingerprint.
+    let is_same = print == now.print && (!print.is_empty() || name == now.name);
+    if is_same || target.profile().ids != Ids::Key || !is_same_base(&url, target.url()) {
+        return Ok(());
+    }
+    let what = format!(
+        "the target profile {} is not as it was when this database last followed {url}: objects may not be found by their keys",
+        now.name
+    );
+    Err(Failure::new(Kind::Refused, what).hint("If `key` and `find` are as before, go on with --force."))
 }
 
 /// Facts recorded in one transaction.

@@ -151,6 +151,10 @@ fn write(target: &Target, listed: &[(Entity, Seen)]) -> Result<(), (Misfit, Vec<
     let result = objects.iter().flatten().try_for_each(|(first, second)| {
         let key = first.key();
         let mut theirs = Theirs { id: None, post: post.clone().filter(|_| first.parent().is_some()) };
+        // A target that chooses the ids would take a second record with the same key.
+        if let Err(Misfit::Taken(why)) = tried(target, Question::Nobody, key, None, &theirs) {
+            return Err(Misfit::Taken(why));
+        }
         let told = sent(target, Method::Post, key, Some(first), &theirs);
         Question::Create.judge(target.profile(), key, &told).inspect_err(|_| drop_stray(target, first, &told))?;
         theirs.id.clone_from(&told.target_id);

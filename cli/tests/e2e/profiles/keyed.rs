@@ -216,6 +216,29 @@ fn records_without_a_key_are_adopted_and_an_adoption_that_was_killed_goes_on() {
     assert!(refused.stderr.contains("has no key"), "{}", refused.stderr);
 }
 
+#[test]
+fn a_profile_whose_keys_have_another_form_is_refused_before_anything_is_created_again() {
+    let fake = Fake::start(["--mode", "own-ids"]);
+    let (db, folder) = (Db::new(), tempfile::tempdir().unwrap());
+    let page = include_str!("../../../../docs/profiles.md");
+    let words = page.split("### Keys").nth(1).unwrap().split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let profile = folder.path().join("keys.toml");
+    let path = profile.to_str().unwrap();
+    std::fs::write(&profile, words).unwrap();
+    let news = News::on(&db).env("NEWS_TARGET_URL", fake.url()).env("NEWS_TARGET_PROFILE", path);
+    db.client().batch_execute("INSERT INTO news_post (user_id, title, body) VALUES (1, 't', 'b')").unwrap();
+    news.run(["sync"]).ok();
+    std::fs::write(&profile, words.replace("as = \"{id}\"", "as = \"news-{id}\"")).unwrap();
+    for command in [&["sync"][..], &["sync", "--full"]] {
+        let refused = news.run(command).expect_code(4);
+        assert!(refused.stderr.contains("may not be found by their keys"), "{}", refused.stderr);
+    }
+    // A comment in the file is no other profile.
+    std::fs::write(&profile, format!("# ours\n{words}")).unwrap();
+    news.run(["sync", "--full"]).ok();
+    assert_eq!(fake.http().get("/posts?key=1").json().as_array().unwrap().len(), 1);
+}
+
 /// Returns how many messages were lost.
 fn nothing_is_there_twice_behind_a_lossy_network(keyed: &Keyed) -> u64 {
     let network = Lossy::to(&keyed.url, 20);
