@@ -68,7 +68,12 @@ function morph(old, fresh) {
     return;
   }
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !KEPT.has(name)) old.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (!KEPT.has(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name, value } of fresh.attributes) {
+    if (KEPT.has(name) || old.getAttribute(name) === value) continue;
+    // The policy forbids the attribute, and not the property.
+    if (name === "style") old.style.cssText = fresh.style.cssText;
+    else old.setAttribute(name, value);
+  }
   // What a view loads into such an element later is its own.
   if (old.dataset?.own === undefined || old.dataset.own !== fresh.dataset.own) morphChildren(old, [...fresh.childNodes]);
 }

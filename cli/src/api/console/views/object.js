@@ -99,6 +99,12 @@ function sentence() {
   }
 }
 
+/** What becomes of a new change of an object that no run sends. */
+const NEW_CHANGE = {
+  on_hold: "A new change waits, too, until the object is released.",
+  held: "A new change waits, too, until the object that this one waits for has arrived.",
+};
+
 const runLink = (id) => el("a", { href: `#/runs/${id}` }, String(id));
 
 /** What the next run sends, from the merge of the service. */
@@ -122,7 +128,7 @@ function choices() {
   const list = [
     word === "parked" && choice(by("go", "retry", "Try again", "retry", [key]), "", ["The next run sends ", request() ?? "the request", " once more. This click sends nothing."],
       "Useful if the target accepts it now. If it refuses again, the object is parked again, and nothing else changes.", held),
-    pending && choice(el("span.soft", "Change it in the master"), "", "A new change is tried by the next run, without a click here.", ["Use your own application, the API, or ", el("code", "news db shell"), "."]),
+    pending && choice(el("span.soft", "Change it in the master"), "", NEW_CHANGE[word] ?? "A new change is tried by the next run, without a click here.", ["Use your own application, the API, or ", el("code", "news db shell"), "."]),
     pending && pending.events > 0 && choice(by("danger-line", "discard", "Give up the changes…", "discard", [key]), "", `${count(pending.events, "event")} will be marked as synced. The target keeps what it has now.`,
       "Compare shows the difference from then on, and the next full sync sends the object again."),
     word === "on_hold"
