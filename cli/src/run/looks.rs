@@ -77,11 +77,14 @@ fn ask(target: &Reader, keys: &[Key], pace: Pace, signals: &Signals) -> Result<(
     let (session, exchanges) = crew.into_session();
     let stop = session.summary().stop.clone();
     let mut sights = session.into_sights();
+    // Comments of one post ask for it once.
+    let mut posts = BTreeMap::new();
     for sight in sights.values_mut() {
         if let Sight::There(element) = sight
             && let Some(post) = element.target_parent().cloned()
         {
-            element.resolve_parent(target.our_post(&post));
+            let ours = *posts.entry(post.to_string()).or_insert_with(|| target.our_post(&post));
+            element.resolve_parent(ours);
         }
     }
     Ok((Looked { sights, exchanges }, stop))

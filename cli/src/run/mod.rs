@@ -180,7 +180,8 @@ pub fn require_ids(profile: &Profile) -> Result<()> {
         )
         .hint("`news import` and `news diff` read it.")
         .hint(
-            "Its owner could let the client choose the id of a new record: then write a profile with ids = \"ours\".",
+            "Its owner could let the client choose the id of a new record (a profile with ids = \"ours\"), or add a field for \
+             our id that can be searched (ids = \"key\").",
         )),
     }
 }
