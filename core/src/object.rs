@@ -317,6 +317,10 @@ impl Conversation {
             self.settled_at = self.settled_at.max(self.own_settled_at);
             self.not_before = self.settled_at;
         }
+        if answer == Answer::Exists {
+            // What took its place was acknowledged a moment ago, by this very request where the network doubled it.
+            self.settled_at = self.settled_at.max(flight.back_at + search + settle);
+        }
         let mut reaction = self.learn_place(method, answer, reaction);
         let is_doubled = self.presence == Presence::Doubled;
         if is_doubled && method == Method::Delete && answer == Answer::Accepted {

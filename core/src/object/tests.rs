@@ -32,7 +32,7 @@ fn conversations() {
     use Method::{Delete, Get, Post, Put};
     use Presence::{Absent, Doubled, Present, Unknown};
     type Row = (Presence, Wish, &'static [Answer], &'static [Method], Step, Action);
-    let rows: [Row; 19] = [
+    let rows: [Row; 20] = [
         (Absent, Wish::Present, &[Accepted], &[Post], Step::Done, Create),
         (Absent, Wish::Present, &[Exists, Different, Accepted], &[Post, Get, Put], Step::Done, Update),
         (Absent, Wish::Present, &[Broken, Gone, Accepted], &[Post, Get, Post], Step::Done, Create),
@@ -46,6 +46,8 @@ fn conversations() {
         (Present, Wish::Absent, &[Gone], &[Delete], Step::Done, Remove),
         (Present, Wish::Absent, &[Broken, Different, Accepted], &[Delete, Get, Delete], Step::Done, Remove),
         (Absent, Wish::Present, &[Exists, Equal], &[Post, Get], Step::Done, Ask),
+        // A search, or a cache, that does not show yet what took the place: it is asked again once that has settled.
+        (Absent, Wish::Present, &[Exists, Gone, Equal], &[Post, Get, Get], Step::Done, Ask),
         (Unknown, Wish::Absent, &[Gone], &[Get], Step::Done, Ask),
         // One record at a time, until nothing is left that may yet be deleted.
         (
@@ -70,8 +72,8 @@ fn conversations() {
         (
             Absent,
             Wish::Present,
-            &[Exists, Gone, Exists, Gone, Exists],
-            &[Post, Get, Post, Get, Post],
+            &[Exists, Gone, Gone, Exists, Gone, Gone, Exists],
+            &[Post, Get, Get, Post, Get, Get, Post],
             Step::Refused,
             Ask,
         ),
