@@ -30,6 +30,7 @@ mod values;
 mod views;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     let arguments = args::mark_psqls(&env::args_os().collect::<Vec<_>>());
     let (cli, layers) = match settings::command_line(&arguments) {
         Ok(read) => read,
-        Err(Stop::Clap(said)) => return said_by_clap(&said),
+        Err(Stop::Clap(said)) => return said_by_clap(&said, &arguments),
         Err(Stop::Failure(look, failure)) => {
             // The log is told how to look by it.
             let _ui = Ui::new(look);
@@ -69,8 +70,17 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Prints help, the version, or what is wrong with the command line.
-fn said_by_clap(said: &clap::Error) -> ExitCode {
+/// Prints help, the version, or what is wrong with the command line. The latter is one JSON object if log lines are JSON.
+fn said_by_clap(said: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if said.use_stderr()
+        && let Some(look) = settings::json_look(arguments)
+    {
+        let _ui = Ui::new(look);
+        let text = said.to_string();
+        let mut paragraphs = text.split("\n\n").map(|paragraph| paragraph.trim().trim_start_matches("error: "));
+        let failure = Failure::new(Kind::Usage, paragraphs.next().unwrap_or_default().to_owned());
+        return ExitCode::from(fail(&paragraphs.filter(|hint| !hint.is_empty()).fold(failure, Failure::hint)));
+    }
     let printed = said.print().and_then(|()| io::stdout().flush()).map_err(ui::output_failure);
     let code = match printed {
         Ok(()) => u8::try_from(said.exit_code()).unwrap_or(Kind::Usage.code()),

@@ -33,6 +33,7 @@ use crate::report::Report;
 use crate::run::Run;
 use crate::settings::{Layers, Settings};
 use crate::store::runs::{RunEnd, RunStatus, Sent};
+use crate::target::base_url;
 use crate::ui::{Format, Ui};
 use time::OffsetDateTime;
 
@@ -62,6 +63,8 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         return doctor::run(args, &cli.global, &layers, ui);
     }
     let settings = Settings::new(&cli.global, layers)?;
+    // A command that does not use the target refuses a wrong URL, too: the next one will use it.
+    settings.target_url.as_deref().map(base_url).transpose()?;
     match &cli.command {
         Command::Serve(args) => serve::run(args, &settings, ui),
         Command::Import(args) => import::run(args, &settings, ui),

@@ -26,6 +26,8 @@ use crate::ui::Ui;
 const LISTED_MAX: i64 = 10_000;
 /// A longer line is no password, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 4096;
+/// A shorter password is accepted with a warning (NIST SP 800-63B, 3.1.1.2, asks for at least 8 characters).
+const PASSWORD_CHARS_ADVISED: usize = 8;
 
 /// Runs the command.
 pub fn run(args: &User, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
@@ -162,6 +164,10 @@ fn read_password() -> Result<Zeroizing<String>> {
     }
     if password.contains('\0') {
         return Err(Failure::new(Kind::Usage, "the password contains U+0000"));
+    }
+    let chars = password.chars().count();
+    if chars < PASSWORD_CHARS_ADVISED {
+        log::warn!("the password has {chars} characters, and is easy to guess: use {PASSWORD_CHARS_ADVISED} or more");
     }
     Ok(password)
 }

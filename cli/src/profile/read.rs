@@ -263,7 +263,7 @@ impl<'a> Table<'a> {
             | DeValue::Array(_)
             | DeValue::Table(_) => None,
         };
-        number.ok_or_else(|| self.expected(name, at, "a whole number", value))
+        number.ok_or_else(|| self.expected(name, at, "an integer", value))
     }
 
     /// Takes a list of numbers, each with its place.

@@ -99,7 +99,7 @@ fn what_is_wrong_is_named_with_its_place() {
     for (from, to, error) in [
         ("ids = \"ours\"", "ids = \"yours\"", "p.toml:2:7: ids: expected ours or key or none, found \"yours\""),
         ("ids = \"ours\"", "ids = \"key\"", "posts.key is missing"),
-        ("ids = \"ours\"", "ids = 5", "p.toml:2:7: ids: expected a string, found a whole number"),
+        ("ids = \"ours\"", "ids = 5", "p.toml:2:7: ids: expected a string, found an integer"),
         ("envelope =", "enveloppe =", "p.toml:6:1: unknown word enveloppe"),
         ("envelope = \"\"", "envelope = \"a..b\"", "p.toml:6:12: envelope: expected names with dots between them"),
         ("\"{id}\"", "\"{id:15}\"", "p.toml:3:9: id_as: expected {id} or {id:015} in a text"),
@@ -129,7 +129,7 @@ fn what_is_wrong_is_named_with_its_place() {
             "p.toml:2:10: writes: expected trusted or echoed or read, found \"shown\"",
         ),
         ("ids =", "item = \"a.\"\nids =", "p.toml:2:8: item: expected names with dots between them"),
-        ("ids =", "wrap = 7\nids =", "p.toml:2:8: wrap: expected a string, found a whole number"),
+        ("ids =", "wrap = 7\nids =", "p.toml:2:8: wrap: expected a string, found an integer"),
         ("ids =", "headers = \"x\"\nids =", "p.toml:2:11: headers: expected a table"),
         ("ids =", "headers = { Prefer = 1 }\nids =", "p.toml:2:22: headers.Prefer: expected a string"),
         ("ids =", "headers = { \"a b\" = \"x\" }\nids =", "headers.a b: expected the name of a header field"),

@@ -179,7 +179,10 @@ impl Reading<'_> {
     ) -> Result<()> {
         let shape = self.shape(&name, at)?;
         let mut texts = texts(shape, value.get_ref()).ok_or_else(|| {
-            self.failure(value.span().start, &format!("{name} is {}, not {}", wanted(shape), kind(value.get_ref())))
+            self.failure(
+                value.span().start,
+                &format!("{name}: expected {}, found {}", wanted(shape), kind(value.get_ref())),
+            )
         })?;
         if shape == Shape::Path {
             let folder = self.path.parent().unwrap_or(Path::new("/"));
@@ -188,7 +191,7 @@ impl Reading<'_> {
             }
         }
         if texts.iter().any(String::is_empty) {
-            return Err(self.failure(value.span().start, &format!("{name} is empty")).hint("take the line out"));
+            return Err(self.failure(value.span().start, &format!("{name} is empty")).hint("Remove the line."));
         }
         entries.insert(name, Entry { texts, line: self.line(at) });
         Ok(())
@@ -203,7 +206,7 @@ impl Reading<'_> {
         if KEYS.iter().any(|key| secret(&key)) {
             return Ok(Shape::Path);
         }
-        let failure = self.failure(at, &format!("{name} is no setting"));
+        let failure = self.failure(at, &format!("unknown setting {name}"));
         let names: Vec<String> = KEYS
             .iter()
             .flat_map(|key| [Some(key.name.to_owned()), key.is_secret().then(|| format!("{}_file", key.name))])
@@ -213,9 +216,9 @@ impl Reading<'_> {
         let in_table = KEYS.iter().find(|key| key.name.split_once('.').is_some_and(|(_, inner)| inner == name));
         let near = in_table.map(|key| key.name).or_else(|| nearest(name, names.iter().map(String::as_str)));
         Err(match near.map(|near| near.split_once('.').ok_or(near)) {
-            Some(Ok((table, inner))) => failure.hint(format!("do you mean {inner} in the table [{table}]?")),
-            Some(Err(near)) => failure.hint(format!("do you mean {near}?")),
-            None => failure.hint("`news config` lists the settings"),
+            Some(Ok((table, inner))) => failure.hint(format!("Did you mean {inner} in the table [{table}]?")),
+            Some(Err(near)) => failure.hint(format!("Did you mean {near}?")),
+            None => failure.hint("Run `news config`: it lists the settings."),
         })
     }
 }
@@ -225,7 +228,7 @@ fn texts(shape: Shape, value: &DeValue<'_>) -> Option<Vec<String>> {
     let one = |text: String| Some(vec![text]);
     match (shape, value) {
         (Shape::Text | Shape::Path | Shape::Time | Shape::List, DeValue::String(text)) => one(text.to_string()),
-        (Shape::Integer | Shape::Number | Shape::Time, DeValue::Integer(number)) => {
+        (Shape::Integer | Shape::Number, DeValue::Integer(number)) => {
             i64::from_str_radix(&number.as_str().replace('_', ""), number.radix())
                 .ok()
                 .map(|number| vec![number.to_string()])
@@ -242,11 +245,11 @@ fn texts(shape: Shape, value: &DeValue<'_>) -> Option<Vec<String>> {
 fn wanted(shape: Shape) -> &'static str {
     match shape {
         Shape::Text | Shape::Path => "a string",
-        Shape::Time => "a string such as \"15m\"",
-        Shape::Integer => "a whole number",
+        Shape::Time => "a time with a unit, such as \"15m\"",
+        Shape::Integer => "an integer",
         Shape::Number => "a number",
         Shape::Boolean => "true or false",
-        Shape::List => "a list of strings",
+        Shape::List => "a string or a list of strings",
     }
 }
 
@@ -254,7 +257,7 @@ fn wanted(shape: Shape) -> &'static str {
 pub fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
+        DeValue::Integer(_) => "an integer",
         DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
@@ -270,13 +273,13 @@ mod tests {
     #[test]
     fn values_with_their_lines() {
         let text = "# ours\ntarget_url = \"http://t\"\n\n[serve]\nworkers = 1_6\ncors_origin = [\"https://a\", \"https://b\"]\n\
-                    grace = 5\n[sync]\nrate = 2.5\nmetrics_file = \"m.prom\"\n";
+                    grace = \"5s\"\n[sync]\nrate = 2.5\nmetrics_file = \"m.prom\"\n";
         let entries = parse(Path::new("/etc/news/news.toml"), text).unwrap();
         for (name, texts, line) in [
             ("target_url", &["http://t"][..], 2),
             ("serve.workers", &["16"], 5),
             ("serve.cors_origin", &["https://a", "https://b"], 6),
-            ("serve.grace", &["5"], 7),
+            ("serve.grace", &["5s"], 7),
             ("sync.rate", &["2.5"], 9),
             ("sync.metrics_file", &["/etc/news/m.prom"], 10),
         ] {
@@ -292,19 +295,28 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line_and_the_nearest_name() {
         for (text, error, hint) in [
-            ("\ndatabse_url = \"x\"", "/n.toml:2: databse_url is no setting", "do you mean database_url?"),
+            ("\ndatabse_url = \"x\"", "/n.toml:2: unknown setting databse_url", "Did you mean database_url?"),
             (
                 "[serve]\nlissen = \"x\"",
-                "/n.toml:2: serve.lissen is no setting",
-                "do you mean listen in the table [serve]?",
+                "/n.toml:2: unknown setting serve.lissen",
+                "Did you mean listen in the table [serve]?",
             ),
-            ("[srve]\nlisten = \"x\"", "/n.toml:1: srve is no setting", ""),
-            ("listen = \"x\"", "/n.toml:1: listen is no setting", "do you mean listen in the table [serve]?"),
-            ("jwt_secret_fil = \"x\"", "/n.toml:1: jwt_secret_fil is no setting", "jwt_secret_file"),
-            ("[serve]\nworkers = \"8\"", "/n.toml:2: serve.workers is a whole number, not a string", ""),
-            ("target_url = 5", "/n.toml:1: target_url is a string, not a whole number", ""),
-            ("[serve]\ntrust_proxy = \"yes\"", "/n.toml:2: serve.trust_proxy is true or false, not a string", ""),
-            ("serve = 5", "/n.toml:1: serve is no setting", ""),
+            ("[srve]\nlisten = \"x\"", "/n.toml:1: unknown setting srve", ""),
+            ("listen = \"x\"", "/n.toml:1: unknown setting listen", "Did you mean listen in the table [serve]?"),
+            ("jwt_secret_fil = \"x\"", "/n.toml:1: unknown setting jwt_secret_fil", "jwt_secret_file"),
+            ("[serve]\nworkers = \"8\"", "/n.toml:2: serve.workers: expected an integer, found a string", ""),
+            ("target_url = 5", "/n.toml:1: target_url: expected a string, found an integer", ""),
+            (
+                "[serve]\ntrust_proxy = \"yes\"",
+                "/n.toml:2: serve.trust_proxy: expected true or false, found a string",
+                "",
+            ),
+            ("serve = 5", "/n.toml:1: unknown setting serve", ""),
+            (
+                "[serve]\ngrace = 5",
+                "/n.toml:2: serve.grace: expected a time with a unit, such as \"15m\", found an integer",
+                "",
+            ),
             ("target_url = \"\"", "/n.toml:1: target_url is empty", ""),
             ("a = ", "/n.toml:1: ", "NAME = "),
             ("target_url = \"a\"\ntarget_url = \"b\"", "/n.toml:2: ", ""),

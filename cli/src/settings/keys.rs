@@ -18,9 +18,9 @@ pub enum Shape {
     Text,
     /// A string; in the file it is relative to the file's own folder.
     Path,
-    /// A string such as `"15m"`, or a number of seconds.
+    /// A time with a unit: a string such as `"15m"`.
     Time,
-    /// A whole number.
+    /// An integer.
     Integer,
     /// A number.
     Number,

@@ -17,7 +17,7 @@ use super::keys::{KEYS, Key, Place, Shape};
 use super::{Secret, variable};
 use crate::args::Cli;
 use crate::error::{Failure, Kind, Result};
-use crate::ui::Look;
+use crate::ui::{Format, LogFormat, Look, When};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,26 @@ pub fn command_line(arguments: &[OsString]) -> Result<(Cli, Layers), Stop> {
     let cli = Cli::from_arg_matches(&matches).map_err(Stop::Clap)?;
     layers.flags = given(&matches);
     Ok((cli, layers))
+}
+
+/// Returns how to print an error of the command line if log lines are to be JSON: the flag or its variable says so. clap does not
+/// tell which flags it has read before an error, and the file's name may be what is wrong.
+pub fn json_look(arguments: &[OsString]) -> Option<Look> {
+    let flag = arguments.iter().enumerate().find_map(|(at, argument)| {
+        match argument.to_str()?.strip_prefix("--log-format")? {
+            "" => arguments.get(at + 1)?.to_str(),
+            with_value => with_value.strip_prefix('='),
+        }
+    });
+    let variable = variable("NEWS_LOG_FORMAT").ok().flatten();
+    let look = Look {
+        format: Format::Text,
+        color: When::Never,
+        progress: When::Never,
+        log_format: LogFormat::Json,
+        level: log::LevelFilter::Info,
+    };
+    (flag.or(variable.as_deref()) == Some("json")).then_some(look)
 }
 
 /// Returns the global flags that are on the command line.

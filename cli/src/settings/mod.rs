@@ -18,7 +18,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 use crate::profile::{Chosen, is_path};
 pub use crate::settings::file::kind;
 use crate::settings::layers::secret_in_environment;
-pub use crate::settings::layers::{Found, Layers, Origin, Stop, command_line};
+pub use crate::settings::layers::{Found, Layers, Origin, Stop, command_line, json_look};
 pub use crate::settings::secret::Secret;
 use crate::ui::{Format, Look};
 

@@ -196,7 +196,7 @@ fn check_key(key: &str) -> Result<()> {
     }
     let failure = Failure::new(Kind::Usage, format!("the database's URL has the unknown parameter {key}"));
     Err(match nearest(key, known.iter().copied()) {
-        Some(near) => failure.hint(format!("do you mean {near}?")),
+        Some(near) => failure.hint(format!("Did you mean {near}?")),
         None => failure.hint("leave it out; parameters are libpq's: sslmode, connect_timeout, target_session_attrs, …"),
     })
 }
@@ -355,8 +355,8 @@ mod tests {
             ("postgress://me:s3cret@db/news", "begins with postgress://", "postgresql://USER"),
             ("mysql://me:s3cret@db/news", "begins with mysql://", "postgresql://USER"),
             ("s3cret", "does not begin with postgresql://", "postgresql://USER"),
-            ("postgresql://me:s3cret@db/news?sslmod=require", "unknown parameter sslmod", "do you mean sslmode?"),
-            ("host=db passwort=s3cret", "unknown parameter passwort", "do you mean password?"),
+            ("postgresql://me:s3cret@db/news?sslmod=require", "unknown parameter sslmod", "Did you mean sslmode?"),
+            ("host=db passwort=s3cret", "unknown parameter passwort", "Did you mean password?"),
             ("postgresql://me:s3cret@x@db/news", "more than one @", "%40"),
             ("postgresql://db/news?S3%26cret=1", "no word", "%26"),
             ("postgresql://me:s3cret@db/news?sslmode=full", "sslmode=\"full\"", "verify-full"),

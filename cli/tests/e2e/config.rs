@@ -89,10 +89,13 @@ fn the_file_is_found_where_it_belongs_and_the_remembered_target_is_told() {
 fn what_the_file_must_not_say_is_refused_by_every_command() {
     let news = News::bare();
     for (text, said) in [
-        ("\ndatbase_url = \"x\"", &["news.toml:2: datbase_url is no setting", "hint: do you mean database_url?"][..]),
+        (
+            "\ndatbase_url = \"x\"",
+            &["news.toml:2: unknown setting datbase_url", "hint: Did you mean database_url?"][..],
+        ),
         ("[serve]\nlisten = \"nowhere\"", &["news.toml:2: serve.listen: invalid value 'nowhere'"]),
         ("[sync]\njobs = 1000", &["news.toml:2: sync.jobs: invalid value '1000'"]),
-        ("[sync]\njobs = \"4\"", &["news.toml:2: sync.jobs is a whole number, not a string"]),
+        ("[sync]\njobs = \"4\"", &["news.toml:2: sync.jobs: expected an integer, found a string"]),
         ("color = \"blue\"", &["news.toml:1: color: invalid value 'blue'", "hint: it is one of auto, always, never"]),
         ("color = ", &["news.toml:1: "]),
         ("jwt_secret = \"a\"\njwt_secret_file = \"b\"", &["both jwt_secret and jwt_secret_file are set"]),
@@ -105,6 +108,36 @@ fn what_the_file_must_not_say_is_refused_by_every_command() {
     }
     let wrong = News::bare().env("NEWS_SYNC_JOBS", "many").run(["config"]).expect_code(2);
     assert!(wrong.stderr.contains("environment NEWS_SYNC_JOBS: sync.jobs: invalid value 'many'"), "{}", wrong.stderr);
+}
+
+#[test]
+fn every_command_refuses_a_target_url_that_is_not_one() {
+    let db = Db::new();
+    let news = News::with_url(&db.url()).env("NEWS_TARGET_URL", "htp:/x");
+    for command in ["status", "runs", "parked", "log", "sync", "diff"] {
+        let refused = news.run([command]).expect_code(2);
+        assert!(refused.stderr.starts_with("news: target URL: "), "{command}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn an_error_of_the_command_line_is_json_where_the_log_is() {
+    let news = News::bare();
+    for (arguments, said, hint) in [
+        (&["--log-format", "json", "sync", "--shard", "0/2"][..], "'0/2' for '--shard <K/N>'", "try '--help'"),
+        (&["--log-format=json", "sinc"], "unrecognized subcommand 'sinc'", "'sync'"),
+        (&["sync", "--every", "30", "--log-format", "json"], "'30' for '--every <TIME>'", "try '--help'"),
+    ] {
+        let refused = news.run(arguments).expect_code(2);
+        assert_eq!(refused.stderr.lines().count(), 1, "{arguments:?}: {}", refused.stderr);
+        let error: Value = serde_json::from_str(&refused.stderr).unwrap();
+        assert!(error["message"].as_str().unwrap().contains(said), "{error}");
+        assert!(error["hints"].as_str().unwrap().contains(hint), "{error}");
+        assert_eq!((&error["level"], &error["exit_code"]), (&"error".into(), &2.into()));
+    }
+    let news = news.env("NEWS_LOG_FORMAT", "json");
+    assert!(news.run(["sinc"]).expect_code(2).stderr.starts_with('{'));
+    assert!(news.run(["sync", "--help"]).ok().stdout.contains("Usage: news sync"));
 }
 
 #[test]

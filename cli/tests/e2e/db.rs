@@ -189,7 +189,7 @@ fn what_keeps_us_out_is_told_with_what_to_do() {
     }
     for (url, said) in [
         ("postgress://me@h/x", "begins with postgress://"),
-        ("postgresql://me@h/x?sslmod=require", "hint: do you mean sslmode?"),
+        ("postgresql://me@h/x?sslmod=require", "hint: Did you mean sslmode?"),
         ("postgresql://me:a@b@h/x", "%40"),
     ] {
         let failed = News::with_url(url).run(["status"]).expect_code(2);

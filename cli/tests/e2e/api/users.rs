@@ -18,7 +18,8 @@ fn users_are_added_listed_changed_and_removed() {
     let news = &service.news;
     let added = news.run_with(["--json", "user", "add", "jo"], "p4ss word\n").ok().json();
     assert_eq!((&added["username"], &added["change"]), (&"jo".into(), &"added".into()), "{added}");
-    news.run_with(["user", "add", "sleeper", "--inactive"], "pw").ok();
+    let weak = news.run_with(["user", "add", "sleeper", "--inactive"], "pw").ok();
+    assert!(weak.stderr.contains("warning: the password has 2 characters"), "{}", weak.stderr);
     // The same name, no name, no password.
     assert!(news.run_with(["user", "add", "jo"], "x\n").expect_code(4).stderr.contains("hint: "));
     news.run_with(["user", "add", ""], "x\n").expect_code(2);
