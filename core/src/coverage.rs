@@ -9,6 +9,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::phrase::count;
 use crate::reply::excerpt;
 
 /// Header fields that name the number of elements on all pages.
@@ -73,7 +74,7 @@ impl Coverage {
             return Some(part.clone());
         }
         let (name, total) = self.totals.iter().find(|(_, total)| *total != elements)?;
-        Some(format!("{elements} elements, but {name} says {total}"))
+        Some(format!("{}, but {name} says {total}", count(elements, "element")))
     }
 
     fn part(&mut self, why: String) {

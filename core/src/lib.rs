@@ -31,6 +31,7 @@ pub mod model;
 pub mod object;
 pub mod outlook;
 pub mod paging;
+pub mod phrase;
 pub mod plan;
 pub mod portion;
 pub mod profile;

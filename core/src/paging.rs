@@ -15,6 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::ids::IdSet;
+use crate::phrase::count;
 use crate::profile::{Pages, escape};
 
 /// No listing has more pages: a target that always names a next page has no end.
@@ -101,7 +102,7 @@ impl Paging {
         if let (Some(before), Some(now)) = (self.total, page.total)
             && before != now
         {
-            return Err(format!("{before} elements in all became {now}: the target changed meanwhile"));
+            return Err(format!("{} in all became {now}: the target changed meanwhile", count(before, "element")));
         }
         self.total = page.total.or(self.total);
         self.elements += page.elements;
@@ -125,7 +126,7 @@ impl Paging {
         };
         match self.total {
             Some(total) if self.next.is_none() && total != self.elements => {
-                Err(format!("{} elements, but the target says {total}", self.elements))
+                Err(format!("{}, but the target says {total}", count(self.elements, "element")))
             }
             Some(_) | None => Ok(()),
         }
@@ -137,7 +138,7 @@ impl Paging {
             return Err("the page does not say how many there are".to_string());
         };
         if self.elements < total && elements == 0 {
-            return Err(format!("an empty page after {} of {total} elements", self.elements));
+            return Err(format!("an empty page after {} of {}", self.elements, count(total, "element")));
         }
         Ok(self.elements < total)
     }

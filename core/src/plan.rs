@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::left_out;
 use crate::merge::{Action, Presence, Wish, action};
 use crate::model::{Entity, Key, PostId};
+use crate::phrase;
 
 /// Whether a run sends an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,6 +233,28 @@ pub struct Limits {
     pub deletes_max: Option<u64>,
 }
 
+impl Limits {
+    /// Returns the limit that refuses a plain sync of `plan`, while `pressure` is what is pending in all shards. A number of deletes
+    /// that is allowed takes the place of their share. `rows` counts an entity's rows at the master, which takes its time: it is asked
+    /// only where that decides something.
+    pub fn refuse<E>(
+        self,
+        plan: &Plan,
+        pressure: &BTreeMap<Entity, Pressure>,
+        mut rows: impl FnMut(Entity) -> Result<u64, E>,
+    ) -> Result<Option<OverLimit>, E> {
+        if self.deletes_max.is_some() {
+            return Ok(plan.check(self).err());
+        }
+        for (entity, pressure) in pressure.iter().filter(|(_, pressure)| pressure.is_high()) {
+            if let Err(over) = pressure.check(*entity, rows(*entity)?) {
+                return Ok(Some(over));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// How many objects each side has, for the limits of a full sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sides {
@@ -247,7 +270,7 @@ pub struct Sides {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OverLimit {
     /// `--max-deletes`.
-    #[error("the plan deletes {deletes} objects, more than {deletes_max}")]
+    #[error("the plan deletes {}, more than {deletes_max}", phrase::count(*deletes, "object"))]
     Deletes {
         /// In the plan.
         deletes: u64,

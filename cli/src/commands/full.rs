@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use news_core::left_out::Sorted;
 use news_core::object::{Effects, Wait};
 use news_core::outlook::Outlook;
+use news_core::phrase::count;
 use news_core::plan::{Limits, Sides};
 use news_core::repair::{self, Repair, Sighting};
 use news_core::reply::{self, Answer, Method};
@@ -107,10 +108,7 @@ impl Looked {
         if nameless > 0 {
             return Err(Failure::new(
                 Kind::Refused,
-                match nameless {
-                    1 => String::from("the target lists 1 object without an id that could be ours"),
-                    _ => format!("the target lists {nameless} objects without an id that could be ours"),
-                },
+                format!("the target lists {} without an id that could be ours", count(nameless, "object")),
             )
             .hint("is this the right target? `news diff` counts them; they cannot be repaired from here"));
         }
@@ -175,7 +173,7 @@ fn vacated(vacant: &[Key], target: &Target, signals: &Signals) -> Result<Vec<Key
 fn told(spared: &BTreeSet<Key>, left_out: &BTreeMap<Key, String>) -> Option<String> {
     let first = spared.first()?;
     let why = left_out.get(first).map_or("it cannot be read, or its post was left out", String::as_str);
-    let objects = if spared.len() == 1 { "1 object".to_owned() } else { format!("{} objects", spared.len()) };
+    let objects = count(spared.len() as u64, "object");
     Some(format!(
         "{objects} at the target that the master cannot hold: neither deleted nor overwritten; the first is {first} ({why})"
     ))

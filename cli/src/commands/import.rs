@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use news_core::ids::IdSet;
 use news_core::model::Fault;
+use news_core::phrase;
 use news_core::wire::{Element, OtherFields};
 use news_core::{Entity, Key, Object};
 use postgres::Transaction;
@@ -162,7 +163,7 @@ fn load(
         *count = copied?;
         let strangers = source.strangers(entity);
         if strangers > 0 {
-            log::warn!("{strangers} records of {entity} have no key of ours: they are not imported");
+            log::warn!("{entity}: {} without a key of ours: not imported", phrase::count(strangers, "record"));
         }
         other_fields.extend(OthersRow::new(source.profile(), entity, &others));
         sieve.end(entity)?;

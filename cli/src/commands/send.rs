@@ -8,6 +8,7 @@ use news_core::ledger::{Hold, Mark};
 use news_core::merge::Action;
 use news_core::object::Effects;
 use news_core::outlook::Outlook;
+use news_core::phrase;
 use news_core::plan::{Limits, OverLimit, Plan};
 use news_core::profile::Ids;
 use news_core::session::{Asks, Config, Fact, SETTLE, Stop, Strangers, Summary, Vanished};
@@ -15,7 +16,7 @@ use news_core::{Entity, Key};
 
 use crate::args::Sync;
 use crate::commands::{self, Outcome};
-use crate::error::{Exit, Failure, Kind, Result};
+use crate::error::{Cause, Exit, Failure, Kind, Result};
 use crate::report::Report;
 use crate::report::holds::{self, HoldRow};
 use crate::report::sync::{PlanReport, SyncReport, by_entity};
@@ -81,11 +82,19 @@ pub(super) fn record_done<'m>(lock: &mut Lock, run: i64, marks: impl Iterator<It
 /// How many objects of each entity need a record and no request.
 pub(super) type Nothing = BTreeMap<Entity, u64>;
 
+/// Returns the limits of a plain sync.
+pub(super) fn limits(args: &Sync) -> Limits {
+    Limits { deletes_max: args.max_deletes }
+}
+
 /// Fails with [`Kind::Refused`] where a limit, or the checksum, says no.
 pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
-    if !args.force {
-        plan.check(Limits { deletes_max: args.max_deletes }).map_err(|over| over_limit(args, over))?;
-    }
+    check_limit(args, plan.check(limits(args)).err())?;
+    check_checksum(args, plan)
+}
+
+/// Fails with [`Kind::Refused`] where the plan is another one than the command line means.
+pub(super) fn check_checksum(args: &Sync, plan: &Plan) -> Result<()> {
     match &args.checksum {
         Some(wanted) if *wanted != plan.checksum() => Err(Failure::new(
             Kind::Refused,
@@ -99,12 +108,9 @@ pub(super) fn check(args: &Sync, plan: &Plan) -> Result<()> {
     }
 }
 
-/// Fails with [`Kind::Refused`] where what is pending deletes too large a share of the target.
-pub(super) fn check_share(args: &Sync, over: Option<OverLimit>) -> Result<()> {
-    match over {
-        Some(over) if !args.force && args.max_deletes.is_none() => Err(over_limit(args, over)),
-        Some(_) | None => Ok(()),
-    }
+/// Fails with [`Kind::Refused`] where the plan exceeds a limit.
+pub(super) fn check_limit(args: &Sync, over: Option<OverLimit>) -> Result<()> {
+    over.filter(|_| !args.force).map_or(Ok(()), |over| Err(over_limit(args, over)))
 }
 
 fn over_limit(args: &Sync, over: OverLimit) -> Failure {
@@ -130,7 +136,9 @@ pub(super) fn show(
         (None, Format::Text) => ACTIONS_SHOWN,
         (None, Format::Json | Format::Lines) => usize::MAX,
     };
-    let report = PlanReport::new(outlook, holds, limit, warnings);
+    let refused = checked.as_ref().err().filter(|failure| failure.cause() != Cause::CommandLine);
+    let over_limit = refused.map(ToString::to_string);
+    let report = PlanReport { over_limit, ..PlanReport::new(outlook, holds, limit, warnings) };
     let exit = match (report.is_empty(), report.parked + report.held + report.on_hold) {
         (false, _) => Exit::Differ,
         (true, 0) => Exit::Done,
@@ -307,7 +315,7 @@ fn vanished(summary: &Summary) -> Option<String> {
     let what = match count {
         0 => return None,
         1 => String::from("1 object was listed, and its DELETE"),
-        _ => format!("{count} objects were listed, and their DELETE"),
+        _ => format!("{} were listed, and their DELETE", phrase::count(count, "object")),
     };
     Some(format!(
         "{what} was answered with 404, the first {}: it was deleted meanwhile, or the target lists what it does not know; \
@@ -331,8 +339,7 @@ fn on_hold(first: Key, all: usize) -> String {
 fn cause(ended: &Result<Exit>, summary: &Summary) -> Option<String> {
     let unsent = |count: u64, how: &str| match count {
         0 => None,
-        1 => Some(format!("1 object {how} by earlier runs: `news parked` says why")),
-        _ => Some(format!("{count} objects {how} by earlier runs: `news parked` says why")),
+        _ => Some(format!("{} {how} by earlier runs: `news parked` says why", phrase::count(count, "object"))),
     };
     match ended {
         Err(failure) => Some(failure.to_string()),

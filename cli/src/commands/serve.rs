@@ -20,6 +20,7 @@ use crate::settings::{Database, Secret, Settings, keys};
 use crate::store::{self, Pooling, Purpose, counts, schema, sequences};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
+use news_core::phrase::count;
 
 /// The watchdog's own request is to be answered within this time: longer than a request waits for a session.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -144,7 +145,7 @@ fn recount(url: &Secret) {
         }
         match counts::repair(&mut client) {
             Ok(0) => {}
-            Ok(wrong) => log::warn!("{wrong} posts had been counted wrongly: corrected"),
+            Ok(wrong) => log::warn!("the count of {} was wrong: corrected", count(wrong.unsigned_abs(), "post")),
             Err(failure) => log::warn!("the number of posts was not checked: {failure}"),
         }
     });

@@ -37,7 +37,8 @@ pub fn run(args: &Status, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     }
 }
 
-/// Returns what `--check` ends with: whatever makes each run exit with 3 makes this one do so, too.
+/// Returns what `--check` ends with: whatever makes each run exit with 3 makes this one do so, too, and so does a full sync that failed,
+/// since the exit code of the next plain run hides that.
 fn check(args: &Status, report: &StatusReport) -> Exit {
     let unsent = report.parked + report.held + report.on_hold;
     let is_pending = report.pending > unsent;
@@ -47,7 +48,7 @@ fn check(args: &Status, report: &StatusReport) -> Exit {
         Some(max) => (is_pending && is_refused) || report.oldest_s.is_some_and(|oldest_s| oldest_s > max.as_secs_f64()),
         None => is_pending,
     };
-    if (unsent > 0 && !args.allow_parked) || report.failed > 0 {
+    if (unsent > 0 && !args.allow_parked) || report.failed > 0 || report.failed_full.is_some() {
         Exit::Partly
     } else if is_late {
         Exit::Differ

@@ -1,16 +1,15 @@
 //! `news sync`: sends the changes to the target.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use news_core::Entity;
 use news_core::object::{Effects, Wait};
-use news_core::plan::{OverLimit, Pressure};
+use news_core::phrase::counted;
+use news_core::plan::OverLimit;
 use news_core::portion::{Patience, Portion};
 use news_core::session::SETTLE;
 
 use crate::args::Sync;
-use crate::commands::send::{self, Sending, Task, check, check_share, target};
+use crate::commands::send::{self, Sending, Task, check_checksum, check_limit, limits, target};
 use crate::commands::{Outcome, full, metrics};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::report::Report;
@@ -24,8 +23,8 @@ use crate::store::runs::{self, RunEnd, RunKind, Sent};
 use crate::store::watch::{Watch, Watcher};
 use crate::store::{Purpose, connect, holds, rows, schema, tracking};
 use crate::ui::Ui;
-use crate::{commands, master};
-use postgres::{Client, Transaction};
+use crate::{commands, master, views};
+use postgres::Client;
 
 /// Runs the command.
 pub fn run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
@@ -89,7 +88,7 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     }
     let mut run = Run::begin(&mut lock, RunKind::Sync, target.url())?;
     run.warnings = warnings;
-    if let Err(failure) = check(args, &portion.plan).and_then(|()| check_share(args, over)) {
+    if let Err(failure) = check_limit(args, over).and_then(|()| check_checksum(args, &portion.plan)) {
         return Err(commands::end_failed(run, failure, Sent::Nothing));
     }
     let wait = match patience {
@@ -99,8 +98,8 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     let effects = Effects { settle: SETTLE, late: settings.times.late, wait };
     let replan = |lock: &mut Lock| {
         let Reading { portion, over } = read(lock.client(), settings, args, patience)?;
-        check(args, &portion.plan)?;
-        check_share(args, over)?;
+        check_limit(args, over)?;
+        check_checksum(args, &portion.plan)?;
         Ok(task(portion))
     };
     let sending = Sending { args, target: &target, effects, times: settings.times, replan: Some(&replan), signals, ui };
@@ -115,7 +114,7 @@ fn task(portion: Portion) -> Task {
 /// What was read of one moment.
 struct Reading {
     portion: Portion,
-    /// All that is pending deletes too large a share of the target.
+    /// The limit that refuses it.
     over: Option<OverLimit>,
 }
 
@@ -124,18 +123,8 @@ fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patienc
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
     let portion = change_log::portion(&mut moment, &clock, args.shard, patience)?;
-    let over = over_share(&mut moment, &portion.pressure)?;
+    let over = views::refusal(&mut moment, &portion.plan, &portion.pressure, limits(args))?;
     Ok(Reading { portion, over })
-}
-
-/// Returns whether all that is pending deletes too large a share of the target.
-fn over_share(moment: &mut Transaction<'_>, pressure: &BTreeMap<Entity, Pressure>) -> Result<Option<OverLimit>> {
-    let mut over = None;
-    // Counting rows takes its time: only where it decides something.
-    for (entity, pressure) in pressure.iter().filter(|(_, pressure)| pressure.is_high()) {
-        over = over.or(pressure.check(*entity, rows::count(moment, *entity)?).err());
-    }
-    Ok(over)
 }
 
 fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
@@ -147,9 +136,9 @@ fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut moment = rows::snapshot(&mut client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
     let outlook = change_log::outlook(&mut moment, &clock, args.shard)?;
-    let over = over_share(&mut moment, &outlook.pressure)?;
+    let over = views::refusal(&mut moment, &outlook.plan, &outlook.pressure, limits(args))?;
     let holds = holds::all(&mut moment)?;
-    let checked = check(args, &outlook.plan).and_then(|()| check_share(args, over));
+    let checked = check_limit(args, over).and_then(|()| check_checksum(args, &outlook.plan));
     send::show(args, &outlook, &holds, warnings, checked, ui)
 }
 
@@ -161,7 +150,7 @@ fn verify(settings: &Settings, signals: &Signals, ui: &Ui, mut outcome: Outcome)
     if drift == 0 {
         return Ok(outcome);
     }
-    let what = if drift == 1 { "1 object differs".to_owned() } else { format!("{drift} objects differ") };
+    let what = counted(drift, "object", ["differs", "differ"]);
     let failure = Failure::new(Kind::Partly, format!("{what} at the target that no pending change explains"))
         .hint("`news diff` shows which, `news sync --full` repairs them");
     let counts = serde_json::to_string(&report).unwrap_or_else(|_| String::from("{}"));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::http::refusal::{Refusal, STATUSES};
+use news_core::phrase::count;
 
 /// A counter that only grows. Relaxed: the numbers are for looking at, nothing is decided by them.
 #[derive(Debug, Default)]
@@ -85,7 +86,7 @@ pub struct Stats {
 /// One line, for the log: what never happened is left out.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} requests on {} connections", self.requests, self.accepted)?;
+        write!(f, "{} on {}", count(self.requests, "request"), count(self.accepted, "connection"))?;
         let rare = [
             (self.connections_open as u64, "connections still open"),
             (self.refused, "refused"),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::logging::printable;
-use crate::render::{Page, lines, number, span, table};
+use crate::render::{Page, count, lines, number, span, table};
 use crate::report::db::{Action, Answer, Migrated, Pruned, Schema, Status, Switched};
 
 /// Names what was applied, a line each.
@@ -46,7 +46,7 @@ fn answered(answer: &Answer, page: Page, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "schema     version {}, {schema}", answer.schema_version)?;
     writeln!(out, "size       {}", bytes(answer.size_bytes))?;
     if let Some(pending) = answer.pending_events {
-        writeln!(out, "pending    {pending} events")?;
+        writeln!(out, "pending    {}", count(pending.unsigned_abs(), "event"))?;
     }
     if answer.tables.is_empty() {
         return Ok(());
@@ -73,11 +73,11 @@ pub fn switched(report: &Switched, out: &mut dyn Write) -> io::Result<()> {
 
 /// What was deleted, and what is left.
 pub fn pruned(report: &Pruned, out: &mut dyn Write) -> io::Result<()> {
-    let (deleted, kept) = (number(report.deleted), number(report.kept));
+    let (deleted, kept) = (count(report.deleted, "event"), number(report.kept));
     let age = span(report.older_than_s);
-    writeln!(out, "{deleted} events deleted that were synced more than {age} ago, {kept} kept")?;
-    let (sent, acts) = (number(report.sent), number(report.acts));
-    writeln!(out, "{sent} rows deleted of what runs came to, {acts} of what people did")
+    writeln!(out, "{deleted} deleted that were synced more than {age} ago, {kept} kept")?;
+    let (sent, acts) = (count(report.sent, "row"), number(report.acts));
+    writeln!(out, "{sent} deleted of what runs came to, {acts} of what people did")
 }
 
 /// `512 B`, `7.4 MiB`

@@ -18,7 +18,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::json;
 use crate::report::Report;
-pub use crate::report::phrase::{count, number, span};
+pub use crate::report::phrase::{count, counted, number, span};
 pub use crate::ui::Page;
 pub use sync::line as sync_line;
 

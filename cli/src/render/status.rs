@@ -41,6 +41,14 @@ pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Res
     for run in &report.last_done {
         writeln!(out, "last done  {}", line(run))?;
     }
+    if let Some(failed) = &report.failed_full {
+        let code = failed.exit_code.map_or_else(String::new, |code| format!(" (exit {code})"));
+        let why = failed.first_error.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+        writeln!(out, "full sync  fails since {}{code}{}", failed.since, printable(&why))?;
+    }
+    if let Some(over) = &report.over_limit {
+        writeln!(out, "limit      the next run will be refused: {over}")?;
+    }
     writeln!(out, "next run:")?;
     lines(&sync::planned(&report.plan, page), out)
 }
@@ -110,7 +118,7 @@ pub fn import(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
         let what = if adopted.dry_run { "would get a key" } else { "got a key" };
         writeln!(out, "{what}: {} of {}", counted(adopted.posts, adopted.comments), report.source)?;
         if adopted.left > 0 {
-            writeln!(out, "{} cannot be objects of ours: left as they are", count(adopted.left, "record"))?;
+            writeln!(out, "not adopted: {}, not valid as a post or comment of ours", count(adopted.left, "record"))?;
         }
         if adopted.dry_run {
             return Ok(());

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::logging::printable;
-use crate::render::{Page, count, lines, number, span, tallies};
+use crate::render::{Page, count, counted, lines, number, span, tallies};
 use crate::report::holds::HoldRow;
 use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
 
@@ -49,7 +49,7 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
         report.run,
         report.target,
         count(report.requests, "request"),
-        if report.retries == 1 { String::from("1 retry") } else { format!("{} retries", number(report.retries)) }
+        count(report.retries, "retry")
     )?;
     if report.throttled_s > 0.0 {
         writeln!(out, "the target made us wait {}", span(report.throttled_s))?;
@@ -74,8 +74,13 @@ pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<
     }
     match report.drift {
         Some(0) => writeln!(out, "verified: the target has everything as it was sent")?,
-        Some(1) => writeln!(out, "verified: 1 object differs that is not pending")?,
-        Some(drift) => writeln!(out, "verified: {} objects differ that are not pending", number(drift))?,
+        Some(drift) => {
+            writeln!(
+                out,
+                "verified: {} that no pending change explains",
+                counted(drift, "object", ["differs", "differ"])
+            )?;
+        }
         None => {}
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+pub use news_core::phrase::{count, counted, number};
+
 /// Returns a time in the two units that say most: `3 d 4 h`, `12 s`.
 pub fn span(seconds: f64) -> String {
     let whole = seconds.max(0.0).round();
@@ -22,30 +24,12 @@ pub fn span(seconds: f64) -> String {
     text
 }
 
-/// Returns a number with thousands set apart: `1,234`.
-pub fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Returns `1 post`, `2 posts`.
-pub fn count(n: u64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", number(n)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn spans_and_numbers() {
+    fn spans() {
         for (seconds, text) in [
             (0.012, "12 ms"),
             (1.0, "1 s"),
@@ -55,9 +39,6 @@ mod tests {
             (90_000.0, "1 d 1 h"),
         ] {
             assert_eq!(span(seconds), text);
-        }
-        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(number(n), text);
         }
     }
 }

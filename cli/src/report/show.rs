@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::report::phrase::count;
 use news_core::Key;
 use news_core::ledger::{Moment, Pending, State};
 use news_core::merge::{Action, EventType, Presence};
@@ -215,7 +216,7 @@ fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect,
         0 if failures == 0 && !reason.is_empty() => reason.to_owned(),
         0 => String::from("a full sync has begun with it and not ended"),
         1 => format!("1 change, since {}", utc(stamp(own.since))),
-        n => format!("{n} changes, the first of {}", utc(stamp(own.since))),
+        n => format!("{}, the first of {}", count(n, "change"), utc(stamp(own.since))),
     });
     let next = next_words(prospect.next, own, about);
     let lost = match about.lost_run {
@@ -245,8 +246,7 @@ fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect,
             let after = match failures {
                 // The target was unavailable: that is not held against the object.
                 0 => String::new(),
-                1 => String::from(" after 1 failed run"),
-                _ => format!(" after {failures} failed runs"),
+                n => format!(" after {}", count(n.into(), "failed run")),
             };
             format!("waiting{after} ({changes}): {reason}. {next}")
         }

@@ -3,10 +3,11 @@
 use news_core::Key;
 use serde::Serialize;
 
-use crate::report::holds::HoldRow;
+use crate::report::holds::{HoldRow, utc};
 use crate::report::others::OthersRow;
 use crate::report::sync::{Actions, ByEntity};
 use crate::report::verdict::Verdict;
+use crate::store::history::FailedFull;
 use crate::store::left::Discarded;
 use crate::store::run_rows::RunRow;
 
@@ -29,6 +30,8 @@ pub struct StatusReport {
     pub oldest_at: Option<String>,
     /// What the next run would do.
     pub plan: ByEntity<Actions>,
+    /// The limit that would refuse the next run, and by how much its plan exceeds it.
+    pub over_limit: Option<String>,
     /// Objects that wait for an operator.
     pub parked: u64,
     /// Objects that wait for another one.
@@ -45,6 +48,8 @@ pub struct StatusReport {
     pub last_done: Vec<RunRow>,
     /// The last run.
     pub last_run: Option<RunRow>,
+    /// How the last full sync failed, where none has succeeded since.
+    pub failed_full: Option<FullRow>,
     /// The schema's version.
     pub schema: i32,
     /// Why changes are not tracked; empty where all are.
@@ -54,6 +59,24 @@ pub struct StatusReport {
     /// Objects that the last run failed to send and did not park.
     #[serde(skip)]
     pub failed: u64,
+}
+
+/// Full syncs that fail.
+#[derive(Debug, Serialize)]
+pub struct FullRow {
+    /// When the first of those in a row began that failed.
+    pub since: String,
+    /// The exit code of the last one.
+    pub exit_code: Option<u8>,
+    /// Why it failed.
+    pub first_error: Option<String>,
+}
+
+impl From<&FailedFull> for FullRow {
+    fn from(failed: &FailedFull) -> Self {
+        let FailedFull { exit_code, since, why } = failed;
+        Self { since: utc((*since).into()), exit_code: *exit_code, first_error: why.clone() }
+    }
 }
 
 /// `news parked`

@@ -93,6 +93,8 @@ pub struct PlanReport {
     pub on_hold: u64,
     /// The first of these, by key.
     pub holds: Vec<HoldRow>,
+    /// The limit that refuses the run, and by how much the plan exceeds it.
+    pub over_limit: Option<String>,
     /// Warnings.
     pub warnings: Vec<String>,
 }
@@ -135,6 +137,7 @@ impl PlanReport {
             in_flight: outlook.in_flight,
             on_hold: outlook.untried.on_hold.len() as u64,
             holds: HoldRow::first(&holds),
+            over_limit: None,
             warnings,
         }
     }

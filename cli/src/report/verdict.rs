@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::report::phrase::{count, span};
-use crate::store::history::LastRun;
+use crate::report::phrase::{counted, number, span};
+use crate::store::history::{FailedFull, LastRun};
 
 /// A pending change that is older than this does not arrive, unless the user says otherwise.
 pub const MAX_LAG: Duration = Duration::from_mins(15);
@@ -36,7 +36,7 @@ pub enum Word {
     Untracked,
     /// The target refuses our credentials.
     Credentials,
-    /// A safety limit or a precondition refused the last run.
+    /// A safety limit or a precondition refused the last run, or will refuse the next one.
     Refused,
     /// Changes do not arrive.
     Late,
@@ -46,6 +46,8 @@ pub enum Word {
     Missed,
     /// No sync has ended yet.
     New,
+    /// Changes arrive, and the last full sync failed.
+    Full,
     /// Objects wait for an operator.
     Parked,
     /// A run is at work.
@@ -63,6 +65,10 @@ pub struct Facts {
     pub untracked: Option<String>,
     /// How the last run ended; `None`: none has.
     pub last: Option<LastRun>,
+    /// How full syncs fail, if they do.
+    pub full: Option<FailedFull>,
+    /// The limit that would refuse the next run.
+    pub over_limit: Option<String>,
     /// Since when a run is at work.
     pub running_since: Option<OffsetDateTime>,
     /// When the last runs began, newest first.
@@ -75,6 +81,8 @@ pub struct Facts {
     pub pending: u64,
     /// Of these, objects that are parked.
     pub parked: u64,
+    /// Objects on hold.
+    pub on_hold: u64,
     /// Objects that wait for another one.
     pub held: u64,
 }
@@ -87,7 +95,7 @@ impl Verdict {
         let why = || last.and_then(|last| last.why.as_deref()).unwrap_or("no reason is recorded");
         let code = last.and_then(|last| last.exit_code).unwrap_or_default();
         let late = facts.oldest.filter(|oldest| *oldest > facts.max_lag);
-        let has_work = facts.pending > facts.parked + facts.held;
+        let has_work = facts.pending > facts.parked + facts.on_hold + facts.held;
         let age = |oldest: Duration| span(oldest.as_secs_f64());
         let (word, text) = match (code, last, late) {
             _ if facts.untracked.is_some() => {
@@ -98,8 +106,12 @@ impl Verdict {
                 Word::Credentials,
                 format!("The target refuses our credentials since {}. Nothing is sent.", at(last.since)),
             ),
-            (4, Some(last), _) => {
+            (4, Some(last), _) if !last.is_full => {
                 (Word::Refused, format!("Runs are refused since {}: {}. Nothing is sent.", at(last.since), why()))
+            }
+            _ if facts.over_limit.is_some() => {
+                let over = facts.over_limit.as_deref().unwrap_or_default();
+                (Word::Refused, format!("The next run will be refused: {over}. Nothing is sent until then."))
             }
             (_, _, Some(oldest)) => {
                 let why = match code {
@@ -126,6 +138,7 @@ impl Verdict {
         let missed = facts.begun.first().zip(distance(&facts.begun)).filter(|(last, every)| {
             facts.running_since.is_none() && facts.now - **last > every.saturating_mul(MISSED_AFTER)
         });
+        let left = left(facts);
         match (missed, &facts.last, facts.running_since) {
             (Some((last, every)), _, _) => (
                 Word::Missed,
@@ -135,12 +148,8 @@ impl Verdict {
                 0 => (Word::New, String::from("No sync has ended yet, and nothing is pending.")),
                 n => (Word::New, format!("No sync has ended yet. {} pending.", are(n))),
             },
-            (None, _, _) if facts.parked + facts.held > 0 => {
-                let waits = if facts.parked == 1 { "waits" } else { "wait" };
-                let parked = format!("{} {waits}", count(facts.parked, "object"));
-                let held = if facts.held == 0 { String::new() } else { format!(", and {} behind them", facts.held) };
-                (Word::Parked, format!("Changes arrive. {parked} for an operator{held}."))
-            }
+            (None, _, _) if facts.full.is_some() => (Word::Full, format!("Changes arrive. {}{left}", full(facts))),
+            (None, _, _) if !left.is_empty() => (Word::Parked, format!("Changes arrive.{left}")),
             (None, _, Some(since)) => {
                 (Word::Running, format!("A run is at work since {}. {} pending.", at(since), are(facts.pending)))
             }
@@ -149,8 +158,43 @@ impl Verdict {
     }
 }
 
+/// Says how full syncs fail.
+fn full(facts: &Facts) -> String {
+    let Some(FailedFull { exit_code, since, why }) = &facts.full else { return String::new() };
+    let code = exit_code.map_or_else(String::new, |code| format!(" (exit {code})"));
+    let why = why.as_deref().unwrap_or("the process ended before the run did");
+    let since = clock(*since, facts.now);
+    format!("Full syncs fail since {since}{code}: {why}. Until one succeeds, both sides may differ.")
+}
+
+/// Says what runs leave: in sentences, each with a space before it.
+fn left(facts: &Facts) -> String {
+    let held = facts.held;
+    let behind = if held == 0 { String::new() } else { format!(", and {} behind", number(held)) };
+    let them = |n: u64| {
+        if held == 0 {
+            ""
+        } else if n == 1 {
+            " it"
+        } else {
+            " them"
+        }
+    };
+    let parked = counted(facts.parked, "object", ["waits", "wait"]);
+    match (facts.parked, facts.on_hold) {
+        (0, 0) if held == 0 => String::new(),
+        (0, 0) => format!(" {} held: the objects that they wait for are not sent.", are(held)),
+        (0, on_hold) => format!(" {} on hold{behind}{}.", are(on_hold), them(on_hold)),
+        (n, 0) => format!(" {parked} for an operator{behind}{}.", them(n)),
+        (n, on_hold) => {
+            let is = if on_hold == 1 { "is" } else { "are" };
+            format!(" {parked} for an operator, {} {is} on hold{behind}{}.", number(on_hold), them(n + on_hold))
+        }
+    }
+}
+
 fn are(objects: u64) -> String {
-    format!("{} {}", count(objects, "object"), if objects == 1 { "is" } else { "are" })
+    counted(objects, "object", ["is", "are"])
 }
 
 /// Returns the distance between runs that began at these times, newest first, if most are about the same.
@@ -183,24 +227,27 @@ mod tests {
 
     fn calm() -> Facts {
         let now = at("2026-03-02T03:15:20Z");
-        let last = LastRun { exit_code: Some(0), since: now, why: None, failed: 0 };
+        let last = LastRun { is_full: false, exit_code: Some(0), since: now, why: None, failed: 0 };
         Facts {
             now,
             untracked: None,
             last: Some(last),
+            full: None,
+            over_limit: None,
             running_since: None,
             begun: Vec::new(),
             oldest: None,
             max_lag: MAX_LAG,
             pending: 0,
             parked: 0,
+            on_hold: 0,
             held: 0,
         }
     }
 
     fn ended(exit_code: u8, why: &str) -> LastRun {
         let since = at("2026-03-02T02:10:00Z");
-        LastRun { exit_code: Some(exit_code), since, why: Some(why.to_owned()), failed: 0 }
+        LastRun { is_full: false, exit_code: Some(exit_code), since, why: Some(why.to_owned()), failed: 0 }
     }
 
     #[test]
@@ -209,6 +256,9 @@ mod tests {
         let every = |distance: i64| (0..9).map(|n| calm().now - time::Duration::seconds(60 + n * distance)).collect();
         let old = |minutes: i64| -> Vec<OffsetDateTime> {
             (0..9).map(|n| at("2026-03-01T22:00:00Z") - time::Duration::minutes(n * minutes)).collect()
+        };
+        let full = |exit_code, why: Option<&str>| {
+            Some(FailedFull { exit_code, since: at("2026-03-02T02:10:00Z"), why: why.map(str::to_owned) })
         };
         let late = Facts { oldest: Some(min(41)), pending: 9, ..calm() };
         let parked = Facts { parked: 4, held: 2, pending: 6, ..calm() };
@@ -253,11 +303,62 @@ mod tests {
                 "Changes arrive. 1 object waits for an operator.",
             ),
             (
+                Facts { over_limit: Some("the plan deletes 412 objects, more than 100".into()), ..late.clone() },
+                Word::Refused,
+                "The next run will be refused: the plan deletes 412 objects, more than 100. Nothing is sent until then.",
+            ),
+            (
+                Facts { full: full(Some(4), Some("the master has no posts while the target has 100")), ..calm() },
+                Word::Full,
+                "Changes arrive. Full syncs fail since 02:10 UTC (exit 4): the master has no posts while the target has 100. \
+                 Until one succeeds, both sides may differ.",
+            ),
+            (
+                Facts { full: full(None, None), parked: 1, pending: 1, ..calm() },
+                Word::Full,
+                "Changes arrive. Full syncs fail since 02:10 UTC: the process ended before the run did. \
+                 Until one succeeds, both sides may differ. 1 object waits for an operator.",
+            ),
+            // A full sync is refused by limits of its own: others go on.
+            (
+                Facts {
+                    last: Some(LastRun { is_full: true, ..ended(4, "no posts") }),
+                    full: full(Some(4), Some("no posts")),
+                    ..calm()
+                },
+                Word::Full,
+                "Changes arrive. Full syncs fail since 02:10 UTC (exit 4): no posts. Until one succeeds, both sides may differ.",
+            ),
+            (
                 Facts { running_since: Some(at("2026-03-02T03:15:02Z")), pending: 2000, ..calm() },
                 Word::Running,
                 "A run is at work since 03:15 UTC. 2,000 objects are pending.",
             ),
             (calm(), Word::Ok, "Changes arrive. Nothing waits for an operator."),
+        ] {
+            let verdict = Verdict::of(&facts);
+            assert_eq!((verdict.word, verdict.text.as_str()), (word, text), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn what_runs_leave_is_counted_by_its_reason() {
+        for (facts, word, text) in [
+            (
+                Facts { parked: 1, on_hold: 2, held: 1, pending: 4, ..calm() },
+                Word::Parked,
+                "Changes arrive. 1 object waits for an operator, 2 are on hold, and 1 behind them.",
+            ),
+            (
+                Facts { on_hold: 1, held: 1200, pending: 1201, ..calm() },
+                Word::Parked,
+                "Changes arrive. 1 object is on hold, and 1,200 behind it.",
+            ),
+            (
+                Facts { held: 2, pending: 2, ..calm() },
+                Word::Parked,
+                "Changes arrive. 2 objects are held: the objects that they wait for are not sent.",
+            ),
         ] {
             let verdict = Verdict::of(&facts);
             assert_eq!((verdict.word, verdict.text.as_str()), (word, text), "{facts:?}");

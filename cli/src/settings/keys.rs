@@ -61,6 +61,8 @@ pub const JWT_SECRET: &Key = &KEYS[6];
 pub const JWT_SECRET_PREVIOUS: &Key = &KEYS[7];
 /// Where the private PostgreSQL lives.
 pub const HOME: &Key = &KEYS[8];
+/// How many deletes a run may send.
+pub const SYNC_MAX_DELETES: &Key = &KEYS[22];
 
 /// All of them, in the order in which they are shown.
 pub const KEYS: [Key; 24] = [
@@ -132,6 +134,7 @@ mod tests {
             [JWT_SECRET.name, JWT_SECRET_PREVIOUS.name, HOME.name],
             ["jwt_secret", "jwt_secret_previous", "home"]
         );
+        assert_eq!(SYNC_MAX_DELETES.name, "sync.max_deletes");
         assert_eq!(KEYS[14].variable(), "NEWS_SERVE_LISTEN");
     }
 }

@@ -108,6 +108,12 @@ impl Settings {
     pub fn secret(&self, key: &keys::Key) -> Result<Option<Secret>> {
         Ok(self.layers.secret(key)?.map(|found| found.value))
     }
+
+    /// Returns how many deletes a run may send, where environment or file say so.
+    pub fn deletes_max(&self) -> Result<Option<u64>> {
+        // clap has checked it.
+        Ok(self.layers.text(keys::SYNC_MAX_DELETES)?.and_then(|found| found.value.parse().ok()))
+    }
 }
 
 /// Returns the named database: none means the private PostgreSQL.

@@ -17,6 +17,8 @@ const DISTANCES: i64 = 21;
 /// How the last run ended.
 #[derive(Debug, Clone)]
 pub struct LastRun {
+    /// It was a full sync.
+    pub is_full: bool,
     /// Its exit code; a run that was killed has none.
     pub exit_code: Option<u8>,
     /// When the first of the runs in a row began that ended so.
@@ -52,7 +54,7 @@ pub fn last_run(client: &mut impl GenericClient) -> Result<Option<LastRun>> {
          )
          SELECT exit_code, first_error, started_at,
                 coalesce((counts ->> 'failed')::bigint, 0) + coalesce((counts ->> 'contradicted')::bigint, 0)
-                + coalesce((counts ->> 'waiting')::bigint, 0) + coalesce((counts ->> 'drift')::bigint, 0), id, shard
+                + coalesce((counts ->> 'waiting')::bigint, 0) + coalesce((counts ->> 'drift')::bigint, 0), id, shard, kind = 'full'
          FROM ends ORDER BY exit_code IS DISTINCT FROM 0 DESC, id DESC LIMIT 1",
         &[&RUNS_MAX],
     )?;
@@ -76,7 +78,39 @@ pub fn last_run(client: &mut impl GenericClient) -> Result<Option<LastRun>> {
         }
     };
     let failed = row.get::<_, i64>(3).unsigned_abs();
-    Ok(Some(LastRun { exit_code, since, why: row.get(1), failed }))
+    Ok(Some(LastRun { is_full: row.get(6), exit_code, since, why: row.get(1), failed }))
+}
+
+/// How full syncs fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedFull {
+    /// The exit code of the last one; a run that was killed has none.
+    pub exit_code: Option<u8>,
+    /// When the first of those in a row began that failed.
+    pub since: OffsetDateTime,
+    /// Why the last one failed.
+    pub why: Option<String>,
+}
+
+/// Returns how the last full sync failed, unless a full sync or an import has made both sides equal since. Full syncs that were stopped,
+/// and those that the command line refused, say nothing.
+pub fn failed_full(client: &mut impl GenericClient) -> Result<Option<FailedFull>> {
+    const ENDS: &str = "kind = 'full' AND finished_at IS NOT NULL AND status <> 'stopped'
+        AND counts ->> 'cause' IS DISTINCT FROM 'command line'";
+    const IS_GOOD: &str = "coalesce(exit_code IN (0, 3), false)";
+    let last = format!(
+        "SELECT id, exit_code, first_error, {IS_GOOD} FROM news_sync_run WHERE {ENDS} ORDER BY id DESC LIMIT 1"
+    );
+    let Some(row) = client.query_opt(&last, &[])?.filter(|row| !row.get::<_, bool>(3)) else { return Ok(None) };
+    let since = format!(
+        "SELECT min(started_at) FROM news_sync_run
+         WHERE {ENDS} AND id <= $1
+           AND id > coalesce((SELECT max(id) FROM news_sync_run WHERE {ENDS} AND {IS_GOOD} AND id < $1), 0)
+           AND NOT EXISTS (SELECT 1 FROM news_sync_run WHERE kind = 'import' AND {IS_GOOD} AND id > $1)"
+    );
+    let since: Option<OffsetDateTime> = client.query_one(&since, &[&row.get::<_, i64>(0)])?.get(0);
+    let exit_code = row.get::<_, Option<i32>>(1).and_then(|code| u8::try_from(code).ok());
+    Ok(since.map(|since| FailedFull { exit_code, since, why: row.get(2) }))
 }
 
 /// Returns when the last runs of a kind began, newest first; of a shard, those of its own.

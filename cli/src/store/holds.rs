@@ -6,6 +6,7 @@ use std::time::Duration;
 use news_core::Key;
 use news_core::ledger::holds::HOLDS_MAX;
 use news_core::ledger::{Hold, State};
+use news_core::phrase::count;
 use postgres::types::Type;
 use postgres::{Client, GenericClient, Row};
 
@@ -61,7 +62,10 @@ pub fn hold(
     let new: Vec<Key> = keys.iter().filter(|key| !already.contains_key(key)).copied().collect();
     let held = transaction.query_one("SELECT count(*) FROM news_sync_hold", &[])?.get::<_, i64>(0);
     if u64::try_from(held).unwrap_or_default() + new.len() as u64 > HOLDS_MAX {
-        let why = format!("{held} objects are on hold, and {} more would be more than {HOLDS_MAX}", new.len());
+        let why = format!(
+            "{held} on hold already, and {} more would be more than {HOLDS_MAX}",
+            count(new.len() as u64, "object")
+        );
         return Err(Failure::new(Kind::Refused, why).hint("Nothing was changed. Stop the sync instead."));
     }
     let (tables, pks) = columns(&new);

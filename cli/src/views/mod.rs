@@ -14,14 +14,15 @@ pub mod unsynced;
 
 use std::collections::BTreeMap;
 
-use news_core::Key;
 use news_core::ledger::{Clock, Hold};
 use news_core::outlook::Outlook;
+use news_core::plan::{Limits, OverLimit, Plan, Pressure};
+use news_core::{Entity, Key};
 use postgres::Transaction;
 
 use crate::error::Result;
-use crate::settings::Times;
-use crate::store::{holds, log, runs as history};
+use crate::settings::{Settings, Times};
+use crate::store::{holds, log, rows, runs as history};
 
 /// What is pending at a moment, and what a run would do about it.
 pub struct Seen {
@@ -40,4 +41,20 @@ impl Seen {
         let outlook = log::outlook(moment, &clock, None)?;
         Ok(Self { clock, outlook, holds: holds::all(moment)? })
     }
+
+    /// Returns the limit that would refuse the next run, as far as settings tell: flags of a timer's command line are not known here.
+    pub fn refusal(&self, moment: &mut Transaction<'_>, settings: &Settings) -> Result<Option<OverLimit>> {
+        let limits = Limits { deletes_max: settings.deletes_max()? };
+        refusal(moment, &self.outlook.plan, &self.outlook.pressure, limits)
+    }
+}
+
+/// Returns the limit that refuses a plain sync of `plan`.
+pub fn refusal(
+    moment: &mut Transaction<'_>,
+    plan: &Plan,
+    pressure: &BTreeMap<Entity, Pressure>,
+    limits: Limits,
+) -> Result<Option<OverLimit>> {
+    limits.refuse(plan, pressure, |entity| rows::count(moment, entity))
 }

@@ -13,5 +13,6 @@ pub fn describe(moment: &mut Transaction<'_>, settings: &Settings, limit: usize)
     let seen = Seen::read(moment, settings.times)?;
     let followed = run::followed(settings, moment)?;
     let warnings = followed.and_then(|followed| followed.warning).into_iter().collect();
-    Ok(PlanReport::new(&seen.outlook, &seen.holds, limit, warnings))
+    let over_limit = seen.refusal(moment, settings)?.map(|over| over.to_string());
+    Ok(PlanReport { over_limit, ..PlanReport::new(&seen.outlook, &seen.holds, limit, warnings) })
 }

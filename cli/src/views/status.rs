@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::Seen;
 use crate::error::{Kind, Result};
 use crate::report::holds::{HoldRow, utc};
-use crate::report::status::StatusReport;
+use crate::report::status::{FullRow, StatusReport};
 use crate::report::sync::by_entity;
 use crate::report::verdict::{Facts, Verdict};
 use crate::run;
@@ -52,16 +52,21 @@ pub fn describe(
     let [parked, held, on_hold] = [parked.len(), held.len(), on_hold.len()].map(|count| count as u64);
     let time = |moment| OffsetDateTime::from(ledger::stamp(moment));
     let failed = last.as_ref().map_or(0, |last| last.failed);
+    let over_limit = seen.refusal(moment, settings)?.map(|over| over.to_string());
+    let full = history::failed_full(moment)?;
     let verdict = Verdict::of(&Facts {
         now: time(clock.now),
         untracked: faults.first().map(ToString::to_string),
         last,
+        full: full.clone(),
+        over_limit: over_limit.clone(),
         running_since: at_work.iter().map(|run| time(run.since)).min(),
         begun,
         oldest,
         max_lag,
         pending: outlook.objects,
-        parked: parked + on_hold,
+        parked,
+        on_hold,
         held,
     });
     Ok(StatusReport {
@@ -73,6 +78,7 @@ pub fn describe(
         oldest_s: oldest.map(|age| age.as_secs_f64()),
         oldest_at: outlook.oldest.map(|since| utc(ledger::stamp(since))),
         plan: by_entity(&outlook.tallies),
+        over_limit,
         parked,
         held,
         waiting: outlook.retried.len() as u64,
@@ -81,6 +87,7 @@ pub fn describe(
         lock: (!holders.is_empty()).then(|| holders.join("; ")),
         last_done: run_rows::last_done(moment)?,
         last_run: run_rows::last(moment)?,
+        failed_full: full.as_ref().map(FullRow::from),
         schema: schema::applied(moment)?,
         tracking: faults.iter().map(ToString::to_string).collect(),
         warnings: warning.into_iter().collect(),

@@ -1,5 +1,6 @@
 //! `news status`, `news parked` and `news sync --dry-run`: one answer to one question.
 
+mod ahead;
 mod loops;
 mod states;
 
@@ -174,7 +175,7 @@ fn the_verdict_is_one_sentence_in_both_forms() {
     says(&pair, "new", "No sync has ended yet, and nothing is pending.");
     pair.edit(REFUSED);
     pair.sync([]).expect_code(3);
-    says(&pair, "parked", "Changes arrive. 1 object waits for an operator, and 1 behind them.");
+    says(&pair, "parked", "Changes arrive. 1 object waits for an operator, and 1 behind it.");
     pair.news.run(["discard", "posts/900"]).ok();
     says(&pair, "ok", "Changes arrive. Nothing waits for an operator.");
     pair.edit("UPDATE news_post SET title = 'x' WHERE id = 1");
@@ -185,7 +186,7 @@ fn the_verdict_is_one_sentence_in_both_forms() {
     pair.sync(["--max-deletes", "0"]).ok();
     pair.edit("DELETE FROM news_comment WHERE id = 7");
     pair.sync(["--max-deletes", "0"]).expect_code(4);
-    says(&pair, "refused", "the plan deletes 1 objects, more than 0");
+    says(&pair, "refused", "the plan deletes 1 object, more than 0");
     // A plan that the command line does not mean is no trouble of the sync's.
     pair.sync(["--max-deletes", "1"]).ok();
     pair.sync(["--checksum", "00000000"]).expect_code(4);

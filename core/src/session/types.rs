@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::merge::{Action, Presence};
 use crate::model::{Entity, Key};
 use crate::object::Effects;
+use crate::phrase::count;
 use crate::plan::Tally;
 use crate::profile::{Profile, To};
 use crate::reply::Method;
@@ -366,8 +367,10 @@ pub enum Removed {
 
 fn describe(exhausted: &Exhausted, why: &str) -> String {
     match exhausted {
-        Exhausted::Streak(n) => alloc::format!("{n} failures in a row, the last: {why}"),
-        Exhausted::Retries(n) => alloc::format!("{n} retries, more than this run may make; the last failure: {why}"),
+        Exhausted::Streak(n) => alloc::format!("{} in a row, the last: {why}", count((*n).into(), "failure")),
+        Exhausted::Retries(n) => {
+            alloc::format!("{}, more than this run may make; the last failure: {why}", count(*n, "retry"))
+        }
         Exhausted::Throttled(time) => alloc::format!("it asks us to wait {} s in all ({why})", time.as_secs()),
     }
 }

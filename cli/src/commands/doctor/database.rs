@@ -12,6 +12,7 @@ use crate::settings::{self, Layers, Times};
 use crate::store::remembered::Remembered;
 use crate::store::schema::{self, Version};
 use crate::store::{self, Purpose, health, inspect, lock, log, remembered, rows, runs, sequences, tracking};
+use news_core::phrase::{count, counted};
 
 /// What the database knows of the target.
 #[derive(Debug)]
@@ -222,7 +223,8 @@ fn pending(client: &mut Client, global: &Global, findings: &mut Findings) -> Res
     let outlook = log::outlook(&mut moment, &clock, None)?;
     moment.commit()?;
     let (parked, held) = (outlook.untried.parked.len(), outlook.untried.held.len());
-    let text = format!("{} events are pending, {parked} objects parked, {held} held", outlook.events);
+    let events = counted(outlook.events, "event", ["is", "are"]);
+    let text = format!("{events} pending, {} parked, {held} held", count(parked as u64, "object"));
     if parked + held > 0 {
         findings.warn("pending", text, "`news parked` shows them; `news retry` and `news discard` decide");
     } else {

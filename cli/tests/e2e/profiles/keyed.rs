@@ -132,7 +132,7 @@ fn is_kept_in_sync(keyed: &Keyed) {
     let other = Db::new();
     let news = news(&other, &keyed.url);
     let import = news.run(["--json", "import"]).ok();
-    assert!(import.stderr.contains("100 records of posts have no key of ours"), "{}", import.stderr);
+    assert!(import.stderr.contains("posts: 100 records without a key of ours: not imported"), "{}", import.stderr);
     let report = news.run(["--json", "diff"]).ok().json();
     assert_eq!(report["equal"], true, "{report}");
 }

@@ -18,12 +18,13 @@ const HINTS = {
   refused: "Read the plan with `news sync --dry-run`. Run `news sync --force` only if the plan is right.",
   late: "Nothing is lost: each change stays in the log until it is sent.",
   failing: "Nothing is lost: each change stays in the log until it is sent.",
+  full: "Run `news sync --full --dry-run` where the service runs, and read its plan. Other runs send changes meanwhile.",
   missed: "Check the timer or the service that runs `news sync`.",
   new: "Changes are sent by `news sync`.",
   parked: "The target refused them. All other changes are sent, and nothing is lost while you decide.",
 };
 const GOOD = new Set(["ok", "running", "new"]);
-const MILD = new Set(["parked", "missed"]);
+const MILD = new Set(["parked", "missed", "full"]);
 
 const groups = new Frozen();
 const runs = new Frozen();
@@ -74,7 +75,7 @@ function facts({ status, runs: all, distance_s }) {
       ? fact("Target", true, "not set up here", state.session.target_why ?? "The service knows no target.")
       : fact("Target", target?.ok !== false, target === null ? "not asked yet" : target.ok ? `answers in ${span((target.ms ?? 0) / 1000)}` : "does not answer",
         target === null ? "asked once a minute" : [target.ok ? "" : `${target.why ?? ""} `, `asked ${ago(target.asked_at)}`]),
-    fact("Database", true, "answers", full ? ["last full sync: ", when(full.finished_at ?? full.started_at, minute)] : "no full sync yet"));
+    fact("Database", status.failed_full === null, "answers", status.failed_full ? ["full syncs fail since ", when(status.failed_full.since, minute)] : full ? ["last full sync: ", when(full.finished_at ?? full.started_at, minute)] : "no full sync yet"));
 }
 
 function waits({ status, groups: current, groups_more, acts: done }) {
@@ -125,7 +126,8 @@ function next({ status }) {
       ? el("p.sum", { id: "merged" }, el("b", "0"), "events", el("span", "→"), el("b", "0"), "requests")
       : el("p.sum", { id: "merged", "data-checked": isChecked || null }, el("b", number(events)), `${events === 1 ? "event" : "events"} of ${count(going.length, "object")}`, el("span", { "aria-label": "become" }, "→"), el("b", number(requests)), requests === 1 ? "request" : "requests"),
     el("ol.merge", rows, going.length > ROWS && el("li.soft", { "data-key": "more" }, el("a", { href: "#/changes" }, `${count(going.length - ROWS, "more object")} →`))),
-    (left.length > 0 || differs) && el("div.foot",
+    (left.length > 0 || differs || status.over_limit) && el("div.foot",
+      status.over_limit && el("p.trouble", `The next run will be refused: ${status.over_limit}.`),
       left.length > 0 && `${count(leftEvents, "event")} of ${count(left.length, "object")} will not be sent: parked, held, on hold, or in flight. `,
       differs && el("b", `The service plans ${count(planned, "request")}, this browser ${number(requests)}. Please report this difference. `)));
 }
