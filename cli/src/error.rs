@@ -1,33 +1,51 @@
-//! How things end: a [`Failure`] is a kind, the error itself and hints; a kind is an exit code.
+//! How a command ends: a [`Failure`] has a kind, the error itself and hints; each kind has an exit code.
 //!
-//! In scope: the exit codes (a promise to scripts, see [`Kind::code`]) and the one place
+//! In scope: the exit codes (a promise to scripts, see [`EXIT_CODES`]) and the one place
 //! where an error gets its kind. Out of scope: printing (`ui`).
 
 use std::error::Error;
 use std::fmt;
 
-/// What sort of trouble it is. One kind, one exit code.
+/// Every exit code with its meaning. The help and the man pages are made from this table; a test compares the README with it.
+pub const EXIT_CODES: [(u8, &str); 14] = [
+    (0, "done, or both sides are equal"),
+    (1, "both sides differ (`diff`), or changes are pending (`sync --dry-run`, `status --check`); nothing else"),
+    (2, "wrong usage or configuration"),
+    (3, "partly done: some objects failed, are held, parked or on hold"),
+    (4, "refused by a safety limit or a precondition; nothing was sent or written"),
+    (5, "the target is unavailable; try again later"),
+    (7, "the target refused our credentials"),
+    (8, "the database is unavailable, or its schema belongs to another release"),
+    (11, "another run holds the lock"),
+    (70, "a bug in `news`"),
+    (74, "a local file or stdout could not be written"),
+    (130, "stopped by SIGINT; every response is recorded"),
+    (141, "the reader of stdout has closed it"),
+    (143, "stopped by SIGTERM; every response is recorded"),
+];
+
+/// The kind of an error. Each kind has one exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Wrong usage or configuration.
     Usage,
     /// Some objects failed, are held or parked; the rest is done.
     Partly,
-    /// A safety limit or a precondition said no; nothing was sent or written.
+    /// Refused by a safety limit or a precondition; nothing was sent or written.
     Refused,
     /// The target is unavailable.
     Target,
     /// The target refused our credentials.
     Credentials,
-    /// The database is unavailable, or its schema is not ours.
+    /// The database is unavailable, or its schema belongs to another release.
     Database,
     /// Another run holds the lock.
     Locked,
-    /// A bug of ours.
+    /// A bug in `news`.
     Bug,
     /// A local file or stdout could not be written.
     Output,
-    /// Whoever read stdout is gone: the end is quiet.
+    /// stdout was closed by its reader; the command ends without a message.
     ClosedPipe,
     /// SIGINT: stopped cleanly.
     Interrupted,
@@ -36,7 +54,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns the exit code that scripts rely on.
+    /// Returns the exit code, a promise to scripts.
     pub fn code(self) -> u8 {
         match self {
             Kind::Usage => 2,
@@ -55,7 +73,7 @@ impl Kind {
     }
 }
 
-/// How a command that ran to its end ended: the exit codes 0, 1 and 3.
+/// How a command without an error ended: the exit codes 0, 1 and 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Exit {
     /// Done; equal.
@@ -78,7 +96,7 @@ impl Exit {
     }
 }
 
-/// An error on its way to the user: its kind, itself, and what may help.
+/// An error on its way to the user: its kind, the error itself, and hints.
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
@@ -87,47 +105,47 @@ pub struct Failure {
     cause: Cause,
 }
 
-/// What loops and the history make of a failure.
+/// How loops and the history treat a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cause {
-    /// Its kind says it.
+    /// As its kind says.
     #[default]
     Kind,
-    /// The command line asked for something else than there is: that tells nothing of how the sync goes.
+    /// The command line asked for something that does not exist, which says nothing about the sync.
     CommandLine,
-    /// The target refuses everything: that may pass, and until then it is asked seldom, so that no account gets locked.
+    /// The target refuses everything. That may pass; until then it is asked rarely, so that it does not lock the account.
     Refusals,
 }
 
-/// What almost everything in this crate returns.
+/// The result of almost every function of this crate.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
-    /// Makes a failure of `kind`; `source` is a lowercase fragment with the values in it.
+    /// Creates a failure of `kind`; `source` is a lowercase fragment that contains the values.
     pub fn new(kind: Kind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: source.into(), hints: Vec::new(), cause: Cause::Kind }
     }
 
-    /// Says that it is one of a target that refuses everything.
+    /// Marks the failure as one of a target that refuses everything.
     #[must_use]
     pub fn of_refusals(mut self) -> Self {
         self.cause = Cause::Refusals;
         self
     }
 
-    /// Says that the command line asked for something else than there is.
+    /// Marks the failure as one of the command line.
     #[must_use]
     pub fn of_command_line(mut self) -> Self {
         self.cause = Cause::CommandLine;
         self
     }
 
-    /// Returns what a loop of runs makes of it.
+    /// Returns how a loop of runs treats the failure.
     pub fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// Adds a line of advice: what to do now.
+    /// Adds a hint: what to do now, as one imperative sentence.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -195,6 +213,39 @@ struct InContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_readme_has_the_table_of_exit_codes() {
+        let document = include_str!("../../README.md");
+        let rows = document.lines().skip_while(|line| !line.starts_with("| exit | meaning |")).skip(2);
+        let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+        assert_eq!(rows.len(), EXIT_CODES.len(), "{rows:?}");
+        for ((code, meaning), row) in EXIT_CODES.iter().zip(rows) {
+            assert!(row.starts_with(&format!("| {code} | {meaning}")), "expected {code} {meaning}, found {row}");
+        }
+    }
+
+    #[test]
+    fn every_kind_has_an_exit_code_of_the_table() {
+        let kinds = [
+            Kind::Usage,
+            Kind::Partly,
+            Kind::Refused,
+            Kind::Target,
+            Kind::Credentials,
+            Kind::Database,
+            Kind::Locked,
+            Kind::Bug,
+            Kind::Output,
+            Kind::ClosedPipe,
+            Kind::Interrupted,
+            Kind::Terminated,
+        ];
+        let mut codes: Vec<u8> =
+            [Exit::Done.code(), Exit::Differ.code()].into_iter().chain(kinds.map(Kind::code)).collect();
+        codes.sort_unstable();
+        assert_eq!(codes, EXIT_CODES.map(|(code, _)| code));
+    }
 
     #[test]
     fn a_failure_is_one_line_with_every_cause_once() {

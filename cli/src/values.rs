@@ -5,41 +5,41 @@ use std::time::Duration;
 
 use news_core::Key;
 
-/// Parses `90s`, `15m`, `2h`, `30d`, `250ms` and `0`. Who writes `30` means days as likely as seconds.
+/// Parses `90s`, `15m`, `2h`, `30d`, `250ms` and `0`. A number without a unit is refused: `30` could mean days as well as seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| String::from("not a time; write 90s, 15m, 2h or 30d"))?;
+    let number: u64 = number.parse().map_err(|_| String::from("expected a time such as 90s, 15m, 2h or 30d"))?;
     let ms_per_unit: u64 = match unit {
         "ms" => 1,
         "" if number == 0 => 1,
-        "" => return Err(String::from("which unit? write 90s, 15m, 2h or 30d")),
+        "" => return Err(String::from("expected a time with a unit, such as 90s, 15m, 2h or 30d")),
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
-        _ => return Err(format!("no such unit: {unit:?}; write 90s, 15m, 2h or 30d")),
+        _ => return Err(format!("unknown unit {unit:?}; expected a time such as 90s, 15m, 2h or 30d")),
     };
     number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(|| String::from("too long"))
 }
 
-/// Parses the time between two runs: a [`duration`] of at least a second and at most a year.
+/// Parses the interval of runs: a [`duration`] of at least a second and at most a year.
 pub fn period(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         period if (Duration::from_secs(1)..=Duration::from_hours(24 * 365)).contains(&period) => Ok(period),
-        _ => Err(String::from("too short or too long; write 1s or more, and 365d at most")),
+        _ => Err(String::from("expected a time from 1s to 365d")),
     }
 }
 
-/// Parses a rate in requests a second: above 0, at most 100,000.
+/// Parses a rate in requests per second: above 0, at most 100,000.
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 100_000.0 => Ok(rate),
-        Ok(_) | Err(_) => Err(String::from("not a rate; write requests a second, above 0 and at most 100000")),
+        Ok(_) | Err(_) => Err(String::from("expected requests per second, more than 0 and at most 100000")),
     }
 }
 
-/// Parses where to listen: `127.0.0.1:8000`, `[::1]:0`, or `localhost:8000`, whose name is looked up when it is bound.
+/// Parses an address to listen on: `127.0.0.1:8000`, `[::1]:0`, or `localhost:8000`, which is resolved when it is bound.
 pub fn listen(text: &str) -> Result<String, String> {
     let is_one = text.rsplit_once(':').is_some_and(|(host, port)| {
         let is_host = !host.is_empty() && !host.contains([':', '/', '@', ' ']);
@@ -48,13 +48,13 @@ pub fn listen(text: &str) -> Result<String, String> {
     if is_one || text.parse::<SocketAddr>().is_ok() {
         Ok(text.to_owned())
     } else {
-        Err(String::from("no address with a port; write 127.0.0.1:8000, [::1]:8000 or localhost:8000"))
+        Err(String::from("expected an address with a port, such as 127.0.0.1:8000, [::1]:8000 or localhost:8000"))
     }
 }
 
 /// Parses an origin as browsers write it, `https://app.example:8443`, or `*` for all of them.
 pub fn origin(text: &str) -> Result<String, String> {
-    const WRONG: &str = "no origin; write https://app.example or http://localhost:5173, without a path, or *";
+    const WRONG: &str = "expected an origin such as https://app.example or http://localhost:5173, without a path, or *";
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_host = |host: &str| {
         !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b))
@@ -67,7 +67,7 @@ pub fn checksum(text: &str) -> Result<String, String> {
     if (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(text.to_ascii_lowercase());
     }
-    Err(String::from("no checksum; copy the 16 hexadecimal digits that --dry-run prints"))
+    Err(String::from("expected the 16 hexadecimal digits that --dry-run prints"))
 }
 
 /// Parses `posts/5` or `comments/7`.
@@ -92,16 +92,16 @@ pub fn run_id(text: &str) -> Result<i64, String> {
 pub fn percent(text: &str) -> Result<f64, String> {
     match text.strip_suffix('%').unwrap_or(text).parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
-        Ok(_) | Err(_) => Err(String::from("no share; write 5% or 12.5%, at most 100%")),
+        Ok(_) | Err(_) => Err(String::from("expected a percentage such as 5% or 12.5%, at most 100%")),
     }
 }
 
 /// Parses `posts/5=422`: an object and the status it gets, an error of HTTP.
 pub fn status_for(text: &str) -> Result<(Key, u16), String> {
-    let (name, status) = text.split_once('=').ok_or("no KEY=CODE; write posts/5=422")?;
+    let (name, status) = text.split_once('=').ok_or("expected KEY=CODE, such as posts/5=422")?;
     match status.parse() {
         Ok(status) if (400..=599).contains(&status) => Ok((key(name)?, status)),
-        Ok(_) | Err(_) => Err(String::from("not a status of 400 to 599")),
+        Ok(_) | Err(_) => Err(String::from("expected a status from 400 to 599")),
     }
 }
 

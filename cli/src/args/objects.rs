@@ -1,4 +1,4 @@
-//! The command line of what operators ask of single objects, and do with them.
+//! The command line of commands for single objects.
 
 use clap::{ArgGroup, Args, ValueHint};
 use news_core::Key;
@@ -9,15 +9,15 @@ use crate::values;
 /// `news show`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 if anything knows the object, else 4. If the target cannot be asked, the report tells the rest, \
-and the exit code is the trouble's: 5, 7 for credentials, 4 for a page in the place of an object, 2 for a redirect. The target is asked once, with a GET; a 404 is checked as a run \
-does it. `news log KEY` shows the changes that are synced."
+    after_help = "Exit codes: 0, or 4 if neither the database nor the target knows the object. If the target cannot be asked, the \
+report contains the rest, and the exit code is that of the error: 5, 7 for credentials, 4 for a page instead of an object, 2 for a \
+redirect. The command sends one GET; it checks a 404 as a run does. `news log KEY` shows the changes that are synced."
 )]
 pub struct Show {
-    /// posts/5, comments/7
+    /// Key of an object: posts/5, comments/7
     #[arg(value_name = "KEY", value_parser = values::key, value_hint = ValueHint::Other)]
     pub key: Key,
-    /// Do not ask the target
+    /// Send no request to the target
     #[arg(long)]
     pub offline: bool,
 }
@@ -26,13 +26,13 @@ pub struct Show {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["keys", "all"]))]
 pub struct Retry {
-    /// posts/5, comments/7
+    /// Key of an object: posts/5, comments/7
     #[arg(value_name = "KEY", value_parser = values::key, value_hint = ValueHint::Other)]
     pub keys: Vec<Key>,
-    /// Every parked object
+    /// All parked objects
     #[arg(long)]
     pub all: bool,
-    /// The reason, for other operators: at most 200 characters
+    /// Reason, for other operators; at most 200 characters
     #[arg(long, value_name = "TEXT", value_parser = holds::reason)]
     pub why: Option<String>,
 }
@@ -40,10 +40,10 @@ pub struct Retry {
 /// `news discard`
 #[derive(Debug, Args)]
 pub struct Discard {
-    /// posts/5, comments/7
+    /// Key of an object: posts/5, comments/7
     #[arg(value_name = "KEY", required = true, value_parser = values::key, value_hint = ValueHint::Other)]
     pub keys: Vec<Key>,
-    /// The reason, for other operators: at most 200 characters
+    /// Reason, for other operators; at most 200 characters
     #[arg(long, value_name = "TEXT", value_parser = holds::reason)]
     pub why: Option<String>,
 }
@@ -51,15 +51,15 @@ pub struct Discard {
 /// `news hold`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each run leaves the objects alone, until `news release`: their changes stay pending, and what depends \
-on them is held. A request that a run has prepared before is still sent; the command waits for up to 10 s until it has had its \
-effect, and otherwise exits 3. The objects need not have changes, and need not exist."
+    after_help = "No run sends anything for these objects until `news release`. Their changes stay pending, and objects that \
+depend on them are held. If a run has prepared a request before, it is still sent; the command waits up to 10 s until the request has \
+had its effect, and exits 3 if that is not certain by then. The objects need not have changes, and need not exist."
 )]
 pub struct Hold {
-    /// posts/5, comments/7
+    /// Key of an object: posts/5, comments/7
     #[arg(value_name = "KEY", required = true, value_parser = values::key, value_hint = ValueHint::Other)]
     pub keys: Vec<Key>,
-    /// The reason, for other operators: at most 200 characters
+    /// Reason, for other operators; at most 200 characters
     #[arg(long, value_name = "TEXT", value_parser = holds::reason)]
     pub why: Option<String>,
 }
@@ -67,10 +67,10 @@ pub struct Hold {
 /// `news release`
 #[derive(Debug, Args)]
 pub struct Release {
-    /// posts/5, comments/7
+    /// Key of an object: posts/5, comments/7
     #[arg(value_name = "KEY", required = true, value_parser = values::key, value_hint = ValueHint::Other)]
     pub keys: Vec<Key>,
-    /// The reason, for other operators: at most 200 characters
+    /// Reason, for other operators; at most 200 characters
     #[arg(long, value_name = "TEXT", value_parser = holds::reason)]
     pub why: Option<String>,
 }

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 
 /// Writes news.1 and a page for each command.
 pub fn run(args: &Man, _settings: &Settings, _ui: &Ui) -> Result<Outcome> {
-    std::fs::create_dir_all(&args.dir).or_fail(Kind::Output, format!("cannot make {}", args.dir.display()))?;
+    std::fs::create_dir_all(&args.dir).or_fail(Kind::Output, format!("cannot create {}", args.dir.display()))?;
     let mut news = Cli::command().disable_help_subcommand(true);
     news.build();
     write_pages(&news, &args.dir).or_fail(Kind::Output, format!("cannot write man pages to {}", args.dir.display()))?;

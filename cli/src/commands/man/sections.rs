@@ -1,69 +1,52 @@
-//! What the command line's description does not say: exit status, environment, files, examples.
+//! The sections that the command line's description does not have: exit status, environment, files, examples.
 
 use clap_mangen::roff::{Roff, bold, roman};
 
+use crate::error::EXIT_CODES;
 use crate::settings::keys::{KEYS, Key, Place};
 
-/// What each exit code means, as scripts rely on it.
-const CODES: [(u8, &str); 14] = [
-    (0, "Done; equal."),
-    (1, "They differ (diff), changes are pending (sync --dry-run, status --check); nothing else."),
-    (2, "Wrong usage or configuration."),
-    (3, "Partly done: some objects failed, are held, parked or on hold."),
-    (4, "Refused by a safety limit or a precondition; nothing was sent or written."),
-    (5, "The target is unavailable; try later."),
-    (7, "The target refused our credentials."),
-    (8, "The database is unavailable, or its schema is not ours."),
-    (11, "Another run holds the lock."),
-    (70, "A bug."),
-    (74, "A local file or stdout could not be written."),
-    (130, "Stopped cleanly by SIGINT; what was answered is recorded."),
-    (141, "Whoever read stdout is gone."),
-    (143, "Stopped cleanly by SIGTERM; what was answered is recorded."),
-];
-
 const ENVIRONMENT: [(&str, &str); 14] = [
-    ("NEWS_CONFIG", "The configuration: a news.toml. See FILES for where it is looked for otherwise."),
+    ("NEWS_CONFIG", "Configuration file. FILES lists the default places."),
     (
         "NEWS_DATABASE_URL, DATABASE_URL",
-        "The master's database, the first of them that is set. None: a private PostgreSQL.",
+        "URL of the master's database; the first variable that is set counts. Default: a private PostgreSQL.",
     ),
-    ("NEWS_TARGET_URL", "The remote API. Unset: the one that the database remembers."),
-    ("NEWS_TARGET_TOKEN", "A bearer token for the target."),
+    ("NEWS_TARGET_URL", "URL of the target. Default: the target that the database remembers."),
+    ("NEWS_TARGET_TOKEN", "Bearer token for the target."),
     (
         "NEWS_TARGET_PROFILE",
-        "How the target exposes posts and comments: json-server, pocketbase, news, or a file. Unset: what the database \
-         remembers, else json-server.",
+        "How the target exposes posts and comments: the name of a built-in profile, or a file. Default: the profile that the \
+         database remembers, else json-server.",
     ),
-    ("NEWS_TARGET_USER", "The name for a target whose profile logs in."),
-    ("NEWS_TARGET_PASSWORD", "The password for such a target."),
+    ("NEWS_TARGET_USER", "User name for a target whose profile logs in."),
+    ("NEWS_TARGET_PASSWORD", "Password for such a target."),
     (
         "NEWS_JWT_SECRET",
-        "What the API signs its tokens with, 32 bytes at least. With the private PostgreSQL it is made once, and kept.",
+        "Key that signs the tokens of the API, at least 32 bytes. With the private PostgreSQL, a key is created and kept.",
     ),
-    ("NEWS_JWT_SECRET_PREVIOUS", "The one before: tokens signed with it are still good."),
-    ("NAME_FILE", "For each variable that may hold a secret: a file with its value, such as NEWS_JWT_SECRET_FILE."),
+    ("NEWS_JWT_SECRET_PREVIOUS", "Previous key: tokens that it signed are still accepted."),
+    ("NAME_FILE", "For each variable with a secret: a file with the value, such as NEWS_JWT_SECRET_FILE."),
     (
         "NEWS_HOME",
-        "Where the private PostgreSQL lives. Unset: news in XDG_DATA_HOME or in ~/.local/share; /var/lib/news for root.",
+        "Directory of the private PostgreSQL. Default: news in XDG_DATA_HOME or in ~/.local/share; /var/lib/news for root.",
     ),
-    ("NEWS_FAKE_TOKEN", "The token that `news fake-api --require-token` asks for."),
-    ("NO_COLOR", "Set: no colour under --color auto."),
-    ("JOURNAL_STREAM", "Set by systemd: log lines on that stream begin with their priority."),
+    ("NEWS_FAKE_TOKEN", "Token that `news fake-api --require-token` requires."),
+    ("NO_COLOR", "If set: no colour with --color auto."),
+    ("JOURNAL_STREAM", "Set by systemd: log lines begin with their priority."),
 ];
 
 const FILES: [(&str, &str); 5] = [
     (
         "news/news.toml in XDG_CONFIG_HOME or ~/.config, /etc/news/news.toml",
-        "The configuration, the first of these that is there. `news config` shows what is in force, and from where.",
+        "Configuration file, the first that exists. `news config` shows the settings in force and where they come from.",
     ),
     ("~/.local/share/news", "The private PostgreSQL and its signing key; /var/lib/news for root."),
-    ("/etc/news/news.env", "Settings of the systemd units: variables of ENVIRONMENT that are no secrets."),
+    ("/etc/news/news.env", "Settings of the systemd units: variables of ENVIRONMENT that are not secret."),
     ("/etc/news/credentials/database-url, jwt-secret", "The secrets of the systemd units."),
-    ("/usr/lib/systemd/system/news-*", "The units: serve, sync, sync-full, diff, migrate."),
+    ("/usr/lib/systemd/system/news-*", "The units: serve, sync, sync-full, diff, prune, migrate, failure."),
 ];
 
-/// Returns the codes that the command may end with, beside those of every command.
+/// Returns the exit codes of a command beyond those of every command.
 fn codes(page: &str) -> &'static [u8] {
     match page {
         "news-sync" => &[1, 3, 4, 5, 7, 8, 11],
@@ -81,16 +64,16 @@ fn codes(page: &str) -> &'static [u8] {
     }
 }
 
-/// Said by every command.
+/// Exit codes of every command.
 const CODES_OF_ALL: [u8; 7] = [0, 2, 70, 74, 130, 141, 143];
 
-/// Returns commands with what they are good for.
+/// Returns example command lines with their purpose.
 fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
     match page {
         "news" => &[
-            ("news import && news status", "Load the first data from the target, and see how things stand."),
-            ("news sync --dry-run; news sync; news diff", "See what would be sent, send it, compare."),
-            ("news --json runs --limit 1 | jq .runs[0].status", "How did the last run end?"),
+            ("news import && news status", "Load the first data from the target, and show the state."),
+            ("news sync --dry-run; news sync; news diff", "Show what would be sent, send it, compare."),
+            ("news --json runs --limit 1 | jq .runs[0].status", "Print the status of the last run."),
         ],
         "news-serve" => &[
             ("news serve", "With the private PostgreSQL, on http://127.0.0.1:8000/news/posts/."),
@@ -102,76 +85,97 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
                 "news serve --console act",
                 "Let users who are staff retry, discard, hold and release objects in a browser.",
             ),
-            ("news serve --check", "Is the service at 127.0.0.1:8000 ready? For a container's health check."),
+            (
+                "news serve --check",
+                "Ask the service at 127.0.0.1:8000 whether it is ready, as a container's health check.",
+            ),
         ],
         "news-import" => &[
-            ("news import", "From the target; JSONPlaceholder where none is named."),
-            ("news import --from backup/", "From backup/posts.json and backup/comments.json."),
+            ("news import", "Import from the target, or from JSONPlaceholder if no target is set."),
+            ("news import --from backup/", "Import backup/posts.json and backup/comments.json."),
         ],
         "news-sync" => &[
-            ("news sync --dry-run", "What would be sent; exit 1 if there is something."),
+            ("news sync --dry-run", "Show what would be sent; exit 1 if there is something."),
             (
                 "news sync --every 5m --metrics-file /var/lib/node_exporter/news.prom",
-                "For ever, with numbers for Prometheus.",
+                "Sync every five minutes, and write metrics for Prometheus.",
             ),
             (
                 "news sync --full --max-deletes 10",
-                "Compare everything and repair it, but refuse to delete more than ten objects.",
+                "Compare all objects and repair differences, but refuse to delete more than ten objects.",
             ),
             ("news sync --shard 2/4", "The second of four processes that share the work."),
         ],
         "news-diff" => &[
-            ("news diff --ignore-pending", "In CI: exit 1 only for what neither a pending change nor a hold explains."),
-            ("news diff posts/5 comments/7", "These two only, asked for one by one."),
-            ("news --json diff | jq -r '.differences[] | \"\\(.entity)/\\(.id) \\(.kind)\"'", "One line a difference."),
+            (
+                "news diff --ignore-pending",
+                "In CI: exit 1 only for differences that neither a pending change nor a hold explains.",
+            ),
+            ("news diff posts/5 comments/7", "Compare only these two objects."),
+            (
+                "news --json diff | jq -r '.differences[] | \"\\(.entity)/\\(.id) \\(.kind)\"'",
+                "Print one line per difference.",
+            ),
         ],
         "news-status" => {
             &[("news status --check --max-lag 15m", "For monitoring: exit 1 if a change waits for longer.")]
         }
-        "news-show" => &[("news show posts/5", "Why is it pending, and what does the next run do?")],
+        "news-show" => &[("news show posts/5", "Show why the post is pending, and what the next run does.")],
         "news-runs" => &[
-            ("news runs --limit 5", "The last five runs."),
-            ("news runs --failed --since 1d", "What went wrong since yesterday."),
-            ("news runs 16204", "All that is kept of this run."),
+            ("news runs --limit 5", "List the last five runs."),
+            ("news runs --failed --since 1d", "List the runs of the last day that did not send everything."),
+            ("news runs 16204", "Show this run."),
         ],
         "news-log" => &[
-            ("news log posts/5", "What happened to one object, who did it, and which run sent it."),
-            ("news log --since 1h", "The changes of the last hour, the newest 50 of them."),
-            ("news --json log --follow --limit 0", "Each change from now on, a JSON document a line."),
+            ("news log posts/5", "Show the changes of one object, who made them, and which run sent them."),
+            ("news log --since 1h", "Show the newest 50 changes of the last hour."),
+            ("news --json log --follow --limit 0", "Print each change from now on as one JSON document per line."),
         ],
-        "news-parked" => &[("news parked", "What waits for an operator, with the target's own words.")],
-        "news-retry" => &[
-            ("news retry posts/5 comments/7", "Let these two be tried again by the next run."),
-            ("news retry --all", "Let all of them."),
-        ],
-        "news-discard" => {
-            &[("news discard posts/5", "Its changes count as synced from here on; `news diff` will show it.")]
-        }
-        "news-hold" => &[("news hold posts/5 --why maintenance", "Send nothing for this post until it is released.")],
-        "news-release" => &[("news release posts/5", "The next run sends what is pending of it.")],
         "news-user" | "news-user-add" => &[
-            ("news user add ada", "Asks for the password."),
-            ("news user add ada < password.txt", "Takes it from a line of a file."),
+            ("news user add ada", "Add a user; prompt for the password."),
+            ("news user add ada < password.txt", "Add a user; read the password from a line of a file."),
         ],
         "news-user-staff" => &[("news user staff ada on", "Let ada see the operator's console.")],
         "news-token" => &[(
             "curl -H \"Authorization: Bearer $(news token ada)\" http://127.0.0.1:8000/news/posts/",
-            "Ask the API as ada.",
+            "Use the API as ada.",
         )],
-        "news-db" | "news-db-migrate" => &[("news db migrate", "Once per release, with a role that owns the tables.")],
-        "news-db-shell" => &[("news db shell -c 'SELECT count(*) FROM news_post'", "Ask the database.")],
+        "news-db" | "news-db-migrate" => {
+            &[("news db migrate", "Update the schema, once per release, with a role that owns the tables.")]
+        }
+        "news-db-shell" => &[("news db shell -c 'SELECT count(*) FROM news_post'", "Run one statement.")],
         "news-db-prune" => {
-            &[("news db prune --older-than 30d", "Delete what was synced more than a month ago from the log.")]
+            &[("news db prune --older-than 30d", "Delete events that were synced 30 days ago or earlier.")]
         }
         "news-fake-api" => &[
             ("news fake-api --cut-after 10% --throttle 50", "A target that cuts connections and limits the rate."),
             ("news fake-api --mode pretend", "A target that acknowledges and stores nothing, as JSONPlaceholder does."),
         ],
         "news-completions" => &[
-            ("news completions bash > /etc/bash_completion.d/news", "For everybody's bash."),
-            ("news completions fish > ~/.config/fish/completions/news.fish", "For one's own fish."),
+            ("news completions bash > /etc/bash_completion.d/news", "Install completions for bash, for all users."),
+            (
+                "news completions fish > ~/.config/fish/completions/news.fish",
+                "Install completions for fish, for one user.",
+            ),
         ],
         "news-man" => &[("news man /usr/local/share/man/man1", "Then `man news`, `man news-sync`.")],
+        _ => examples_of_operators(page),
+    }
+}
+
+/// Returns those of the commands with which operators decide about objects.
+fn examples_of_operators(page: &str) -> &'static [(&'static str, &'static str)] {
+    match page {
+        "news-parked" => &[("news parked", "List the objects that wait for an operator, with the target's response.")],
+        "news-retry" => &[
+            ("news retry posts/5 comments/7", "Let the next run try these two again."),
+            ("news retry --all", "Let it try all parked objects again."),
+        ],
+        "news-discard" => &[("news discard posts/5", "Mark its changes as synced; `news diff` shows the difference.")],
+        "news-hold" | "news-release" => &[
+            ("news hold posts/5 --why maintenance", "Send nothing for this post until it is released."),
+            ("news release posts/5", "Let the next run send the pending changes of the post."),
+        ],
         _ => &[],
     }
 }
@@ -186,13 +190,13 @@ pub(super) fn of(page: &str, notes: Option<&str>) -> Roff {
         }
     }
     roff.control("SH", ["EXIT STATUS"]);
-    for (code, meaning) in CODES {
+    for (code, meaning) in EXIT_CODES {
         if page == "news" || codes(page).contains(&code) || CODES_OF_ALL.contains(&code) {
             item(&mut roff, &code.to_string(), meaning);
         }
     }
     if page == "news-db-shell" {
-        item(&mut roff, "others", "psql's own.");
+        item(&mut roff, "others", "Exit codes of psql.");
     }
     if page == "news" {
         roff.control("SH", ["ENVIRONMENT"]);

@@ -1,0 +1,54 @@
+//! The command line of what manages users of the API.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// `news user`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a user; prompts for a password, or reads one line from stdin
+    Add {
+        /// Name to log in with
+        name: String,
+        /// The user may not log in yet
+        #[arg(long)]
+        inactive: bool,
+        /// The user may see the operator's console
+        #[arg(long)]
+        staff: bool,
+    },
+    /// List the users
+    List,
+    /// Set a new password; prompts for it, or reads one line from stdin
+    Passwd {
+        /// Name of the user
+        name: String,
+    },
+    /// Give or withdraw the right to see the operator's console
+    Staff {
+        /// Name of the user
+        name: String,
+        /// on or off
+        switch: Switch,
+    },
+    /// Remove a user
+    Remove {
+        /// Name of the user
+        name: String,
+    },
+}
+
+/// A switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// `news token`
+#[derive(Debug, Args)]
+pub struct Token {
+    /// Name of the user
+    pub user: String,
+}
