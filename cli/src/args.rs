@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::db::{Db, mark_psqls};
 pub use self::fake_api::FakeApi;
-pub use self::history::{KindOf, Log, Runs};
+pub use self::history::{Acts, KindOf, Log, Runs};
 pub use self::objects::{Discard, Hold, Release, Retry, Show};
 pub use self::user::{Switch, Token, User};
 use crate::error::EXIT_CODES;
@@ -92,6 +92,8 @@ pub enum Command {
     Show(Show),
     /// List the last runs, or show one run
     Runs(Runs),
+    /// List what people did with objects, and who: retry, discard, hold, release
+    Acts(Acts),
     /// Show the change log: who made each change, and which run synced it
     Log(Log),
     /// List the objects that wait for an operator

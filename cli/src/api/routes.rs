@@ -60,6 +60,10 @@ pub enum Operator {
     Runs,
     /// A run.
     Run,
+    /// What people did.
+    Acts,
+    /// Objects that imports left out.
+    LeftOut,
     /// All that the database knows of an object.
     Object(Entity),
     /// The target's object.

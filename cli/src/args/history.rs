@@ -40,6 +40,17 @@ pub struct Runs {
     pub limit: u16,
 }
 
+/// `news acts`
+#[derive(Debug, Args)]
+pub struct Acts {
+    /// List only acts that are not older than this: 1d, 12h
+    #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
+    pub since: Option<std::time::Duration>,
+    /// Maximum number of acts to list, newest first
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub limit: u16,
+}
+
 /// Kinds of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KindOf {

@@ -41,6 +41,7 @@ pub fn run(args: &Hold, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         keys: words(&new),
         already: HoldRow::first(&already),
         in_flight: words(&in_flight),
+        not_here: words(&holds::not_here(&mut client, &new)?),
         ..KeysReport::default()
     };
     Ok(Outcome { report: Some(Report::Keys(report)), exit })

@@ -1,5 +1,6 @@
 //! The commands, a file each: arguments and settings in, a report and an exit out.
 
+mod acts;
 mod adopt;
 mod completions;
 mod config;
@@ -73,6 +74,7 @@ pub fn run(cli: &Cli, layers: Layers, ui: &Ui) -> Result<Outcome> {
         Command::Status(args) => status::run(args, &settings, ui),
         Command::Show(args) => show::run(args, &settings, ui),
         Command::Runs(args) => runs::run(args, &settings, ui),
+        Command::Acts(args) => acts::run(args, &settings),
         Command::Log(args) => log::run(args, &settings, ui),
         Command::Parked => parked::run(&settings),
         Command::Retry(args) => retry::run(args, &settings, ui),

@@ -1,5 +1,6 @@
 //! A report onto a stream, as text or as JSON.
 
+mod acts;
 mod config;
 mod db;
 mod diff;
@@ -45,6 +46,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             | Report::Status(_)
             | Report::Runs(_)
             | Report::Run(_)
+            | Report::Acts(_)
             | Report::Log(_)
             | Report::LogRows(_)
             | Report::Show(_)
@@ -70,6 +72,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
             Report::Show(report) => show::show(report, page, out),
             Report::Runs(report) => runs::runs(report, page, out),
             Report::Run(report) => runs::run(report, page, out),
+            Report::Acts(report) => acts::acts(report, page, out),
             Report::Log(report) => log::log(report, page, out),
             Report::LogRows(rows) => rows.iter().try_for_each(|row| log::line(row, out)),
             Report::Parked(report) => status::parked(report, page, out),

@@ -104,6 +104,9 @@ pub fn keys(report: &KeysReport, out: &mut dyn Write) -> io::Result<()> {
     for key in &report.in_flight {
         writeln!(out, "{key}: a request that was sent before may still take effect")?;
     }
+    for key in &report.not_here {
+        writeln!(out, "{key}: the master has no such object; the hold is for one that only the target has")?;
+    }
     let objects = count((report.keys.len() + report.along.len()) as u64, "object");
     match report.events {
         Some(events) => writeln!(out, "{objects}, {} {what}", count(events, "event")),

@@ -51,6 +51,8 @@ pub enum Report {
     Runs(runs::RunsReport),
     /// `news runs ID`
     Run(Box<runs::RunReport>),
+    /// `news acts`
+    Acts(crate::store::acts::Listed),
     /// `news log`
     Log(log::LogReport),
     /// `news log --follow`: some of its events, a line each

@@ -174,6 +174,9 @@ pub struct KeysReport {
     /// Objects that were put on hold while a request of theirs was in flight, or may still take effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<String>,
+    /// Objects that were put on hold and that the master does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_here: Vec<String>,
 }
 
 impl KeysReport {

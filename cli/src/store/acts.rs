@@ -1,10 +1,13 @@
 //! What people did with objects (`news_sync_act`): who, when, and what came of it.
 
 use std::env;
+use std::time::Duration;
 
 use news_core::Key;
 use news_core::chars::misleads;
-use postgres::GenericClient;
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{ToSql, Type};
+use postgres::{GenericClient, Row};
 
 use crate::error::Result;
 use crate::store::lock::host;
@@ -107,52 +110,105 @@ pub fn record(transaction: &mut impl GenericClient, act: &Act<'_>, by: &By) -> R
     }
 }
 
-/// An act, as its row tells.
+/// An act, as its rows tell.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct ActRow {
     /// Its id.
     pub id: i64,
     /// When (RFC 3339).
     pub at: String,
-    /// retried, discarded, held, released.
+    /// retried, discarded, on_hold, released.
     pub what: String,
     /// Who: ada@host, or the API user's name.
     pub who: String,
     /// command, console.
     pub via: String,
-    /// The first of the objects that were named.
+    /// The first ten of the objects that were named.
     pub keys: Vec<String>,
     /// How many there are.
-    pub count: i32,
+    pub count: u64,
     /// How many comments were discarded with them.
-    pub along: i32,
+    pub along: u64,
     /// Events that were dropped.
     pub events: Option<i64>,
     /// The reason.
     pub why: Option<String>,
+    /// Its transaction's time, in microseconds since 1970: that of all its rows.
+    #[serde(skip)]
+    at_us: i64,
 }
 
-/// Reads the last acts, newest first.
-pub fn newest(client: &mut impl GenericClient, limit: i64) -> Result<Vec<ActRow>> {
-    let rows = client.query(
+/// Which acts are listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// Acts of this time.
+    pub since: Option<Duration>,
+    /// Acts before this id.
+    pub before: Option<i64>,
+}
+
+/// Acts that were read.
+#[derive(Debug, serde::Serialize)]
+pub struct Listed {
+    /// Newest first.
+    pub acts: Vec<ActRow>,
+    /// Older ones are those before this id; null where there are none.
+    pub next: Option<i64>,
+}
+
+/// Reads the last acts, at most `limit`. One of many objects has several rows, and counts as one.
+pub fn newest(client: &mut impl GenericClient, wanted: Wanted, limit: usize) -> Result<Listed> {
+    let since_s = wanted.since.map(|since| since.as_secs_f64());
+    let mut rows = client.query_typed_raw(
         r#"SELECT id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), what, who, via, keys[1:10],
-                  cardinality(keys), cardinality(along), events, why
-           FROM news_sync_act ORDER BY id DESC LIMIT $1"#,
-        &[&limit],
+                  cardinality(keys), cardinality(along), events, why, (extract(epoch FROM at) * 1000000)::bigint
+           FROM news_sync_act
+           WHERE ($1::bigint IS NULL OR id < $1) AND ($2::float8 IS NULL OR at >= clock_timestamp() - $2 * interval '1 second')
+           ORDER BY id DESC"#,
+        [(&wanted.before as &(dyn ToSql + Sync), Type::INT8), (&since_s, Type::FLOAT8)],
     )?;
-    let act = |row: &postgres::Row| ActRow {
+    let mut acts: Vec<ActRow> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let older = act(&row);
+        let is_full = acts.len() >= limit;
+        match acts.last_mut() {
+            Some(last) if last.is_part_of(&older) => last.add(older),
+            Some(_) | None if is_full => return Ok(Listed { acts, next: Some(older.id + 1) }),
+            Some(_) | None => acts.push(older),
+        }
+    }
+    Ok(Listed { acts, next: None })
+}
+
+impl ActRow {
+    /// Says whether both rows are of one act, which has one transaction.
+    fn is_part_of(&self, other: &Self) -> bool {
+        (self.at_us, &self.what, &self.who, &self.via) == (other.at_us, &other.what, &other.who, &other.via)
+    }
+
+    /// Adds the row before this one: the first objects, and the events, are told by the first row.
+    fn add(&mut self, older: Self) {
+        self.count += older.count;
+        self.along += older.along;
+        (self.keys, self.events) = (older.keys, older.events.or(self.events));
+    }
+}
+
+fn act(row: &Row) -> ActRow {
+    let count = |at| u64::try_from(row.get::<_, i32>(at)).unwrap_or_default();
+    ActRow {
         id: row.get(0),
         at: row.get(1),
         what: row.get(2),
         who: row.get(3),
         via: row.get(4),
         keys: row.get(5),
-        count: row.get(6),
-        along: row.get(7),
+        count: count(6),
+        along: count(7),
         events: row.get(8),
         why: row.get(9),
-    };
-    Ok(rows.iter().map(act).collect())
+        at_us: row.get(10),
+    }
 }
 
 #[cfg(test)]

@@ -97,6 +97,18 @@ pub fn release(client: &mut Client, keys: &BTreeSet<Key>, by: &By, why: Option<&
     Ok(released)
 }
 
+/// Returns those of the objects that the master does not have: a hold of one is for what only the target has, or its key has a slip.
+pub fn not_here(client: &mut impl GenericClient, keys: &[Key]) -> Result<Vec<Key>> {
+    let (tables, pks) = columns(keys);
+    let rows = client.query(
+        "SELECT t, pk FROM unnest($1::text[], $2::bigint[]) AS u (t, pk)
+         WHERE NOT CASE t WHEN 'news_post' THEN EXISTS (SELECT FROM news_post WHERE id = pk)
+                          ELSE EXISTS (SELECT FROM news_comment WHERE id = pk) END",
+        &[&tables, &pks],
+    )?;
+    rows.iter().map(|row| key(row, 0, 1)).collect()
+}
+
 /// Returns those of the objects for which a request may be sent, or take effect, that a run prepared before this, and for how long; for as
 /// long as a run is at work that is not known.
 pub fn in_flight(client: &mut Client, keys: &[Key], times: Times) -> Result<BTreeMap<Key, Option<Duration>>> {

@@ -46,6 +46,21 @@ pub fn all(client: &mut impl GenericClient) -> Result<BTreeMap<Key, String>> {
     Ok(rows.iter().filter_map(|row| Some((key(row)?, row.get(2)))).collect())
 }
 
+/// Returns those whose ids no row has, by table and id, at most `limit` from behind one.
+pub fn places(client: &mut impl GenericClient, after: Option<Key>, limit: usize) -> Result<Vec<Key>> {
+    let (table, pk) = after.map_or(("", 0), |key| (key.entity().table(), key.id()));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = client.query(
+        "SELECT entity_table, entity_pk FROM news_sync_left_out
+         WHERE (entity_table, entity_pk) > ($1, $2)
+           AND NOT CASE entity_table WHEN 'news_post' THEN EXISTS (SELECT FROM news_post WHERE id = entity_pk)
+                                     ELSE EXISTS (SELECT FROM news_comment WHERE id = entity_pk) END
+         ORDER BY 1, 2 LIMIT $3",
+        &[&table, &pk, &limit],
+    )?;
+    Ok(rows.iter().filter_map(key).collect())
+}
+
 /// Returns those of which something is pending, and the posts among them of whose comments something is.
 pub fn pending(client: &mut impl GenericClient) -> Result<BTreeSet<Key>> {
     let rows = client.query_typed(

@@ -20,7 +20,7 @@ use crate::store::{history, rows, tracking};
 
 const GROUPS_MAX: usize = 20;
 const RUNS_MAX: usize = 60;
-const ACTS_MAX: i64 = 5;
+const ACTS_MAX: usize = 5;
 
 /// The overview. It tells times, not ages, so that it stays the same until something happens.
 #[derive(Debug, Serialize)]
@@ -80,7 +80,7 @@ pub fn collect(client: &mut Client, settings: &Settings) -> Result<Overview> {
         let begun = history::begun(&mut moment, kind)?;
         distance_s.insert(kind.word(), verdict::distance(&begun).map(|distance| distance.as_secs_f64()));
     }
-    let acts = acts::newest(&mut moment, ACTS_MAX)?;
+    let acts = acts::newest(&mut moment, acts::Wanted::default(), ACTS_MAX)?.acts;
     moment.commit()?;
     Ok(Overview {
         now: utc(stamp(seen.clock.now)),

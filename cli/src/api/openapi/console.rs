@@ -94,6 +94,8 @@ fn of_the_sync() -> Vec<(&'static str, Value)> {
             "Plan",
             object(&[("checksum", text()), ("plan", some()), ("actions", list(&some(), 10_000)), ("more", count())]),
         ),
+        ("ActList", object(&[("acts", somes(200)), ("next", maybe("integer"))])),
+        ("LeftOut", object(&[("keys", keys(10_000)), ("next", maybe("string"))])),
         ("RunList", object(&[("runs", somes(200)), ("next", maybe("integer"))])),
         (
             "RunDetails",
@@ -203,6 +205,9 @@ pub(super) fn parameters(all: &mut Map<String, Value>) {
             ),
         ),
         ("Before", query("before", "Only runs with a smaller id.", json!({ "type": "integer", "minimum": 1 }))),
+        ("BeforeAct", query("before", "Only acts with a smaller id.", json!({ "type": "integer", "minimum": 1 }))),
+        ("ActLimit", query("limit", "Acts a page.", limit(200, 50))),
+        ("LeftOutLimit", query("limit", "Objects a page.", limit(10_000, 1000))),
         ("RunLimit", query("limit", "Runs a page.", limit(200, 50))),
         ("AfterSent", query("after", "The next page of `sent`: `next` of the last one.", text())),
         ("SentLimit", query("limit", "Objects a page.", limit(1000, 100))),

@@ -6,19 +6,17 @@ use std::collections::BTreeSet;
 use news_core::Key;
 use news_core::groups::GroupId;
 use news_core::ledger::holds as reasons;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::body::Body;
 use super::query;
 use super::refused;
 use crate::api::handlers::Context;
-use crate::api::media::Media;
 use crate::api::response::{Coded, Problem, Response};
 use crate::report::holds::HoldRow;
 use crate::report::status::{KeysReport, words};
 use crate::store::acts::By;
-use crate::store::left::{self as deeds, Discarding, Done, Saw};
+use crate::store::left::{self as deeds, Discarding, Done};
 use crate::store::lock::{Busy, Lock};
 use crate::store::{Purpose, connect, holds, schema};
 use crate::views::{Seen, left};
@@ -28,82 +26,10 @@ const KEYS_MAX: usize = 1000;
 /// Objects whose changes are given up at once: there is no way back.
 const DISCARD_MAX: usize = 100;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SawForm {
-    key: String,
-    #[serde(default)]
-    event_id: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RetryForm {
-    #[serde(default)]
-    keys: Vec<SawForm>,
-    #[serde(default)]
-    group: Option<String>,
-    #[serde(default)]
-    count: Option<u64>,
-    #[serde(default)]
-    why: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DiscardForm {
-    keys: Vec<SawForm>,
-    #[serde(default)]
-    events: Option<u64>,
-    #[serde(default)]
-    along: Option<Vec<String>>,
-    #[serde(default)]
-    why: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HoldForm {
-    keys: Vec<SawForm>,
-    #[serde(default)]
-    why: String,
-}
-
-/// Reads a body of JSON.
-pub fn form<T: DeserializeOwned>(context: &Context<'_>) -> Result<T, Problem> {
-    let media = context.request.header("content-type").map(Media::parse).map(|media| media.kind).unwrap_or_default();
-    if media != "application/json" {
-        return Err(Problem::Unsupported(media));
-    }
-    // serde would take an array for the fields in their order.
-    if !context.request.body.trim_ascii_start().starts_with(b"{") {
-        return Err(Problem::Malformed(String::from("body: expected an object")));
-    }
-    serde_json::from_slice(&context.request.body).map_err(|error| Problem::Malformed(format!("body: {error}")))
-}
-
-/// Reads keys of objects: at least one, at most `max`, none twice.
-fn saw(forms: Vec<SawForm>, max: usize) -> Result<Vec<Saw>, Problem> {
-    if forms.is_empty() || forms.len() > max {
-        return Err(Problem::Malformed(format!("keys: expected 1 to {max}, got {}", forms.len())));
-    }
-    let saw = forms.into_iter().map(|form| Ok(Saw { key: key(&form.key)?, event_id: form.event_id }));
-    let saw = saw.collect::<Result<Vec<Saw>, Problem>>()?;
-    let keys: BTreeSet<Key> = saw.iter().map(|saw| saw.key).collect();
-    if keys.len() < saw.len() {
-        return Err(Problem::Malformed(String::from("keys: expected each once")));
-    }
-    Ok(saw)
-}
-
-/// Reads a key.
-pub fn key(text: &str) -> Result<Key, Problem> {
-    text.parse().map_err(|_| query::bad("key", "posts/5 or comments/7", text))
-}
-
-/// Reads a reason.
-fn why(text: &str) -> Result<Option<String>, Problem> {
-    let why = reasons::reason(text).map_err(|wrong| Problem::Malformed(format!("why: {wrong}")))?;
+/// Reads the reason.
+fn why(body: &Body) -> Result<Option<String>, Problem> {
+    let why = reasons::reason(body.text("why")?.unwrap_or_default())
+        .map_err(|wrong| Problem::Malformed(format!("why: {wrong}")))?;
     Ok(Some(why).filter(|why| !why.is_empty()))
 }
 
@@ -142,12 +68,12 @@ fn acted(context: &Context<'_>, report: &KeysReport) -> Result<Response, Problem
 
 /// POST `retry/`
 pub fn retry(context: &Context<'_>) -> Result<Response, Problem> {
-    let form: RetryForm = form(context)?;
-    let (why, by, desk) = (why(&form.why)?, by(context)?, &context.service.desk);
-    let saw = match (form.group, form.count) {
-        (None, None) => saw(form.keys, KEYS_MAX)?,
-        (Some(group), Some(count)) if form.keys.is_empty() => {
-            let id: GroupId = group.parse().map_err(|()| query::bad("group", "16 hexadecimal digits", &group))?;
+    let body = Body::read(context, &["keys", "group", "count", "why"])?;
+    let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
+    let saw = match (body.text("group")?, body.number("count")?) {
+        (None, None) => body.saw(KEYS_MAX)?,
+        (Some(group), Some(count)) if !body.has("keys") => {
+            let id: GroupId = group.parse().map_err(|()| query::bad("group", "16 hexadecimal digits", group))?;
             let found = desk.moment(|moment| {
                 let seen = Seen::read(moment, desk.settings.times)?;
                 left::parked_of(moment, &seen, id)
@@ -182,15 +108,14 @@ fn other_count(count: usize) -> Problem {
 /// POST `discard/`
 pub fn discard(context: &Context<'_>) -> Result<Response, Problem> {
     let preview = query::one_of(context.request, "preview", &[("true", true), ("false", false)])?.unwrap_or(false);
-    let form: DiscardForm = form(context)?;
-    let (why, by, desk) = (why(&form.why)?, by(context)?, &context.service.desk);
-    let saw = saw(form.keys, DISCARD_MAX)?;
-    let along = form.along.unwrap_or_default().iter().map(|text| key(text)).collect::<Result<Vec<Key>, Problem>>()?;
+    let body = Body::read(context, &["keys", "events", "along", "why"])?;
+    let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
+    let (saw, along) = (body.saw(DISCARD_MAX)?, body.keys("along")?);
     let times = desk.settings.times;
     let done = if preview {
         desk.act(|client| deeds::discard(client, &saw, (Discarding::Preview, None), times, &by))?
     } else {
-        let Some(events) = form.events else {
+        let Some(events) = body.number("events")? else {
             return Err(Problem::Malformed(String::from("events: expected the number that the preview told")));
         };
         // A run at work has read the events already.
@@ -215,9 +140,9 @@ pub fn discard(context: &Context<'_>) -> Result<Response, Problem> {
 
 /// POST `hold/`
 pub fn hold(context: &Context<'_>) -> Result<Response, Problem> {
-    let form: HoldForm = form(context)?;
-    let (why, by, desk) = (why(&form.why)?, by(context)?, &context.service.desk);
-    let saw = saw(form.keys, KEYS_MAX)?;
+    let body = Body::read(context, &["keys", "why"])?;
+    let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
+    let saw = body.saw(KEYS_MAX)?;
     let keys: BTreeSet<Key> = saw.iter().map(|saw| saw.key).collect();
     let times = desk.settings.times;
     let done = desk.act(|client| {
@@ -228,14 +153,16 @@ pub fn hold(context: &Context<'_>) -> Result<Response, Problem> {
         let _busy = Busy::begin();
         let (new, already) = holds::hold(client, &keys, &by, why.as_deref())?;
         let in_flight = holds::in_flight(client, &new, times)?;
-        Ok(Ok((new, already, in_flight)))
+        let not_here = holds::not_here(client, &new)?;
+        Ok(Ok((new, already, in_flight, not_here)))
     })?;
-    let (new, already, in_flight) = done.map_err(|keys| changed(&keys))?;
+    let (new, already, in_flight, not_here) = done.map_err(|keys| changed(&keys))?;
     let report = KeysReport {
         what: "on_hold",
         keys: words(&new),
         already: HoldRow::first(&already),
         in_flight: words(in_flight.keys()),
+        not_here: words(&not_here),
         ..KeysReport::default()
     };
     acted(context, &report)
@@ -243,9 +170,9 @@ pub fn hold(context: &Context<'_>) -> Result<Response, Problem> {
 
 /// POST `release/`
 pub fn release(context: &Context<'_>) -> Result<Response, Problem> {
-    let form: HoldForm = form(context)?;
-    let (why, by, desk) = (why(&form.why)?, by(context)?, &context.service.desk);
-    let saw = saw(form.keys, KEYS_MAX)?;
+    let body = Body::read(context, &["keys", "why"])?;
+    let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
+    let saw = body.saw(KEYS_MAX)?;
     let keys: BTreeSet<Key> = saw.iter().map(|saw| saw.key).collect();
     let done = desk.act(|client| {
         let changed = deeds::changed(client, &saw)?;

@@ -2,6 +2,7 @@
 //! commands, made by the same functions (`views`).
 
 mod acts;
+mod body;
 mod cache;
 pub mod prints;
 mod query;
@@ -96,6 +97,8 @@ pub fn run(context: &Context<'_>, what: Operator) -> Result<Response, Problem> {
         Operator::Groups => reads::groups(context),
         Operator::Runs => reads::runs(context),
         Operator::Run => reads::run(context),
+        Operator::Acts => reads::acts(context),
+        Operator::LeftOut => reads::left_out(context),
         Operator::Object(entity) => reads::object(context, entity),
         Operator::AtTarget(entity) => target::object(context, entity),
         Operator::Target => target::state(context),

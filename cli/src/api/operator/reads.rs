@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use news_core::Entity;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::query::{self, EventPlace, LeftPlace, OfRun};
@@ -12,9 +12,10 @@ use crate::api::console;
 use crate::api::handlers::Context;
 use crate::api::response::{Problem, Response};
 use crate::report::runs::{RunReport, RunsReport};
-use crate::report::status::ParkedReport;
+use crate::report::status::{ParkedReport, words};
 use crate::store::run_rows::{self, Listed, Wanted};
 use crate::store::runs::RunKind;
+use crate::store::{acts, left_out};
 use crate::views::left::{self, How};
 use crate::views::unsynced::{self, UnsyncedReport};
 use crate::views::{Seen, object, overview, plan, runs};
@@ -139,6 +140,25 @@ pub fn run(context: &Context<'_>) -> Result<Response, Problem> {
     let (report, next): (RunReport, _) = found.ok_or(Problem::NotFound("The history has no such run."))?;
     let next = next.as_ref().map(query::sent_place);
     Ok(Response::json(200, &Paged { report, next }, context.layout))
+}
+
+/// GET `acts/`
+pub fn acts(context: &Context<'_>) -> Result<Response, Problem> {
+    let limit = query::limit(context.request, 200, 50)?;
+    let wanted = acts::Wanted { since: None, before: query::number(context.request, "before", i64::MAX)? };
+    let listed = context.service.desk.moment(|moment| acts::newest(moment, wanted, limit))?;
+    Ok(Response::json(200, &listed, context.layout))
+}
+
+/// GET `left/out/`
+pub fn left_out(context: &Context<'_>) -> Result<Response, Problem> {
+    let limit = query::limit(context.request, 10_000, 1000)?;
+    let after = query::parsed(context.request, "after", "what `next` was")?;
+    let mut keys = context.service.desk.moment(|moment| left_out::places(moment, after, limit + 1))?;
+    let has_more = keys.len() > limit;
+    keys.truncate(limit);
+    let next = keys.last().filter(|_| has_more).map(ToString::to_string);
+    Ok(Response::json(200, &json!({ "keys": words(&keys), "next": next }), context.layout))
 }
 
 /// GET `posts/{id}/`, `comments/{id}/`

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use news_core::{Entity, Key};
+use news_core::Entity;
 use postgres::Client;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Desk, acts, refused};
+use super::body::{Body, how_many};
+use super::{Desk, refused};
 use crate::api::handlers::Context;
 use crate::api::response::{Coded, Problem, Response};
 use crate::error::{Kind, Result};
@@ -38,12 +39,6 @@ struct AtTarget {
     difference: Option<DifferenceRow>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LookForm {
-    keys: Vec<String>,
-}
-
 /// GET `posts/{id}/target/`, `comments/{id}/target/`
 pub fn object(context: &Context<'_>, entity: Entity) -> Result<Response, Problem> {
     let desk = &context.service.desk;
@@ -63,11 +58,8 @@ pub fn object(context: &Context<'_>, entity: Entity) -> Result<Response, Problem
 
 /// POST `look/`
 pub fn look(context: &Context<'_>) -> Result<Response, Problem> {
-    let form: LookForm = acts::form(context)?;
-    if form.keys.is_empty() || form.keys.len() > LOOKED_AT_MAX {
-        return Err(Problem::Malformed(format!("keys: expected 1 to {LOOKED_AT_MAX}, got {}", form.keys.len())));
-    }
-    let mut keys = form.keys.iter().map(|text| acts::key(text)).collect::<Result<Vec<Key>, Problem>>()?;
+    let mut keys = Body::read(context, &["keys"])?.keys("keys")?;
+    how_many(keys.len(), LOOKED_AT_MAX)?;
     keys.sort_unstable();
     keys.dedup();
     let desk = &context.service.desk;

@@ -97,6 +97,24 @@ pub const ROUTES: &[Route] = &[
     ),
     staff!(
         Rest,
+        Operator::Acts,
+        "/news/sync/acts/",
+        ask("syncActs", "What people did with objects, newest first", "ActList", &["BeforeAct", "ActLimit"], &[])
+    ),
+    staff!(
+        Rest,
+        Operator::LeftOut,
+        "/news/sync/left/out/",
+        ask(
+            "syncLeftOut",
+            "Objects of the target that imports left out",
+            "LeftOut",
+            &["AfterKey", "LeftOutLimit"],
+            &[]
+        )
+    ),
+    staff!(
+        Rest,
         Operator::Object(Entity::Post),
         "/news/sync/posts/{id}/",
         ask("syncPost", "All that the database knows of a post", "SyncObject", &[], &[])

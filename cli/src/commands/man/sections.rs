@@ -126,6 +126,7 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
             ("news runs --failed --since 1d", "List the runs of the last day that did not send everything."),
             ("news runs 16204", "Show this run."),
         ],
+        "news-acts" => &[("news acts --since 1d", "Who retried, discarded, held or released what since yesterday.")],
         "news-log" => &[
             ("news log posts/5", "Show the changes of one object, who made them, and which run sent them."),
             ("news log --since 1h", "Show the newest 50 changes of the last hour."),

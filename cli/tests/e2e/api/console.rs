@@ -15,7 +15,7 @@ use super::{SECRET, Service, add_user, bearer};
 use crate::support::{News, Pair, Running};
 
 /// Every endpoint that only staff may use: the method, a path, and whether it changes something.
-const STAFF: [(&str, &str, bool); 19] = [
+const STAFF: [(&str, &str, bool); 21] = [
     ("GET", "/news/sync/overview/", false),
     ("GET", "/news/sync/events/", false),
     ("GET", "/news/sync/plan/", false),
@@ -23,6 +23,8 @@ const STAFF: [(&str, &str, bool); 19] = [
     ("GET", "/news/sync/left/groups/", false),
     ("GET", "/news/sync/runs/", false),
     ("GET", "/news/sync/runs/1/", false),
+    ("GET", "/news/sync/acts/", false),
+    ("GET", "/news/sync/left/out/", false),
     ("GET", "/news/sync/posts/1/", false),
     ("GET", "/news/sync/comments/1/", false),
     ("GET", "/news/sync/posts/1/target/", false),

@@ -134,7 +134,9 @@ fn what_syncs_tell_is_in_the_document() {
     );
     let in_flight = pair.news.run(["--json", "--target-late", "1h", "hold", "posts/3"]).expect_code(3).json();
     let released = report(&pair, &["release", "posts/2", "posts/3"]);
-    check("news hold, news release", &[&held[..], &[in_flight, released]].concat());
+    let not_here = report(&pair, &["hold", "posts/77777"]);
+    check("news acts", &[report(&pair, &["acts"])]);
+    check("news hold, news release", &[&held[..], &[in_flight, released, not_here]].concat());
     check(
         "news retry, news discard",
         &[report(&pair, &["retry", "posts/900"]), report(&pair, &["discard", "posts/900"])],

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Console, refused};
-use crate::support::Pair;
+use crate::support::{Db, News, Pair};
 
 fn console() -> Console {
     Console::over(refused(), &["--console", "act"])
@@ -148,11 +148,19 @@ fn bodies_that_are_wrong_do_nothing() {
     for (path, body, why) in [
         ("retry/", json!({}), "keys: expected 1 to 1000"),
         ("retry/", json!([]), "body: expected an object"),
-        ("retry/", json!({ "keys": [one], "more": 1 }), "body: unknown field"),
+        (
+            "retry/",
+            json!({ "keys": [one], "more": 1 }),
+            "body: expected no fields but keys, group, count, why, got \"more\"",
+        ),
         ("retry/", json!({ "keys": [one, one] }), "each once"),
         ("retry/", json!({ "keys": [{ "key": "users/1" }] }), "key: expected posts/5 or comments/7"),
         ("retry/", json!({ "keys": [{ "key": "posts/0" }] }), "key: expected"),
-        ("retry/", json!({ "keys": [{ "key": "posts/1", "event_id": "x" }] }), "body: "),
+        (
+            "retry/",
+            json!({ "keys": [{ "key": "posts/1", "event_id": "x" }] }),
+            "event_id: expected a whole number from 0, got \"x\"",
+        ),
         ("retry/", json!({ "keys": many }), "keys: expected 1 to 1000, got 1001"),
         ("retry/", json!({ "keys": [one], "why": "x".repeat(201) }), "why: expected at most 200"),
         ("retry/", json!({ "keys": [one], "why": "two\nlines" }), "why: expected one line"),
@@ -165,7 +173,7 @@ fn bodies_that_are_wrong_do_nothing() {
         ("discard/", json!({ "keys": &many[..101], "events": 1, "along": [] }), "keys: expected 1 to 100, got 101"),
         ("discard/?preview=perhaps", json!({ "keys": [one] }), "preview: expected one of true, false"),
         ("hold/", json!({ "keys": [] }), "keys: expected"),
-        ("release/", json!({ "keys": ["posts/1"] }), "body: "),
+        ("release/", json!({ "keys": ["posts/1"] }), "keys: expected an object, got \"posts/1\""),
     ] {
         let refusal = console.act(path, &body).expect(400).json();
         assert!(refusal["detail"].as_str().is_some_and(|detail| detail.contains(why)), "{path} {refusal}");
@@ -177,6 +185,60 @@ fn bodies_that_are_wrong_do_nothing() {
         wire.send("POST", "/news/sync/retry/", &headers, Some(b"{}")).unwrap().expect(415);
     }
     assert_eq!(acts(&console).len(), 0);
+}
+
+#[test]
+fn all_acts_are_listed_newest_first() {
+    let mut console = console();
+    console.pair.edit(
+        "INSERT INTO news_post (id, user_id, title, body) SELECT 1000 + n, 1, 'refuse me', 'b' FROM generate_series(1, 1200) n",
+    );
+    console.pair.news.run(["hold", "posts/1", "--why", "asked for"]).ok();
+    let all: Vec<String> = (1001..=2200).map(|id| format!("posts/{id}")).collect();
+    console.pair.news.run(["discard"].into_iter().chain(all.iter().map(String::as_str))).ok();
+    console.act("release/", &json!({ "keys": [{ "key": "posts/1" }], "why": "done" })).expect(200);
+    let list = console.get("acts/");
+    let of = |at: usize, field: &str| list["acts"][at][field].clone();
+    let told: Vec<Value> =
+        (0..3).map(|at| json!([of(at, "what"), of(at, "via"), of(at, "count"), of(at, "why")])).collect();
+    // One act, though its rows are two.
+    assert_eq!(
+        json!(told),
+        json!([
+            ["released", "console", 1, "done"],
+            ["discarded", "command", 1200, null],
+            ["on_hold", "command", 1, "asked for"]
+        ])
+    );
+    assert_eq!((of(1, "keys")[0].clone(), of(1, "events")), (json!("posts/1001"), json!(1200)));
+    assert_eq!((of(0, "who"), &list["next"]), (json!("ada"), &json!(null)));
+    // Page by page.
+    let first = console.get("acts/?limit=1");
+    let second = console.get(&format!("acts/?limit=1&before={}", first["next"]));
+    let third = console.get(&format!("acts/?limit=1&before={}", second["next"]));
+    assert_eq!(json!([first["acts"][0], second["acts"][0], third["acts"][0]]), list["acts"]);
+    assert_eq!(third["next"], json!(null));
+    // The command shows the same.
+    assert_eq!(console.pair.news.run(["--json", "acts"]).ok().json()["acts"], list["acts"]);
+    let text = console.pair.news.run(["acts", "--limit", "2"]).ok().stdout;
+    assert!(text.contains("posts/1001, posts/1002, posts/1003 and 1,197 more"), "{text}");
+    assert!(text.contains("ada") && text.ends_with("and older ones (--limit)\n"), "{text}");
+    assert_eq!(News::on(&Db::new()).run(["acts"]).ok().stdout, "nobody did anything by hand\n");
+}
+
+#[test]
+fn a_hold_of_what_the_master_does_not_have_says_so() {
+    let console = console();
+    let held =
+        console.act("hold/", &json!({ "keys": [{ "key": "posts/1" }, { "key": "posts/77777" }] })).expect(200).json();
+    assert_eq!((&held["count"], &held["not_here"]), (&json!(2), &json!(["posts/77777"])), "{held}");
+    let held = console.pair.news.run(["--json", "hold", "comments/88888", "comments/1"]).ok().json();
+    assert_eq!(held["not_here"], json!(["comments/88888"]), "{held}");
+    let text = console.pair.news.run(["hold", "posts/99999"]).ok().stdout;
+    assert!(
+        text.contains("posts/99999: the master has no such object; the hold is for one that only the target has"),
+        "{text}"
+    );
 }
 
 #[test]

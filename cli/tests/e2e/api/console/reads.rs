@@ -235,3 +235,18 @@ fn without_its_schema_and_its_database_the_console_says_so() {
     sql.batch_execute("UPDATE news_schema_history SET version = version - 100 WHERE version = 104").unwrap();
     crate::support::wait_until("it works again", || console.send("GET", "overview/", &[], None).status == 200);
 }
+
+#[test]
+fn objects_that_an_import_left_out_are_listed_unless_a_row_has_their_id() {
+    let mut pair = Pair::new([]);
+    pair.edit(
+        "INSERT INTO news_sync_left_out SELECT 'news_post', 1000 + n, 'the title is too long' FROM generate_series(1, 3) n;
+         INSERT INTO news_sync_left_out VALUES ('news_comment', 5000, 'its post was left out'), ('news_post', 1, 'a row has it')",
+    );
+    let console = Console::over(pair, &[]);
+    let all = json!(["comments/5000", "posts/1001", "posts/1002", "posts/1003"]);
+    assert_eq!(console.get("left/out/"), json!({ "keys": all, "next": null }));
+    let first = console.get("left/out/?limit=3");
+    assert_eq!(first, json!({ "keys": all.as_array().unwrap()[..3], "next": "posts/1002" }));
+    assert_eq!(console.get("left/out/?after=posts/1002"), json!({ "keys": ["posts/1003"], "next": null }));
+}
