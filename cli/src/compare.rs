@@ -23,11 +23,12 @@ use news_core::{Entity, Key, PostId};
 use postgres::Client;
 
 use crate::error::Result;
-use crate::listing::{Extent, Progress, Source};
+use crate::listing::{Extent, Progress};
 use crate::run;
-use crate::settings::Times;
 use crate::signals::Signals;
+use crate::source::Source;
 use crate::store::{rows, runs};
+use crate::times::Times;
 use crate::ui::{Reading, Ui};
 
 /// A second look that a run disturbed is taken again, so often at most.

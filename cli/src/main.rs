@@ -11,20 +11,24 @@ mod files;
 mod http;
 mod json;
 mod listing;
-mod logging;
 mod master;
 mod nearest;
+mod pg;
 mod pool;
 mod private_pg;
 mod profile;
+mod random;
 mod render;
 mod report;
 mod run;
+mod secret;
 mod settings;
 mod signals;
+mod source;
 mod store;
 mod systemd;
 mod target;
+mod times;
 mod ui;
 mod values;
 mod views;
@@ -41,7 +45,7 @@ use crate::ui::Ui;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
-        ui::line(&logging::with_priority(log::Level::Error, &format!("news: a bug: {info}")));
+        ui::line(&ui::with_priority(log::Level::Error, &format!("news: a bug: {info}")));
     }));
     let arguments = args::mark_psqls(&env::args_os().collect::<Vec<_>>());
     let (cli, layers) = match settings::command_line(&arguments) {

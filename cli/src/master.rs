@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 
 use crate::error::{Failure, Kind, Result};
+use crate::pg::{self, Purpose};
 use crate::private_pg;
-use crate::settings::{Database, Secret, Settings};
+use crate::secret::Secret;
+use crate::settings::{Database, Settings};
+use crate::store::schema;
 use crate::store::schema::Version;
-use crate::store::{self, Purpose, schema};
 
 /// A server that was killed or told to stop this moment still looks alive; after so long it does not.
 const DYING_LIMIT: Duration = Duration::from_secs(10);
@@ -58,7 +60,7 @@ pub fn existing(settings: &Settings) -> Result<Secret> {
 /// Connects to the master as [`url`] names it, but leaves the schema as it is, for those who see to it themselves.
 pub fn admin(settings: &Settings) -> Result<Client> {
     match &settings.database {
-        Database::Named(url) => store::connect(url, Purpose::Admin),
+        Database::Named(url) => pg::connect(url, Purpose::Admin),
         Database::Private => private(&settings.home).map(|(_, client)| client),
     }
 }
@@ -69,9 +71,9 @@ fn private(home: &Path) -> Result<(Secret, Client)> {
     loop {
         private_pg::start(home)?;
         let url = private_pg::url(home)?;
-        match store::connect(&url, Purpose::Admin) {
+        match pg::connect(&url, Purpose::Admin) {
             Ok(client) => return Ok((url, client)),
-            Err(failure) if store::is_lost_failure(&failure) && begin.elapsed() < DYING_LIMIT => {
+            Err(failure) if pg::is_lost_failure(&failure) && begin.elapsed() < DYING_LIMIT => {
                 thread::sleep(Duration::from_millis(50));
             }
             Err(failure) => return Err(failure),

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use self::verified::Verified;
 use super::response::Denied;
 use crate::error::{Failure, Kind, OrFail, Result};
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// An access token lives so long, in seconds.
 pub const ACCESS_LIFE_S: i64 = 60 * 60;

@@ -186,7 +186,7 @@ fn seconds(us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Secret;
+    use crate::secret::Secret;
 
     #[test]
     fn counted_and_written() {

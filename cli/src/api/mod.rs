@@ -53,7 +53,7 @@ use tiny_http::Method;
 use crate::args::ConsoleMode;
 use crate::pool::Queue;
 use crate::report::metrics::State;
-use crate::settings::Secret;
+use crate::secret::Secret;
 use crate::store::Sessions;
 
 /// A body larger than this is refused, in bytes: four times the largest object whose every

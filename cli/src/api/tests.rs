@@ -4,7 +4,8 @@ use super::*;
 use clap::Parser as _;
 
 use crate::args::Cli;
-use crate::settings::{Layers, Secret, Settings};
+use crate::secret::Secret;
+use crate::settings::{Layers, Settings};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 

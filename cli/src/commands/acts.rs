@@ -4,10 +4,11 @@ use crate::args::Acts;
 use crate::commands::Outcome;
 use crate::error::Result;
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::store::acts::{self, Wanted};
-use crate::store::{Purpose, connect, schema};
+use crate::store::schema;
 
 /// Runs the command.
 pub fn run(args: &Acts, settings: &Settings) -> Result<Outcome> {

@@ -19,8 +19,8 @@ use news_core::{Entity, Key, Object, wire};
 
 use crate::clock::Tick;
 use crate::error::{Failure, Kind, Result};
+use crate::random::random;
 use crate::report::status::Adopted;
-use crate::run::random;
 use crate::signals::Signals;
 use crate::target::{Peer as _, Stranger, Target};
 

@@ -5,14 +5,16 @@ use clap::CommandFactory;
 use crate::args::{Cli, Config as Args, Global};
 use crate::commands::Outcome;
 use crate::error::Result;
+use crate::pg::{self, Purpose};
 use crate::private_pg;
 use crate::profile::{Chosen, in_words};
 use crate::report::Report;
 use crate::report::config::{Config, Setting};
+use crate::secret::Secret;
 use crate::settings::keys::{KEYS, Key, Place};
-use crate::settings::{self, Found, Layers, Origin, Secret, keys};
+use crate::settings::{self, Found, Layers, Origin, keys};
+use crate::store;
 use crate::store::remembered::{self, Remembered};
-use crate::store::{self, Purpose};
 use crate::target::Proxy;
 
 /// In a secret's place.
@@ -53,7 +55,7 @@ fn setting(
         Place::Global(_) | Place::Flag(..) => flag(key, global, layers)?,
         Place::Secret if key == keys::DATABASE_URL => match database {
             Some(found) => {
-                let value = store::url::split(&found.value)?.shown;
+                let value = pg::url::split(&found.value)?.shown;
                 Some(Found { value, origin: found.origin.clone() })
             }
             None => Some(Found { value: String::from("the private PostgreSQL"), origin: Origin::Default }),
@@ -141,7 +143,7 @@ fn remembered(
             }
             private_pg::url(&home)?
         };
-        let mut client = store::connect(&url, Purpose::Admin)?;
+        let mut client = pg::connect(&url, Purpose::Admin)?;
         if store::schema::applied(&mut client)? == 0 {
             return Ok(None);
         }

@@ -9,11 +9,13 @@ use crate::args::Db;
 use crate::commands::{self, Outcome, prune};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
+use crate::pg::{self, Purpose};
 use crate::private_pg::{self, Started};
 use crate::report::Report;
 use crate::report::db::{Action, Answer, Migrated, Private, Schema, Status, Switched, Table, Url};
-use crate::settings::{Database, Secret, Settings};
-use crate::store::{self, Purpose, inspect, schema};
+use crate::secret::Secret;
+use crate::settings::{Database, Settings};
+use crate::store::{inspect, schema};
 use crate::ui::Ui;
 
 /// Runs the command.
@@ -45,7 +47,7 @@ fn status(settings: &Settings, ui: &Ui) -> Result<Outcome> {
         Database::Named(url) => (url.clone(), None),
         Database::Private => (private_pg::url(&settings.home)?, Some(private(&settings.home)?)),
     };
-    let database = store::url::split(&url)?.shown;
+    let database = pg::url::split(&url)?.shown;
     let mut report = Status { database, private, reachable: false, error: None, answer: None };
     if report.private.as_ref().is_some_and(|private| !private.running) {
         return Ok(Outcome::done(Report::DbStatus(report)));
@@ -82,7 +84,7 @@ fn private(home: &Path) -> Result<Private> {
 }
 
 fn answer(url: &Secret) -> Result<Answer> {
-    let mut client = store::connect(url, Purpose::Admin)?;
+    let mut client = pg::connect(url, Purpose::Admin)?;
     let whole = inspect::whole(&mut client)?;
     let tables = inspect::tables(&mut client)?;
     let logged = tables.iter().any(|table| table.name == "news_modelevent");
@@ -140,7 +142,7 @@ fn only_private(settings: &Settings) -> Result<()> {
 /// Becomes psql: its exit code is ours. The command line of a process is everybody's to
 /// read, so a password goes by the environment.
 fn shell(psql_args: &[OsString], settings: &Settings) -> Result<Outcome> {
-    let parts = store::url::split(&master::url(settings)?)?;
+    let parts = pg::url::split(&master::url(settings)?)?;
     let psql = private_pg::psql()?;
     let mut command = Command::new(&psql);
     command.arg(format!("--dbname={}", parts.shown)).args(psql_args);

@@ -18,16 +18,18 @@ use crate::commands::send::{self, Sending, Task};
 use crate::commands::{self, Outcome};
 use crate::compare::{self, Beside, Comparison, Difference, FOUND_MAX};
 use crate::error::{Failure, Kind, Result};
-use crate::listing::Source;
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::run::{self, Run};
-use crate::settings::{Settings, Times};
+use crate::settings::Settings;
 use crate::signals::Signals;
+use crate::source::Source;
 use crate::store::lock::Lock;
 use crate::store::remembered;
 use crate::store::runs::{self, RunKind, Sent};
-use crate::store::{Purpose, connect, holds, ledger, left_out, log as change_log, objects};
+use crate::store::{holds, ledger, left_out, log as change_log, objects};
 use crate::target::{Peer as _, Reader, Target};
+use crate::times::Times;
 use crate::ui::Ui;
 
 /// Objects that are asked for before a row takes their place, in a run: more of them wait for the next one.

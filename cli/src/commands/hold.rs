@@ -10,6 +10,7 @@ use crate::args::{Hold, Release};
 use crate::commands::Outcome;
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::holds::HoldRow;
 use crate::report::status::{KeysReport, words};
@@ -18,7 +19,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::acts::By;
 use crate::store::lock::Busy;
-use crate::store::{Purpose, connect, holds, schema};
+use crate::store::{holds, schema};
 use crate::ui::Ui;
 
 /// A request in flight is waited for so long: most are answered by then.

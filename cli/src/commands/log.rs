@@ -8,12 +8,14 @@ use crate::args::Log;
 use crate::commands::{self, Outcome};
 use crate::error::{Failure, Kind, Result};
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::log::{LogReport, LogRow};
-use crate::settings::{Secret, Settings};
+use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::events::{self, EventRow, Follower, Looked, More, Newest};
-use crate::store::{Purpose, connect, schema};
+use crate::store::schema;
 use crate::ui::{self, Ui};
 
 /// A follower looks so often while nothing comes.

@@ -5,11 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::commands::{self, Outcome};
 use crate::error::Result;
+use crate::pg::{self, Pooling, Purpose, connect};
 use crate::render::metrics;
 use crate::report::metrics::{Attempt, State};
 use crate::report::verdict::MAX_LAG;
-use crate::settings::{Secret, Settings};
-use crate::store::{self, Pooling, Purpose, connect, runs, schema, tracking};
+use crate::secret::Secret;
+use crate::settings::Settings;
+use crate::store::{runs, schema, tracking};
 use crate::ui::Ui;
 use crate::views::status;
 use crate::{files, master};
@@ -64,9 +66,9 @@ fn state(settings: &Settings) -> Result<State> {
 
 /// Reads it for `news serve`, on a connection of its own: it may take longer than a request, and through a pooler, too.
 pub fn beside_requests(url: &Secret, settings: &Settings) -> Result<State> {
-    let (mut client, pooling) = store::connect_api(url)?;
+    let (mut client, pooling) = pg::connect_api(url)?;
     if pooling == Pooling::None {
-        store::see_all_rows(&mut client)?;
+        pg::see_all_rows(&mut client)?;
     }
     read(&mut client, settings)
 }

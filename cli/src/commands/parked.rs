@@ -3,9 +3,10 @@
 use crate::commands::Outcome;
 use crate::error::Result;
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::settings::Settings;
-use crate::store::{Purpose, connect, rows, schema};
+use crate::store::{rows, schema};
 use crate::views::Seen;
 use crate::views::left::{self, Wanted};
 

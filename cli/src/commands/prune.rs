@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::commands::{self, Outcome};
 use crate::error::Result;
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::db::Pruned;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::store::{Purpose, connect, prune, schema};
+use crate::store::{prune, schema};
 use crate::ui::Ui;
 
 /// Runs the command. A signal ends it between two batches: what was deleted by then is, and is told.

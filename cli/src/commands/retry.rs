@@ -4,6 +4,7 @@ use crate::args::Retry;
 use crate::commands::Outcome;
 use crate::error::{Failure, Kind, Result};
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::status::{KeysReport, words};
 use crate::run::watchdog;
@@ -12,7 +13,7 @@ use crate::signals::Signals;
 use crate::store::acts::By;
 use crate::store::left::{self, Done, Saw};
 use crate::store::lock::Busy;
-use crate::store::{Purpose, connect, schema};
+use crate::store::schema;
 use crate::ui::Ui;
 
 /// Runs the command.

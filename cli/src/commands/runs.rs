@@ -4,12 +4,13 @@ use crate::args::{KindOf, Runs};
 use crate::commands::Outcome;
 use crate::error::{Failure, Kind, Result};
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::runs::RunsReport;
 use crate::settings::Settings;
 use crate::store::run_rows::{self, Listed, Wanted};
 use crate::store::runs::RunKind;
-use crate::store::{Purpose, connect, rows, schema};
+use crate::store::{rows, schema};
 use crate::ui::Ui;
 use crate::views;
 

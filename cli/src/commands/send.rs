@@ -22,7 +22,7 @@ use crate::report::holds::{self, HoldRow};
 use crate::report::sync::{PlanReport, SyncReport, by_entity};
 use crate::run::driver::{self, Driver};
 use crate::run::{self, Asker, Followed, Run};
-use crate::settings::{Settings, Times};
+use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Lock;
 use crate::store::remembered::{self, Remembered};
@@ -30,6 +30,7 @@ use crate::store::runs::{self, RunStatus, Sent};
 use crate::store::sent::{Attempt, Recorded};
 use crate::store::{self, ledger};
 use crate::target::{Target, is_same_base};
+use crate::times::Times;
 use crate::ui::{Format, Ui};
 
 /// Actions of each kind shown of a plan to people who do not say how many.

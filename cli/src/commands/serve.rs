@@ -15,9 +15,11 @@ use crate::commands::{Outcome, metrics};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::http::{self, CONNECTIONS_MAX, Limits, Seats, Server};
 use crate::master;
+use crate::pg::{self, Pooling, Purpose};
 use crate::private_pg;
-use crate::settings::{Database, Secret, Settings, keys};
-use crate::store::{self, Pooling, Purpose, counts, schema, sequences};
+use crate::secret::Secret;
+use crate::settings::{Database, Settings, keys};
+use crate::store::{counts, schema, sequences};
 use crate::systemd::{self, Notify};
 use crate::ui::{self, Ui};
 use news_core::phrase::count;
@@ -34,7 +36,7 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     // Listened for from the beginning, so that a signal during the start is not lost.
     let mut signals = Signals::new([SIGTERM, SIGINT]).or_fail(Kind::Output, "cannot listen for signals")?;
     let url = master::url(settings)?;
-    let (mut client, pooling) = store::connect_api(&url)?;
+    let (mut client, pooling) = pg::connect_api(&url)?;
     schema::require_current(&mut client)?;
     drop(client);
 
@@ -134,7 +136,7 @@ fn ask(listen: SocketAddr, path: &str) -> io::Result<String> {
 fn recount(url: &Secret) {
     let url = url.clone();
     let started = thread::Builder::new().name("recount".into()).spawn(move || {
-        let mut client = match store::connect(&url, Purpose::Bulk) {
+        let mut client = match pg::connect(&url, Purpose::Bulk) {
             Ok(client) => client,
             Err(failure) => return log::warn!("the sequences and the number of posts were not checked: {failure}"),
         };

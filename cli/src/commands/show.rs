@@ -5,11 +5,12 @@ use news_core::Key;
 use crate::args::Show;
 use crate::commands::{self, Outcome};
 use crate::error::{Failure, Kind, Result};
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::show::{Runs, ShowReport};
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::store::{Purpose, about, connect, lock, schema};
+use crate::store::{about, lock, schema};
 use crate::ui::Ui;
 use crate::{master, views};
 

@@ -4,11 +4,12 @@ use crate::args::Status;
 use crate::commands::{self, Outcome};
 use crate::error::{Exit, Result};
 use crate::master;
+use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::status::StatusReport;
 use crate::report::verdict::{MAX_LAG, Word};
 use crate::settings::Settings;
-use crate::store::{Purpose, connect, schema, tracking};
+use crate::store::{schema, tracking};
 use crate::ui::Ui;
 use crate::views::status;
 

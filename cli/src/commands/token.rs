@@ -5,15 +5,16 @@ use crate::args::Token;
 use crate::commands::{Outcome, serve, user};
 use crate::error::{Failure, Kind, Result};
 use crate::master;
+use crate::pg::{self, Purpose};
 use crate::report::{self, Report};
 use crate::settings::Settings;
-use crate::store::{self, Purpose, schema, users};
+use crate::store::{schema, users};
 use crate::ui::Ui;
 
 /// Makes an access token for a user, with the key that `news serve` has.
 pub fn run(args: &Token, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let tokens = serve::tokens(settings)?;
-    let mut client = store::connect(&master::url(settings)?, Purpose::Admin)?;
+    let mut client = pg::connect(&master::url(settings)?, Purpose::Admin)?;
     schema::require_current(&mut client)?;
     let (id, is_active) = users::find(&mut client, &args.user)?.ok_or_else(|| user::missing(&args.user))?;
     if !is_active {

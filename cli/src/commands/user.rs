@@ -12,14 +12,15 @@ use crate::args::{Switch, User};
 use crate::commands::Outcome;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::master;
+use crate::pg::{self, Purpose};
 use crate::report::Report;
 use crate::report::user::{self, Change, UserChange};
 use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::lock::Busy;
+use crate::store::schema;
 use crate::store::users::{self, Added, NewUser, USERNAME_CHARS_MAX};
-use crate::store::{self, Purpose, schema};
 use crate::ui::Ui;
 
 /// Users that a list shows; the API is used by programs, not by crowds.
@@ -41,7 +42,7 @@ pub fn run(args: &User, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
 }
 
 fn connect(settings: &Settings) -> Result<Client> {
-    let mut client = store::connect(&master::url(settings)?, Purpose::Admin)?;
+    let mut client = pg::connect(&master::url(settings)?, Purpose::Admin)?;
     schema::require_current(&mut client)?;
     Ok(client)
 }

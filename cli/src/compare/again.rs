@@ -12,7 +12,8 @@ use postgres::Client;
 
 use super::{Difference, Sides, Suspicious, begin, move_on};
 use crate::error::Result;
-use crate::listing::{Ahead, Batch, Extent, Step};
+use crate::listing::Extent;
+use crate::source::{Ahead, Batch, Step};
 use crate::store::{holds, log as change_log, objects, runs};
 
 /// Texts of so many differences are kept; of the rest, only how they differ.

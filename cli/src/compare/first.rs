@@ -8,7 +8,8 @@ use postgres::Transaction;
 
 use super::{Comparison, FOUND_MAX, Sides, Suspicious, begin, move_on};
 use crate::error::{Failure, Kind, Result};
-use crate::listing::{Ahead, Batch, Extent, Step};
+use crate::listing::Extent;
+use crate::source::{Ahead, Batch, Step};
 use crate::store::log as change_log;
 use crate::store::prints::Prints;
 use crate::store::runs;

@@ -10,9 +10,9 @@ use postgres::Client;
 use super::again::{self, Seen};
 use super::{Beside, Comparison, Difference, Suspicious, confirm};
 use crate::error::{Failure, Kind, Result};
-use crate::settings::Times;
 use crate::signals::Signals;
 use crate::store::{log as change_log, objects, runs};
+use crate::times::Times;
 
 /// Asks the target for these objects.
 pub type Ask<'a> = &'a dyn Fn(&[Key]) -> Result<BTreeMap<Key, Sight>>;

@@ -44,7 +44,7 @@ use news_core::profile::Profile;
 pub use record::Spelling;
 pub use wire::{BODY_BYTES_MAX, handle};
 
-use crate::settings::Secret;
+use crate::secret::Secret;
 use answer::{Answer, Body, Sending};
 use faults::{Dice, Fate};
 use guise::Heard;

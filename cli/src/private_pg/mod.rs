@@ -32,7 +32,7 @@ pub use secret::{JWT_SECRET, jwt_secret};
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 use cluster::{Cluster, Server};
 use place::Place;

@@ -9,7 +9,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, OrFail, Result};
-use crate::settings::{Database, Secret, Settings, keys};
+use crate::secret::Secret;
+use crate::settings::{Database, Settings, keys};
 
 use super::place;
 

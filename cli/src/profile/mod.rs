@@ -13,6 +13,7 @@ mod words;
 use std::path::Path;
 
 use news_core::profile::{JSON_SERVER, JSON_SERVER_1, Profile};
+pub use read::kind;
 pub use shown::in_words;
 
 use crate::error::{Failure, Kind, OrFail, Result};

@@ -7,7 +7,6 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Failure, Kind, Result};
 use crate::nearest::nearest;
-use crate::settings::kind;
 
 /// A file.
 #[derive(Clone, Copy)]
@@ -309,5 +308,18 @@ impl<'a> Table<'a> {
             Some(near) => failure.hint(format!("Do you mean {near}?")),
             None => failure.hint(format!("Known here are {}.", self.known.join(", "))),
         })
+    }
+}
+
+/// Returns what a TOML value is, in words.
+pub fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
     }
 }

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
 use crate::render::{Page, count, lines, number, table};
 use crate::store::acts::{ActRow, Listed};
+use crate::ui::printable;
 
 /// Objects that are named; `news --json acts` names ten.
 const NAMED: usize = 3;

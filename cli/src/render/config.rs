@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
 use crate::render::{Page, lines, table};
 use crate::report::config::Config;
+use crate::ui::printable;
 
 /// A line for each setting, or the profile.
 pub fn config(report: &Config, page: Page, out: &mut dyn Write) -> io::Result<()> {

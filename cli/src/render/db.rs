@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
 use crate::render::{Page, count, lines, number, span, table};
 use crate::report::db::{Action, Answer, Migrated, Pruned, Schema, Status, Switched};
+use crate::ui::printable;
 
 /// Names what was applied, a line each.
 pub fn migrated(report: &Migrated, out: &mut dyn Write) -> io::Result<()> {

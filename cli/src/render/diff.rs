@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::json;
-use crate::logging::printable;
 use crate::render::{Page, count, lines, number, paint, tallies};
 use crate::report::diff::{DiffReport, DifferenceRow, LeftOutRow, Sides};
 use crate::report::sync::ByEntity;
+use crate::ui::printable;
 
 /// Objects that an import left out, and that are named.
 const LEFT_OUT_NAMED: usize = 3;

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
 use crate::render::{Page, paint};
 use crate::report::doctor::{Doctor, Verdict};
+use crate::ui::printable;
 
 /// Wide enough for the longest name of a check.
 const NAME_WIDTH: usize = 13;

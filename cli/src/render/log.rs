@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use crate::json;
-use crate::logging::printable;
 use crate::render::{Page, lines, table};
 use crate::report::log::{LogReport, LogRow};
+use crate::ui::printable;
 
 /// All events, as a table.
 pub fn log(report: &LogReport, page: Page, out: &mut dyn Write) -> io::Result<()> {

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use crate::logging::printable;
 use crate::render::{Page, lines, number, span, sync, table};
 use crate::report::runs::{RunReport, RunsReport};
 use crate::report::sync::SyncReport;
 use crate::store::run_rows::RunRow;
+use crate::ui::printable;
 
 /// The list.
 pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<()> {

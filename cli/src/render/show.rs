@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
 use crate::render::diff::changes;
 use crate::render::{Page, count, lines, number, table};
 use crate::report::show::{AnswerRow, ShowReport, TargetNow};
+use crate::ui::printable;
 
 /// Shown of a text, in characters.
 const TEXT_CHARS_MAX: usize = 120;

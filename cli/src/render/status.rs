@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
 use crate::render::{Page, count, lines, number, span, sync, table};
 use crate::report::others::LOST;
 use crate::report::status::{ImportReport, KeysReport, ParkedReport, ParkedRow, StatusReport};
 use crate::store::run_rows::RunRow;
+use crate::ui::printable;
 
 /// Objects on hold that `news status` names; `news parked` names all.
 const HOLDS_NAMED: usize = 5;

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::logging::printable;
 use crate::render::{Page, count, counted, lines, number, span, tallies};
 use crate::report::holds::HoldRow;
 use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
+use crate::ui::printable;
 
 /// Objects on hold that are named.
 const HOLDS_NAMED: usize = 10;

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::logging::printable;
 use crate::render::{Page, lines, table};
 use crate::report::user::{Change, UserChange, Users};
+use crate::ui::printable;
 
 /// Says what happened, in a line.
 pub fn change(report: &UserChange, out: &mut dyn Write) -> io::Result<()> {

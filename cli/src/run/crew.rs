@@ -16,7 +16,8 @@ use news_core::{Key, Object, wire};
 
 use crate::clock::Tick;
 use crate::error::{Kind, OrFail, Result};
-use crate::run::{QUIET, random};
+use crate::random::random;
+use crate::run::QUIET;
 use crate::store::sent::{Exchange, Recorded};
 use crate::target::Peer;
 

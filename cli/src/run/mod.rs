@@ -73,11 +73,6 @@ pub fn settle(time: Duration, signals: &Signals) -> Result<()> {
 /// A wait that nobody needs to be told of.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// Returns a number that nobody can foresee: delays of many clients must not agree.
-pub fn random() -> Result<u64> {
-    getrandom::u64().map_err(|error| Failure::new(Kind::Bug, format!("no random numbers: {error}")))
-}
-
 /// The target that a command is about.
 #[derive(Debug)]
 pub struct Followed {

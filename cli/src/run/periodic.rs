@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Cause, Failure, Kind, Result};
+use crate::random::random;
 use crate::signals::{NOTICED_WITHIN, Signals};
 use crate::store::watch::Watch;
 
@@ -157,7 +158,7 @@ fn next_multiple(now: Duration, period: Duration) -> Duration {
 fn jitter(period: Duration) -> Result<Duration> {
     let most = (period / JITTER_SHARE).min(JITTER_MAX);
     let most_ms = u64::try_from(most.as_millis()).unwrap_or_default();
-    Ok(Duration::from_millis(super::random()? % (most_ms + 1)))
+    Ok(Duration::from_millis(random()? % (most_ms + 1)))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::variable;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::files;
 use crate::nearest::nearest;
+use crate::profile::kind;
 
 /// For all users of the machine.
 const SYSTEM: &str = "/etc/news/news.toml";
@@ -250,19 +251,6 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::Number => "a number",
         Shape::Boolean => "true or false",
         Shape::List => "a string or a list of strings",
-    }
-}
-
-/// Returns what a TOML value is, in words.
-pub fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }
 

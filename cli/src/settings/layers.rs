@@ -14,9 +14,10 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::file::File;
 use super::keys::{KEYS, Key, Place, Shape};
-use super::{Secret, variable};
+use super::variable;
 use crate::args::Cli;
 use crate::error::{Failure, Kind, Result};
+use crate::secret::Secret;
 use crate::ui::{Format, LogFormat, Look, When};
 
 /// Where a value comes from.

@@ -4,22 +4,18 @@
 mod file;
 pub mod keys;
 mod layers;
-mod secret;
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-use news_core::session::LATE;
 
 use crate::args::Global;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::profile::{Chosen, is_path};
-pub use crate::settings::file::kind;
+use crate::secret::Secret;
 use crate::settings::layers::secret_in_environment;
 pub use crate::settings::layers::{Found, Layers, Origin, Stop, command_line, json_look};
-pub use crate::settings::secret::Secret;
+use crate::times::Times;
 use crate::ui::{Format, Look};
 
 /// Which database.
@@ -42,31 +38,6 @@ pub struct Access {
     pub user: Option<String>,
     /// With which password.
     pub password: Option<Secret>,
-}
-
-/// How long the target may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
-    /// To begin its answer.
-    pub timeout: Duration,
-    /// To do what a request without an answer asked for.
-    pub late: Duration,
-}
-
-impl Times {
-    /// Fails with [`Kind::Usage`] where the time for an effect is below the time for an answer: what is not answered yet is
-    /// still at work.
-    pub fn new(global: &Global) -> Result<Self> {
-        let timeout = global.target_timeout;
-        match global.target_late {
-            Some(late) if late < timeout => Err(Failure::new(
-                Kind::Usage,
-                format!("target_late: expected at least target_timeout ({timeout:?}), got {late:?}"),
-            )
-            .hint("a request that is not answered yet is still at work: set both, or neither")),
-            late => Ok(Self { timeout, late: late.unwrap_or_else(|| LATE.max(timeout)) }),
-        }
-    }
 }
 
 /// What is in force for a command.
@@ -98,7 +69,7 @@ impl Settings {
             target_url: target_url(global, &layers)?.map(|found| found.value),
             access: access(target_profile.clone().unwrap_or_default(), &layers)?,
             target_profile,
-            times: Times::new(global)?,
+            times: Times::new(global.target_timeout, global.target_late)?,
             home: home(&layers)?.value,
             layers: Arc::new(layers),
         })

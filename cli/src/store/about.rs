@@ -9,9 +9,9 @@ use postgres::{Client, GenericClient};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::settings::Times;
 use crate::store::objects::{self, Loaded};
 use crate::store::{holds as held, ledger, left_out, log, rows, runs};
+use crate::times::Times;
 
 /// Unsynced events, runs, and acts that are read: the last ones.
 const EVENTS_MAX: i64 = 100;

@@ -9,9 +9,10 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient, Row};
 
 use crate::error::{Failure, Kind, Result};
-use crate::settings::Secret;
+use crate::pg::{Purpose, connect};
+use crate::secret::Secret;
 use crate::store::ledger::{columns, key};
-use crate::store::{Purpose, connect, schema};
+use crate::store::schema;
 
 /// Behind the newest event so many ids are searched for the events of an object: there is no index by object over the whole log, as it
 /// would cost every change. Older ones are found by what runs came to.

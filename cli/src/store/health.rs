@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use postgres::Client;
 
 use crate::error::{Failure, Kind, Result};
+use crate::pg::READ_ONLY_HINT;
 
 /// Who answers, and how.
 #[derive(Debug)]
@@ -42,10 +43,6 @@ pub fn server(client: &mut Client) -> Result<Server> {
         now: row.get(5),
     })
 }
-
-/// What to do where nobody may write.
-pub const READ_ONLY_HINT: &str = "The database is read-only: it is a standby, or default_transaction_read_only is on for it \
-    or for the role. Name the primary, or ask the owner (a provider sets it when the disk is full).";
 
 /// Fails with [`Kind::Database`] where nobody may write.
 pub fn require_writable(client: &mut Client) -> Result<()> {

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::error::Result;
 use crate::store::ledger::moment;
-use crate::store::lock::LOCK_CLASS;
+use crate::store::lock_keys::CLASS;
 use crate::store::runs::{IS_LOCKED, RunKind};
 
 /// Runs looked at: of each of 256 shards there are some.
@@ -32,7 +32,7 @@ pub struct LastRun {
 /// Returns the runs that are at work.
 pub fn at_work(client: &mut impl GenericClient) -> Result<Vec<AtWork>> {
     let sql = format!("SELECT shard, started_at FROM news_sync_run r WHERE finished_at IS NULL AND {IS_LOCKED}");
-    let rows = client.query(&sql, &[&i64::from(LOCK_CLASS)])?;
+    let rows = client.query(&sql, &[&i64::from(CLASS)])?;
     let shard = |row: &Row| row.get::<_, Option<&str>>(0).and_then(|shard| shard.parse().ok());
     Ok(rows.iter().map(|row| AtWork { shard: shard(row), since: moment(row.get(1)) }).collect())
 }

@@ -11,10 +11,10 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient, Row};
 
 use crate::error::{Failure, Kind, Result};
-use crate::settings::Times;
 use crate::store::acts::{self, Act, By, Deed};
 use crate::store::ledger::{columns, key, moment, read};
 use crate::store::{lock, runs};
+use crate::times::Times;
 
 /// Returns the objects on hold.
 pub fn keys(client: &mut impl GenericClient) -> Result<BTreeSet<Key>> {

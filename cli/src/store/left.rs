@@ -8,10 +8,10 @@ use news_core::{Key, PostId};
 use postgres::{Client, GenericClient, Transaction};
 
 use crate::error::Result;
-use crate::settings::Times;
 use crate::store::acts::{self, Act, By, Deed};
 use crate::store::ledger::{columns, each, key, read, write};
 use crate::store::{objects, stranded};
+use crate::times::Times;
 
 /// An object as an operator saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,13 +12,13 @@ use rustix::process::{Pid, test_kill_process};
 
 use crate::clock::Tick;
 use crate::error::{Failure, Kind, Result};
-use crate::settings::{Secret, Times};
-use crate::store::connect::cut;
+use crate::pg::cut;
+use crate::pg::{Purpose, connect_as, is_lost};
+use crate::secret::Secret;
+use crate::store::lock_keys::CLASS;
 use crate::store::shard::{self, Epoch};
-use crate::store::{Purpose, connect_as, is_lost, schema, sequences, tracking};
-
-/// "news" in ASCII: the first half of the locks' keys; the second is `shard`'s.
-pub(super) const LOCK_CLASS: i32 = 0x6e65_7773;
+use crate::store::{schema, sequences, tracking};
+use crate::times::Times;
 
 /// The database may be away so long in the middle of a run.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
@@ -131,7 +131,7 @@ impl Lock {
 
     fn retake(&mut self) -> Result<Retaken> {
         let mut client = connect_as(&self.url, Purpose::Run, Some(&self.what))?;
-        if !shard::try_lock(&mut client, LOCK_CLASS, self.shard)? {
+        if !shard::try_lock(&mut client, self.shard)? {
             // The server may not have noticed yet that our old session is dead.
             let ours = in_the_way(&mut client, self.shard)?.is_none_or(|holder| holder.who == cut(&self.what));
             let held = held(&mut client, self.shard);
@@ -185,7 +185,7 @@ impl Drop for Lock {
     fn drop(&mut self) {
         if !self.client.is_closed() {
             // Where the session is lost, the lock is, too.
-            let _ = shard::unlock(&mut self.client, LOCK_CLASS, self.shard);
+            let _ = shard::unlock(&mut self.client, self.shard);
         }
     }
 }
@@ -207,7 +207,7 @@ pub fn between_runs<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> Re
     take_lock(client, None)?;
     let done = work(client);
     // A lost session has given the lock back by itself; its first error is the one to tell.
-    let unlocked = shard::unlock(client, LOCK_CLASS, None);
+    let unlocked = shard::unlock(client, None);
     let done = done?;
     unlocked?;
     Ok(done)
@@ -222,7 +222,7 @@ fn lost(failure: &Failure) -> bool {
 /// gave it back this moment, it waits until the server has noticed.
 fn take_lock(client: &mut Client, shard: Option<Shard>) -> Result<()> {
     let started = Instant::now();
-    while !shard::try_lock(client, LOCK_CLASS, shard)? {
+    while !shard::try_lock(client, shard)? {
         let alive = in_the_way(client, shard)?.is_some_and(|holder| !holder.is_dead());
         if alive || started.elapsed() > NOTICED_WITHIN {
             return Err(held(client, shard));
@@ -272,7 +272,7 @@ pub fn holders(client: &mut impl GenericClient) -> Result<Vec<Holder>> {
            AND l.classid = $1::bigint::oid AND l.objid = 0
            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
          ORDER BY a.backend_start",
-        &[&i64::from(LOCK_CLASS)],
+        &[&i64::from(CLASS)],
     )?;
     Ok(rows.iter().map(|row| Holder { who: row.get(0), since: row.get(1) }).collect())
 }

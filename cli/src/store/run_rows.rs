@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::store::ledger::key;
-use crate::store::lock::LOCK_CLASS;
+use crate::store::lock_keys::CLASS;
 use crate::store::runs::{IN_USE, IS_LOCKED};
 
 /// A run, as its row tells. Times are UTC, RFC 3339.
@@ -166,7 +166,7 @@ pub fn list(client: &mut impl GenericClient, wanted: &Wanted, limit: usize) -> R
            AND ($5::bigint IS NULL OR id < $5)";
     let sql = select(&format!("{which} ORDER BY id DESC"));
     let since_s = wanted.since.map(|since| since.as_secs_f64());
-    let class = i64::from(LOCK_CLASS);
+    let class = i64::from(CLASS);
     let values: [(&(dyn ToSql + Sync), Type); 5] = [
         (&class, Type::INT8),
         (&wanted.kinds, Type::TEXT_ARRAY),
@@ -207,12 +207,12 @@ pub fn last_done(client: &mut impl GenericClient) -> Result<Vec<RunRow>> {
     let sql = select(&format!(
         "WHERE id IN (SELECT max(id) FROM {IN_USE} AS r WHERE status = 'done' GROUP BY kind, shard) ORDER BY id"
     ));
-    Ok(client.query(&sql, &[&i64::from(LOCK_CLASS)])?.iter().map(run_row).collect())
+    Ok(client.query(&sql, &[&i64::from(CLASS)])?.iter().map(run_row).collect())
 }
 
 /// Reads one run, and its report as it was written.
 pub fn one(client: &mut impl GenericClient, id: i64) -> Result<Option<(RunRow, Value)>> {
-    let row = client.query_opt(&select("WHERE id = $2"), &[&i64::from(LOCK_CLASS), &id])?;
+    let row = client.query_opt(&select("WHERE id = $2"), &[&i64::from(CLASS), &id])?;
     // It was JSON when it was written.
     Ok(row.map(|row| (run_row(&row), serde_json::from_str(row.get(19)).unwrap_or_default())))
 }

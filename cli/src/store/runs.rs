@@ -9,9 +9,10 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
 use crate::error::Result;
-use crate::settings::Times;
 use crate::store::ledger::{self, moment, stamp};
-use crate::store::lock::{LOCK_CLASS, Lock, exists, host};
+use crate::store::lock::{Lock, exists, host};
+use crate::store::lock_keys::CLASS;
+use crate::times::Times;
 
 /// Runs in the history that had something to do: a day of `--follow` under constant change.
 const RUNS_KEPT: i64 = 100_000;
@@ -150,7 +151,7 @@ impl History {
         let (settle_s, late_s) = (SETTLE.as_secs_f64(), times.late.as_secs_f64());
         let rows = client.query_typed(
             &sql,
-            &[(&i64::from(LOCK_CLASS), Type::INT8), (&settle_s, Type::FLOAT8), (&late_s, Type::FLOAT8)],
+            &[(&i64::from(CLASS), Type::INT8), (&settle_s, Type::FLOAT8), (&late_s, Type::FLOAT8)],
         )?;
         let mut history = Self { now: Moment(0), gave_up_at: Vec::new(), ended_at: None };
         for row in &rows {
@@ -342,5 +343,5 @@ pub fn any_since(client: &mut Client, begun: std::time::SystemTime) -> Result<bo
         "SELECT EXISTS (SELECT FROM news_sync_run r
                         WHERE kind <> 'import' AND (finished_at >= $2 OR (finished_at IS NULL AND {IS_LOCKED})))"
     );
-    Ok(client.query_one(&sql, &[&i64::from(LOCK_CLASS), &begun])?.get(0))
+    Ok(client.query_one(&sql, &[&i64::from(CLASS), &begun])?.get(0))
 }

@@ -4,6 +4,7 @@ use postgres::{Client, GenericClient};
 use refinery::Target;
 
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::store::lock_keys::MIGRATE;
 use crate::store::{health, lock, tracking};
 
 mod embedded {
@@ -12,9 +13,6 @@ mod embedded {
 
 /// The table with the applied migrations. Refinery's default name may be another application's in the same schema.
 const HISTORY: &str = "news_schema_history";
-
-/// Two migrators at once would collide: refinery has no lock of its own. "news" in ASCII, then 1.
-const MIGRATE_LOCK: i64 = 0x6e65_7773_0000_0001;
 
 /// How the database's schema compares with this binary's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +31,10 @@ pub enum Version {
 ///
 /// Who comes second waits for the first (as long as the session's `lock_timeout`), and finds nothing to do.
 pub fn migrate(client: &mut Client) -> Result<Vec<String>> {
-    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATE_LOCK])?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATE])?;
     let applied = migrate_locked(client);
     // A lost session has given the lock back by itself; its first error is the one to tell.
-    let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATE_LOCK]);
+    let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATE]);
     let applied = applied?;
     unlocked?;
     Ok(applied)

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Statement};
 
-use super::{Pooling, connect_api};
 use crate::error::Failure;
-use crate::settings::Secret;
+use crate::pg::{Pooling, StatementFault, connect_api};
+use crate::secret::Secret;
 
 /// A connection that was idle for longer is tried before a write is sent on it: a write whose
 /// connection breaks cannot be repeated. Reads can.
@@ -167,15 +166,15 @@ impl Session {
         live.used_at = Instant::now();
         let sent = live.sent;
         result.map_err(|error| {
-            let fault = Fault::of(&error);
+            let fault = StatementFault::of(&error);
             match fault {
-                Fault::Lost | Fault::Ended | Fault::Stale => self.live = None,
-                Fault::Unwritable => self.writable.doubt(),
-                Fault::Unfit | Fault::Passing => {}
-                Fault::Other => return Trouble::Refused(error),
+                StatementFault::Lost | StatementFault::Ended | StatementFault::Stale => self.live = None,
+                StatementFault::Unwritable => self.writable.doubt(),
+                StatementFault::Unfit | StatementFault::Passing => {}
+                StatementFault::Other => return Trouble::Refused(error),
             }
             log::warn!("{}: {}", fault.words(), Failure::from(error));
-            let is_unknown = fault == Fault::Lost && effect == Effect::Write && sent == Sent::Maybe;
+            let is_unknown = fault == StatementFault::Lost && effect == Effect::Write && sent == Sent::Maybe;
             if is_unknown { Trouble::Unknown } else { Trouble::Away }
         })
     }
@@ -271,152 +270,4 @@ impl Live {
 
 fn typed<'a>(params: &[&'a (dyn ToSql + Sync)], types: &[Type]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
     params.iter().copied().zip(types.iter().cloned()).collect()
-}
-
-/// What a failed statement says of its connection, and of its effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// The connection is gone; whether the statement was executed is unknown.
-    Lost,
-    /// The server ended the session and said so, which it does before a commit or not at all.
-    Ended,
-    /// The prepared statements no longer fit: the schema was changed, or a proxy dropped them.
-    Stale,
-    /// The statement does not fit this schema, or this role: it is not migrated, or not granted.
-    Unfit,
-    /// Nothing can be written for now: the disk is full, the database is read-only.
-    Unwritable,
-    /// The statement was rolled back, and may well succeed in a moment.
-    Passing,
-    /// Anything else.
-    Other,
-}
-
-impl Fault {
-    fn of(error: &postgres::Error) -> Self {
-        match error.code() {
-            Some(code) => Self::of_code(code),
-            None if is_broken_pipe(error) => Self::Ended,
-            None => Self::Lost,
-        }
-    }
-
-    /// The classes are those of PostgreSQL's appendix A.
-    fn of_code(code: &SqlState) -> Self {
-        match (code, code.code().get(..2)) {
-            // A shutdown or a dropped database: a FATAL error is sent in place of a commit, never after one.
-            (&SqlState::ADMIN_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW | &SqlState::DATABASE_DROPPED, _) => Self::Ended,
-            // A crash of the server, a connection exception (a pooler's, too), and what says it itself.
-            (&SqlState::CRASH_SHUTDOWN | &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN, _) | (_, Some("08")) => {
-                Self::Lost
-            }
-            (&SqlState::FEATURE_NOT_SUPPORTED | &SqlState::INVALID_SQL_STATEMENT_NAME, _) => Self::Stale,
-            // Class 53: insufficient resources (disk, memory, connections).
-            (&SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::IO_ERROR, _) | (_, Some("53")) => Self::Unwritable,
-            (
-                &SqlState::QUERY_CANCELED
-                | &SqlState::LOCK_NOT_AVAILABLE
-                | &SqlState::T_R_DEADLOCK_DETECTED
-                | &SqlState::T_R_SERIALIZATION_FAILURE,
-                _,
-            ) => Self::Passing,
-            // Syntax error or access rule violation.
-            (_, Some("42")) => Self::Unfit,
-            (_, Some(_) | None) => Self::Other,
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::Lost | Self::Ended => "lost the database",
-            Self::Stale => "preparing the statements again",
-            Self::Unfit => "the database is not as it should be (`news doctor` tells more)",
-            Self::Unwritable => "the database cannot be written to",
-            Self::Passing => "the database is busy",
-            Self::Other => "the database refused a statement",
-        }
-    }
-}
-
-/// Says whether the server had closed the connection before the statement came: a broken pipe is what a write gets then,
-/// or what is read after it (tcp(7): a reset in CLOSE_WAIT). Nothing was executed, as a commit needs the last byte.
-fn is_broken_pipe(error: &postgres::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return error.kind() == std::io::ErrorKind::BrokenPipe;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// Whether the API can work on a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Readiness {
-    /// The version of the schema; nothing where none was applied.
-    pub schema: Option<i32>,
-    /// Whether it takes no writes: a standby, or read-only by a setting.
-    pub is_read_only: bool,
-    /// Whether commits of ours wait for a synchronous standby.
-    pub commits_wait: bool,
-}
-
-/// Asks whether the API can work on the database.
-pub fn readiness(live: &mut Live) -> Result<Readiness, postgres::Error> {
-    // Commits under way for less than a second are a standby's usual pace.
-    let row = live.client.query_typed_one(
-        "SELECT (SELECT max(version) FROM news_schema_history),
-                pg_is_in_recovery() OR current_setting('transaction_read_only')::bool,
-                EXISTS (SELECT FROM pg_stat_activity
-                        WHERE wait_event = 'SyncRep' AND datname = current_database() AND usename = current_user
-                              AND state_change < clock_timestamp() - interval '1 second')",
-        &[],
-    )?;
-    Ok(Readiness { schema: row.try_get(0)?, is_read_only: row.try_get(1)?, commits_wait: row.try_get(2)? })
-}
-
-/// Makes a post and takes it back: fails where nothing can be written.
-pub fn try_to_write(live: &mut Live) -> Result<(), postgres::Error> {
-    let mut transaction = live.client.transaction()?;
-    transaction.batch_execute("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '2s'")?;
-    transaction.batch_execute(
-        "INSERT INTO news_post (user_id, title, body) VALUES (1, 'a test of writing', repeat('x', 1024))
-         ON CONFLICT DO NOTHING",
-    )?;
-    transaction.rollback()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Only where nothing was changed for certain may a client be told to send a write again.
-    #[test]
-    fn what_a_failed_write_may_have_done() {
-        for (code, expected) in [
-            ("57P01", Fault::Ended),
-            ("57P02", Fault::Lost),
-            ("57P03", Fault::Ended),
-            ("08006", Fault::Lost),
-            ("08P01", Fault::Lost),
-            ("40003", Fault::Lost),
-            ("40001", Fault::Passing),
-            ("40P01", Fault::Passing),
-            ("55P03", Fault::Passing),
-            ("57014", Fault::Passing),
-            ("53100", Fault::Unwritable),
-            ("53200", Fault::Unwritable),
-            ("58030", Fault::Unwritable),
-            ("25006", Fault::Unwritable),
-            ("42P01", Fault::Unfit),
-            ("42501", Fault::Unfit),
-            ("0A000", Fault::Stale),
-            ("26000", Fault::Stale),
-            ("23505", Fault::Other),
-            ("XX000", Fault::Other),
-        ] {
-            assert_eq!(Fault::of_code(&SqlState::from_code(code)), expected, "{code}");
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::session::{Gauge, Live, Session, Trouble, Writable};
 use crate::pool::{Lease, Place, Pool, Queue};
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// A client that waited this long is better told to come again.
 const WAIT_MAX: Duration = Duration::from_secs(5);

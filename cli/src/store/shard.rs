@@ -11,34 +11,24 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
 use crate::error::Result;
+use crate::store::lock_keys::{self, CLASS, GATE, WHOLE};
 use crate::store::runs;
 
-/// The second half of a shard's lock key: above 0, which is the whole.
-fn lock_key(shard: Shard) -> i32 {
-    let (number, of) = shard.parts();
-    i32::from(of) * KEYS_PER_DIVISION + i32::from(number)
-}
-
-const KEYS_PER_DIVISION: i32 = 1 << 12;
-const LOCK_WHOLE: i32 = 0;
-/// Held for the moment in which shards agree on how many they are.
-const LOCK_GATE: i32 = -1;
-
 /// Takes the locks of a run, or none of them.
-pub(super) fn try_lock(client: &mut Client, class: i32, shard: Option<Shard>) -> Result<bool> {
+pub(super) fn try_lock(client: &mut Client, shard: Option<Shard>) -> Result<bool> {
     let Some(shard) = shard else {
         return Ok(client
-            .query_typed_one("SELECT pg_try_advisory_lock($1, $2)", &[(&class, Type::INT4), (&LOCK_WHOLE, Type::INT4)])?
+            .query_typed_one("SELECT pg_try_advisory_lock($1, $2)", &[(&CLASS, Type::INT4), (&WHOLE, Type::INT4)])?
             .get(0));
     };
     let mut gate = client.transaction()?;
-    gate.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&class, &LOCK_GATE])?;
-    let taken = gate.query_one("SELECT pg_try_advisory_lock_shared($1, $2)", &[&class, &LOCK_WHOLE])?.get(0);
+    gate.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&CLASS, &GATE])?;
+    let taken = gate.query_one("SELECT pg_try_advisory_lock_shared($1, $2)", &[&CLASS, &WHOLE])?.get(0);
     let taken = taken && {
-        let own = is_division_free(&mut gate, class, shard)?
-            && gate.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&class, &lock_key(shard)])?.get(0);
+        let own = is_division_free(&mut gate, shard)?
+            && gate.query_one("SELECT pg_try_advisory_lock($1, $2)", &[&CLASS, &lock_keys::shard(shard)])?.get(0);
         if !own {
-            gate.execute("SELECT pg_advisory_unlock_shared($1, $2)", &[&class, &LOCK_WHOLE])?;
+            gate.execute("SELECT pg_advisory_unlock_shared($1, $2)", &[&CLASS, &WHOLE])?;
         }
         own
     };
@@ -47,15 +37,15 @@ pub(super) fn try_lock(client: &mut Client, class: i32, shard: Option<Shard>) ->
 }
 
 /// Says whether no shard of another division is at work.
-fn is_division_free(client: &mut impl GenericClient, class: i32, shard: Shard) -> Result<bool> {
+fn is_division_free(client: &mut impl GenericClient, shard: Shard) -> Result<bool> {
     let row = client.query_one(
         "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
              AND classid = $1::bigint::oid AND objid::bigint BETWEEN $2 AND $3 AND objid::bigint / $2 <> $4
              AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
         &[
-            &i64::from(class),
-            &i64::from(KEYS_PER_DIVISION),
-            &(i64::from(KEYS_PER_DIVISION) * (i64::from(SHARDS_MAX) + 1)),
+            &i64::from(CLASS),
+            &i64::from(lock_keys::PER_DIVISION),
+            &(i64::from(lock_keys::PER_DIVISION) * (i64::from(SHARDS_MAX) + 1)),
             &i64::from(shard.parts().1),
         ],
     )?;
@@ -63,13 +53,14 @@ fn is_division_free(client: &mut impl GenericClient, class: i32, shard: Shard) -
 }
 
 /// Gives them back.
-pub(super) fn unlock(client: &mut Client, class: i32, shard: Option<Shard>) -> Result<()> {
+pub(super) fn unlock(client: &mut Client, shard: Option<Shard>) -> Result<()> {
     match shard {
-        None => client
-            .execute_typed("SELECT pg_advisory_unlock($1, $2)", &[(&class, Type::INT4), (&LOCK_WHOLE, Type::INT4)])?,
+        None => {
+            client.execute_typed("SELECT pg_advisory_unlock($1, $2)", &[(&CLASS, Type::INT4), (&WHOLE, Type::INT4)])?
+        }
         Some(shard) => client.execute(
             "SELECT pg_advisory_unlock($1, $2), pg_advisory_unlock_shared($1, $3)",
-            &[&class, &lock_key(shard), &LOCK_WHOLE],
+            &[&CLASS, &lock_keys::shard(shard), &WHOLE],
         )?,
     };
     Ok(())

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 
-use super::{Purpose, connect};
 use crate::error::{Failure, Kind, Result};
+use crate::pg::{Purpose, connect};
 use crate::pool::Queue;
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// Sessions at most: operators are few, and the database belongs to the API.
 const SESSIONS_MAX: usize = 4;

@@ -6,7 +6,8 @@ use postgres::types::Type;
 use postgres::{Client, GenericClient};
 
 use crate::error::{Failure, Kind, Result};
-use crate::store::{POLICY_HINT, schema};
+use crate::pg::POLICY_HINT;
+use crate::store::schema;
 
 /// The triggers that write the change log: each is on both tables (migration V2).
 const TRACKING: [&str; 4] = ["news_track_insert", "news_track_update", "news_track_delete", "news_track_truncate"];

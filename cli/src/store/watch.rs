@@ -9,8 +9,10 @@ use news_core::plan::Standing;
 use postgres::{Client, Statement};
 
 use crate::error::Result;
-use crate::settings::{Secret, Times};
-use crate::store::{Purpose, connect, holds, ledger as entries, log, runs, schema, tracking};
+use crate::pg::{Purpose, connect};
+use crate::secret::Secret;
+use crate::store::{holds, ledger as entries, log, runs, schema, tracking};
+use crate::times::Times;
 
 /// What is pending, as far as telling two moments apart takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::given::{Form, Given, fits_a_header};
 use crate::error::{Failure, Kind, Result};
-use crate::settings::{Access, Secret};
+use crate::secret::Secret;
+use crate::settings::Access;
 
 /// A token that a login gave is not asked for anew within this time: what is refused then is refused for another reason, and
 /// logins in a row get an account locked.

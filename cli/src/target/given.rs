@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, Result};
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// A token or a password, as its file had it when it was last read.
 pub struct Given {

@@ -15,7 +15,7 @@ use super::trouble::Plain;
 use super::{Target, header, told_to_wait};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::{self, Extent, Progress};
-use crate::run;
+use crate::random::random;
 use crate::signals::Signals;
 
 /// Attempts that trouble may cost. Few: whoever compares can come again, and nothing is half done.
@@ -150,7 +150,7 @@ impl Target {
                 }
             };
             let wait =
-                told.unwrap_or_else(|| pace::delay(attempt, run::random().unwrap_or_default())).max(pace::THROTTLE_MIN);
+                told.unwrap_or_else(|| pace::delay(attempt, random().unwrap_or_default())).max(pace::THROTTLE_MIN);
             // However slowly it says so.
             if begun.elapsed().saturating_add(wait) > pace::THROTTLED_MAX {
                 return Err(failure);

@@ -116,7 +116,7 @@ impl Reader {
         self.target.strangers(entity)
     }
 
-    /// Reads the whole listing of an entity, as [`crate::listing::Source::list`] says.
+    /// Reads the whole listing of an entity, as [`crate::source::Source::list`] says.
     pub fn list(
         &self,
         entity: Entity,

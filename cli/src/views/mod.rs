@@ -21,8 +21,9 @@ use news_core::{Entity, Key};
 use postgres::Transaction;
 
 use crate::error::Result;
-use crate::settings::{Settings, Times};
+use crate::settings::Settings;
 use crate::store::{holds, log, rows, runs as history};
+use crate::times::Times;
 
 /// What is pending at a moment, and what a run would do about it.
 pub struct Seen {

@@ -10,9 +10,9 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::report::holds::utc;
 use crate::report::show::{Runs, ShowReport};
-use crate::settings::Times;
 use crate::store::ledger::stamp;
 use crate::store::{about, lock};
+use crate::times::Times;
 
 /// `news show --offline`, and what acts on the object need to name.
 #[derive(Debug, Serialize)]

@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::left::How;
 use super::{Seen, object};
 use crate::error::Result;
-use crate::settings::Times;
 use crate::store::unsynced::{self, Place};
 use crate::store::{ledger, log};
+use crate::times::Times;
 
 /// A page of events.
 #[derive(Debug, Serialize)]

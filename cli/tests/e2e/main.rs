@@ -31,6 +31,8 @@ mod history;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod journey;

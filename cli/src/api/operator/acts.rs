@@ -13,12 +13,13 @@ use super::query;
 use super::refused;
 use crate::api::handlers::Context;
 use crate::api::response::{Coded, Problem, Response};
+use crate::pg::{Purpose, connect};
 use crate::report::holds::HoldRow;
 use crate::report::status::{KeysReport, words};
 use crate::store::acts::By;
 use crate::store::left::{self as deeds, Discarding, Done};
 use crate::store::lock::{Busy, Lock};
-use crate::store::{Purpose, connect, holds, schema};
+use crate::store::{holds, schema};
 use crate::views::{Seen, left};
 
 /// Objects that are retried, held or released at once.

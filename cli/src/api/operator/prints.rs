@@ -13,11 +13,12 @@ use super::{Desk, refused};
 use crate::api::handlers::Context;
 use crate::api::response::{Body, Coded, Problem, Response};
 use crate::error::Result;
-use crate::listing::{Ahead, Batch, Source, Step};
+use crate::pg::{Purpose, connect};
 use crate::run::{self, Followed};
 use crate::signals::Signals;
+use crate::source::{Ahead, Batch, Source, Step};
 use crate::store::prints::Prints;
-use crate::store::{Purpose, connect, rows, schema};
+use crate::store::{rows, schema};
 use crate::target::{Reader, Tries};
 
 /// A record: id, what it is, fingerprint.

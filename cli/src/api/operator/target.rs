@@ -11,11 +11,12 @@ use super::{Desk, refused};
 use crate::api::handlers::Context;
 use crate::api::response::{Coded, Problem, Response};
 use crate::error::{Kind, Result};
+use crate::pg::{Purpose, connect};
 use crate::pool::Place;
 use crate::report::diff::{DifferenceRow, FaultRow};
 use crate::report::holds::utc;
 use crate::signals::Signals;
-use crate::store::{Purpose, connect, schema};
+use crate::store::schema;
 use crate::views::target;
 
 /// What the target said of itself is so old at most.

@@ -7,11 +7,13 @@ use postgres::Client;
 use super::Findings;
 use crate::args::Global;
 use crate::error::{Failure, Kind, Result};
+use crate::pg::{self, Purpose};
 use crate::private_pg;
-use crate::settings::{self, Layers, Times};
+use crate::settings::{self, Layers};
 use crate::store::remembered::Remembered;
 use crate::store::schema::{self, Version};
-use crate::store::{self, Purpose, health, inspect, lock, log, remembered, rows, runs, sequences, tracking};
+use crate::store::{health, inspect, lock, log, remembered, rows, runs, sequences, tracking};
+use crate::times::Times;
 use news_core::phrase::{count, counted};
 
 /// What the database knows of the target.
@@ -74,12 +76,12 @@ pub fn check(global: &Global, layers: &Layers, findings: &mut Findings) -> Remem
 
 fn connect(global: &Global, layers: &Layers, findings: &mut Findings) -> Result<Option<Client>> {
     if let Some(found) = settings::database(global, layers)? {
-        return store::connect(&found.value, Purpose::Admin).map(Some);
+        return pg::connect(&found.value, Purpose::Admin).map(Some);
     }
     let home = settings::home(layers)?.value;
     let state = private_pg::state(&home)?;
     if state.pid.is_some() {
-        return store::connect(&private_pg::url(&home)?, Purpose::Admin).map(Some);
+        return pg::connect(&private_pg::url(&home)?, Purpose::Admin).map(Some);
     }
     private_pg::require_server(&home)?;
     let what = if state.major.is_some() { "does not run" } else { "was not made yet" };
@@ -217,7 +219,7 @@ fn holders(client: &mut Client, findings: &mut Findings) -> Result<()> {
 }
 
 fn pending(client: &mut Client, global: &Global, findings: &mut Findings) -> Result<()> {
-    let times = Times::new(global)?;
+    let times = Times::new(global.target_timeout, global.target_late)?;
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, times)?;
     let outlook = log::outlook(&mut moment, &clock, None)?;

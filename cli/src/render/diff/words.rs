@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::logging::printable;
 use crate::render::paint;
 use crate::report::diff::FieldRow;
 use crate::ui::Colour;
+use crate::ui::printable;
 
 /// Words kept around a change.
 const CONTEXT_WORDS: usize = 4;

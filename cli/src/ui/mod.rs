@@ -3,6 +3,8 @@
 //! stdout carries the report and nothing else; progress, logs, hints and errors go to
 //! stderr. Without a terminal there are no bars and no colour.
 
+mod log_sink;
+
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -14,8 +16,8 @@ use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 use log::Level;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+pub use self::log_sink::{printable, with_priority};
 use crate::error::{Failure, Kind, Result};
-use crate::logging;
 
 /// `auto | always | never`, of `--color` and `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -114,7 +116,7 @@ impl Ui {
         let target =
             if shown { ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_S) } else { ProgressDrawTarget::hidden() };
         let bars = BARS.get_or_init(|| MultiProgress::with_draw_target(target)).clone();
-        logging::install(look.level, look.log_format);
+        log_sink::install(look.level, look.log_format);
         Self { look, bars }
     }
 
@@ -311,13 +313,13 @@ pub fn failure(failure: &Failure) {
     if failure.kind() == Kind::ClosedPipe {
         return;
     }
-    if logging::is_json() {
+    if log_sink::is_json() {
         let (hints, exit_code) = (failure.hints().join("; "), failure.kind().code());
         log::error!(hints = hints.as_str(), exit_code = exit_code; "{failure}");
         return;
     }
-    line(&logging::with_priority(Level::Error, &format!("news: {failure}")));
+    line(&with_priority(Level::Error, &format!("news: {failure}")));
     for hint in failure.hints() {
-        line(&logging::with_priority(Level::Error, &format!("hint: {hint}")));
+        line(&with_priority(Level::Error, &format!("hint: {hint}")));
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use postgres::{Client, Config, SimpleQueryMessage};
 
+use super::hosts;
+use super::url::Wanted;
 use crate::error::{Failure, Kind, OrFail, Result};
-use crate::settings::Secret;
-use crate::store::hosts;
-use crate::store::url::Wanted;
+use crate::secret::Secret;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,7 +232,7 @@ fn unreachable(url: &Secret, what: String, config: &Config, tried: Vec<hosts::Tr
 }
 
 /// Cuts a session's name to what the server shows of it; it would say so in a notice.
-pub(super) fn cut(name: &str) -> &str {
+pub fn cut(name: &str) -> &str {
     name.get(..APPLICATION_NAME_BYTES_MAX).unwrap_or(name)
 }
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use postgres::Config;
 use postgres::config::TargetSessionAttrs;
 
+use super::tls::{PARAMETERS as TLS_PARAMETERS, Tls};
 use crate::error::{Failure, Kind, Result};
 use crate::nearest::nearest;
-use crate::settings::Secret;
-use crate::store::tls::{PARAMETERS as TLS_PARAMETERS, Tls};
+use crate::secret::Secret;
 
 /// A URL in two parts.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use news_core::chars::misleads;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::ui::{self, LogFormat};
+use super::LogFormat;
 
 /// A log line ends here, in bytes: what a target sends back may be long.
 const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -72,7 +72,7 @@ impl Log for Sink {
             let end = (0..=LINE_BYTES_MAX).rev().find(|&i| line.is_char_boundary(i)).unwrap_or(0);
             line.truncate(end);
         }
-        ui::line(&with_priority(record.level(), &line));
+        super::line(&with_priority(record.level(), &line));
     }
 
     fn flush(&self) {}

@@ -8,9 +8,10 @@ use std::thread;
 use news_core::Entity;
 use news_core::wire::Element;
 
-use super::document::{self, Piece};
-use super::{Extent, Progress, Source, of_file};
+use super::{Source, of_file};
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::listing::document::{self, Piece};
+use crate::listing::{Extent, Progress};
 use crate::signals::{NOTICED_WITHIN, Signals};
 
 /// Elements handed over at once.
