@@ -202,7 +202,7 @@ fn secrets_and_what_waits() {
     sound.pair.edit("UPDATE news_post SET title = 'x' WHERE id = 7");
     sound.pair.fake.set_faults(r#"{"status_for": {"posts/7": 422}}"#);
     sound.pair.sync([]).expect_code(3);
-    only(&complaints(&sound.news(), 0), &["warn pending", "1 objects parked", "news parked"]);
+    only(&complaints(&sound.news(), 0), &["warn pending", "1 object parked", "news parked"]);
 }
 
 #[test]
