@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::shape::TEXTS_MAX;
+
 /// The largest id, 2^53-1: JSON numbers above it are rounded by targets.
 pub const ID_MAX: i64 = 9_007_199_254_740_991;
 
@@ -181,7 +183,8 @@ impl fmt::Display for Fault {
 pub struct Object {
     key: Key,
     number: i64,
-    texts: Vec<String>,
+    /// Those beyond its shape's are empty.
+    texts: [String; TEXTS_MAX],
 }
 
 /// A field's value, borrowed.
@@ -198,16 +201,19 @@ impl Object {
     /// that is wrong with it. An email address is not judged: what is in the database goes out.
     pub fn new(key: Key, number: i64, texts: impl IntoIterator<Item = String>) -> Result<Self, Vec<Fault>> {
         let shape = key.entity().shape();
-        let texts: Vec<String> = texts.into_iter().take(shape.texts.len()).collect();
+        let mut own: [String; TEXTS_MAX] = Default::default();
+        let mut given = 0;
+        for (place, text) in own.iter_mut().take(shape.texts.len()).zip(texts) {
+            *place = text;
+            given += 1;
+        }
         let number_fault = |bad: BadId| Fault { field: shape.number.json, why: bad.to_string() };
         let parent = shape.number.parent.and_then(|parent| parent.key(number).err()).map(number_fault);
-        let missing = |name| Fault { field: name, why: "missing".to_string() };
-        let texts_faults = shape.texts.iter().enumerate().filter_map(|(at, text)| match texts.get(at) {
-            Some(value) => text.fault(value),
-            None => Some(missing(text.name)),
+        let texts_faults = shape.texts.iter().zip(&own).enumerate().filter_map(|(at, (text, value))| {
+            if at < given { text.fault(value) } else { Some(Fault { field: text.name, why: "missing".to_string() }) }
         });
         let faults: Vec<Fault> = parent.into_iter().chain(texts_faults).collect();
-        if faults.is_empty() { Ok(Self { key, number, texts }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { key, number, texts: own }) } else { Err(faults) }
     }
 
     /// Returns what names it.
@@ -222,7 +228,7 @@ impl Object {
 
     /// Returns its texts, in the order of its shape.
     pub fn texts(&self) -> &[String] {
-        &self.texts
+        self.texts.get(..self.key.entity().shape().texts.len()).unwrap_or(&self.texts)
     }
 
     /// Returns the post it depends on, if it is a comment.

@@ -1,5 +1,6 @@
 //! Rows in bulk: a snapshot of all of them, and into empty tables for an import.
 
+use news_core::shape::TEXTS_MAX;
 use news_core::{Entity, Key, Object};
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
@@ -105,9 +106,13 @@ pub fn copy_in(
     let mut writer = BinaryCopyInWriter::new(transaction.copy_in(&sql)?, &types);
     feed(&mut |object| {
         let (id, number) = (object.key().id(), object.number());
-        let texts = object.texts().iter().map(|text| text as &(dyn ToSql + Sync));
-        let values: Vec<&(dyn ToSql + Sync)> = [&id as &(dyn ToSql + Sync), &number].into_iter().chain(texts).collect();
-        Ok(writer.write(&values)?)
+        // On the stack: there may be millions.
+        let mut values: [&(dyn ToSql + Sync); 2 + TEXTS_MAX] = [&id; 2 + TEXTS_MAX];
+        values[1] = &number;
+        for (value, text) in values[2..].iter_mut().zip(object.texts()) {
+            *value = text;
+        }
+        Ok(writer.write(&values[..2 + object.texts().len()])?)
     })?;
     Ok(writer.finish()?)
 }
