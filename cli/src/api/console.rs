@@ -1,12 +1,15 @@
 //! The files of the operator's console: HTML, CSS, JavaScript modules, and the core as wasm. They load nothing from elsewhere.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::LazyLock;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::conditions;
-use super::negotiate::Layout;
+use super::negotiate::{self, Layout};
 use super::request::Request;
 use super::response::{Problem, Response};
 
@@ -44,6 +47,7 @@ const FILES: &[File] = &[
     file!(JS, "frozen.js"),
     file!(JS, "live.js"),
     file!(JS, "parts.js"),
+    file!(JS, "views/acts.js"),
     file!(JS, "views/changes.js"),
     file!(JS, "views/compare.js"),
     file!(JS, "views/object.js"),
@@ -61,6 +65,15 @@ const FILES: &[File] = &[
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types news";
+
+/// The files as gzip, in their order: made once, with the first request for one. None where that is no shorter.
+static ZIPPED: LazyLock<Vec<Option<Vec<u8>>>> = LazyLock::new(|| FILES.iter().map(|file| zipped(file.bytes)).collect());
+
+fn zipped(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing to a Vec does not fail.
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).ok().filter(|zipped| zipped.len() < bytes.len())
+}
 
 /// The entity tags, in the order of the files, and one hash of all of them.
 static HASHES: LazyLock<(Vec<String>, String)> = LazyLock::new(|| {
@@ -94,16 +107,20 @@ pub fn find(name: &str) -> Option<usize> {
 
 /// GET `/news/console/` and what is below.
 pub fn get(request: &Request, name: &str) -> Result<Response, Problem> {
-    let found = find(name).and_then(|at| Some((FILES.get(at)?, HASHES.0.get(at)?)));
-    let Some((file, hash)) = found else { return Err(Problem::NotFound("Not found.")) };
-    let (tag, layout) = (conditions::tag(hash, Layout::default()), Layout::default());
-    let response = if conditions::is_known(request.header("if-none-match"), hash, layout) {
+    let found = find(name).and_then(|at| Some((FILES.get(at)?, HASHES.0.get(at)?, ZIPPED.get(at)?.as_ref())));
+    let Some((file, hash, zipped)) = found else { return Err(Problem::NotFound("Not found.")) };
+    let zipped = zipped.filter(|_| negotiate::takes_gzip(request.header("accept-encoding")));
+    // Other bytes have another tag (RFC 9110, section 8.8.3).
+    let version = if zipped.is_some() { format!("{hash}z") } else { hash.clone() };
+    let response = if conditions::is_known(request.header("if-none-match"), &version, Layout::default()) {
         Response::empty(304)
     } else {
-        Response::bytes(200, file.media_type, file.bytes.to_vec())
+        let response = Response::bytes(200, file.media_type, zipped.map_or(file.bytes, Vec::as_slice).to_vec());
+        if zipped.is_some() { response.header("Content-Encoding", "gzip") } else { response }
     };
     Ok(response
-        .header("ETag", tag)
+        .header("ETag", conditions::tag(&version, Layout::default()))
+        .header("Vary", "Accept-Encoding")
         .header("Cache-Control", "no-cache")
         .header("Content-Security-Policy", POLICY)
         .header("Referrer-Policy", "no-referrer")

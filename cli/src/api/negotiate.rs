@@ -31,6 +31,14 @@ pub fn wants_page(accept: Option<&str>) -> bool {
     accept.is_some_and(|accept| accept.split(',').any(is_page))
 }
 
+/// Says whether an Accept-Encoding header takes gzip (RFC 9110, section 12.5.3).
+pub fn takes_gzip(accept_encoding: Option<&str>) -> bool {
+    let codings = accept_encoding.unwrap_or_default().split(',').map(|coding| Media::parse(coding.trim()));
+    let is_refused =
+        |coding: &Media| coding.param("q").and_then(|q| q.trim().parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
+    codings.filter(|coding| !is_refused(coding)).any(|coding| matches!(coding.kind.as_str(), "gzip" | "x-gzip"))
+}
+
 fn fits(media: &Media) -> bool {
     let (main, sub) = media.kind.split_once('/').unwrap_or((&media.kind, ""));
     matches!(main, "*" | "application") && matches!(sub, "*" | "json")
@@ -77,6 +85,23 @@ mod tests {
         ];
         for (accept, indent) in table {
             assert_eq!(negotiate(accept).map(|layout| layout.indent), indent, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_taken_by_name_alone() {
+        for (header, takes) in [
+            (None, false),
+            (Some(""), false),
+            (Some("gzip"), true),
+            (Some("gzip, deflate, br, zstd"), true),
+            (Some("br, GZIP;q=0.5"), true),
+            (Some("gzip;q=0"), false),
+            (Some("gzip; q=0.000, identity"), false),
+            (Some("identity"), false),
+            (Some("*"), false),
+        ] {
+            assert_eq!(takes_gzip(header), takes, "{header:?}");
         }
     }
 

@@ -70,24 +70,31 @@ pub struct Page {
     pub report: ParkedReport,
     /// How many there are on all pages.
     pub total: u64,
+    /// How many there are of each state, whichever is wanted.
+    pub states: BTreeMap<&'static str, u64>,
     /// The last one, if there are more.
     pub next: Option<(How, Key)>,
 }
 
 /// Lists objects that are left, at most `limit`.
 pub fn page(moment: &mut Transaction<'_>, seen: &Seen, wanted: &Wanted, limit: usize) -> Result<Page> {
-    let mut all = wanted_of(seen, wanted);
+    let mut all = wanted_of(seen, &Wanted { how: None, ..wanted.clone() });
     if let Some(group) = wanted.group {
         let members = members(moment, &all, group)?;
         all.retain(|(_, key)| members.contains_key(key));
     }
+    let mut states: BTreeMap<&str, u64> = How::ALL.into_iter().map(|how| (how.word(), 0)).collect();
+    for (how, _) in &all {
+        *states.entry(how.word()).or_default() += 1;
+    }
+    all.retain(|(how, _)| wanted.how.is_none_or(|wanted| wanted == *how));
     let total = all.len();
     let from = wanted.after.map_or(0, |after| all.partition_point(|one| *one <= after));
     let shown: Vec<(How, Key)> = all.iter().skip(from).take(limit).copied().collect();
     let more = total - from - shown.len();
     let next = shown.last().copied().filter(|_| more > 0);
     let objects = rows(moment, seen, &shown)?;
-    Ok(Page { report: ParkedReport { objects, more: more as u64 }, total: total as u64, next })
+    Ok(Page { report: ParkedReport { objects, more: more as u64 }, total: total as u64, states, next })
 }
 
 /// Returns the objects that are wanted, but for their group, in the order of the list.

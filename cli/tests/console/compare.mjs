@@ -20,10 +20,15 @@ export async function planted_differences_are_found_as_news_diff_finds_them(benc
   const { service } = bench;
   const planted = await plant(service);
   service.sql("UPDATE news_post SET title = 'pending' WHERE id = 41");
+  // What an import left out is no difference, and neither is a comment of it.
+  service.sql("INSERT INTO news_sync_left_out VALUES ('news_post', 9003, 'the title is too long')");
+  const send = (method, path, body) => fetch(service.targetUrl + path, { method, body: body && JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  await send("POST", "/posts", { id: 9003, userId: 1, title: "t".repeat(300), body: "" });
   const page = await bench.open("ada", { view: "#/compare" });
   await page.click("Compare now");
   const said = await sentence(page);
   assert.match(said, /^5 objects differ\. Pending changes explain 1; 4 are drift\./);
+  assert.match(said, /1 object that an import left out: not compared\./);
   const report = service.report(["diff"], { code: 1 });
   const wanted = report.differences.map(({ entity, id, kind }) => [`${entity}/${id}`, kind]);
   assert.deepEqual(await rows(page), wanted);
@@ -36,6 +41,8 @@ export async function planted_differences_are_found_as_news_diff_finds_them(benc
   service.news(["sync", "--full"]);
   await page.click("Compare again");
   await page.shows("Both sides are equal.");
+  await send("DELETE", "/posts/9003");
+  service.sql("DELETE FROM news_sync_left_out");
 }
 
 export async function a_listing_that_is_cut_says_nothing(bench) {

@@ -69,6 +69,8 @@ export class Service {
   /** Ends all trouble: the target has what the master has, and nothing waits. */
   async reset() {
     await this.faults({});
+    const held = this.report(["status"]).holds.map(({ entity, id }) => `${entity}/${id}`);
+    if (held.length > 0) this.news(["release", ...held]);
     this.news(["-q", "retry", "--all"]);
     this.news(["-q", "sync", "--full", "--force"]);
   }

@@ -55,3 +55,35 @@ export async function a_paused_page_asks_nothing(bench) {
   await page.run(() => document.getElementById("live").click());
   await page.shows("as of");
 }
+
+export async function a_view_that_was_never_read_says_that_the_service_is_gone(bench) {
+  const child = await bench.serve("act");
+  const page = await bench.open();
+  await page.until("the overview", () => document.querySelector(".verdict"));
+  page.expected.add("offline");
+  await stop(child);
+  await page.until("the notice", () => /does not answer/.test(document.getElementById("notice").innerText));
+  for (const view of ["#/waiting", "#/runs", "#/runs/1", "#/acts", "#/posts/3"]) {
+    await page.run((view) => { location.hash = view; }, view);
+    await page.until(view, () => /does not answer/.test(document.querySelector("main .lede")?.innerText ?? ""));
+  }
+}
+
+export async function a_limit_and_a_full_sync_that_failed_are_told(bench) {
+  const { service } = bench;
+  service.sql("DELETE FROM news_comment WHERE id = 499");
+  ({ address: bench.url } = await service.start(["serve", "--listen", "127.0.0.1:0", "--console", "act"], { NEWS_SYNC_MAX_DELETES: "0" }));
+  const page = await bench.open();
+  const why = "the plan deletes 1 object, more than 0";
+  await page.until("the verdict", (why) => document.querySelector(".verdict h1")?.innerText.startsWith(`The next run will be refused: ${why}.`), why);
+  await page.shows(`It will be refused, and send nothing: ${why}.`);
+  await page.run(() => { location.hash = "#/changes"; });
+  await page.shows(`The next run will be refused, and send nothing: ${why}.`);
+  service.news(["sync", "--full", "--max-deletes", "0"], { code: 4 });
+  service.news(["sync"]);
+  await page.run(() => { location.hash = "#/"; });
+  await page.until("the verdict", () => /^Changes arrive\. Full syncs fail since .* \(exit 4\): the plan deletes 1 object/.test(document.querySelector(".verdict h1")?.innerText ?? ""));
+  await page.shows("full syncs fail since");
+  service.news(["sync", "--full"]);
+  await page.until("the verdict", () => document.querySelector(".verdict h1")?.innerText === "Changes arrive. Nothing waits for an operator.");
+}

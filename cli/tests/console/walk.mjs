@@ -47,7 +47,10 @@ export async function a_refused_object_is_tried_again_and_goes(bench) {
   await page.shows("1 object waits for an operator");
   // By the target's own words.
   // Groups of a moment ago stay where they are until the reader has gone on.
-  const group = () => [...document.querySelectorAll(".group")].find(({ innerText }) => innerText.includes("posts/5"))?.innerText;
+  const group = () => {
+    document.querySelector("[data-do=groups]")?.click();
+    return [...document.querySelectorAll(".group")].find(({ innerText }) => innerText.includes("posts/5"))?.innerText;
+  };
   await page.until("the group", group);
   const said = await page.run(group);
   assert.match(said, /422/);
@@ -112,6 +115,54 @@ export async function a_group_is_tried_again_with_its_number(bench) {
   assert.equal(service.report(["status"]).parked, 0);
 }
 
+export async function a_group_that_has_shrunk_is_named_as_it_is(bench) {
+  const { service } = bench;
+  await service.faults({ reject_text: [REFUSED] });
+  service.sql(`UPDATE news_post SET title = '${REFUSED} once more ' || id WHERE id BETWEEN 20 AND 22; UPDATE news_post SET body = 'fewer' WHERE id = 13`);
+  service.news(["sync"], { code: 3 });
+  const page = await bench.open();
+  page.expected.add("409");
+  await page.click("Try all 3 again…");
+  await page.shows("Try 3 objects again?");
+  service.news(["discard", "posts/21"]);
+  await page.click("Try 3 again");
+  await page.shows("Try 2 objects again?");
+  const named = await page.run(() => [...document.querySelectorAll("dialog[open] .key")].map((one) => one.textContent));
+  assert.deepEqual(named, ["posts/20", "posts/22"]);
+  await page.click("Try 2 again");
+  await page.shows("The next run tries again: posts/20, posts/22.");
+}
+
+export async function numbers_of_the_verdict_the_bar_and_the_lists_are_the_same(bench) {
+  const { service } = bench;
+  await service.faults({ reject_text: [REFUSED] });
+  service.sql(`INSERT INTO news_post (id, user_id, title, body) VALUES (300, 1, '${REFUSED}', ''), (301, 1, '${REFUSED}', '');
+    INSERT INTO news_comment (id, post_id, name, email, body) VALUES (3000, 300, 'n', 'e@example.net', 'b');
+    UPDATE news_post SET body = 'on hold' WHERE id = 40; UPDATE news_post SET body = 'numbers' WHERE id = 13`);
+  service.news(["hold", "posts/40", "--why", "later"]);
+  service.news(["hold", "posts/41"]);
+  service.news(["sync"], { code: 3 });
+  const page = await bench.open();
+  const verdict = "Changes arrive. 2 objects wait for an operator, 1 is on hold, and 1 behind them.";
+  await page.until("the verdict", (verdict) => document.querySelector(".verdict h1")?.innerText === verdict, verdict);
+  await page.shows("2 for an operator, 1 held behind others, 1 on hold, with changes");
+  assert.equal(await page.run(() => document.querySelector("[data-count=parked]").innerText), "2");
+  assert.ok(!(await page.text()).includes("on_hold"));
+  // Screen readers hear the same, and hear it anew when a number changes.
+  await page.until("the status", (verdict) => document.getElementById("told").textContent === verdict, verdict);
+  service.news(["retry", "posts/301"]);
+  await page.until("the new status", () => document.getElementById("told").textContent.includes("1 object waits for an operator"));
+  await page.run(() => { location.hash = "#/waiting"; });
+  // On hold are two, one of them without changes.
+  await page.until("the numbers", () => [...document.querySelectorAll(".chip")].map((one) => one.innerText.replace(/\s+/g, " ")).join() === "parked 1,held 1,waiting 1,on hold 2");
+  // What becomes of a new change.
+  await page.run(() => { location.hash = "#/posts/40"; });
+  await page.shows("A new change waits, too, until the object is released.");
+  await page.run(() => { location.hash = "#/comments/3000"; });
+  await page.shows("A new change waits, too, until the object that this one waits for has arrived.");
+  service.sql("DELETE FROM news_post WHERE id IN (300, 301)");
+}
+
 export async function many_are_given_up_only_after_their_number_was_typed(bench) {
   const { service } = bench;
   await service.faults({ reject_text: [REFUSED] });
@@ -157,5 +208,13 @@ export async function an_object_is_put_on_hold_and_released(bench) {
   assert.deepEqual([hold.entity, hold.id, hold.why], ["posts", 11, "the target is moved"]);
   await page.click("Release");
   await page.shows("Released: posts/11.");
+  assert.ok(!(await page.text()).includes("on_hold"));
+  // Who did what, when and why.
+  await page.run(() => { location.hash = "#/acts"; });
+  const told = await page.until("the acts", () => {
+    const rows = [...document.querySelectorAll("main tbody tr")].map((row) => [...row.cells].slice(1).map((cell) => cell.innerText));
+    return rows[0]?.[1] === "released posts/11" && rows;
+  });
+  assert.deepEqual(told[1], ["ada", "put on hold posts/11", "the target is moved"]);
   assert.equal(service.report(["status"]).holds.length, 0);
 }

@@ -20,12 +20,14 @@ export const onTell = (handler) => { tell = handler; };
 
 const targets = (rows) => rows.map(({ key, event_id }) => ({ key, event_id }));
 
-const named = (keys) => [
-  ...keys.slice(0, NAMED).flatMap((key, at) => [at > 0 ? ", " : "", keyLink(key)]),
-  keys.length > NAMED ? `, and ${number(keys.length - NAMED)} more` : "",
-];
+const named = (keys, total = keys.length) => {
+  const shown = keys.slice(0, NAMED);
+  return [shown.map((key, at) => [at > 0 && ", ", keyLink(key)]), total > shown.length && `, and ${number(total - shown.length)} more`];
+};
 
-const DONE = { retried: "The next run tries again:", discarded: "Changes dropped:", held: "On hold:", released: "Released:" };
+const DONE = { retried: "The next run tries again:", discarded: "Changes dropped:", on_hold: "On hold:", released: "Released:" };
+/** What somebody did, in the words of the history. */
+export const DID = { retried: "tried again", discarded: "gave up the changes of", on_hold: "put on hold", released: "released" };
 
 /** Sends an act. Says what came of it once the state was read anew. Returns whether it was done. */
 async function send(path, body) {
@@ -34,8 +36,9 @@ async function send(path, body) {
     await look();
     const along = report.along?.length ? ` Dropped along with them: ${report.along.slice(0, NAMED).join(", ")}.` : "";
     const keys = report.keys.slice(0, NAMED).join(", ");
-    const more = report.keys.length > NAMED ? ` and ${number(report.keys.length - NAMED)} more` : "";
-    tell(`${DONE[report.what] ?? report.what} ${keys}${more}.${along}`);
+    const more = report.count > NAMED ? ` and ${number(report.count - NAMED)} more` : "";
+    const notHere = report.not_here?.length ? " The master has no such object: the hold is for one that only the target has." : "";
+    tell(`${DONE[report.what] ?? report.what} ${keys}${more}.${along}${notHere}`);
     return null;
   } catch (error) {
     await look();
@@ -55,10 +58,7 @@ export async function retryOne(row) {
   if (error) tell(trouble(error), true);
 }
 
-const trouble = (error) => {
-  const keys = Array.isArray(error.answer?.keys) ? ` ${error.answer.keys.slice(0, NAMED).join(", ")}` : "";
-  return `Nothing was done. ${error.message}${keys}`;
-};
+const trouble = ({ message }) => (message.includes("Nothing was done") ? message : `Nothing was done. ${message}`);
 
 /**
  * Opens a dialog. `content` is what it says, `go` the button that acts, `run` is called by that button with the reason and
@@ -101,6 +101,14 @@ function open({ title, content, keep, go, isFinal, typed, run, onError }) {
 /** Asks before a whole group is tried again. */
 export const retryGroup = (group) => group && retryMany(group.first.map((key) => ({ key })), group.id, group.count);
 
+/** Asks again, with the group as it is now. */
+async function retryGroupAgain(id, before) {
+  const { groups } = await ask("/news/sync/left/groups/");
+  const group = groups.find((one) => one.id === id);
+  tell(group ? `The group has ${count(group.count, "object")} now, not ${number(before)}.` : "No object of the group is parked any more.", true);
+  retryGroup(group);
+}
+
 /** Asks before the changes of a whole group are given up. */
 export async function discardGroup(group) {
   if (!group) return;
@@ -115,11 +123,10 @@ export async function discardGroup(group) {
 /** Asks before several objects are tried again. `group`: all of a group, of `total` objects. */
 export function retryMany(rows, group, total = rows.length) {
   const keys = rows.map(({ key }) => key);
-  const rest = total - Math.min(keys.length, NAMED);
   open({
     title: `Try ${count(total, "object")} again?`,
     content: [
-      el("p", keys.slice(0, NAMED).flatMap((key, at) => [at > 0 ? ", " : "", keyLink(key)]), rest > 0 ? `, and ${number(rest)} more` : ""),
+      el("p", named(keys, total)),
       el("ul", el("li", "This click sends nothing. The next run sends one request for each object."),
         el("li", "An object that is refused again is parked again.")),
     ],
@@ -127,10 +134,8 @@ export function retryMany(rows, group, total = rows.length) {
     go: total === 1 ? "Try again" : `Try ${number(total)} again`,
     run: (why) => send("/news/sync/retry/", group ? { group, count: total, why } : { keys: targets(rows), why }),
     onError: (error) => {
-      const now = error.code === "count" ? Number(error.answer.count) : 0;
-      if (!(now > 0)) return false;
-      tell(`The group has ${count(now, "object")} now, not ${number(total)}.`, true);
-      retryMany(rows, group, now);
+      if (error.code !== "count") return false;
+      retryGroupAgain(group, total).catch((error) => tell(trouble(error), true));
       return true;
     },
   });
@@ -170,11 +175,12 @@ export async function discard(rows) {
   });
 }
 
-/** Asks before an object is put on hold. */
-export function hold(row) {
+/** Asks before an object is put on hold. `isHere`: the master has it. */
+export function hold(row, isHere) {
   open({
     title: `Put ${row.key} on hold?`,
-    content: el("ul", el("li", "No run sends anything for it until it is released."), el("li", "Objects that depend on it are held as well.")),
+    content: el("ul", el("li", "No run sends anything for it until it is released."), el("li", "Objects that depend on it are held as well."),
+      !isHere && el("li", "The master does not have it. If the target has it, a full sync does not delete it there.")),
     keep: "Leave it as it is",
     go: "Put on hold",
     run: (why) => send("/news/sync/hold/", { keys: targets([row]), why }),

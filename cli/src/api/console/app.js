@@ -5,6 +5,7 @@ import { ending, hasSession, onEnd, signIn, signOut, useToken } from "./api.js";
 import { button, copy, el, isKey, morphChildren } from "./dom.js";
 import { clock, number, span, zone } from "./format.js";
 import * as live from "./live.js";
+import * as actsView from "./views/acts.js";
 import * as changes from "./views/changes.js";
 import * as compare from "./views/compare.js";
 import * as object from "./views/object.js";
@@ -18,10 +19,12 @@ const NOTICE_MS = 12_000;
 const byId = (id) => document.getElementById(id);
 
 /** Views by the first part of the address. */
-const VIEWS = { "": overview, changes, waiting, runs, compare, posts: object, comments: object };
+const VIEWS = { "": overview, changes, waiting, runs, acts: actsView, compare, posts: object, comments: object };
+/** The view in the bar that a page belongs to. */
+const PARENT = { posts: "waiting", comments: "waiting", runs: "runs", acts: "runs" };
 
 let view = overview;
-let wordBefore = null;
+let verdictBefore = null;
 let told = { text: "", until: 0 };
 
 /** Reads the address: view, parts behind it, query. */
@@ -40,7 +43,7 @@ function go() {
   byId("main").replaceChildren();
   draw();
   document.title = `${view.title}${at.parts[1] ? ` ${at.parts.join("/")}` : ""} · news console`;
-  const main = at.parts[0] === "posts" || at.parts[0] === "comments" ? "waiting" : at.parts[0];
+  const main = PARENT[at.parts[0]] ?? at.parts[0];
   for (const link of document.querySelectorAll(".bar nav a, .tabs a")) {
     if (link.getAttribute("href") === `#/${main}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -100,9 +103,11 @@ function drawBar() {
     Object.assign(badge, { hidden: n === 0, textContent: number(n) });
   }
   drawNotice();
-  const word = problem ? problem.error.message : overview?.verdict.word;
-  if (word && word !== wordBefore) byId("told").textContent = problem ? word : overview.verdict.text;
-  wordBefore = word ?? wordBefore;
+  // Ages go on by themselves: they are not news.
+  const text = problem ? problem.error.message : overview?.verdict.text;
+  const verdict = ["late", "failing"].includes(overview?.verdict.word) && !problem ? overview.verdict.word : text;
+  if (verdict && verdict !== verdictBefore) byId("told").textContent = text;
+  verdictBefore = verdict ?? verdictBefore;
 }
 
 function drawNotice() {
@@ -252,7 +257,6 @@ addEventListener("change", (event) => {
 
 // j and k go along what can be opened.
 const ITEMS = "main .group .key, main .merge .key, main td:first-child > a, main td > .key, main details.d > summary";
-const PARENT = { posts: "waiting", comments: "waiting", runs: "runs" };
 let keyBefore = "";
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
@@ -265,9 +269,14 @@ addEventListener("keydown", (event) => {
   else if (!isOpen && key === "e") fold();
   else if (!isOpen && key === "?") settings();
   else if (!isOpen && key === "/") { event.preventDefault(); find(); }
-  else if (!isOpen && key === "Escape") location.hash = PARENT[address().parts[0]] && address().parts[1] ? `#/${PARENT[address().parts[0]]}` : "#/";
+  else if (!isOpen && key === "Escape") goBack();
   keyBefore = key;
 });
+
+function goBack() {
+  const [name, id] = address().parts;
+  location.hash = PARENT[name] && (id || name === "acts") ? `#/${PARENT[name]}` : "#/";
+}
 
 function step(by) {
   const items = [...document.querySelectorAll(ITEMS)];

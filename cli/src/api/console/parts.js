@@ -1,12 +1,38 @@
 // Parts that several views show.
 
-import { command } from "./acts.js";
+import { DID, command } from "./acts.js";
 import { button, el, keyLink, marked } from "./dom.js";
 import { clock, code, count, minute, number, said, span, state as word, when } from "./format.js";
+import { state } from "./live.js";
 import { compared } from "./words.js";
 
 /** A larger group is not given up as a whole. */
 const GIVEN_UP_MAX = 100;
+
+/** A box with a heading, what is said beside it, and what stands at its right end. */
+export const sheet = (id, title, beside, right, ...content) => el("section.sheet", { "aria-labelledby": id },
+  el("div.head", el("h2", { id }, title), beside && el("span.soft", beside), right), content);
+
+/** A table. A heading is a text, or [classes, text]. */
+export const table = (heads, rows) => el("table",
+  el("thead", el("tr", heads.filter(Boolean).map((head) => (Array.isArray(head) ? el(`th.${head[0]}`, { scope: "col" }, head[1]) : el("th", { scope: "col" }, head))))),
+  el("tbody", rows));
+
+/** A view that has nothing to show yet: what is wrong, or that it is being read. */
+export const unread = (problem) => el("p.lede.soft", { role: "status" }, (problem ?? state.problem?.error)?.message ?? "Reading…");
+
+/** What somebody did, in a line. */
+export const actLine = ({ at, what, who, keys, count: n, along, why }) => [
+  el("b", who), ` ${DID[what] ?? what} `, links(keys.slice(0, 3)), n > 3 && ` and ${number(n - 3)} more`, along > 0 && `, ${count(along, "comment")} along`,
+  ", ", when(at, minute), why && [": ", el("q", why)], ".",
+];
+
+/** Links to objects, with commas between them. */
+export const links = (keys) => keys.map((key, at) => [at > 0 && ", ", keyLink(key)]);
+
+/** A button of a row of filters. */
+export const chip = (what, name, isOn, n, label = name) =>
+  el("button.chip", { type: "button", "data-do": what, "data-arg": name, "aria-pressed": String(isOn) }, label.replaceAll("_", " "), n !== undefined && [" ", el("b", number(n))]);
 
 /** A group of objects that the target refused with the same words. */
 export function group({ id, entity, state: how, status, said, count: n, behind = 0, since, first: keys, gone }, mayAct) {
@@ -36,9 +62,7 @@ export function runsTable(runs) {
       el("td.num.narrow-hide", span(run.seconds)), el("td.num", number(run.requests)),
       el("td.soft.narrow-hide", [run.first_error, run.alike > 0 ? `${number(run.alike)} before it came to the same` : null].filter(Boolean).join("; ")));
   };
-  return el("table", el("thead", el("tr", ["Run", "Kind", "Result", "Began"].map((name) => el("th", { scope: "col" }, name)),
-    el("th.num.narrow-hide", { scope: "col" }, "Took"), el("th.num", { scope: "col" }, "Requests"), el("th.narrow-hide", { scope: "col" }, "First error"))),
-  el("tbody", runs.map(row)));
+  return table(["Run", "Kind", "Result", "Began", ["num.narrow-hide", "Took"], ["num", "Requests"], ["narrow-hide", "First error"]], runs.map(row));
 }
 
 const hash = (text) => [...text].reduce((sum, character) => (Math.imul(sum, 31) + character.codePointAt(0)) | 0, text.length);
@@ -96,9 +120,7 @@ export function leftTable(rows, ticked, mayTick) {
   const row = (one) => el(one.gone ? "tr.is-gone" : "tr", { "data-key": one.key },
     mayTick && el("td", one.gone ? "" : el("input", { type: "checkbox", "data-tick": one.key, "aria-label": `Select ${one.key}`, ...(ticked.has(one.key) ? { checked: true } : {}) })),
     el("td", keyLink(one.key)), el("td", one.gone ? el("span.st", "no longer waits") : word(one.state)),
-    el("td", code(one.status), one.status ? " " : "", one.waits_for?.length ? ["waits for ", one.waits_for.map((key, at) => [at > 0 && ", ", keyLink(key)])] : said(one.reason ?? "")),
+    el("td", code(one.status), one.status ? " " : "", one.waits_for?.length ? ["waits for ", links(one.waits_for)] : said(one.reason ?? "")),
     el("td.num.narrow-hide", number(one.failures)), el("td.num.narrow-hide", when(one.since, minute)));
-  return el("table", el("thead", el("tr", mayTick && el("th", { scope: "col" }, el("span.unseen", "Select")),
-    ["Object", "State", "Reason"].map((name) => el("th", { scope: "col" }, name)),
-    el("th.num.narrow-hide", { scope: "col" }, "Failures"), el("th.num.narrow-hide", { scope: "col" }, "Since"))), el("tbody", rows.map(row)));
+  return table([mayTick && ["pick", el("span.unseen", "Select")], "Object", "State", "Reason", ["num.narrow-hide", "Failed runs"], ["num.narrow-hide", "Since"]], rows.map(row));
 }

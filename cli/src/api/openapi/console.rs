@@ -122,7 +122,16 @@ fn of_the_sync() -> Vec<(&'static str, Value)> {
 
 fn of_objects() -> Vec<(&'static str, Value)> {
     vec![
-        ("Left", object(&[("objects", somes(1000)), ("more", count()), ("total", count()), ("next", maybe("string"))])),
+        (
+            "Left",
+            object(&[
+                ("objects", somes(1000)),
+                ("more", count()),
+                ("total", count()),
+                ("states", some()),
+                ("next", maybe("string")),
+            ]),
+        ),
         ("LeftGroups", object(&[("groups", somes(1000)), ("more", count())])),
         (
             "SyncObject",

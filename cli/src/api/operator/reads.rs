@@ -1,5 +1,6 @@
 //! What the console shows: thin views of the reports.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use news_core::Entity;
@@ -50,6 +51,7 @@ struct Left {
     #[serde(flatten)]
     report: ParkedReport,
     total: u64,
+    states: BTreeMap<&'static str, u64>,
 }
 
 /// GET `overview/`
@@ -97,11 +99,11 @@ pub fn left(context: &Context<'_>) -> Result<Response, Problem> {
         begins: request.param("q").unwrap_or_default(),
         after: query::parsed(request, "after", "what `next` was")?.map(|LeftPlace(how, key)| (how, key)),
     };
-    let left::Page { report, total, next } = desk.moment(|moment| {
+    let left::Page { report, total, states, next } = desk.moment(|moment| {
         let seen = Seen::read(moment, desk.settings.times)?;
         left::page(moment, &seen, &wanted, limit)
     })?;
-    let paged = Paged { report: Left { report, total }, next: next.map(query::left_place) };
+    let paged = Paged { report: Left { report, total, states }, next: next.map(query::left_place) };
     Ok(Response::json(200, &paged, context.layout))
 }
 

@@ -4,6 +4,7 @@ import { button, el, keyLink } from "../dom.js";
 import { beads, count, METHOD, number, state as word } from "../format.js";
 import { Frozen } from "../frozen.js";
 import { isLeft, readPending, readPendingNow, state } from "../live.js";
+import { chip, unread } from "../parts.js";
 
 const ROWS_MAX = 1000;
 const ACTIONS = ["create", "update", "delete", "ask", "renew", "nothing"];
@@ -26,7 +27,7 @@ export function render() {
   readPending();
   const head = el("h1", { tabindex: -1 }, "Changes");
   const { pending } = state;
-  if (pending === null) return [head, el("p.lede.soft", "Reading the events…")];
+  if (pending === null) return [head, unread()];
   if (pending.error) return [head, el("p.lede", `The events cannot be shown: ${pending.error.message}`), el("p.lede", "Run ", el("code", "news sync --dry-run"), " to see the plan.")];
   const all = pending.objects;
   const tally = Object.groupBy(all, (object) => object.action);
@@ -38,8 +39,8 @@ export function render() {
   return [
     head,
     el("p.lede", all.length === 0 ? "No change is pending." : `${count(pending.events, "event")} of ${count(all.length, "object")}, merged in this browser into ${count(requests, "request")}.${left > 0 ? ` The next run leaves ${count(left, "object")} as ${left === 1 ? "it is" : "they are"}.` : ""}`),
-    el("div.chips", el("button.chip", { type: "button", "data-do": "only", "data-arg": "", "aria-pressed": String(action === "") }, "all", el("b", number(all.length))),
-      ACTIONS.filter((name) => tally[name]).map((name) => el("button.chip", { type: "button", "data-do": "only", "data-arg": name, "aria-pressed": String(action === name) }, name, el("b", number(tally[name].length)))),
+    state.overview?.status.over_limit && el("p.lede.trouble", `The next run will be refused, and send nothing: ${state.overview.status.over_limit}.`),
+    el("div.chips", chip("only", "", action === "", all.length, "all"), ACTIONS.filter((name) => tally[name]).map((name) => chip("only", name, action === name, tally[name].length)),
       el("label", "Key", search)),
     el("section.sheet", { "aria-label": "Pending objects" },
       shown.fresh > 0 && el("div.foot", button("link", "show", `${count(shown.fresh, "more object")}. Show`)),
@@ -50,5 +51,5 @@ export function render() {
           el("span.to", { "aria-hidden": "true" }, "→"), el(`span.req.${method}`, { title: action }, method));
       })),
       wanted.length > ROWS_MAX && el("div.foot", `${number(wanted.length - ROWS_MAX)} more. Narrow the list by a key or an action.`)),
-  ];
+  ].filter(Boolean);
 }

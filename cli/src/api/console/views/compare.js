@@ -1,11 +1,11 @@
 // Are both sides equal? The service sends a fingerprint of each object, and the core joins both sides in this browser.
 // Texts are asked for only where something differs, as it comes into sight.
 
-import { act } from "../api.js";
+import { act, ask } from "../api.js";
 import { button, el, keyOf } from "../dom.js";
 import { bytes, count, now, number, span, state as word, when, zone } from "../format.js";
 import { isStale, readPendingNow, state, workerToken } from "../live.js";
-import { fields, legend } from "../parts.js";
+import { chip, fields, legend, sheet } from "../parts.js";
 import { Work } from "../work.js";
 
 const KINDS = { different: "~", missing: "+", extra: "−", duplicate: "≡", unreadable: "?" };
@@ -25,7 +25,7 @@ let redraw = () => {};
 export const title = "Compare";
 export const enter = (_, draw) => { redraw = draw; };
 /** What the page shows depends on this alone. */
-export const version = () => (run?.found ? [run.began, run.texts.size, run.equal.size, kind, withPending, isStale()].join() : null);
+export const version = () => (run?.found ? [run.began, run.texts.size, run.equal.size, run.leftOut.size, kind, withPending, isStale()].join() : null);
 
 export const actions = {
   start: () => compare(null),
@@ -52,6 +52,7 @@ async function compare(files) {
       own.bytes = before + result.bytes;
       found.push(result);
     }
+    own.leftOut = files ? new Set() : await leftOut();
     own.found = found;
     own.ended = now().toISOString();
     own.knows = !state.pending?.error;
@@ -67,6 +68,21 @@ async function compare(files) {
   redraw();
 }
 
+/** Objects that an import left out, and whose ids no row has: they are not differences, and no run touches them. */
+async function leftOut() {
+  const all = new Set();
+  let next = "";
+  do {
+    const page = await ask(`/news/sync/left/out/?limit=10000${next}`);
+    for (const key of page.keys) all.add(key);
+    next = page.next && `&after=${page.next}`;
+  } while (next);
+  return all;
+}
+
+/** Objects that turned out to be no differences. */
+const isOut = (key) => run.equal.has(key) || run.leftOut.has(key);
+
 export function render() {
   const head = el("h1", { tabindex: -1 }, "Master and target");
   return [head, ...(run === null ? [intro()] : run.error ? [failed()] : run.found === null ? [atWork()] : result())];
@@ -80,17 +96,18 @@ function startButton(label) {
 
 function intro() {
   return el("div.two",
-    el("section.sheet", el("div.head", el("h2", "Compare all objects")),
+    sheet("whole", "Compare all objects", "", null,
       el("div.body.stack", el("p", "The service reads all rows and the whole listing of the target, and sends 32 bytes for each object of both sides to this browser: 32 MB for 500,000 objects."),
         el("p.soft", `The target is asked for each page of its listing. ${Object.keys(state.overview?.status.plan ?? {}).length > 0 ? "Pending changes show as differences." : ""}`), el("p.acts", startButton("Compare now")))),
     dropBox());
 }
 
 function dropBox() {
-  const box = el("section.sheet", { "data-own": "drop" }, el("div.head", el("h2", "Compare files")),
+  const box = sheet("drop", "Compare files", "", null,
     el("div.body.stack", el("p.soft", "Drop ", el("code", "posts.json"), " and ", el("code", "comments.json"), " here: a backup, or the listing of another target. The files stay in this browser."),
       el("input", { type: "file", id: "files", multiple: true, accept: ".json,application/json", hidden: true, "aria-label": "Files to compare" }),
       el("p.acts", button("again", "files", "Choose files…"))));
+  box.dataset.own = "drop";
   const take = (list) => {
     const files = Object.fromEntries([...list].map((file) => [file.name.startsWith("comments") ? "comments" : "posts", file]));
     if (list.length > 0) compare(files);
@@ -108,9 +125,10 @@ const atWork = () => el("section.sheet.gap-above", el("div.body.stack", el("p", 
 const failed = () => el("div.two", el("section.sheet", el("div.body.stack", el("p.trouble", { role: "alert" }, run.error), el("p.acts", startButton("Compare again")))), dropBox());
 
 function result() {
-  const { found, list, files, equal } = run;
-  const all = list.filter(({ key }) => !equal.has(key));
-  const total = found.reduce((sum, { differences, more }) => sum + differences.length + more, 0) - equal.size;
+  const { found, list, files } = run;
+  const all = list.filter(({ key }) => !isOut(key));
+  const left = list.filter(({ key }) => run.leftOut.has(key)).length;
+  const total = all.length + found.reduce((sum, { more }) => sum + more, 0);
   const pending = all.filter(({ standing }) => standing).length;
   const drift = total - pending;
   const tally = Object.groupBy(all, (one) => one.kind);
@@ -118,22 +136,22 @@ function result() {
   const sum = (name) => found.reduce((sum, { counts }) => sum + counts[name], 0);
   const ms = found.reduce((sum, one) => sum + one.ms, 0);
   const nameless = sum("nameless");
-  const chip = (name, n) => el("button.chip", { type: "button", "data-do": "only", "data-arg": name, "aria-pressed": String(kind === name) }, name || "all", el("b", number(n)));
+  const only = (name, n) => chip("only", name, kind === name, n, name || "all");
   return [
     el("p.lede", { id: "compared", role: "status" }, el("b", total === 0 ? "Both sides are equal. " : `${count(total, "object")} ${total === 1 ? "differs" : "differ"}. `),
       total > 0 && !run.knows && "Which of them pending changes explain is not known here: there are too many events. ",
       total > 0 && run.knows && `Pending changes explain ${number(pending)}; ${number(drift)} ${drift === 1 ? "is" : "are"} drift. `,
       el("span.soft", `${count(sum("local"), "row")} and ${count(sum("target"), "element")} of ${files ? Object.values(files).map(({ name }) => name).join(" and ") : "the target"}, compared in this browser in ${span(ms / 1000)} (${bytes(run.bytes)}), from `, when(run.began), " to ", when(run.ended), ` ${zone()}. `,
-        nameless > 0 && `${count(nameless, "element")} without an id of ours. `)),
-    total > 0 && el("div.chips", chip("", all.length), Object.keys(KINDS).map((name) => chip(name, tally[name]?.length ?? 0)),
+        nameless > 0 && `${count(nameless, "element")} without an id of ours. `,
+        left > 0 && `${count(left, "object")} that an import left out: not compared. `)),
+    total > 0 && el("div.chips", only("", all.length), Object.keys(KINDS).map((name) => only(name, tally[name]?.length ?? 0)),
       el("label", el("input", { type: "checkbox", "data-filter": "pending", ...(withPending ? { checked: true } : {}) }), "with pending objects"), el("span.more", startButton("Compare again"))),
     el("div.cmp.gap-above", el("div.stack", found.map((one) => entityBox(one, shown.filter(({ key }) => key.startsWith(`${one.entity}/`))))), aside(all, drift, total)),
   ].filter(Boolean);
 }
 
 function entityBox({ entity, counts, more }, list) {
-  return el("section.sheet", { "data-key": entity, "aria-labelledby": entity },
-    el("div.head", el("h2", { id: entity }, entity === "posts" ? "Posts" : "Comments"), el("span.soft", `${number(counts.equal)} equal, ${number(list.length + more)} shown`), el("span.more", legend())),
+  return sheet(entity, entity === "posts" ? "Posts" : "Comments", `${number(counts.equal)} equal, ${number(list.length)} shown`, el("span.more", legend()),
     list.length === 0 ? el("p.body.soft", "No difference.") : list.slice(0, SHOWN_MAX).map(differenceRow),
     list.length > SHOWN_MAX && el("div.foot", `${number(list.length - SHOWN_MAX + more)} more. Narrow the list by a kind.`));
 }
@@ -167,15 +185,17 @@ let isLooking = false;
 async function lookSoon() {
   const own = run;
   if (isLooking || own === null) return;
-  const keys = [...own.wanted].filter((key) => !own.texts.has(key) && !own.equal.has(key)).slice(0, LOOK_MAX);
+  const keys = [...own.wanted].filter((key) => !own.texts.has(key) && !isOut(key)).slice(0, LOOK_MAX);
   if (keys.length === 0) return;
   isLooking = true;
   try {
-    const { differences, equal } = await act("/news/sync/look/", { keys });
+    const { differences, equal, left_out } = await act("/news/sync/look/", { keys });
     for (const row of differences) own.texts.set(keyOf(row), row);
     // Changes that came after the pending ones were read.
     for (const one of own.list) if (!one.standing && own.texts.get(one.key)?.pending) one.standing = "pending";
     for (const key of equal) own.equal.add(key);
+    // Comments of posts that were left out, and that came later.
+    for (const key of left_out) own.leftOut.add(key);
   } catch (error) {
     for (const key of keys) own.texts.set(key, { fields: [], faults: [{ field: "", why: error.message }] });
   }
@@ -187,7 +207,7 @@ async function lookSoon() {
 function aside(all, drift, total) {
   const own = all.filter(({ standing }) => !standing);
   const tally = Object.groupBy(own, ({ kind }) => kind);
-  const repair = el("section.sheet", { "aria-labelledby": "repair" }, el("div.head", el("h2", { id: "repair" }, "What would repair it")),
+  const repair = sheet("repair", "What would repair it", "", null,
     el("div.body.stack", el("p.soft", drift === 0 ? "A plain sync sends what is pending. There is no drift." : `A plain sync sends what is pending. Only a full sync repairs the ${count(drift, "object")} that drifted. It compares anew and would send:`),
       el("ul.plan", Object.entries(REPAIRS).filter(([name]) => tally[name]).map(([name, text]) => el("li", el("span", text), el("b", number(tally[name].length))))),
       el("pre", "news sync --full --dry-run"), el("p.soft.small", "There is no button: a full sync also deletes. Read its plan first.")));

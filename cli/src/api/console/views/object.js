@@ -2,10 +2,10 @@
 
 import * as acts from "../acts.js";
 import { ask } from "../api.js";
-import { button, el, keyLink, marked } from "../dom.js";
+import { button, el, isKey, marked } from "../dom.js";
 import { beads, code, count, day, hour, METHOD, said as toldBy, span, state as word, when, words } from "../format.js";
 import { isStale, mayAct, state } from "../live.js";
-import { fields, legend } from "../parts.js";
+import { fields, legend, links, sheet, unread } from "../parts.js";
 
 let key = "";
 let object = null;
@@ -22,7 +22,7 @@ export function enter({ parts }, draw) {
   key = parts.slice(0, 2).join("/");
   title = "";
   [object, target, problem, of, showsAll] = [null, null, null, null, false];
-  if (!/^(posts|comments)\/[1-9][0-9]{0,15}$/.test(key)) {
+  if (!isKey(key)) {
     problem = { message: `expected posts/5 or comments/7, got "${key}"` };
     key = "";
   }
@@ -54,7 +54,7 @@ export const actions = {
   showAll: () => { showsAll = true; },
   retry: () => acts.retryOne(row()),
   discard: () => acts.discard([row()]),
-  hold: () => acts.hold(row()),
+  hold: () => acts.hold(row(), object.row !== null),
   release: () => acts.release(row()),
 };
 
@@ -67,7 +67,7 @@ export function render() {
   const { pending } = object ?? {};
   const head = el("div.title", el("h1.key", { tabindex: -1 }, key || "No such key"), object && word(object.state),
     pending && pending.events > 0 && el("span.st.pending", count(pending.events, "pending event")));
-  if (object === null) return [crumb, head, el("p.lede.soft", problem ? problem.message : "Reading…")];
+  if (object === null) return [crumb, head, unread(problem)];
   return [
     crumb, head, el("p.lede", sentence()), problem && el("p.trouble", problem.message),
     el("div.two", el("div.stack", choices(), differs()), el("div.stack", answer(), history())),
@@ -83,7 +83,7 @@ function sentence() {
     case "parked":
       return ["The target refused it: ", el("q", said ?? "no reason was given"), last && [", in run ", runLink(last.run), " at ", when(last.at)], ". It waits for an operator or for its next change."];
     case "held":
-      return ["It waits for ", waits_for.map((other, at) => [at > 0 && ", ", keyLink(other)]), ". Runs send it after ", waits_for.length === 1 ? "that object" : "those objects", "."];
+      return ["It waits for ", links(waits_for), ". Runs send it after ", waits_for.length === 1 ? "that object" : "those objects", "."];
     case "on_hold":
       return [hold.by, " put it on hold at ", when(hold.since), hold.why && [": ", el("q", hold.why)], ". No run sends anything for it until it is released."];
     case "waiting":
@@ -124,7 +124,7 @@ function choices() {
   const may = mayAct();
   const choice = (act, what, ...texts) => el("div.choice", el("div", act), el("div", texts.filter(Boolean).map((text) => el("p", text))));
   const by = (spec, what, label, ...command) => (may ? button(spec, what, label) : acts.command(...command));
-  const held = behind.length > 0 ? [`${count(behind.length, "object")} held behind it: `, behind.slice(0, 10).map((other, at) => [at > 0 && ", ", keyLink(other)]), ". They are sent after it arrives."] : null;
+  const held = behind.length > 0 ? [`${count(behind.length, "object")} held behind it: `, links(behind.slice(0, 10)), ". They are sent after it arrives."] : null;
   const list = [
     word === "parked" && choice(by("go", "retry", "Try again", "retry", [key]), "", ["The next run sends ", request() ?? "the request", " once more. This click sends nothing."],
       "Useful if the target accepts it now. If it refuses again, the object is parked again, and nothing else changes.", held),
@@ -135,26 +135,24 @@ function choices() {
       ? choice(by("go", "release", "Release", "release", [key]), "", pending ? "The next run sends its changes." : "Later changes are sent again.")
       : choice(by("again", "hold", "Put on hold…", "hold", [key]), "", "No run sends anything for it until it is released."),
   ].filter(Boolean);
-  return el("section.sheet", { "aria-labelledby": "can" }, el("div.head", el("h2", { id: "can" }, "What you can do"), el("span.soft", "and what happens then")), list);
+  return sheet("can", "What you can do", "and what happens then", null, list);
 }
 
 function differs() {
-  const head = (sub, more) => el("div.head", el("h2", { id: "differs" }, "Difference to the target"), sub && el("span.soft", sub), more);
-  const box = (...content) => el("section.sheet", { "aria-labelledby": "differs" }, content);
+  const box = (beside, right, ...content) => sheet("differs", "Difference to the target", beside, right, content);
   const again = button("more", "ask", "Ask again");
-  if (target === null || target.asking) return box(head("asking…"), el("p.body.soft", "One GET is sent to the target."));
-  if (target.error) return box(head("", again), el("p.body", target.error.message));
-  const asked = el("span.soft", "asked at ", when(target.asked_at));
+  if (target === null || target.asking) return box("asking…", null, el("p.body.soft", "One GET is sent to the target."));
+  if (target.error) return box("", again, el("p.body", target.error.message));
+  const asked = ["asked at ", when(target.asked_at)];
   const { difference: found } = target;
-  const title = el("div.head", el("h2", { id: "differs" }, "Difference to the target"), asked, el("span.more.legend", legend()));
   if (!found) {
-    return box(title, el("p.body", target.faults?.length ? target.faults.map(({ field, why }) => `${field}: ${why}. `)
+    return box(asked, again, el("p.body", target.faults?.length ? target.faults.map(({ field, why }) => `${field}: ${why}. `)
       : target.there ? "None: both sides are equal." : object.row ? "The target does not have it." : "Neither side has it."));
   }
   const names = (found.fields ?? []).map(({ field }) => field);
   const rest = (object.row ?? []).filter(({ field }) => field !== "id" && !names.includes(field));
   const words = { missing: "The target does not have it.", extra: "Only the target has it.", unreadable: "The target's object cannot be read." }[found.kind];
-  return box(title, words && el("p.body", words), fields(found),
+  return box(asked, el("span.more.legend", legend()), words && el("p.body", words), fields(found),
     found.kind === "different" && rest.length > 0 && (showsAll
       ? el("div.fields", rest.map(({ field: name, value }) => el("div.field", el("code", name), el("div.words", marked(value)))))
       : el("p.same", `Unchanged: ${rest.map(({ field }) => field).join(", ")}. `, button("link", "showAll", "Show"))));
@@ -164,16 +162,15 @@ function answer() {
   const last = object.last_answer;
   if (!last) return null;
   const body = last.body ?? "";
-  return el("section.sheet", { "aria-labelledby": "answer" },
-    el("div.head", el("h2", { id: "answer" }, "The target's last response"), body && el("button.more", { type: "button", "data-do": "copy", "data-arg": body }, "Copy")),
+  return sheet("answer", "The target's last response", "", body && button("more", "copy", "Copy", body),
     el("div.body.stack", el("dl.pairs", el("dt", "Request"), el("dd", el("code", `${last.method ?? ""} /${key}`)),
       el("dt", "Response"), el("dd", code(last.status) ?? "none", last.ms !== null && ` after ${span(last.ms / 1000)}`, ", run ", runLink(last.run)), last.at && [el("dt", "At"), el("dd", when(last.at))]),
     body && el("pre", { tabindex: 0, "aria-label": "Body of the response" }, marked(body)), body.length >= 2000 && el("p.soft.small", "The first 2,000 characters are kept.")));
 }
 
 const CAME_TO = { created: "ok", updated: "ok", deleted: "ok", found: "ok", renewed: "ok" };
-const SIGN = { retried: "↻", discarded: "×", held: "‖", released: "▸" };
-const DID = { retried: "let it be tried again", discarded: "gave up its changes", held: "put it on hold", released: "released it" };
+const SIGN = { retried: "↻", discarded: "×", on_hold: "‖", released: "▸" };
+const DID = { retried: "let it be tried again", discarded: "gave up its changes", on_hold: "put it on hold", released: "released it" };
 
 function history() {
   const entries = [
@@ -191,13 +188,11 @@ function history() {
     if (day(at) !== before) lines.push(el("li.day", before = day(at)));
     lines.push(sent
       ? el("li", when(at, hour), el(`span.mark-at.${CAME_TO[sent.came_to] ?? "bad"}`, { "aria-hidden": "true" }, CAME_TO[sent.came_to] ? "✓" : "!"),
-        el("div", "Run ", runLink(sent.run), " ", sent.method && ["sent ", el("b", sent.method), " "], code(sent.status), ` ${sent.came_to}`, el("span.soft", sent.ms !== null && ` in ${span(sent.ms / 1000)}`, sent.events > 0 && `, ${count(sent.events, "event")}`)))
+        el("div", "Run ", runLink(sent.run), " ", sent.method && ["sent ", el("b", sent.method), " "], code(sent.status), ` ${sent.came_to.replace("_", " ")}`, el("span.soft", sent.ms !== null && ` in ${span(sent.ms / 1000)}`, sent.events > 0 && `, ${count(sent.events, "event")}`)))
       : el("li", when(at, hour), el("span.mark-at.act", { "aria-hidden": "true" }, SIGN[act.what] ?? "·"),
         el("div", `${act.who} ${DID[act.what] ?? act.what}`, act.why && [": ", el("q", act.why)])));
   }
-  return el("section.sheet", { "aria-labelledby": "history" },
-    el("div.head", el("h2", { id: "history" }, "History"), el("span.soft", "newest first; the log keeps no texts")),
-    lines.length === 0 ? el("p.body.soft", "Nothing is recorded.") : el("ol.line", lines));
+  return sheet("history", "History", "newest first; the log keeps no texts", null, lines.length === 0 ? el("p.body.soft", "Nothing is recorded.") : el("ol.line", lines));
 }
 
 function actors(list) {

@@ -1,11 +1,11 @@
 // Is the sync healthy, what waits, and what does the next run send?
 
 import * as acts from "../acts.js";
-import { button, el, keyLink, visible } from "../dom.js";
+import { button, el, keyLink } from "../dom.js";
 import { ago, beads, clock, count, hour, METHOD, minute, number, since, span, when } from "../format.js";
 import { Frozen } from "../frozen.js";
 import { changed, isLeft, mayAct, readPending, state } from "../live.js";
-import { group as groupBox, runsTable } from "../parts.js";
+import { actLine, group as groupBox, runsTable, sheet, unread } from "../parts.js";
 import { ask } from "../api.js";
 
 const LAG_MAX_S = 15 * 60;
@@ -21,7 +21,7 @@ const HINTS = {
   full: "Run `news sync --full --dry-run` where the service runs, and read its plan. Other runs send changes meanwhile.",
   missed: "Check the timer or the service that runs `news sync`.",
   new: "Changes are sent by `news sync`.",
-  parked: "The target refused them. All other changes are sent, and nothing is lost while you decide.",
+  parked: "All other changes are sent, and nothing is lost meanwhile. The groups below say why.",
 };
 const GOOD = new Set(["ok", "running", "new"]);
 const MILD = new Set(["parked", "missed", "full"]);
@@ -38,7 +38,7 @@ export function enter() {
 
 export function render() {
   const { overview } = state;
-  if (overview === null) return [el("h1", { tabindex: -1 }, state.problem ? state.problem.error.message : "Loading…")];
+  if (overview === null) return [el("h1", { tabindex: -1 }, "Overview"), unread()];
   readPending();
   const { verdict } = overview;
   const isGood = GOOD.has(verdict.word);
@@ -78,29 +78,26 @@ function facts({ status, runs: all, distance_s }) {
     fact("Database", status.failed_full === null, "answers", status.failed_full ? ["full syncs fail since ", when(status.failed_full.since, minute)] : full ? ["last full sync: ", when(full.finished_at ?? full.started_at, minute)] : "no full sync yet"));
 }
 
+/** What objects wait for, by their state: the numbers of the verdict. */
+const LEFT = [["parked", "for an operator"], ["held", "held behind others"], ["waiting", "for the next run"], ["on_hold", "on hold, with changes"]];
+
 function waits({ status, groups: current, groups_more, acts: done }) {
   const { rows, fresh } = groups.take(current.map((group) => ({ ...group, key: group.id })));
-  const all = status.parked + status.held + status.waiting + status.on_hold;
-  return el("section.sheet", { "aria-labelledby": "waits" },
-    el("div.head", el("h2", { id: "waits" }, "Waits for an operator"), el("span.soft", "grouped by the target's response"),
-      all > 0 && el("a.more", { href: "#/waiting" }, `All ${number(all)} →`)),
+  const parts = LEFT.filter(([name]) => status[name] > 0).map(([name, what], at) => [at > 0 && ", ", el("a", { href: `#/waiting?state=${name}` }, `${number(status[name])} ${what}`)]);
+  // Some were never sent: an import left out what the target has under their ids.
+  const alone = status.parked - current.filter((group) => group.state === "parked").reduce((sum, group) => sum + group.count, 0);
+  return sheet("waits", "What waits", parts.length > 0 && parts, el("a.more", { href: "#/waiting" }, "All →"),
     fresh > 0 && el("div.foot", { "data-key": "fresh" }, button("link", "groups", `${count(fresh, "new group")}. Show`)),
-    rows.length === 0
-      ? el("p.body.soft", all > 0 ? "No object was refused." : "No object waits.")
-      : rows.map((group) => groupBox(group, mayAct())),
+    rows.length === 0 ? el("p.body.soft", parts.length > 0 ? "The target has refused no object." : "No object waits.") : rows.map((group) => groupBox(group, mayAct())),
+    alone > 0 && groups_more === 0 && el("p.body", el("a", { href: "#/waiting?state=parked" }, `${count(alone, "object")} in no group: never sent to the target →`)),
     groups_more > 0 && el("p.body", el("a", { href: "#/waiting" }, `${count(groups_more, "more group")} →`)),
-    done.length > 0 && el("div.foot", el("b", "By hand: "), done.slice(0, 3).map(actLine)));
+    done.length > 0 && el("div.foot", el("b", "By hand: "), done.slice(0, 3).map((act) => [actLine(act), " "]), el("a", { href: "#/acts" }, "All →")));
 }
-
-const DID = { retried: "retried", discarded: "gave up", held: "put on hold", released: "released" };
-const actLine = ({ at, what, who, keys = [], why }) => [
-  `${visible(who)} ${DID[what] ?? what} ${keys.slice(0, 3).join(", ")}${keys.length > 3 ? ` and ${keys.length - 3} more` : ""}, `, when(at, minute), why ? `: “${why}”. ` : ". ",
-];
 
 function next({ status }) {
   const { pending } = state;
-  const box = (sub, ...content) => el("section.sheet", { "aria-labelledby": "sends" },
-    el("div.head", el("h2", { id: "sends" }, "The next run"), el("span.soft", sub), el("a.more", { href: "#/changes" }, "All changes →")), content);
+  const box = (beside, ...content) => sheet("sends", "The next run", beside, el("a.more", { href: "#/changes" }, "All changes →"),
+    status.over_limit && el("p.body.trouble", `It will be refused, and send nothing: ${status.over_limit}.`), content);
   const planned = Object.values(status.plan).flatMap((actions) => Object.entries(actions)).reduce((sum, [what, n]) => (what === "nothing" ? sum : sum + n), 0);
   if (pending === null) return box("", el("p.body.soft", "Reading the events…"));
   if (pending.error) {
@@ -126,8 +123,7 @@ function next({ status }) {
       ? el("p.sum", { id: "merged" }, el("b", "0"), "events", el("span", "→"), el("b", "0"), "requests")
       : el("p.sum", { id: "merged", "data-checked": isChecked || null }, el("b", number(events)), `${events === 1 ? "event" : "events"} of ${count(going.length, "object")}`, el("span", { "aria-label": "become" }, "→"), el("b", number(requests)), requests === 1 ? "request" : "requests"),
     el("ol.merge", rows, going.length > ROWS && el("li.soft", { "data-key": "more" }, el("a", { href: "#/changes" }, `${count(going.length - ROWS, "more object")} →`))),
-    (left.length > 0 || differs || status.over_limit) && el("div.foot",
-      status.over_limit && el("p.trouble", `The next run will be refused: ${status.over_limit}.`),
+    (left.length > 0 || differs) && el("div.foot",
       left.length > 0 && `${count(leftEvents, "event")} of ${count(left.length, "object")} will not be sent: parked, held, on hold, or in flight. `,
       differs && el("b", `The service plans ${count(planned, "request")}, this browser ${number(requests)}. Please report this difference. `)));
 }
@@ -166,12 +162,14 @@ function runsBox({ runs: all }) {
     return bar;
   };
   const bad = all.filter((run) => run.status !== "done" && run.status !== "running").map((run) => `run ${run.id} ${run.status}`);
-  return el("section.sheet.gap-above", { "aria-labelledby": "runs" },
-    el("div.head", el("h2", { id: "runs" }, "Runs"), el("span.soft", all.length > 0 && `the last ${all.length}: ${tally.join(", ")}; a bar's height is the number of requests`), el("a.more", { href: "#/runs" }, "All runs →")),
+  const told = all.length > 0 && `the last ${all.length}: ${tally.join(", ")}; a bar's height is the number of requests`;
+  const box = sheet("runs", "Runs", told, el("a.more", { href: "#/runs" }, "All runs →"),
     all.length === 0
       ? el("p.body.soft", "No run has begun yet.")
       : [el("div.strip", { role: "img", "aria-label": `Requests of the last ${count(all.length, "run")}. ${bad.slice(0, 5).join(", ")}` }, strip.map(bar)),
         el("div.axis", [strip[0], strip[Math.floor(strip.length / 2)], strip.at(-1)].map((run, at) => el("span", strip.length > at ? hour(run.started_at) : ""))),
         shown.fresh > 0 && el("div.foot", { "data-key": "fresh" }, button("link", "runs", `${count(shown.fresh, "new run")}. Show`)),
         runsTable(shown.rows)]);
+  box.classList.add("gap-above");
+  return box;
 }

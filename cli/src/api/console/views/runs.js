@@ -5,7 +5,7 @@ import { button, el, keyLink, keyOf } from "../dom.js";
 import { code, count, number, span, state as word, when } from "../format.js";
 import { Frozen } from "../frozen.js";
 import { isStale, state } from "../live.js";
-import { runsTable } from "../parts.js";
+import { chip, runsTable, sheet, table, unread } from "../parts.js";
 
 const PAGE = 100;
 const KINDS = ["sync", "full", "import"];
@@ -72,12 +72,12 @@ export function render() {
 
 function renderAll() {
   const head = el("h1", { tabindex: -1 }, "Runs");
-  if (runs === null) return [head, el("p.lede.soft", problem ? problem.message : "Reading…")];
+  if (runs === null) return [head, unread(problem)];
   const shown = frozen.take(runs.runs.map((run) => ({ ...run, key: String(run.id) })));
-  const chip = (what, name) => el("button.chip", { type: "button", "data-do": what, "data-arg": name, "aria-pressed": String(filter[what] === name) }, name);
+  const filters = (what, names) => names.map((name) => chip(what, name, filter[what] === name));
   return [
     head,
-    el("div.chips", KINDS.map((name) => chip("kind", name)), el("span.soft", { "aria-hidden": "true" }, "·"), STATUSES.map((name) => chip("status", name))),
+    el("div.chips", filters("kind", KINDS), el("span.soft", { "aria-hidden": "true" }, "·"), filters("status", STATUSES), el("a.more", { href: "#/acts" }, "What people did →")),
     el("section.sheet", { "aria-label": "Runs, newest first" },
       (shown.fresh > 0 || problem) && el("div.foot", problem ? problem.message : button("link", "show", `${count(shown.fresh, "new run")}. Show`)),
       shown.rows.length === 0 ? el("p.body.soft", "No run matches.") : runsTable(shown.rows),
@@ -88,7 +88,7 @@ function renderAll() {
 function renderOne() {
   const crumb = el("p.crumb", el("a", { href: "#/runs" }, "Runs"), ` › ${id}`);
   const head = el("div.title", el("h1", { tabindex: -1 }, `Run ${id}`), one && word(one.run.status));
-  if (one === null) return [crumb, head, el("p.lede.soft", problem ? problem.message : "Reading…")];
+  if (one === null) return [crumb, head, unread(problem)];
   const { run, report, sent } = one;
   const pair = (name, ...value) => [el("dt", name), el("dd", value)];
   const sums = (actions) => Object.entries(actions ?? {}).map(([entity, done]) => [entity, Object.entries(done).filter(([, n]) => n > 0).map(([what, n]) => `${number(n)} ${what}`).join(", ")])
@@ -97,15 +97,12 @@ function renderOne() {
     crumb, head,
     el("p.lede", run.first_error ? run.first_error : run.status === "running" ? "The run is at work." : `${count(run.requests, "request")} in ${span(run.seconds)}.`),
     el("div.two",
-      el("section.sheet", { "aria-labelledby": "sent" },
-        el("div.head", el("h2", { id: "sent" }, "What it sent"), el("span.soft", "one row for each object")),
-        sent.length === 0 ? el("p.body.soft", "It sent nothing.") : el("table",
-          el("thead", el("tr", ["Object", "Request", "Result"].map((name) => el("th", { scope: "col" }, name)), el("th.num.narrow-hide", { scope: "col" }, "Events"), el("th.num", { scope: "col" }, "Time"))),
-          el("tbody", sent.map((row, at) => el("tr", { "data-key": `s${at}` }, el("td", keyLink(keyOf(row))), el("td", row.method ?? "", " ", code(row.status)), el("td", word(row.came_to)),
-            el("td.num.narrow-hide", number(row.events)), el("td.num", row.ms === null ? "" : span(row.ms / 1000)))))),
+      sheet("sent", "What it sent", "one row for each object", null,
+        sent.length === 0 ? el("p.body.soft", "It sent nothing.") : table(["Object", "Request", "Result", ["num.narrow-hide", "Events"], ["num", "Time"]],
+          sent.map((row, at) => el("tr", { "data-key": `s${at}` }, el("td", keyLink(keyOf(row))), el("td", row.method ?? "", " ", code(row.status)), el("td", word(row.came_to)),
+            el("td.num.narrow-hide", number(row.events)), el("td.num", row.ms === null ? "" : span(row.ms / 1000))))),
         (one.next || problem) && el("div.foot", problem ? problem.message : button("link", "more", "More objects"))),
-      el("section.sheet", { "aria-labelledby": "report" },
-        el("div.head", el("h2", { id: "report" }, "Report")),
+      sheet("report", "Report", "", null,
         el("div.body", el("dl.pairs", pair("Kind", run.kind + (run.shard ? `, shard ${run.shard}` : "")), pair("Began", when(run.started_at)), pair("Ended", run.finished_at ? when(run.finished_at) : "not yet"),
           pair("Exit code", run.exit_code ?? "none yet"), pair("Target", run.target_url), pair("Process", `${run.pid} on ${run.host}, news ${run.version}`),
           sums(report?.done) && pair("Done", sums(report.done)), report?.parked > 0 && pair("Parked", number(report.parked)), report?.held > 0 && pair("Held", number(report.held)),

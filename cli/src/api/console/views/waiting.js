@@ -6,7 +6,7 @@ import { button, el, keyOf } from "../dom.js";
 import { count, number } from "../format.js";
 import { Frozen } from "../frozen.js";
 import { isStale, mayAct, state } from "../live.js";
-import { group as groupBox, leftTable } from "../parts.js";
+import { chip, group as groupBox, leftTable, sheet, unread } from "../parts.js";
 
 const PAGE = 200;
 const STATES = ["parked", "held", "waiting", "on_hold"];
@@ -24,7 +24,8 @@ export const title = "Waiting";
 
 export function enter({ query }, draw) {
   redraw = draw;
-  filter = { state: "", q: "", group: query.get("group") ?? "" };
+  filter = { state: query.get("state") ?? "", q: "", group: query.get("group") ?? "" };
+  left = null;
   reload();
 }
 
@@ -41,7 +42,7 @@ async function read() {
   for (const [name, value] of Object.entries(filter)) if (value) query.set(name, value);
   try {
     const [rows, groups] = await Promise.all([ask(`/news/sync/left/?${query}`), ask("/news/sync/left/groups/")]);
-    left = { rows: rows.objects.map((row) => ({ ...row, key: keyOf(row) })), total: rows.total, groups: groups.groups };
+    left = { rows: rows.objects.map((row) => ({ ...row, key: keyOf(row) })), total: rows.total, states: rows.states, groups: groups.groups };
     problem = null;
   } catch (error) {
     problem = error;
@@ -67,8 +68,7 @@ export const actions = {
 export function render() {
   if (state.overview && of !== state.overview.etag && !isStale()) read();
   const head = el("h1", { tabindex: -1 }, "Waiting");
-  if (left === null) return [head, el("p.lede.soft", problem ? problem.message : "Reading…")];
-  const { status } = state.overview;
+  if (left === null) return [head, unread(problem)];
   const { rows, fresh } = frozen.take(left.rows);
   const groups = frozenGroups.take(left.groups.map((group) => ({ ...group, key: group.id })));
   const picked = selected();
@@ -77,17 +77,15 @@ export function render() {
   const canRetry = picked.every((row) => row.state === "parked");
   return [
     head,
-    el("p.lede", left.total === 0 && filter.state === "" && filter.q === "" ? "No object waits." : "A parked object waits for an operator or for its next change. A held object waits for another object. A waiting object is tried by the next run."),
-    groups.rows.length > 0 && el("section.sheet.gap-above", { "aria-labelledby": "groups" },
-      el("div.head", el("h2", { id: "groups" }, "By the target's response")), groups.rows.map((group) => groupBox(group, may))),
-    el("div.chips", STATES.map((name) => el("button.chip", { type: "button", "data-do": "only", "data-arg": name, "aria-pressed": String(filter.state === name) }, name.replace("_", " "), el("b", number(status[name])))),
+    el("p.lede", left.total === 0 && filter.state === "" && filter.q === "" ? "No object waits." : "A parked object waits for an operator or for its next change. A held object waits for another object. A waiting object is tried by the next run. An object on hold waits until it is released."),
+    groups.rows.length > 0 && el("div.gap-above", sheet("groups", "By the target's response", "", null, groups.rows.map((group) => groupBox(group, may)))),
+    el("div.chips", STATES.map((name) => chip("only", name, filter.state === name, left.states[name])),
       filter.group && button("chip", "all", "one group only: show all"),
       el("label", "Key", el("input", { "data-filter": "q", placeholder: "posts/5", "aria-label": "Only keys that begin with", value: filter.q }))),
-    el("section.sheet", { "aria-labelledby": "left" },
-      el("div.head", el("h2", { id: "left" }, count(left.total, "object")), left.total > left.rows.length && el("span.soft", `the first ${left.rows.length}; narrow the list by a key or a state`),
-        may && left.rows.length > 0 && el("span.more.acts", button("again", "tickAll", ticked.size > 0 ? "Select none" : "Select all shown"),
-          el("button.again", { type: "button", "data-do": "retry", disabled: none || !canRetry, title: canRetry ? null : "Only parked objects can be tried again." }, `Try ${none ? "selected" : number(picked.length)} again…`),
-          el("button.quiet", { type: "button", "data-do": "discard", disabled: none }, "Give up…"))),
+    sheet("left", count(left.total, "object"), left.total > left.rows.length && `the first ${left.rows.length}; narrow the list by a key or a state`,
+      may && left.rows.length > 0 && el("span.more.acts", button("again", "tickAll", ticked.size > 0 ? "Select none" : "Select all shown"),
+        button("again", "retry", `Try ${none ? "selected" : number(picked.length)} again…`, null, { disabled: none || !canRetry, title: canRetry ? null : "Only parked objects can be tried again." }),
+        button("quiet", "discard", "Give up…", null, { disabled: none })),
       (fresh > 0 || problem) && el("div.foot", problem ? problem.message : button("link", "show", `${count(fresh, "more object")}. Show`)),
       rows.length > 0 && leftTable(rows, ticked, may)),
   ].filter(Boolean);

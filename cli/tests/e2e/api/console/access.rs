@@ -141,3 +141,29 @@ fn staff_are_made_and_unmade() {
     news.run(["user", "staff", "jo", "perhaps"]).expect_code(2);
     assert_eq!(service.ask("GET", "/news/sync/session/", None).expect(200).json()["staff"], true);
 }
+
+#[test]
+fn files_of_the_page_are_sent_as_gzip_to_those_who_take_it() {
+    use std::io::Read as _;
+    let service = for_staff(&[], |news| news);
+    let get = |name: &str, headers: &[(&str, &str)]| send(&service, ("GET", &format!("/news/console/{name}")), headers);
+    for name in ["", "app.js", "views/acts.js", "console.css", "core.wasm"] {
+        let plain = get(name, &[]).expect(200);
+        let zipped = get(name, &[("Accept-Encoding", "br, gzip")]).expect(200);
+        assert_eq!(
+            (plain.header("content-encoding"), zipped.header("content-encoding")),
+            (None, Some("gzip")),
+            "{name}"
+        );
+        assert_eq!(zipped.header("vary"), Some("Accept-Encoding"), "{name}");
+        assert_ne!(plain.header("etag"), zipped.header("etag"), "{name}");
+        assert!(zipped.body.len() < plain.body.len() * 6 / 10, "{name}");
+        let mut read = Vec::new();
+        flate2::read::GzDecoder::new(&*zipped.body).read_to_end(&mut read).unwrap();
+        assert_eq!(read, plain.body, "{name}");
+        let tag = zipped.header("etag").unwrap();
+        get(name, &[("Accept-Encoding", "gzip"), ("If-None-Match", tag)]).expect(304);
+        get(name, &[("If-None-Match", tag)]).expect(200);
+    }
+    assert_eq!(get("app.js", &[("Accept-Encoding", "gzip;q=0")]).expect(200).header("content-encoding"), None);
+}
