@@ -189,17 +189,22 @@ impl Target {
     }
 
     fn send_once(&self, request: &Request, json: Option<&str>) -> Reply {
-        let (verb, path) = self.profile.call(request.key.entity(), request.method, &request.to);
-        self.send_to(verb, &path, json)
+        let entity = request.key.entity();
+        let (verb, path) = self.profile.call(entity, request.method, &request.to);
+        self.send_to((verb, &path), self.profile.dialect(entity).condition(request.method), json)
     }
 
-    fn send_to(&self, verb: Verb, path: &str, json: Option<&str>) -> Reply {
+    /// Sends a request, under a condition if there is one.
+    fn send_to(&self, (verb, path): (Verb, &str), condition: Option<(&str, &str)>, json: Option<&str>) -> Reply {
         let url = format!("{}{path}", self.base);
         if let Err(reply) = self.log_in() {
             return reply;
         }
         let json = json.unwrap_or_default();
-        let carries = |with| self.with_headers(with).content_type("application/json").send(json);
+        let carries = |with| {
+            let with = self.with_headers(with).content_type("application/json");
+            condition.into_iter().fold(with, |with, (name, value)| with.header(name, value)).send(json)
+        };
         let (result, departure) = observed(|| match verb {
             Verb::Get => self.with_headers(self.get(&url)).call(),
             Verb::Delete => self.with_headers(self.agent.delete(&url)).call(),

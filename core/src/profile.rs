@@ -14,6 +14,7 @@
 
 mod auth;
 mod call;
+mod heard;
 mod ids;
 mod pages;
 
@@ -22,6 +23,7 @@ use core::fmt;
 
 pub use auth::{Auth, Login};
 pub use call::{Call, Verb, escape};
+pub use heard::{Asked, Heard};
 pub use ids::IdForm;
 pub use pages::{Pages, Total};
 
@@ -114,7 +116,7 @@ pub struct Dialect {
     pub list: Call,
     /// Reads one.
     pub read: Call,
-    /// Creates one.
+    /// Creates one. A PUT has the new object's address, and [`IF_NEW`].
     pub create: Call,
     /// Replaces all of our fields of one.
     pub update: Call,
@@ -176,30 +178,6 @@ impl Profile {
         self.missing.contains(&status) && (status != 403 || method == Method::Get)
     }
 
-    /// Says what a request is about, as the target understands it. Of several calls that it fits, the most particular one is
-    /// meant.
-    pub fn hear(&self, verb: Verb, target: &str) -> Option<Heard> {
-        let mut best: Option<(usize, Heard)> = None;
-        for entity in Entity::ALL {
-            let dialect = self.dialect(entity);
-            let calls = [
-                (Asked::List, dialect.list),
-                (Asked::One(Method::Get), dialect.read),
-                (Asked::One(Method::Post), dialect.create),
-                (Asked::One(Method::Put), dialect.update),
-                (Asked::One(Method::Delete), dialect.delete),
-            ];
-            let find = dialect.key.map(|key| (Asked::Find, key.find));
-            for (asked, call) in calls.into_iter().chain(find) {
-                let Some(id) = (call.verb == verb).then(|| call.id_in(target)).flatten() else { continue };
-                if best.as_ref().is_none_or(|(particulars, _)| call.particulars() > *particulars) {
-                    best = Some((call.particulars(), Heard { entity, asked, id }));
-                }
-            }
-        }
-        best.map(|(_, heard)| heard)
-    }
-
     /// Returns the field that holds our id, where the target chooses its own.
     pub fn key_field(&self, entity: Entity) -> Option<&KeyField> {
         match self.ids {
@@ -248,28 +226,6 @@ impl Profile {
     }
 }
 
-/// What a request is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    /// Of which entity.
-    pub entity: Entity,
-    /// What is asked.
-    pub asked: Asked,
-    /// The id in its path, as the target writes it; of a listing that of the parent; empty where there is none.
-    pub id: String,
-}
-
-/// What is asked of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// All objects, or a page of them.
-    List,
-    /// Those with a key.
-    Find,
-    /// Something about one object.
-    One(Method),
-}
-
 impl Dialect {
     /// Returns the request that `method` is about an object.
     pub fn call(&self, method: Method) -> Call {
@@ -280,7 +236,19 @@ impl Dialect {
             Method::Delete => self.delete,
         }
     }
+
+    /// Returns the header field, name and value, under which alone a request takes effect: a create by PUT must not replace an
+    /// object that is there (RFC 9110 section 13.1.2). Else the target answers 412.
+    pub fn condition(&self, method: Method) -> Option<(&'static str, &'static str)> {
+        match method {
+            Method::Post if self.create.verb == Verb::Put => Some(IF_NEW),
+            Method::Get | Method::Post | Method::Put | Method::Delete => None,
+        }
+    }
 }
+
+/// The header field of a request that creates an object at an address, and does not replace one.
+pub const IF_NEW: (&str, &str) = ("If-None-Match", "*");
 
 /// json-server 0.17, JSONPlaceholder, Mockoon, and any API with the same routes.
 pub static JSON_SERVER: Profile = JSON_SERVER_LIKE;
@@ -369,27 +337,6 @@ mod tests {
             assert_eq!(dialect.update.path("a b/../é"), format!("/{}/a%20b%2F%2E%2E%2F%C3%A9", shape.plural));
             assert_eq!(dialect.read.to_string(), format!("GET /{}/{{id}}", shape.plural));
         }
-    }
-
-    #[test]
-    fn a_target_understands_what_it_is_asked() {
-        let profile = &JSON_SERVER;
-        for entity in Entity::ALL {
-            let dialect = profile.dialect(entity);
-            let list = Heard { entity, asked: Asked::List, id: String::new() };
-            assert_eq!(profile.hear(Verb::Get, &dialect.list.path("")), Some(list));
-            for method in [Method::Get, Method::Post, Method::Put, Method::Delete] {
-                let call = dialect.call(method);
-                let id = if method == Method::Post { "" } else { "7" };
-                let one = Heard { entity, asked: Asked::One(method), id: id.into() };
-                assert_eq!(profile.hear(call.verb, &call.path(id)), Some(one));
-            }
-        }
-        assert_eq!(profile.hear(Verb::Patch, "/posts/5"), None);
-        let by_query = Call { verb: Verb::Get, before: "/posts?id=eq.", after: Some("") };
-        let profile = Profile { posts: Dialect { read: by_query, ..profile.posts }, ..profile.clone() };
-        assert_eq!(profile.hear(Verb::Get, "/posts?id=eq.5").map(|heard| heard.asked), Some(Asked::One(Method::Get)));
-        assert_eq!(profile.hear(Verb::Get, "/posts?limit=5").map(|heard| heard.asked), Some(Asked::List));
     }
 
     #[test]

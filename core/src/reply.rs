@@ -206,6 +206,8 @@ pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sent<'_>>,
         (status, method) if profile.is_missing(status, method) => Answer::Gone,
         (403, _) => Answer::Forbidden,
         (409, Method::Post) => Answer::Exists,
+        // The condition of a create by PUT.
+        (412, Method::Post) if profile.dialect(key.entity()).condition(method).is_some() => Answer::Exists,
         // Some say it with a status of their own choosing.
         (400 | 422, Method::Post) if says_exists(body) => Answer::Exists,
         (429 | 425, _) => Answer::Throttled,

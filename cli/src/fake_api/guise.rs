@@ -69,7 +69,7 @@ pub fn hear<'a>(profile: &Profile, ask: &'a Ask) -> Result<Heard<'a>, Answer> {
         return Ok(nothing(Route::Login));
     }
     let verb = Verb::ALL.into_iter().find(|verb| verb.name() == ask.method);
-    let Some(request) = verb.and_then(|verb| profile.hear(verb, &ask.target)) else {
+    let Some(request) = verb.and_then(|verb| profile.hear(verb, &ask.target, ask.is_new)) else {
         return Ok(nothing(Route::Unknown));
     };
     let entity = request.entity;
@@ -125,6 +125,12 @@ fn taken(profile: &Profile, request: &Request, body: &[u8]) -> Result<String, An
         fields.set(shape.number.json, id_of(value, number_as)?);
     }
     match (came.remove(dialect.id), profile.ids) {
+        // A create by PUT has the id in its address.
+        (_, Ids::Ours) if request.asked == Asked::One(Method::Post) && !request.id.is_empty() => {
+            let id =
+                profile.id_as.read(&request.id).ok_or_else(|| refused(format!("{:?} cannot be an id", request.id)))?;
+            fields.set(ID, Value::from(id));
+        }
         (Some(value), Ids::Ours) => fields.set(ID, id_of(value, profile.id_as)?),
         // It counts itself.
         (_, Ids::None | Ids::Key) | (None, Ids::Ours) => {}
@@ -196,7 +202,11 @@ pub fn dress(profile: &Profile, request: &Request, ask: &Ask, answer: Answer) ->
             let status = profile.missing.iter().copied().find(|status| profile.is_missing(*status, method));
             Answer::json(status.unwrap_or(404), "{\"message\":\"there is no such record\"}")
         }
-        (Asked::One(Method::Post), 500, _) => Answer::json(409, "{\"message\":\"a record of this id already exists\"}"),
+        (Asked::One(Method::Post), 500, _) => {
+            let is_conditional = profile.dialect(request.entity).condition(Method::Post).is_some();
+            let status = if is_conditional { 412 } else { 409 };
+            Answer::json(status, "{\"message\":\"a record of this id already exists\"}")
+        }
         (_, _, body) => Answer { status, headers, body, page: None },
     }
 }

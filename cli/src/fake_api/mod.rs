@@ -95,6 +95,8 @@ struct Ask {
     media_type: Option<String>,
     /// The field that shows who sends it.
     authorization: Option<String>,
+    /// It must not replace what is there (`news_core::profile::IF_NEW`).
+    is_new: bool,
     /// A constant field of the profile that it does not have.
     lacks: Option<&'static str>,
     body: Vec<u8>,

@@ -22,6 +22,7 @@ fn ask(method: &str, target: &str, body: &str) -> Ask {
         host: "h".into(),
         media_type: Some("application/json".into()),
         authorization: None,
+        is_new: false,
         lacks: None,
         body: body.into(),
     }

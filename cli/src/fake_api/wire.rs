@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use news_core::profile::IF_NEW;
 use tiny_http::{Header, StatusCode};
 
 use crate::fake_api::answer::{Body, Sending};
@@ -38,6 +39,7 @@ fn read(api: &FakeApi, request: http::Request) -> Ask {
         host: field("Host").unwrap_or_default(),
         media_type: field("Content-Type"),
         authorization: field(api.shows()),
+        is_new: field(IF_NEW.0).as_deref() == Some(IF_NEW.1),
         lacks: api.lacks(field),
         method: request.method.as_str().to_owned(),
         target: request.target,

@@ -4,7 +4,7 @@ use super::read::{Table, Text};
 use crate::error::Result;
 
 /// Fields whose meaning is ours.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "cache-control",
     "connection",
     "content-encoding",
@@ -12,6 +12,8 @@ const OURS: [&str; 10] = [
     "content-type",
     "expect",
     "host",
+    "if-match",
+    "if-none-match",
     "te",
     "transfer-encoding",
     "upgrade",

@@ -105,7 +105,7 @@ fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
         Ids::None => (list, list, list, list),
         Ids::Ours | Ids::Key => (
             call(&table.required("read")?, &[Verb::Get], Place::Id)?,
-            call(&table.required("create")?, &[Verb::Post], Place::Nowhere)?,
+            create(&table.required("create")?, ids)?,
             call(&table.required("update")?, &[Verb::Put, Verb::Patch], Place::Id)?,
             call(&table.required("delete")?, &[Verb::Delete], Place::Id)?,
         ),
@@ -169,6 +169,15 @@ fn clash(mut paths: Vec<Path>) -> Option<Path> {
     paths.sort_unstable();
     let next = paths.iter().skip(1);
     paths.iter().zip(next).find(|(one, next)| next.starts_with(one)).map(|(one, _)| *one)
+}
+
+/// Reads `POST /posts`, or `PUT /posts/{id}`: the second where the id is ours to choose.
+fn create(text: &Text<'_>, ids: Ids) -> Result<Call> {
+    let is_put = text.said.split_once(' ').is_some_and(|(verb, _)| verb == Verb::Put.name());
+    match ids {
+        Ids::Ours if is_put => call(text, &[Verb::Put], Place::Id),
+        Ids::Ours | Ids::Key | Ids::None => call(text, &[Verb::Post], Place::Nowhere),
+    }
 }
 
 /// What a path has a place for.

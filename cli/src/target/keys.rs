@@ -149,7 +149,7 @@ impl Target {
     pub fn our_post(&self, there: &TargetId) -> Option<i64> {
         let to = To::Id(there.to_string());
         let (verb, path) = self.profile().call(Entity::Post, Method::Get, &to);
-        match self.send_to(verb, &path, None) {
+        match self.send_to((verb, &path), None, None) {
             Reply::Http { status: 200..=299, body, .. } => {
                 news_core::reply::shown_element(self.profile(), Entity::Post, &body)?.id()
             }

@@ -1,7 +1,7 @@
 //! Replies, as rows: method, status, body and what they mean.
 
 use super::*;
-use crate::profile::JSON_SERVER;
+use crate::profile::{Dialect, JSON_SERVER};
 use alloc::string::ToString;
 
 fn http(status: u16, body: &str) -> Reply {
@@ -51,6 +51,24 @@ fn statuses() {
     for (method, status, body, answer) in rows {
         let told = read(&JSON_SERVER, method, key, sent, &http(status, body));
         assert_eq!(told.answer, answer, "{method:?} {status} {body}");
+    }
+}
+
+#[test]
+fn a_create_by_put_whose_condition_fails_has_found_the_object() {
+    let posts = Dialect { create: JSON_SERVER.posts.update, ..JSON_SERVER.posts };
+    let by_put = Profile { posts, ..JSON_SERVER.clone() };
+    for (profile, method, status, answer) in [
+        (&by_put, Method::Post, 412, Answer::Exists),
+        (&by_put, Method::Post, 409, Answer::Exists),
+        (&by_put, Method::Post, 201, Answer::Accepted),
+        (&by_put, Method::Post, 404, Answer::Gone),
+        // Nobody has asked for a condition here: it is a gateway's, or about this object alone.
+        (&by_put, Method::Put, 412, Answer::Refused),
+        (&JSON_SERVER, Method::Post, 412, Answer::Refused),
+    ] {
+        let told = read(profile, method, "posts/5".parse().unwrap(), None, &http(status, ""));
+        assert_eq!(told.answer, answer, "{method:?} {status}");
     }
 }
 

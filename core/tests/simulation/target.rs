@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use news_core::profile::{JSON_SERVER, JSON_SERVER_1, Pages, Profile, To, Total, Writes};
+use news_core::profile::{Dialect, JSON_SERVER, JSON_SERVER_1, Pages, Profile, To, Total, Writes};
 use news_core::reply::Method;
 use news_core::session::Request;
 use news_core::target_id::TargetId;
@@ -14,7 +14,7 @@ use crate::rng::Rng;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// json-server 0.17: cascades, drops orphans, keeps ids unique; how it says so varies.
+    /// json-server 0.17: cascades, drops orphans, keeps ids unique; how it says so varies. With 412 creates are conditional PUTs.
     Strict { duplicate: u16 },
     /// Directus: acknowledges updates and deletes of what is not there.
     Silent,
@@ -30,6 +30,14 @@ pub enum Column {
     /// The same, but it cannot be kept in sync: it ignores the filter, or it keeps keys in other words.
     OddKeys { ignores: bool, pages: bool },
 }
+
+/// The status of a conditional PUT that meets an object.
+const CONDITION_FAILED: u16 = 412;
+
+static BY_PUT: LazyLock<Profile> = LazyLock::new(|| {
+    let by_put = |dialect: Dialect| Dialect { create: dialect.update, ..dialect };
+    Profile { posts: by_put(JSON_SERVER.posts), comments: by_put(JSON_SERVER.comments), ..JSON_SERVER.clone() }
+});
 
 static ECHOED: LazyLock<Profile> = LazyLock::new(|| Profile { writes: Writes::Echoed, ..JSON_SERVER.clone() });
 
@@ -64,7 +72,7 @@ impl Column {
             }
             13 => Column::OddKeys { ignores: rng.permille(500), pages: rng.permille(500) },
             0 => Column::Silent,
-            1..5 => Column::Strict { duplicate: rng.pick(&[500, 500, 409, 422]).unwrap_or(500) },
+            1..5 => Column::Strict { duplicate: rng.pick(&[500, 500, 409, 422, CONDITION_FAILED]).unwrap_or(500) },
             5..8 => Column::Duplicates { ids },
             8 => Column::Pretends,
             _ => Column::OwnIds { ids },
@@ -94,6 +102,7 @@ impl Column {
             Column::Keyed { pages: true, .. } | Column::OddKeys { pages: true, .. } => &PAGED,
             Column::Keyed { .. } | Column::OddKeys { .. } => &JSON_SERVER_1,
             Column::Silent => &ECHOED,
+            Column::Strict { duplicate: CONDITION_FAILED } => &BY_PUT,
             Column::Strict { .. } | Column::Duplicates { .. } | Column::Pretends | Column::OwnIds { .. } => {
                 &JSON_SERVER
             }

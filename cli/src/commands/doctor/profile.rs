@@ -118,7 +118,7 @@ fn sent(target: &Target, method: Method, key: Key, object: Option<&Object>, thei
     let json = object.map(|object| wire::to_json(profile, object, parent.as_ref()));
     let to = match (method, &theirs.id) {
         (Method::Put | Method::Delete, Some(id)) => To::Id(id.to_string()),
-        (Method::Post, _) => To::Id(String::new()),
+        (Method::Post, _) => To::Id(profile.id_as.write(key.id())),
         (Method::Get | Method::Put | Method::Delete, _) => profile.to(key),
     };
     let carries = matches!(method, Method::Post | Method::Put);

@@ -134,6 +134,26 @@ fn padded_ids_an_envelope_numbered_pages_and_a_login_as_pocketbase_has_them() {
 }
 
 #[test]
+fn creates_by_put_that_replace_nothing_as_news_serve_has_them() {
+    let words = "auth = { kind = \"bearer\" }\n[posts]\ncreate = \"PUT /posts/{id}\"\n[comments]\ncreate = \"PUT /comments/{id}\"\n";
+    let spoken = Spoken::start(words, &[]);
+    spoken.is_kept_in_sync();
+    let put = |id: i64, condition: Option<&str>| {
+        let request = ureq::http::Request::builder().method("PUT").uri(format!("{}/posts/{id}", spoken.fake.url()));
+        let request = condition.into_iter().fold(request, |request, tag| request.header("If-None-Match", tag));
+        let request = request.header("Content-Type", "application/json");
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let body = r#"{"userId": 1, "title": "t", "body": "b"}"#;
+        agent.run(request.body(body).unwrap()).unwrap().status().as_u16()
+    };
+    // Without the condition a PUT is an update, of what is there.
+    assert_eq!(put(900_001, None), 404);
+    assert_eq!((put(900_001, Some("*")), put(900_001, Some("*"))), (201, 412));
+    assert_eq!(put(900_001, None), 200);
+    assert_eq!(spoken.get("/posts/900001")["id"], 900_001);
+}
+
+#[test]
 fn a_403_that_means_missing_and_other_names() {
     let words = "missing = [403, 404]\nauth = { kind = \"bearer\" }\nenvelope = \"data.all\"\n\
                  pages = { kind = \"next\", field = \"data.next\", total = \"data.count\" }\n\
@@ -203,9 +223,15 @@ fn a_cursor_and_a_header_field_for_the_token() {
 
 #[test]
 fn a_target_that_counts_itself_is_read() {
-    let fake = Fake::start_by(News::bare(), ["--profile", "news"]);
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("drf.toml");
+    let page = include_str!("../../../../docs/profiles.md");
+    let section = page.split("## Django REST framework, as it is").nth(1).unwrap();
+    std::fs::write(&profile, section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()).unwrap();
+    let profile = profile.to_str().unwrap();
+    let fake = Fake::start_by(News::bare(), ["--profile", profile]);
     let db = Db::new();
-    let news = News::on(&db).env("NEWS_TARGET_URL", fake.url()).env("NEWS_TARGET_PROFILE", "news");
+    let news = News::on(&db).env("NEWS_TARGET_URL", fake.url()).env("NEWS_TARGET_PROFILE", profile);
     let news = news.env("NEWS_TARGET_USER", "reader").env("NEWS_TARGET_PASSWORD", "any");
     let report = news.run(["--json", "import"]).ok().json();
     assert_eq!((&report["posts"], &report["comments"]), (&json!(100), &json!(500)));
