@@ -161,6 +161,10 @@ pub struct Serve {
     /// The operator's console at /news/console/, for users who are staff: off, read, or act
     #[arg(long, value_name = "MODE", default_value = "read")]
     pub console: ConsoleMode,
+    /// Let users who are staff write posts and comments with given ids, authors and texts at /news/replica/, so that another
+    /// `news` can keep this service in sync with its master
+    #[arg(long)]
+    pub replica: bool,
     /// Maximum time to wait for requests in flight at the end
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::values::duration)]
     pub grace: std::time::Duration,

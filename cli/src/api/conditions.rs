@@ -58,6 +58,11 @@ pub fn is_known(if_none_match: Option<&str>, version: &str, layout: Layout) -> b
     }
 }
 
+/// Says whether a client that sends this If-None-Match wants to create an object, and to change none.
+pub fn is_new(if_none_match: Option<&str>) -> bool {
+    if_none_match.map(read) == Some(Tags::Any)
+}
+
 /// Returns the versions that If-Match lets be changed; nothing where any will do (strong comparison).
 pub fn changeable(if_match: Option<&str>) -> Option<Vec<String>> {
     match read(if_match?) {

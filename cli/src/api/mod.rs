@@ -69,6 +69,26 @@ pub enum Proxy {
     None,
 }
 
+/// Who may write objects as another `news` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplicaWrites {
+    /// Nobody.
+    None,
+    /// Users who are staff.
+    Staff,
+}
+
+/// What the operator lets clients do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// Whether headers of a proxy are believed.
+    pub proxy: Proxy,
+    /// Whose pages may use the API.
+    pub origins: Origins,
+    /// Who may write objects as another `news` has them.
+    pub replica_writes: ReplicaWrites,
+}
+
 /// The page that shows the API; a request for HTML is redirected there.
 const DOCS: &str = "/news/docs/";
 
@@ -82,10 +102,9 @@ pub struct Service {
     large_pages: Queue,
     tokens: Tokens,
     gate: Gate,
-    proxy: Proxy,
+    allowed: Allowed,
     /// The host in links for clients that name none (HTTP/1.0).
     listen: SocketAddr,
-    origins: Origins,
     /// What is counted.
     pub metrics: Metrics,
     /// Reads what the database tells of the sync.
@@ -103,8 +122,7 @@ impl Service {
     /// Makes a service that works with so many sessions of the database that `url` names.
     pub fn new(
         tokens: Tokens,
-        proxy: Proxy,
-        origins: Origins,
+        allowed: Allowed,
         listen: SocketAddr,
         (url, sessions): (&Secret, usize),
         (state, desk): (Box<ReadState>, Desk),
@@ -117,9 +135,8 @@ impl Service {
             large_pages: Queue::new(LARGE_PAGES_MAX),
             tokens,
             gate: Gate::new(running, logins - running),
-            proxy,
+            allowed,
             listen,
-            origins,
             metrics: Metrics::new(),
             state,
             desk,
@@ -138,7 +155,7 @@ pub fn answer(service: &Service, request: &Request, found: &Found<'_>) -> Respon
         }
         // Its pages come from here: no other origin is let in.
         Found::Route(route, segment) if route.is_console() => routed(service, request, route, segment),
-        Found::Route(route, segment) => match service.origins.preflight(request, route) {
+        Found::Route(route, segment) => match service.allowed.origins.preflight(request, route) {
             Some(preflight) => preflight,
             None => routed(service, request, route, segment),
         },
@@ -150,7 +167,7 @@ pub fn answer(service: &Service, request: &Request, found: &Found<'_>) -> Respon
         Found::Nothing => Problem::NotFound("Not found.").into_response(Layout::default()),
     };
     let is_open = !matches!(found, Found::Route(route, _) | Found::SlashMissing(route) if route.is_console());
-    let response = if is_open { service.origins.mark(request, response) } else { response };
+    let response = if is_open { service.allowed.origins.mark(request, response) } else { response };
     SAFE.iter().fold(
         response,
         |response, (name, value)| {

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made from the routes: what is routed is what is described.
 
 mod console;
+mod replica;
 
 use std::sync::LazyLock;
 
@@ -46,6 +47,9 @@ fn document() -> Value {
         "tags": [
             { "name": "tokens", "description": "JSON Web Tokens (HS256): access for an hour, refresh for a day" },
             { "name": "news", "description": "Posts and comments" },
+            { "name": "replica", "description": "Posts and comments as another `news` has them, with their ids, authors and \
+                texts: for a target that is kept in sync. Any user may read; with `news serve --replica` users who are staff \
+                may write" },
             { "name": "console", "description": "For the operator's console: users who are staff. Not there with \
                 `news serve --console off`; acts are refused without `--console act`" },
             { "name": "service", "description": "For machines that watch the service, and this document" },
@@ -96,7 +100,7 @@ fn operation(route: &Route, operation: &Operation) -> Value {
     let taken = match operation.takes {
         Content::Named(form) => Some((form, &FORM_MEDIA[..])),
         Content::Json(form) => Some((form, &FORM_MEDIA[..1])),
-        Content::Nothing | Content::ListOf(_) | Content::Media(_) => None,
+        Content::Nothing | Content::ListOf(_) | Content::ArrayOf(_) | Content::Media(_) => None,
     };
     if let Some((form, medias)) = taken {
         let media = |media: &&str| ((*media).to_owned(), json!({ "schema": reference("schemas", form) }));
@@ -113,6 +117,7 @@ fn operation(route: &Route, operation: &Operation) -> Value {
 fn tag(route: &Route) -> &'static str {
     match (route.manners, route.pattern.starts_with("/api-auth/")) {
         _ if route.is_console() => "console",
+        _ if route.is_replica() => "replica",
         (Manners::Plain, _) => "service",
         (Manners::Stream, _) => "console",
         (Manners::Rest, true) => "tokens",
@@ -144,6 +149,10 @@ fn answers(route: &Route, operation: &Operation) -> Value {
         statuses.push(415);
     }
     for status in statuses {
+        if status == 201 {
+            answers.insert(status.to_string(), success(operation));
+            continue;
+        }
         // A body's 400 may tell field by field what is wrong with it.
         let name = match (status, operation.takes) {
             (400, Content::Named(_)) => "BadForm".to_owned(),
@@ -166,6 +175,9 @@ fn success(operation: &Operation) -> Value {
                 { "type": "array", "items": reference("schemas", name), "description": "With all=true." },
             ] }),
         ),
+        Content::ArrayOf(name) => {
+            of("application/json", json!({ "type": "array", "items": reference("schemas", name) }))
+        }
         Content::Media(media) => of(media, json!({ "type": "string" })),
     };
     let mut headers = common_headers();
@@ -263,6 +275,7 @@ fn schemas() -> Value {
         },
     });
     if let Some(all) = all.as_object_mut() {
+        replica::schemas(all);
         console::schemas(all);
     }
     all
@@ -274,12 +287,15 @@ fn responses() -> Value {
     let plain = [
         (400, "Not a request, or one with an unusable Host."),
         (401, "No access token, or none that is good."),
-        (403, "The user is not staff, or the console does not let anybody act, or another site sent it: see `code`."),
+        (
+            403,
+            "The user is not staff, or the service was started without what allows it, or another site sent it: see `code`.",
+        ),
         (404, "There is no such object, or no such page."),
         (406, "The Accept header leaves no room for JSON."),
         (408, "The request did not arrive in time."),
         (409, "Things are not as the request says, or do not allow it: see `code`."),
-        (412, "The object has changed since: its ETag is another one."),
+        (412, "The object has changed since: its ETag is another one. Or it is there, and was to be created."),
         (413, "The body is too large."),
         (415, "The body's media type is none of those that are read."),
         (429, "Somebody else does the same this moment, and one at a time may."),
@@ -331,6 +347,7 @@ fn parameters() -> Value {
         "IfNoneMatch": header("If-None-Match", "Answer 304 if this ETag is the object's."),
     });
     if let Some(all) = all.as_object_mut() {
+        replica::parameters(all);
         console::parameters(all);
     }
     all

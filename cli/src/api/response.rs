@@ -22,6 +22,8 @@ pub enum Body {
     Prints(Entity, Side),
     /// A whole list, read from the database while it is sent.
     List(List, Layout),
+    /// All objects of an entity, by their ids, read while they are sent.
+    Rows(Entity, Layout),
 }
 
 /// An answer. Content-Length and Date are the server's business.
@@ -74,8 +76,16 @@ impl Response {
 
     /// A list in JSON, sent while it is read.
     pub fn list(list: List, layout: Layout) -> Self {
-        let headers = vec![("Content-Type", "application/json".to_owned())];
-        Self { status: 200, headers, body: Body::List(list, layout), held: None }
+        Self::streamed(Body::List(list, layout))
+    }
+
+    /// All objects of an entity in JSON, by their ids, sent while they are read.
+    pub fn rows(entity: Entity, layout: Layout) -> Self {
+        Self::streamed(Body::Rows(entity, layout))
+    }
+
+    fn streamed(body: Body) -> Self {
+        Self { status: 200, headers: vec![("Content-Type", "application/json".to_owned())], body, held: None }
     }
 }
 

@@ -2,6 +2,7 @@
 //! named, and the OpenAPI document is written.
 
 mod console;
+mod replica;
 
 use news_core::Entity;
 use tiny_http::Method;
@@ -25,6 +26,10 @@ pub enum Endpoint {
     PostComments,
     /// A comment.
     Comment,
+    /// All objects of an entity, as another `news` has them.
+    Replicas(Entity),
+    /// One of them.
+    Replica(Entity),
     /// The OpenAPI document.
     OpenApi,
     /// The page that shows it, and what that page loads.
@@ -128,6 +133,8 @@ pub enum Content {
     Json(&'static str),
     /// A page of objects with this schema, or all of them as an array.
     ListOf(&'static str),
+    /// All objects with this schema, as an array.
+    ArrayOf(&'static str),
     /// Something else, of this media type.
     Media(&'static str),
 }
@@ -141,7 +148,7 @@ pub struct Operation {
     pub id: &'static str,
     /// What it does, in a line.
     pub summary: &'static str,
-    /// Parameters in its query, by their names below `components`.
+    /// Parameters in its query or head, by their names below `components`.
     pub query: &'static [&'static str],
     /// What a client sends.
     pub takes: Content,
@@ -149,7 +156,7 @@ pub struct Operation {
     pub status: u16,
     /// What a client gets then.
     pub gives: Content,
-    /// The other statuses that it has beyond those that its route's manners, its access and its body bring.
+    /// The other statuses that it has, 201 among them, beyond those that its route's manners, its access and its body bring.
     pub refusals: &'static [u16],
 }
 
@@ -170,7 +177,7 @@ pub struct Route {
 
 /// Every route.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain(console::ROUTES)
+    ROUTES.iter().chain(replica::ROUTES).chain(console::ROUTES)
 }
 
 /// The routes of the API, and of what watches it.
@@ -370,6 +377,11 @@ impl Route {
     /// Says whether it is there only where the console is.
     pub fn is_console(&self) -> bool {
         matches!(self.endpoint, Endpoint::Console | Endpoint::Operator(_))
+    }
+
+    /// Says whether it is about objects as another `news` has them.
+    pub fn is_replica(&self) -> bool {
+        self.pattern.starts_with(replica::BELOW)
     }
 
     /// Matches a decoded path. Returns what stands for the placeholder; without one, an empty text.

@@ -14,7 +14,8 @@ use super::stream::{JsonArray, State};
 use super::{Request, Response, Service, answer, operator};
 use crate::error::Failure;
 use crate::http::{self, Reply};
-use crate::store::{Cursor, Live, Session, records};
+use crate::store::records::{self, replica};
+use crate::store::{Cursor, Live, Session};
 
 /// A longer path is cut in the log, in characters.
 const LOGGED_PATH_CHARS_MAX: usize = 256;
@@ -72,12 +73,8 @@ fn send(service: &Service, reply: Reply<'_>, mut response: Response) -> (u16, io
             Ok(body) => (status, reply.send(StatusCode(status), fields(response), body, None)),
             Err(problem) => send(service, reply, instead(response, problem, Layout::default())),
         }),
-        Body::List(list, layout) => match service.sessions.list() {
-            Ok(mut session) => {
-                send_list(service, reply, response, layout, &mut session, |live| records::all(live, list))
-            }
-            Err(trouble) => send(service, reply, instead(response, in_trouble(trouble), layout)),
-        },
+        Body::List(list, layout) => send_list(service, reply, response, layout, |live| records::all(live, list)),
+        Body::Rows(entity, layout) => send_list(service, reply, response, layout, |live| replica::all(live, entity)),
     }
 }
 
@@ -87,11 +84,14 @@ fn send_list<T: Serialize>(
     reply: Reply<'_>,
     response: Response,
     layout: Layout,
-    session: &mut Session,
     open: impl for<'s> FnOnce(&'s mut Live) -> Result<Cursor<'s, T>, postgres::Error>,
 ) -> (u16, io::Result<usize>) {
     let status = response.status;
-    let (state, outcome) = match begin(session, layout, open) {
+    let mut session = match service.sessions.list() {
+        Ok(session) => session,
+        Err(trouble) => return send(service, reply, instead(response, in_trouble(trouble), layout)),
+    };
+    let (state, outcome) = match begin(&mut session, layout, open) {
         Ok(mut array) => {
             let sent = reply.send(StatusCode(status), fields(response), &mut array, None);
             (array.state(), Ok(sent))

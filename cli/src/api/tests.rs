@@ -23,8 +23,7 @@ fn lonely() -> Service {
     let url = Secret::new("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1".to_owned());
     Service::new(
         Tokens::new(&secret, None).unwrap(),
-        Proxy::None,
-        Origins::new(&[]),
+        Allowed { proxy: Proxy::None, origins: Origins::new(&[]), replica_writes: ReplicaWrites::Staff },
         listen,
         (&url, 8),
         (Box::new(|| None), Desk::new(ConsoleMode::Act, &settings(), &url)),
@@ -51,7 +50,9 @@ fn text(response: &Response) -> &str {
     match &response.body {
         response::Body::Empty => "",
         response::Body::Bytes(bytes) => std::str::from_utf8(bytes).unwrap(),
-        response::Body::List(..) | response::Body::Prints(..) => panic!("a list of a database that is not there"),
+        response::Body::List(..) | response::Body::Rows(..) | response::Body::Prints(..) => {
+            panic!("a list of a database that is not there")
+        }
     }
 }
 
@@ -144,7 +145,7 @@ fn links_name_the_host_the_client_used() {
     ];
     for (headers, proxy, link) in table {
         let mut service = lonely();
-        service.proxy = proxy;
+        service.allowed.proxy = proxy;
         let request = request("GET", "/news/", headers);
         let response = answer(&service, &request, &routes::find(&request.path));
         match link {
@@ -196,7 +197,7 @@ fn pages_of_other_origins() {
     ];
     for (origins, method, headers, status, allowed) in table {
         let mut service = lonely();
-        service.origins = Origins::new(origins);
+        service.allowed.origins = Origins::new(origins);
         let request = request(method, "/news/posts/1/", headers);
         let response = answer(&service, &request, &routes::find(&request.path));
         let found = (response.status, header(&response, "Access-Control-Allow-Origin"));

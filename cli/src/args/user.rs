@@ -12,7 +12,7 @@ pub enum User {
         /// The user may not log in yet
         #[arg(long)]
         inactive: bool,
-        /// The user may see the operator's console
+        /// The user may see the operator's console, and write to a replica
         #[arg(long)]
         staff: bool,
     },
@@ -23,7 +23,7 @@ pub enum User {
         /// Name of the user
         name: String,
     },
-    /// Give or withdraw the right to see the operator's console
+    /// Give or withdraw the right to see the operator's console and to write to a replica
     Staff {
         /// Name of the user
         name: String,

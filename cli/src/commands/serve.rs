@@ -9,7 +9,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{self, BODY_BYTES_MAX, Desk, Origins, Proxy, Service, Tokens};
+use crate::api::{self, Allowed, BODY_BYTES_MAX, Desk, Origins, Proxy, ReplicaWrites, Service, Tokens};
 use crate::args::Serve;
 use crate::commands::{Outcome, metrics};
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -44,15 +44,18 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let listen = listener.local_addr().or_fail(Kind::Usage, "cannot tell where it listens")?;
     let wanted = Seats { connections: CONNECTIONS_MAX, sessions: usize::from(args.workers) };
     let seats = Seats::afforded(wanted);
-    let proxy = if args.trust_proxy { Proxy::Trusted } else { Proxy::None };
-    let origins = Origins::new(&args.cors_origin);
+    let allowed = Allowed {
+        proxy: if args.trust_proxy { Proxy::Trusted } else { Proxy::None },
+        origins: Origins::new(&args.cors_origin),
+        replica_writes: if args.replica { ReplicaWrites::Staff } else { ReplicaWrites::None },
+    };
     let (state_url, state_settings) = (url.clone(), settings.clone());
     let state = Box::new(move || {
         let read = metrics::beside_requests(&state_url, &state_settings);
         read.inspect_err(|failure| log::debug!("metrics without the state of the sync: {failure}")).ok()
     });
     let desk = Desk::new(args.console, settings, &url);
-    let service = Arc::new(Service::new(tokens, proxy, origins, listen, (&url, seats.sessions), (state, desk)));
+    let service = Arc::new(Service::new(tokens, allowed, listen, (&url, seats.sessions), (state, desk)));
     let for_requests = Arc::clone(&service);
     let limits = Limits { connections_max: seats.connections, body_bytes_max: BODY_BYTES_MAX, ..Limits::default() };
     let server = Server::open(listener, limits, move |request, reply| api::serve(&for_requests, request, reply))

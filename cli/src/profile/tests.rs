@@ -90,9 +90,10 @@ fn the_built_in_profiles_can_be_read() {
     assert_eq!(pocketbase.id_as, IdForm::Text { prefix: "", digits: 15, suffix: "" });
     assert!(matches!(pocketbase.auth, Auth::Login(login) if login.prefix.is_empty() && login.token == ["token"]));
     let news = Chosen::find("news").unwrap().profile;
-    assert_eq!((news.ids, news.comments.number.read), (Ids::None, &["post_id"][..]));
-    assert_eq!(news.comments.list.path("5"), "/news/posts/5/comments/?page_size=1000");
-    assert!(matches!(news.pages, Pages::Next { .. }));
+    assert_eq!((news.ids, news.comments.number.read), (Ids::Ours, &["post_id"][..]));
+    let create = news.comments.create;
+    assert_eq!((create.verb, create.path("5")), (Verb::Put, "/news/replica/comments/5/".into()));
+    assert!(news.comments.condition(Method::Post).is_some());
 }
 
 #[test]

@@ -62,10 +62,10 @@ pub const JWT_SECRET_PREVIOUS: &Key = &KEYS[7];
 /// Where the private PostgreSQL lives.
 pub const HOME: &Key = &KEYS[8];
 /// How many deletes a run may send.
-pub const SYNC_MAX_DELETES: &Key = &KEYS[22];
+pub const SYNC_MAX_DELETES: &Key = &KEYS[23];
 
 /// All of them, in the order in which they are shown.
-pub const KEYS: [Key; 24] = [
+pub const KEYS: [Key; 25] = [
     Key { name: "database_url", shape: Shape::Text, place: Place::Secret },
     Key { name: "target_url", shape: Shape::Text, place: Place::Setting },
     Key { name: "target_token", shape: Shape::Text, place: Place::Secret },
@@ -85,6 +85,7 @@ pub const KEYS: [Key; 24] = [
     Key { name: "serve.trust_proxy", shape: Shape::Boolean, place: Place::Flag("serve", "trust_proxy") },
     Key { name: "serve.cors_origin", shape: Shape::List, place: Place::Flag("serve", "cors_origin") },
     Key { name: "serve.console", shape: Shape::Text, place: Place::Flag("serve", "console") },
+    Key { name: "serve.replica", shape: Shape::Boolean, place: Place::Flag("serve", "replica") },
     Key { name: "serve.grace", shape: Shape::Time, place: Place::Flag("serve", "grace") },
     Key { name: "sync.jobs", shape: Shape::Integer, place: Place::Flag("sync", "jobs") },
     Key { name: "sync.rate", shape: Shape::Number, place: Place::Flag("sync", "rate") },

@@ -2,6 +2,8 @@
 //!
 //! They are made of the entity's shape, once in a process.
 
+pub mod replica;
+
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 

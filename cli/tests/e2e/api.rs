@@ -6,6 +6,7 @@ mod edits;
 mod lists;
 mod machines;
 mod recorded;
+mod replica;
 mod strangers;
 mod tokens;
 mod trouble;

@@ -2,6 +2,7 @@
 //! and servers that say what a test wants.
 
 mod keyed;
+mod replica;
 mod spoken;
 mod wrong;
 
@@ -142,32 +143,6 @@ fn a_password_that_pocketbase_refuses_is_a_matter_of_credentials() {
     }
     let output = news.env("NEWS_TARGET_USER", "").run(["diff"]).expect_code(2);
     assert!(output.stderr.contains("Set NEWS_TARGET_USER, and NEWS_TARGET_PASSWORD"), "{}", output.stderr);
-}
-
-#[test]
-fn news_serve_can_be_imported_and_compared_and_is_not_written_to() {
-    let source = Db::new();
-    let serving = News::on(&source).env("NEWS_JWT_SECRET", "a secret of at least thirty-two bytes");
-    serving.run(["import", "--from", FIXTURES]).ok();
-    serving.run_with(["user", "add", "reader"], "a password\n").ok();
-    let mut server = serving.spawn(["serve", "--listen", "127.0.0.1:0"]);
-    let db = Db::new();
-    let news = News::on(&db)
-        .env("NEWS_TARGET_URL", &format!("http://{}", server.address()))
-        .env("NEWS_TARGET_PROFILE", "news")
-        .env("NEWS_TARGET_USER", "reader")
-        .env("NEWS_TARGET_PASSWORD", "a password");
-    let report = news.run(["--json", "import"]).ok().json();
-    assert_eq!((&report["posts"], &report["comments"]), (&json!(100), &json!(500)));
-    news.run(["diff"]).ok();
-    news.run(["doctor"]);
-    source.client().batch_execute("UPDATE news_post SET title = 'other' WHERE id = 5").unwrap();
-    let report = news.run(["--json", "diff"]).expect_code(1).json();
-    assert_eq!(report["differences"][0]["id"], 5, "{report}");
-    for command in [&["sync"][..], &["sync", "--full"]] {
-        let output = news.run(command).expect_code(4);
-        assert!(output.stderr.contains("gives ids of its own"), "{}", output.stderr);
-    }
 }
 
 /// An API on Django REST framework, stopped when dropped.

@@ -5,6 +5,7 @@
 
 mod body;
 mod email;
+mod exact;
 mod json;
 mod multipart;
 mod python;
@@ -17,12 +18,20 @@ use news_core::shape::{Format, TextField};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub use body::{BadBody, parse};
+pub use exact::fields as exact;
 pub use python::strip as trim;
 pub use value::Value;
 
 /// What is wrong, by field, in the fields' order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Invalid(Vec<(&'static str, Vec<String>)>);
+
+impl Invalid {
+    /// Returns what is wrong with one field.
+    pub fn field(name: &'static str, message: String) -> Self {
+        Self(vec![(name, vec![message])])
+    }
+}
 
 impl Serialize for Invalid {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -98,12 +107,19 @@ impl<'a> Form<'a> {
     }
 
     fn text(&mut self, field: TextField) -> Option<String> {
-        let value = self.fields.get(field.name);
-        let checked = match field.format {
+        self.take(field.name, |value| match field.format {
             Format::Any => clean(value, field, NO_STRING, |_| None),
             Format::Email => clean(value, field, NO_EMAIL, |text| (!email::is_valid(text)).then_some(NO_EMAIL)),
-        };
-        checked.map_err(|messages| self.invalid.0.push((field.name, messages))).ok()
+        })
+    }
+
+    /// Checks a field, and takes note of what is wrong with it.
+    fn take<T>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(Option<&Value>) -> Result<T, Vec<String>>,
+    ) -> Option<T> {
+        check(self.fields.get(name)).map_err(|messages| self.invalid.0.push((name, messages))).ok()
     }
 }
 
@@ -127,6 +143,13 @@ fn clean(
     if text.is_empty() {
         return one("This field may not be blank.");
     }
+    let mut messages = faults(text, surrogate, field);
+    messages.extend(judge(text).map(str::to_owned));
+    if messages.is_empty() { Ok(text.to_owned()) } else { Err(messages) }
+}
+
+/// Says what keeps a text out of any field of this length: length, then NUL, then surrogates.
+fn faults(text: &str, surrogate: Option<u16>, field: TextField) -> Vec<String> {
     let mut messages = Vec::new();
     if text.chars().count() > field.chars_max {
         messages.push(format!("Ensure this field has no more than {} characters.", field.chars_max));
@@ -137,8 +160,7 @@ fn clean(
     if let Some(unit) = surrogate {
         messages.push(format!("Surrogate characters are not allowed: U+{unit:X}."));
     }
-    messages.extend(judge(text).map(str::to_owned));
-    if messages.is_empty() { Ok(text.to_owned()) } else { Err(messages) }
+    messages
 }
 
 #[cfg(test)]

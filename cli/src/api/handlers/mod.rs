@@ -1,6 +1,7 @@
 //! What the routes lead to: one function a method, request in, answer or problem out.
 
 mod records;
+mod replica;
 mod service;
 mod tokens;
 
@@ -53,6 +54,10 @@ pub fn run(context: &Context<'_>, endpoint: Endpoint) -> Result<Response, Proble
         (Endpoint::Comment, Method::Put) => records::update(context, Entity::Comment),
         (Endpoint::Comment, Method::Delete) => records::delete(context, Entity::Comment),
         (Endpoint::Comment, _) => records::get(context, Entity::Comment),
+        (Endpoint::Replicas(entity), _) => replica::list(context, entity),
+        (Endpoint::Replica(entity), Method::Put) => replica::put(context, entity),
+        (Endpoint::Replica(entity), Method::Delete) => replica::delete(context, entity),
+        (Endpoint::Replica(entity), _) => records::get(context, entity),
         (Endpoint::OpenApi, _) => Ok(service::openapi()),
         (Endpoint::Docs(page), _) => Ok(service::docs(page)),
         (Endpoint::Console, _) => console::get(context.request, context.segment),
@@ -132,7 +137,7 @@ impl Context<'_> {
 
     /// Returns `http://HOST` as the client sees it.
     fn origin(&self) -> Result<String, Problem> {
-        let forwarded = |name| match self.service.proxy {
+        let forwarded = |name| match self.service.allowed.proxy {
             Proxy::None => None,
             // The nearest proxy's word is the last one, but a chain tells the client's host first.
             Proxy::Trusted => self.request.header(name).and_then(|value| value.split(',').next()).map(str::trim),

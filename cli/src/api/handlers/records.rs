@@ -9,7 +9,7 @@ use crate::api::response::{Problem, Response};
 use crate::store::records::{self, Changed, List};
 
 /// What a missing object gets.
-const fn missing(entity: Entity) -> Problem {
+pub const fn missing(entity: Entity) -> Problem {
     match entity {
         Entity::Post => Problem::NotFound("No Post matches the given query."),
         Entity::Comment => Problem::NotFound("No Comment matches the given query."),

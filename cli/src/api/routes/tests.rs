@@ -21,6 +21,10 @@ fn paths() {
         ("/news/posts/abc/comments/", None),
         ("/news/posts/+1/comments/", None),
         ("/news/comments/", None),
+        ("/news/replica/comments/", Some((Endpoint::Replicas(Entity::Comment), ""))),
+        ("/news/replica/comments/7/", Some((Endpoint::Replica(Entity::Comment), "7"))),
+        ("/news/replica/posts/7/comments/", None),
+        ("/news/replica/", None),
         ("/healthz/", None),
         ("/news/openapi.json", Some((Endpoint::OpenApi, ""))),
         ("/news/docs/docs.js", Some((Endpoint::Docs(Page::Js), ""))),
@@ -72,7 +76,7 @@ fn methods() {
         assert!(!route.allows(&Method::Patch) && !route.allows(&"get".parse().unwrap()));
         let expected = match route.endpoint {
             Endpoint::Posts | Endpoint::PostComments => "GET, POST, HEAD, OPTIONS",
-            Endpoint::Post | Endpoint::Comment => "GET, PUT, DELETE, HEAD, OPTIONS",
+            Endpoint::Post | Endpoint::Comment | Endpoint::Replica(_) => "GET, PUT, DELETE, HEAD, OPTIONS",
             Endpoint::TokenObtain
             | Endpoint::TokenRefresh
             | Endpoint::TokenVerify
@@ -80,6 +84,7 @@ fn methods() {
                 Operator::Look | Operator::Retry | Operator::Discard | Operator::Hold | Operator::Release,
             ) => "POST, OPTIONS",
             Endpoint::Root
+            | Endpoint::Replicas(_)
             | Endpoint::OpenApi
             | Endpoint::Docs(_)
             | Endpoint::Healthz

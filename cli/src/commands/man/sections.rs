@@ -86,6 +86,10 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
                 "Let users who are staff retry, discard, hold and release objects in a browser.",
             ),
             (
+                "news serve --replica",
+                "Let another `news` keep this service in sync, with a user who is staff (news user add sync --staff).",
+            ),
+            (
                 "news serve --check",
                 "Ask the service at 127.0.0.1:8000 whether it is ready, as a container's health check.",
             ),
