@@ -29,7 +29,7 @@ use crate::signals::Signals;
 use crate::source::Source;
 use crate::store::{rows, runs};
 use crate::times::Times;
-use crate::ui::{Reading, Ui};
+use crate::ui::{ReadingProgress, Ui};
 
 /// A second look that a run disturbed is taken again, so often at most.
 const LOOKS_MAX: u32 = 3;
@@ -171,7 +171,7 @@ fn is_unexplained(suspicious: &Suspicious, pending: &[Pending]) -> bool {
 }
 
 /// Tells the screen how long a listing is.
-pub fn begin(reading: &Reading, extent: Extent) -> Extent {
+pub fn begin(reading: &ReadingProgress, extent: Extent) -> Extent {
     reading.expect(match extent {
         Extent::Elements(length) | Extent::Bytes(length) => Some(length),
         Extent::Unknown => None,
@@ -180,7 +180,7 @@ pub fn begin(reading: &Reading, extent: Extent) -> Extent {
 }
 
 /// Tells the screen how far a listing is read.
-pub fn move_on(reading: &Reading, extent: Extent, progress: Progress) {
+pub fn move_on(reading: &ReadingProgress, extent: Extent, progress: Progress) {
     let position = match extent {
         Extent::Elements(_) | Extent::Unknown => progress.elements,
         Extent::Bytes(_) => progress.bytes,

@@ -19,8 +19,8 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
         Failure::new(Kind::Output, format!("cannot write {}: {}", path.display(), without_temporary_name(&error)))
     };
     let path = &match place(path).map_err(cannot)? {
-        Place::File(path) => path,
-        Place::Stream(file) => {
+        Destination::File(path) => path,
+        Destination::Stream(file) => {
             let mut out = BufWriter::new(file);
             return write(&mut out).and_then(|()| out.flush()).map_err(cannot);
         }
@@ -47,19 +47,19 @@ pub fn read_small(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
 }
 
 /// Where something is to be written.
-enum Place {
+enum Destination {
     /// A regular file, or none yet.
     File(PathBuf),
     /// What takes it as it comes: in the place of /dev/null a file would be nobody's wish.
     Stream(File),
 }
 
-fn place(path: &Path) -> io::Result<Place> {
+fn place(path: &Path) -> io::Result<Destination> {
     // Follows links, those in /proc to what has no name any more, too.
     let data = match path.metadata() {
         Ok(data) => data,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Place::File(where_it_leads(path.to_owned())));
+            return Ok(Destination::File(where_it_leads(path.to_owned())));
         }
         Err(error) => return Err(error),
     };
@@ -67,15 +67,15 @@ fn place(path: &Path) -> io::Result<Place> {
     for stream in [io::stdout().as_fd(), io::stderr().as_fd()] {
         let ours = File::from(stream.try_clone_to_owned()?);
         if ours.metadata().is_ok_and(|ours| is_same(&ours, &data)) {
-            return Ok(Place::Stream(ours));
+            return Ok(Destination::Stream(ours));
         }
     }
     if !data.is_file() {
-        return open_at_once(path).map(Place::Stream);
+        return open_at_once(path).map(Destination::Stream);
     }
     match path.canonicalize() {
-        Ok(real) if real.metadata().is_ok_and(|real| is_same(&real, &data)) => Ok(Place::File(real)),
-        Ok(_) | Err(_) => File::options().write(true).truncate(true).open(path).map(Place::Stream),
+        Ok(real) if real.metadata().is_ok_and(|real| is_same(&real, &data)) => Ok(Destination::File(real)),
+        Ok(_) | Err(_) => File::options().write(true).truncate(true).open(path).map(Destination::Stream),
     }
 }
 

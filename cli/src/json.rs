@@ -10,13 +10,13 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 /// Writes a document over several lines.
 pub fn pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(out, Plain(PrettyFormatter::new())))?;
+    value.serialize(&mut Serializer::with_formatter(out, PlainFormatter(PrettyFormatter::new())))?;
     Ok(())
 }
 
 /// Writes a document on one line.
 pub fn compact(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(out, Plain(CompactFormatter)))?;
+    value.serialize(&mut Serializer::with_formatter(out, PlainFormatter(CompactFormatter)))?;
     Ok(())
 }
 
@@ -29,7 +29,7 @@ pub fn line(value: &impl Serialize) -> String {
 }
 
 /// Another formatter, but for such characters in texts.
-struct Plain<F>(F);
+struct PlainFormatter<F>(F);
 
 macro_rules! as_the_other_does {
     ($($name:ident($($argument:ident: $type:ty),*);)*) => {
@@ -39,7 +39,7 @@ macro_rules! as_the_other_does {
     };
 }
 
-impl<F: Formatter> Formatter for Plain<F> {
+impl<F: Formatter> Formatter for PlainFormatter<F> {
     as_the_other_does! {
         begin_array();
         end_array();

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 /// So many places, numbered from 0. A clone is the same queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<PoolState>>,
     places: usize,
 }
 
 #[derive(Debug)]
-struct State {
+struct PoolState {
     /// The one given back last is taken first: it is the warmest.
     free: Vec<usize>,
     waiting: VecDeque<Arc<Waiter>>,
@@ -34,7 +34,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Queue {
     /// Makes a queue for so many places.
     pub fn new(places: usize) -> Self {
-        let state = State { free: (0..places).rev().collect(), waiting: VecDeque::new() };
+        let state = PoolState { free: (0..places).rev().collect(), waiting: VecDeque::new() };
         Self { state: Arc::new(Mutex::new(state)), places }
     }
 
@@ -44,11 +44,11 @@ impl Queue {
     }
 
     /// Takes a place; nothing where none becomes free within `wait_max`.
-    pub fn take(&self, wait_max: Duration) -> Option<Place> {
+    pub fn take(&self, wait_max: Duration) -> Option<PoolPlace> {
         let waiter = {
             let mut state = lock(&self.state);
             if let Some(number) = state.free.pop() {
-                return Some(Place { queue: self.clone(), number });
+                return Some(PoolPlace { queue: self.clone(), number });
             }
             let waiter = Arc::new(Waiter::default());
             state.waiting.push_back(Arc::clone(&waiter));
@@ -71,7 +71,7 @@ impl Queue {
             // It may have been handed over in the last moment; not after this, as that happens under the lock.
             number = lock(&waiter.handed).take();
         }
-        number.map(|number| Place { queue: self.clone(), number })
+        number.map(|number| PoolPlace { queue: self.clone(), number })
     }
 
     fn give_back(&self, number: usize) {
@@ -89,12 +89,12 @@ impl Queue {
 
 /// A place; dropped, it is free for the next one.
 #[derive(Debug)]
-pub struct Place {
+pub struct PoolPlace {
     queue: Queue,
     number: usize,
 }
 
-impl Drop for Place {
+impl Drop for PoolPlace {
     fn drop(&mut self) {
         self.queue.give_back(self.number);
     }
@@ -109,9 +109,9 @@ pub struct Pool<T> {
 
 /// One of the things. The fields are dropped in this order: first the lock, then the place.
 #[derive(Debug)]
-pub struct Lease<'a, T> {
+pub struct Leased<'a, T> {
     item: MutexGuard<'a, T>,
-    _place: Place,
+    _place: PoolPlace,
 }
 
 impl<T> Pool<T> {
@@ -129,7 +129,7 @@ impl<T> Pool<T> {
 
     /// Leases one; nothing where none becomes free within `wait_max`. One that a panic left in an unknown state is
     /// given to `mend` first.
-    pub fn lease(&self, wait_max: Duration, mend: impl FnOnce(&mut T)) -> Option<Lease<'_, T>> {
+    pub fn lease(&self, wait_max: Duration, mend: impl FnOnce(&mut T)) -> Option<Leased<'_, T>> {
         let place = self.queue.take(wait_max)?;
         let mutex = self.items.get(place.number)?;
         let item = mutex.lock().unwrap_or_else(|poisoned| {
@@ -138,11 +138,11 @@ impl<T> Pool<T> {
             mend(&mut item);
             item
         });
-        Some(Lease { item, _place: place })
+        Some(Leased { item, _place: place })
     }
 }
 
-impl<T> Deref for Lease<'_, T> {
+impl<T> Deref for Leased<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -150,7 +150,7 @@ impl<T> Deref for Lease<'_, T> {
     }
 }
 
-impl<T> DerefMut for Lease<'_, T> {
+impl<T> DerefMut for Leased<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.item
     }

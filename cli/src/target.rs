@@ -30,14 +30,14 @@ use ureq::{Agent, Body};
 
 use crate::error::Result;
 use crate::profile::Chosen;
-use crate::settings::Access;
+use crate::settings::TargetAccess;
 use credentials::Credentials;
 use keys::Keys;
 pub use keys::Stranger;
 
 pub use base::{base_url, is_same_base};
 pub use lease::Lease;
-pub use probe::Seen;
+pub use probe::SeenListing;
 pub use proxy::Proxy;
 pub use reader::{Peer, Reader, Tries};
 
@@ -86,7 +86,7 @@ impl Target {
     ///
     /// Fails with [`Kind::Usage`] where `url` is not a plain http(s) base URL, or where a proxy is configured that
     /// cannot be used.
-    pub fn new(url: &str, access: &Access, jobs: usize, timeout: Duration) -> Result<Self> {
+    pub fn new(url: &str, access: &TargetAccess, jobs: usize, timeout: Duration) -> Result<Self> {
         let (base, chosen) = (base_url(url)?, access.chosen.clone());
         let profile = chosen.profile;
         base::require_api(&base, profile)?;

@@ -41,7 +41,7 @@ impl FromStr for GroupId {
 
 /// An object that runs leave, as far as its group depends on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Left<'a> {
+pub struct LeftObject<'a> {
     /// Which.
     pub key: Key,
     /// Parked, or waiting.
@@ -56,7 +56,7 @@ pub struct Left<'a> {
     pub updated_at: Moment,
 }
 
-impl<'a> Left<'a> {
+impl<'a> LeftObject<'a> {
     /// Describes an object by its entry.
     pub fn of(key: Key, entry: &'a Entry) -> Self {
         let Entry { state, status, since, updated_at, .. } = *entry;
@@ -107,7 +107,7 @@ pub struct Groups {
 
 impl Groups {
     /// Adds an object.
-    pub fn add(&mut self, left: &Left<'_>) {
+    pub fn add(&mut self, left: &LeftObject<'_>) {
         let id = left.group();
         self.of.insert(left.key, id);
         let group = self.groups.entry(id).or_insert_with(|| Group {
@@ -310,9 +310,9 @@ mod tests {
         }
     }
 
-    fn left<'a>(key: &str, status: u16, reason: &'a str, at: i64) -> Left<'a> {
+    fn left<'a>(key: &str, status: u16, reason: &'a str, at: i64) -> LeftObject<'a> {
         let state = State::Parked;
-        Left {
+        LeftObject {
             key: key.parse().unwrap(),
             state,
             status: Some(status),
@@ -330,7 +330,7 @@ mod tests {
         groups.add(&left("posts/6", 422, "status 422: title 66 is taken", 10));
         groups.add(&left("posts/7", 400, "status 400: title 7 is taken", 30));
         groups.add(&left("comments/7", 422, "status 422: title 7 is taken", 30));
-        groups.add(&Left { state: State::Waiting, ..left("posts/8", 422, "status 422: title 8 is taken", 1) });
+        groups.add(&LeftObject { state: State::Waiting, ..left("posts/8", 422, "status 422: title 8 is taken", 1) });
         groups.count_behind("posts/6".parse().unwrap());
         groups.count_behind("posts/9".parse().unwrap());
         let groups = groups.finish();

@@ -25,7 +25,7 @@ pub struct Identity {
 
 /// How two identities differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difference {
+pub enum IdentityDifference {
     /// The database is in another server.
     Server,
     /// It is another database, of the same server as far as that is known.
@@ -42,10 +42,10 @@ impl Identity {
 
     /// Returns how the database of `now` differs from the one that this identity was recorded of; `None` where both are
     /// the same database, as far as can be told.
-    pub fn difference(self, now: Self) -> Option<Difference> {
+    pub fn difference(self, now: Self) -> Option<IdentityDifference> {
         match (self.system, now.system) {
-            (Some(then), Some(now)) if then != now => Some(Difference::Server),
-            (Some(_) | None, Some(_) | None) if self.database != now.database => Some(Difference::Database),
+            (Some(then), Some(now)) if then != now => Some(IdentityDifference::Server),
+            (Some(_) | None, Some(_) | None) if self.database != now.database => Some(IdentityDifference::Database),
             (Some(_) | None, Some(_) | None) => None,
         }
     }
@@ -70,16 +70,16 @@ mod tests {
     fn rows() {
         let rows = [
             ("7/5", "7/5", None),
-            ("-7/5", "7/5", Some(Difference::Server)),
-            ("7/5", "8/5", Some(Difference::Server)),
-            ("7/5", "8/6", Some(Difference::Server)),
-            ("7/5", "7/6", Some(Difference::Database)),
+            ("-7/5", "7/5", Some(IdentityDifference::Server)),
+            ("7/5", "8/5", Some(IdentityDifference::Server)),
+            ("7/5", "8/6", Some(IdentityDifference::Server)),
+            ("7/5", "7/6", Some(IdentityDifference::Database)),
             ("?/5", "7/5", None),
             ("7/5", "?/5", None),
             ("?/5", "?/5", None),
-            ("?/5", "7/6", Some(Difference::Database)),
-            ("7/5", "?/6", Some(Difference::Database)),
-            ("?/5", "?/6", Some(Difference::Database)),
+            ("?/5", "7/6", Some(IdentityDifference::Database)),
+            ("7/5", "?/6", Some(IdentityDifference::Database)),
+            ("?/5", "?/6", Some(IdentityDifference::Database)),
         ];
         for (then, now, expected) in rows {
             let parsed = |text| Identity::parse(text).unwrap();

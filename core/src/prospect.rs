@@ -18,7 +18,7 @@ use crate::session::Session;
 
 /// What a run that somebody starts now does about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextRun {
     /// Nothing is pending.
     Nothing,
     /// Its events cancel each other: they are marked as synced, and nothing is sent.
@@ -37,7 +37,7 @@ pub enum Next {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prospect {
     /// What the next run does.
-    pub next: Next,
+    pub next: NextRun,
     /// Objects that have to come first and do not, by key.
     pub waits_for: Vec<Key>,
     /// Objects that are held behind this one, by key.
@@ -59,16 +59,16 @@ impl Prospect {
         let held = held(&plan);
         let own = plan.works().iter().find(|work| work.key == key);
         let next = match own.map(|work| (work.standing, work.action())) {
-            None if nothing.iter().any(|(other, _)| *other == key) => Next::Marks,
-            None | Some((Standing::GivenUp, _)) => Next::Nothing,
-            Some((Standing::OnHold, _)) => Next::LeavesOnHold,
-            Some(_) if held.contains(&key) => Next::Holds,
-            Some((Standing::Parked | Standing::Barred, _)) => Next::LeavesParked,
+            None if nothing.iter().any(|(other, _)| *other == key) => NextRun::Marks,
+            None | Some((Standing::GivenUp, _)) => NextRun::Nothing,
+            Some((Standing::OnHold, _)) => NextRun::LeavesOnHold,
+            Some(_) if held.contains(&key) => NextRun::Holds,
+            Some((Standing::Parked | Standing::Barred, _)) => NextRun::LeavesParked,
             // Neither is there without shards and loops.
-            Some((Standing::Ready | Standing::Held | Standing::Waiting, action)) => Next::Sends(action),
+            Some((Standing::Ready | Standing::Held | Standing::Waiting, action)) => NextRun::Sends(action),
         };
         let waits_for = match own {
-            Some(own) if next == Next::Holds => in_the_way(own, &plan, &held),
+            Some(own) if next == NextRun::Holds => in_the_way(own, &plan, &held),
             Some(_) | None => Vec::new(),
         };
         Self { next, waits_for, holds: behind(key, &plan, &held) }
@@ -121,7 +121,7 @@ mod tests {
             gathering.take(one.clone());
         }
         let listed = gathering.outlook().waits_for();
-        assert_eq!(listed.get(&key), (prospect.next == Next::Holds).then_some(&prospect.waits_for));
+        assert_eq!(listed.get(&key), (prospect.next == NextRun::Holds).then_some(&prospect.waits_for));
         prospect
     }
 
@@ -157,18 +157,18 @@ mod tests {
         use Presence::{Absent, Present, Unknown};
         use Standing::{OnHold, Parked, Ready};
         for (before, after, standing, next) in [
-            (Absent, Wish::Present, Ready, Next::Sends(Action::Create)),
-            (Present, Wish::Present, Ready, Next::Sends(Action::Update)),
-            (Present, Wish::Absent, Ready, Next::Sends(Action::Delete)),
-            (Unknown, Wish::Absent, Ready, Next::Sends(Action::Ask)),
-            (Absent, Wish::Absent, Ready, Next::Marks),
-            (Present, Wish::Present, Parked, Next::LeavesParked),
-            (Absent, Wish::Absent, OnHold, Next::LeavesOnHold),
+            (Absent, Wish::Present, Ready, NextRun::Sends(Action::Create)),
+            (Present, Wish::Present, Ready, NextRun::Sends(Action::Update)),
+            (Present, Wish::Absent, Ready, NextRun::Sends(Action::Delete)),
+            (Unknown, Wish::Absent, Ready, NextRun::Sends(Action::Ask)),
+            (Absent, Wish::Absent, Ready, NextRun::Marks),
+            (Present, Wish::Present, Parked, NextRun::LeavesParked),
+            (Absent, Wish::Absent, OnHold, NextRun::LeavesOnHold),
         ] {
             let family = [pending("posts/5", before, after, standing)];
             assert_eq!(ahead(family[0].key, &family).next, next, "{before:?} {after:?} {standing:?}");
         }
-        assert_eq!(ahead("posts/5".parse().unwrap(), &[]).next, Next::Nothing);
+        assert_eq!(ahead("posts/5".parse().unwrap(), &[]).next, NextRun::Nothing);
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
                 pending("comments/8", Presence::Absent, Wish::Present, Standing::Parked),
             ];
             let comment = ahead(family[1].key, &family);
-            assert_eq!((comment.next, words(&comment.waits_for)), (Next::Holds, alloc::vec!["posts/5".into()]));
+            assert_eq!((comment.next, words(&comment.waits_for)), (NextRun::Holds, alloc::vec!["posts/5".into()]));
             let post = ahead(family[0].key, &family);
             assert_eq!((words(&post.holds), words(&post.waits_for).len()), (alloc::vec!["comments/7".into()], 0));
         }
@@ -193,9 +193,9 @@ mod tests {
         let entries = BTreeMap::from([(key, ledger::discarded(None, Presence::Absent, BTreeSet::new(), &clock))]);
         let family = [pending("comments/7", Presence::Absent, Wish::Present, Standing::Ready)];
         let comment = Prospect::of(family[0].key, &entries, &family);
-        assert_eq!((comment.next, words(&comment.waits_for)), (Next::Holds, alloc::vec!["posts/5".into()]));
+        assert_eq!((comment.next, words(&comment.waits_for)), (NextRun::Holds, alloc::vec!["posts/5".into()]));
         let post = Prospect::of(key, &entries, &family);
-        assert_eq!((post.next, words(&post.holds)), (Next::Nothing, alloc::vec!["comments/7".into()]));
+        assert_eq!((post.next, words(&post.holds)), (NextRun::Nothing, alloc::vec!["comments/7".into()]));
     }
 
     #[test]
@@ -206,10 +206,10 @@ mod tests {
             pending("comments/8", Presence::Present, Wish::Absent, Standing::Ready),
         ];
         let post = ahead(family[0].key, &family);
-        assert_eq!((post.next, words(&post.waits_for)), (Next::Holds, alloc::vec!["comments/7".into()]));
+        assert_eq!((post.next, words(&post.waits_for)), (NextRun::Holds, alloc::vec!["comments/7".into()]));
         assert_eq!(words(&ahead(family[1].key, &family).holds), ["posts/5"]);
         let other = ahead(family[2].key, &family);
-        assert_eq!((other.next, other.holds.len()), (Next::Sends(Action::Delete), 0));
+        assert_eq!((other.next, other.holds.len()), (NextRun::Sends(Action::Delete), 0));
     }
 
     #[test]
@@ -221,13 +221,13 @@ mod tests {
             Pending { leaves: from, ..pending("comments/7", Presence::Present, Wish::Present, Standing::Ready) },
         ];
         let old = ahead(family[0].key, &family);
-        assert_eq!((old.next, words(&old.waits_for)), (Next::Holds, alloc::vec!["comments/7".into()]));
+        assert_eq!((old.next, words(&old.waits_for)), (NextRun::Holds, alloc::vec!["comments/7".into()]));
         let comment = ahead(family[2].key, &family);
-        assert_eq!((comment.next, words(&comment.waits_for)), (Next::Holds, alloc::vec!["posts/5".into()]));
+        assert_eq!((comment.next, words(&comment.waits_for)), (NextRun::Holds, alloc::vec!["posts/5".into()]));
         let parked = [family[0].clone(), Pending { standing: Standing::Parked, ..family[2].clone() }];
         assert_eq!(words(&ahead(family[2].key, &parked).holds), ["posts/4"]);
         assert_eq!(words(&ahead(family[1].key, &family).holds), ["posts/4", "comments/7"]);
         // Once it can be moved, nothing is in the way.
-        assert_eq!(ahead(family[0].key, &[family[0].clone(), family[2].clone()]).next, Next::Sends(Action::Delete));
+        assert_eq!(ahead(family[0].key, &[family[0].clone(), family[2].clone()]).next, NextRun::Sends(Action::Delete));
     }
 }

@@ -57,45 +57,45 @@ struct Out<'a> {
 }
 
 /// A value as a target wants it.
-enum Sent<'a> {
+enum WireValue<'a> {
     Number(i64),
     Id(String),
     Theirs(&'a TargetId),
     Text(&'a str),
 }
 
-impl Serialize for Sent<'_> {
+impl Serialize for WireValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Sent::Number(number) => serializer.serialize_i64(*number),
-            Sent::Id(text) => serializer.serialize_str(text),
-            Sent::Theirs(id) => id.serialize(serializer),
-            Sent::Text(text) => serializer.serialize_str(text),
+            WireValue::Number(number) => serializer.serialize_i64(*number),
+            WireValue::Id(text) => serializer.serialize_str(text),
+            WireValue::Theirs(id) => id.serialize(serializer),
+            WireValue::Text(text) => serializer.serialize_str(text),
         }
     }
 }
 
 impl<'a> Out<'a> {
     /// Returns what is sent, and where it stands: the number, the id, the texts.
-    fn entries(&self) -> impl Iterator<Item = (&'a [&'static str], Sent<'a>)> {
+    fn entries(&self) -> impl Iterator<Item = (&'a [&'static str], WireValue<'a>)> {
         let Self { profile, object, parent } = *self;
         let entity = object.key().entity();
         let dialect = profile.dialect(entity);
         let id = |id: i64, form: IdForm| match form {
-            IdForm::Number => Sent::Number(id),
-            IdForm::Text { .. } => Sent::Id(form.write(id)),
+            IdForm::Number => WireValue::Number(id),
+            IdForm::Text { .. } => WireValue::Id(form.write(id)),
         };
         let number = match (entity.shape().number.parent, parent) {
-            (Some(_), Some(parent)) => Sent::Theirs(parent),
+            (Some(_), Some(parent)) => WireValue::Theirs(parent),
             (Some(_), None) => id(object.number(), profile.id_as),
-            (None, _) => Sent::Number(object.number()),
+            (None, _) => WireValue::Number(object.number()),
         };
         let (id_path, id_as) = match profile.key_field(entity) {
             Some(key) => (key.field.write, key.form),
             None => (core::slice::from_ref(&dialect.id), profile.id_as),
         };
         let texts =
-            dialect.texts.iter().zip(object.texts()).map(|(field, text)| (field.write, Sent::Text(text.as_str())));
+            dialect.texts.iter().zip(object.texts()).map(|(field, text)| (field.write, WireValue::Text(text.as_str())));
         [(dialect.number.write, number), (id_path, id(object.key().id(), id_as))].into_iter().chain(texts)
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! An object's entity tag is its version; an indented answer differs in bytes, so its tag does, too.
 
-use super::negotiate::Layout;
+use super::negotiate::DocLayout;
 
 /// More tags than this in one header are not looked at.
 const TAGS_MAX: usize = 32;
 
 /// Returns the entity tag of a version in a layout: `"0123…"`, `"0123…-2"`.
-pub fn tag(version: &str, layout: Layout) -> String {
+pub fn tag(version: &str, layout: DocLayout) -> String {
     match layout.indent {
         None => format!("\"{version}\""),
         Some(spaces) => format!("\"{version}-{spaces}\""),
@@ -49,7 +49,7 @@ fn read(header: &str) -> Tags {
 }
 
 /// Says whether a client that sends this If-None-Match has the answer already (weak comparison).
-pub fn is_known(if_none_match: Option<&str>, version: &str, layout: Layout) -> bool {
+pub fn is_known(if_none_match: Option<&str>, version: &str, layout: DocLayout) -> bool {
     let wanted = tag(version, layout);
     match if_none_match.map(read) {
         None => false,
@@ -79,8 +79,8 @@ pub fn changeable(if_match: Option<&str>) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    const FLAT: Layout = Layout { indent: None };
-    const DEEP: Layout = Layout { indent: Some(2) };
+    const FLAT: DocLayout = DocLayout { indent: None };
+    const DEEP: DocLayout = DocLayout { indent: Some(2) };
 
     #[test]
     fn if_none_match() {

@@ -9,12 +9,12 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::conditions;
-use super::negotiate::{self, Layout};
+use super::negotiate::{self, DocLayout};
 use super::request::Request;
 use super::response::{Problem, Response};
 
 /// A file.
-struct File {
+struct PageFile {
     /// Its path below `/news/console/`.
     name: &'static str,
     media_type: &'static str,
@@ -28,13 +28,13 @@ const JS: &str = "text/javascript; charset=utf-8";
 /// A file of the page.
 macro_rules! file {
     ($media_type:expr, $name:literal) => {
-        File { name: $name, media_type: $media_type, bytes: include_bytes!(concat!("console/", $name)) }
+        PageFile { name: $name, media_type: $media_type, bytes: include_bytes!(concat!("console/", $name)) }
     };
 }
 
 /// All of them. The page itself has no name.
-const FILES: &[File] = &[
-    File { name: "", media_type: HTML, bytes: include_bytes!("console/index.html") },
+const FILES: &[PageFile] = &[
+    PageFile { name: "", media_type: HTML, bytes: include_bytes!("console/index.html") },
     file!("text/css; charset=utf-8", "console.css"),
     file!("image/svg+xml", "icon.svg"),
     file!("application/wasm", "core.wasm"),
@@ -112,14 +112,14 @@ pub fn get(request: &Request, name: &str) -> Result<Response, Problem> {
     let zipped = zipped.filter(|_| negotiate::takes_gzip(request.header("accept-encoding")));
     // Other bytes have another tag (RFC 9110, section 8.8.3).
     let version = if zipped.is_some() { format!("{hash}z") } else { hash.clone() };
-    let response = if conditions::is_known(request.header("if-none-match"), &version, Layout::default()) {
+    let response = if conditions::is_known(request.header("if-none-match"), &version, DocLayout::default()) {
         Response::empty(304)
     } else {
         let response = Response::bytes(200, file.media_type, zipped.map_or(file.bytes, Vec::as_slice).to_vec());
         if zipped.is_some() { response.header("Content-Encoding", "gzip") } else { response }
     };
     Ok(response
-        .header("ETag", conditions::tag(&version, Layout::default()))
+        .header("ETag", conditions::tag(&version, DocLayout::default()))
         .header("Vary", "Accept-Encoding")
         .header("Cache-Control", "no-cache")
         .header("Content-Security-Policy", POLICY)

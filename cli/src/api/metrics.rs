@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::process;
 use super::routes;
-use crate::http::Watch;
-use crate::render::metrics::Text;
-use crate::report::metrics::{self as families, State};
+use crate::http::ServerWatch;
+use crate::render::metrics::MetricsText;
+use crate::report::metrics::{self as families, MetricsState};
 use crate::store::Sessions;
 
 /// What the database tells is so old at least: short beside the usual 15 s between two scrapes.
@@ -44,7 +44,7 @@ struct OfRoute {
 struct Known {
     /// It is good until then.
     until: Instant,
-    state: Option<Arc<State>>,
+    state: Option<Arc<MetricsState>>,
 }
 
 /// All counters of a service.
@@ -57,7 +57,7 @@ pub struct Metrics {
 }
 
 /// The server's counters; the server is there only after the service behind it.
-pub type WatchCell = OnceLock<Watch>;
+pub type WatchCell = OnceLock<ServerWatch>;
 
 impl Metrics {
     /// Begins to count.
@@ -82,7 +82,7 @@ impl Metrics {
 
     /// Returns what the database tells, asked anew by `ask` where the last answer is too old. While one asks, others
     /// get what is there.
-    pub fn state(&self, ask: impl FnOnce() -> Option<State>) -> Option<Arc<State>> {
+    pub fn state(&self, ask: impl FnOnce() -> Option<MetricsState>) -> Option<Arc<MetricsState>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         match &mut *known {
@@ -98,8 +98,14 @@ impl Metrics {
     }
 
     /// Writes all numbers. `is_up`: the database answers; it may do so and not tell its state.
-    pub fn render(&self, server: Option<&Watch>, sessions: &Sessions, is_up: bool, state: Option<&State>) -> String {
-        let mut text = Text::default();
+    pub fn render(
+        &self,
+        server: Option<&ServerWatch>,
+        sessions: &Sessions,
+        is_up: bool,
+        state: Option<&MetricsState>,
+    ) -> String {
+        let mut text = MetricsText::default();
         text.build();
         self.requests(&mut text);
         self.durations(&mut text);
@@ -121,7 +127,7 @@ impl Metrics {
         routes::all().map(|route| route.pattern).chain([NO_ROUTE]).zip(&self.routes)
     }
 
-    fn requests(&self, text: &mut Text) {
+    fn requests(&self, text: &mut MetricsText) {
         let name = families::HTTP_REQUESTS.name;
         text.family(&families::HTTP_REQUESTS);
         for (pattern, route) in self.named() {
@@ -134,7 +140,7 @@ impl Metrics {
         }
     }
 
-    fn durations(&self, text: &mut Text) {
+    fn durations(&self, text: &mut MetricsText) {
         let name = families::HTTP_DURATION.name;
         text.family(&families::HTTP_DURATION);
         for (pattern, route) in self.named() {
@@ -157,7 +163,7 @@ impl Metrics {
     }
 }
 
-fn of_server(text: &mut Text, server: &Watch) {
+fn of_server(text: &mut MetricsText, server: &ServerWatch) {
     let stats = server.stats();
     text.one(&families::HTTP_OPEN, stats.connections_open);
     for (family, value) in [

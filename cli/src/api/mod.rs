@@ -44,15 +44,15 @@ pub use serve::serve;
 
 use handlers::Context;
 use metrics::{Metrics, WatchCell};
-use negotiate::Layout;
+use negotiate::DocLayout;
 use passwords::{Gate, HASHES_MAX};
 use response::{Denied, Problem};
-use routes::{Access, Found, Manners, Route};
+use routes::{Access, Manners, Route, RouteMatch};
 use tiny_http::Method;
 
 use crate::args::ConsoleMode;
 use crate::pool::Queue;
-use crate::report::metrics::State;
+use crate::report::metrics::MetricsState;
 use crate::secret::Secret;
 use crate::store::Sessions;
 
@@ -62,7 +62,7 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Whether headers that a proxy sets are believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proxy {
+pub enum ProxyTrust {
     /// X-Forwarded-Proto and X-Forwarded-Host count.
     Trusted,
     /// They do not: any client may have sent them.
@@ -82,7 +82,7 @@ pub enum ReplicaWrites {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed {
     /// Whether headers of a proxy are believed.
-    pub proxy: Proxy,
+    pub proxy: ProxyTrust,
     /// Whose pages may use the API.
     pub origins: Origins,
     /// Who may write objects as another `news` has them.
@@ -116,7 +116,7 @@ pub struct Service {
 }
 
 /// Reads what the database tells of the sync, if it does.
-pub type ReadState = dyn Fn() -> Option<State> + Send + Sync;
+pub type ReadState = dyn Fn() -> Option<MetricsState> + Send + Sync;
 
 impl Service {
     /// Makes a service that works with so many sessions of the database that `url` names.
@@ -147,26 +147,28 @@ impl Service {
 
 /// Answers a request that leads to `found`. The order of the checks: route, a preflight, Accept, token, method (and
 /// with it the user), then the handler's own.
-pub fn answer(service: &Service, request: &Request, found: &Found<'_>) -> Response {
+pub fn answer(service: &Service, request: &Request, found: &RouteMatch<'_>) -> Response {
     let hidden = |route: &Route| route.is_console() && service.desk.mode() == ConsoleMode::Off;
     let response = match found {
-        Found::Route(route, _) | Found::SlashMissing(route) if hidden(route) => {
-            Problem::NotFound("Not found.").into_response(Layout::default())
+        RouteMatch::Route(route, _) | RouteMatch::SlashMissing(route) if hidden(route) => {
+            Problem::NotFound("Not found.").into_response(DocLayout::default())
         }
         // Its pages come from here: no other origin is let in.
-        Found::Route(route, segment) if route.is_console() => routed(service, request, route, segment),
-        Found::Route(route, segment) => match service.allowed.origins.preflight(request, route) {
+        RouteMatch::Route(route, segment) if route.is_console() => routed(service, request, route, segment),
+        RouteMatch::Route(route, segment) => match service.allowed.origins.preflight(request, route) {
             Some(preflight) => preflight,
             None => routed(service, request, route, segment),
         },
-        Found::SlashMissing(_) => redirect(request),
+        RouteMatch::SlashMissing(_) => redirect(request),
         // What a person types into a browser. To other clients there is nothing here, as before us.
-        Found::Nothing if request.path == "/" && request.reads() && negotiate::wants_page(request.header("accept")) => {
+        RouteMatch::Nothing
+            if request.path == "/" && request.reads() && negotiate::wants_page(request.header("accept")) =>
+        {
             to_docs().header("Vary", "Accept")
         }
-        Found::Nothing => Problem::NotFound("Not found.").into_response(Layout::default()),
+        RouteMatch::Nothing => Problem::NotFound("Not found.").into_response(DocLayout::default()),
     };
-    let is_open = !matches!(found, Found::Route(route, _) | Found::SlashMissing(route) if route.is_console());
+    let is_open = !matches!(found, RouteMatch::Route(route, _) | RouteMatch::SlashMissing(route) if route.is_console());
     let response = if is_open { service.allowed.origins.mark(request, response) } else { response };
     SAFE.iter().fold(
         response,
@@ -189,7 +191,7 @@ fn routed(service: &Service, request: &Request, route: &Route, segment: &str) ->
     match route.manners {
         Manners::Plain => plain(service, request, route, segment),
         Manners::Stream => {
-            let layout = Layout::default();
+            let layout = DocLayout::default();
             let mut context = Context { service, request, layout, segment, user: 0, person: None };
             let result = admit(&mut context, route);
             result.unwrap_or_else(|problem| problem.into_response(layout)).header("Allow", route.allow())
@@ -201,7 +203,7 @@ fn routed(service: &Service, request: &Request, route: &Route, segment: &str) ->
                 if request.reads() && negotiate::wants_page(accept) {
                     return rest_headers(to_docs(), route);
                 }
-                return rest_headers(Problem::NotAcceptable.into_response(Layout::default()), route);
+                return rest_headers(Problem::NotAcceptable.into_response(DocLayout::default()), route);
             };
             let mut context = Context { service, request, layout, segment, user: 0, person: None };
             let result = admit(&mut context, route);
@@ -239,14 +241,14 @@ fn bearer(context: &Context<'_>) -> Result<i64, Denied> {
 fn plain(service: &Service, request: &Request, route: &Route, segment: &str) -> Response {
     if !route.allows(&request.method) {
         let problem = Problem::Method(request.method.as_str().to_owned());
-        return problem.into_response(Layout::default()).header("Allow", route.allow());
+        return problem.into_response(DocLayout::default()).header("Allow", route.allow());
     }
     if request.method == Method::Options {
         return Response::empty(200).header("Allow", route.allow());
     }
-    let context = Context { service, request, layout: Layout::default(), segment, user: 0, person: None };
+    let context = Context { service, request, layout: DocLayout::default(), segment, user: 0, person: None };
     let result = handlers::run(&context, route.endpoint);
-    result.unwrap_or_else(|problem| problem.into_response(Layout::default()))
+    result.unwrap_or_else(|problem| problem.into_response(DocLayout::default()))
 }
 
 /// Every answer of a REST route says what it offers and what it depends on.

@@ -4,7 +4,7 @@ use super::media::Media;
 
 /// How the JSON of an answer is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Layout {
+pub struct DocLayout {
     /// Spaces a level, 1 to 8; nothing: one line.
     pub indent: Option<u8>,
 }
@@ -14,14 +14,14 @@ const INDENT_MAX: i64 = 8;
 
 /// Chooses the layout for an Accept header (none: anything goes). Returns nothing where it
 /// leaves no room for JSON. Media types are looked at from the most to the least specific, `q` is not.
-pub fn negotiate(accept: Option<&str>) -> Option<Layout> {
-    let Some(accept) = accept else { return Some(Layout::default()) };
+pub fn negotiate(accept: Option<&str>) -> Option<DocLayout> {
+    let Some(accept) = accept else { return Some(DocLayout::default()) };
     let fitting = accept.split(',').map(|media| Media::parse(media.trim())).filter(fits);
     // The first of the most specific: max_by_key would return the last.
     let chosen = fitting.min_by_key(|media| std::cmp::Reverse(precedence(media)))?;
     let indent = chosen.param("indent").and_then(|text| text.trim().parse::<i64>().ok());
     let indent = indent.and_then(|spaces| u8::try_from(spaces.clamp(0, INDENT_MAX)).ok()).filter(|&spaces| spaces > 0);
-    Some(Layout { indent })
+    Some(DocLayout { indent })
 }
 
 /// Says whether an Accept header names a page.

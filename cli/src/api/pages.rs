@@ -14,7 +14,7 @@ const PAGE_MAX: i64 = 1 << 53;
 
 /// Which page is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedPage {
     /// From 1.
     Number(i64),
     /// Whichever is the last.
@@ -22,14 +22,14 @@ pub enum Wanted {
 }
 
 /// Reads `page`: nothing where there can be no such page. An empty one means 1.
-pub fn wanted(request: &Request) -> Option<Wanted> {
+pub fn wanted(request: &Request) -> Option<WantedPage> {
     match request.param("page").as_deref() {
-        None | Some("") => Some(Wanted::Number(1)),
-        Some("last") => Some(Wanted::Last),
+        None | Some("") => Some(WantedPage::Number(1)),
+        Some("last") => Some(WantedPage::Last),
         Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
             // Too long for a number is too far for a page.
             let number = text.parse::<i64>().map_or(PAGE_MAX, |number| number.min(PAGE_MAX));
-            (number > 0).then_some(Wanted::Number(number))
+            (number > 0).then_some(WantedPage::Number(number))
         }
         Some(_) => None,
     }
@@ -90,13 +90,13 @@ mod tests {
     #[test]
     fn which_page() {
         let table = [
-            ("", Some(Wanted::Number(1))),
-            ("page=", Some(Wanted::Number(1))),
-            ("page=3", Some(Wanted::Number(3))),
-            ("page=03", Some(Wanted::Number(3))),
-            ("page=1&page=2", Some(Wanted::Number(2))),
-            ("page=last", Some(Wanted::Last)),
-            ("page=99999999999999999999", Some(Wanted::Number(PAGE_MAX))),
+            ("", Some(WantedPage::Number(1))),
+            ("page=", Some(WantedPage::Number(1))),
+            ("page=3", Some(WantedPage::Number(3))),
+            ("page=03", Some(WantedPage::Number(3))),
+            ("page=1&page=2", Some(WantedPage::Number(2))),
+            ("page=last", Some(WantedPage::Last)),
+            ("page=99999999999999999999", Some(WantedPage::Number(PAGE_MAX))),
             ("page=0", None),
             ("page=-1", None),
             ("page=%2B1", None),
@@ -166,7 +166,7 @@ mod tests {
         fn a_link_has_the_page_and_keeps_the_rest(query in "[a-z=&%+ é]{0,30}", page in 1..100_i64) {
             let link = link("/p", &query, page);
             let request = Request::new("GET", &link);
-            proptest::prop_assert_eq!(wanted(&request), Some(Wanted::Number(page)));
+            proptest::prop_assert_eq!(wanted(&request), Some(WantedPage::Number(page)));
             let mut before: Vec<_> = percent::pairs(&query).filter(|(name, _)| name != "page").collect();
             let mut after: Vec<_> = percent::pairs(&request.query).filter(|(name, _)| name != "page").collect();
             before.sort();

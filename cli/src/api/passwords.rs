@@ -31,7 +31,7 @@ const NOBODY: &str =
 
 /// What a password is, compared with a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PasswordVerdict {
     /// It is the one.
     Right,
     /// It is the one; the hash is to be made anew.
@@ -84,19 +84,19 @@ fn our_head() -> String {
 }
 
 /// Compares `password` with a stored hash; with none it takes as long, and is wrong.
-pub fn verify(password: &str, stored: Option<&str>, scratch: &mut Scratch) -> Verdict {
+pub fn verify(password: &str, stored: Option<&str>, scratch: &mut Scratch) -> PasswordVerdict {
     match stored {
         None => {
             verify_argon2(password, NOBODY, scratch);
-            Verdict::Wrong
+            PasswordVerdict::Wrong
         }
         Some(stored) if stored.starts_with("pbkdf2_sha256$") => verify_pbkdf2(password, stored),
-        Some(stored) => verify_argon2(password, stored, scratch).unwrap_or(Verdict::Wrong),
+        Some(stored) => verify_argon2(password, stored, scratch).unwrap_or(PasswordVerdict::Wrong),
     }
 }
 
 /// Returns nothing where the hash is none, such as the `!` with which Django marks unusable ones.
-fn verify_argon2(password: &str, stored: &str, scratch: &mut Scratch) -> Option<Verdict> {
+fn verify_argon2(password: &str, stored: &str, scratch: &mut Scratch) -> Option<PasswordVerdict> {
     let phc = stored.strip_prefix("argon2$").map(|phc| format!("${phc}"));
     let hash = PasswordHash::new(phc.as_deref().unwrap_or(stored)).ok()?;
     // The parameters are the hash's own.
@@ -108,14 +108,14 @@ fn verify_argon2(password: &str, stored: &str, scratch: &mut Scratch) -> Option<
     scratch.compute(&Argon2::new(algorithm, version, params), password, &salt, &mut made).ok()?;
     let is_right = bool::from(made.ct_eq(wanted.as_bytes()));
     Some(match (is_right, stored.starts_with(&our_head())) {
-        (false, _) => Verdict::Wrong,
-        (true, true) => Verdict::Right,
-        (true, false) => Verdict::RightButOld,
+        (false, _) => PasswordVerdict::Wrong,
+        (true, true) => PasswordVerdict::Right,
+        (true, false) => PasswordVerdict::RightButOld,
     })
 }
 
 /// `pbkdf2_sha256$600000$salt$base64`
-fn verify_pbkdf2(password: &str, stored: &str) -> Verdict {
+fn verify_pbkdf2(password: &str, stored: &str) -> PasswordVerdict {
     let read = || {
         let mut parts = stored.split('$').skip(1);
         let rounds = parts.next()?.parse::<u32>().ok().filter(|&rounds| (1..=PBKDF2_ROUNDS_MAX).contains(&rounds))?;
@@ -123,9 +123,9 @@ fn verify_pbkdf2(password: &str, stored: &str) -> Verdict {
         let hash = STANDARD.decode(parts.next()?).ok()?;
         parts.next().is_none().then_some((rounds, salt, hash))
     };
-    let Some((rounds, salt, hash)) = read() else { return Verdict::Wrong };
+    let Some((rounds, salt, hash)) = read() else { return PasswordVerdict::Wrong };
     let made = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), rounds);
-    if bool::from(made.as_slice().ct_eq(&hash)) { Verdict::RightButOld } else { Verdict::Wrong }
+    if bool::from(made.as_slice().ct_eq(&hash)) { PasswordVerdict::RightButOld } else { PasswordVerdict::Wrong }
 }
 
 /// Lets so many hashes run at once, so that logins take neither all memory nor all processors.
@@ -197,35 +197,38 @@ mod tests {
     fn a_new_hash_is_djangos() {
         let stored = hash("påss", &mut Scratch::default()).unwrap();
         assert!(stored.len() <= 128 && stored.starts_with("argon2$argon2id$v=19$m="), "{stored}");
-        assert_eq!(verify("påss", Some(&stored), &mut Scratch::default()), Verdict::Right);
-        assert_eq!(verify("pass", Some(&stored), &mut Scratch::default()), Verdict::Wrong);
+        assert_eq!(verify("påss", Some(&stored), &mut Scratch::default()), PasswordVerdict::Right);
+        assert_eq!(verify("pass", Some(&stored), &mut Scratch::default()), PasswordVerdict::Wrong);
     }
 
     #[test]
     fn old_hashes() {
         // Made by Django 4.2's make_password("admin", hasher="pbkdf2_sha256"), with fewer rounds in the second.
         let table = [
-            ("pbkdf2_sha256$600000$saltsaltsalt$NTJtnWwvXzcHUDox9aTC8PA/vUuBUBCFL/wrcqeHXzE=", Verdict::RightButOld),
-            ("pbkdf2_sha256$1000$s$qfhC6uhB1d7QaBVjngoP+aCA5r4n2Z1zBbQUQO/Gdos=", Verdict::RightButOld),
-            ("pbkdf2_sha256$0$salt$AAAA", Verdict::Wrong),
-            ("pbkdf2_sha256$4000000000$salt$AAAA", Verdict::Wrong),
-            ("pbkdf2_sha256$1000$salt", Verdict::Wrong),
-            ("pbkdf2_sha256$1000$salt$AAAA$x", Verdict::Wrong),
-            ("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", Verdict::Wrong),
-            ("argon2$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", Verdict::Wrong),
+            (
+                "pbkdf2_sha256$600000$saltsaltsalt$NTJtnWwvXzcHUDox9aTC8PA/vUuBUBCFL/wrcqeHXzE=",
+                PasswordVerdict::RightButOld,
+            ),
+            ("pbkdf2_sha256$1000$s$qfhC6uhB1d7QaBVjngoP+aCA5r4n2Z1zBbQUQO/Gdos=", PasswordVerdict::RightButOld),
+            ("pbkdf2_sha256$0$salt$AAAA", PasswordVerdict::Wrong),
+            ("pbkdf2_sha256$4000000000$salt$AAAA", PasswordVerdict::Wrong),
+            ("pbkdf2_sha256$1000$salt", PasswordVerdict::Wrong),
+            ("pbkdf2_sha256$1000$salt$AAAA$x", PasswordVerdict::Wrong),
+            ("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", PasswordVerdict::Wrong),
+            ("argon2$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", PasswordVerdict::Wrong),
             (
                 "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHRzYWx0c2FsdA$6RF/c8wUisMjDgC6nd2TsfTFVzF2EvEXrIIEghDf/Tg",
-                Verdict::RightButOld,
+                PasswordVerdict::RightButOld,
             ),
-            ("!unusable", Verdict::Wrong),
-            ("", Verdict::Wrong),
-            (NOBODY, Verdict::Wrong),
+            ("!unusable", PasswordVerdict::Wrong),
+            ("", PasswordVerdict::Wrong),
+            (NOBODY, PasswordVerdict::Wrong),
         ];
         for (stored, verdict) in table {
             assert_eq!(verify("admin", Some(stored), &mut Scratch::default()), verdict, "{stored}");
-            assert_eq!(verify("admin ", Some(stored), &mut Scratch::default()), Verdict::Wrong, "{stored}");
+            assert_eq!(verify("admin ", Some(stored), &mut Scratch::default()), PasswordVerdict::Wrong, "{stored}");
         }
-        assert_eq!(verify("", None, &mut Scratch::default()), Verdict::Wrong);
+        assert_eq!(verify("", None, &mut Scratch::default()), PasswordVerdict::Wrong);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::fs;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::render::metrics::Text;
+use crate::render::metrics::MetricsText;
 use crate::report::metrics as families;
 
 /// Writes the numbers of this process. Those that the system does not tell are left out.
-pub(super) fn render(text: &mut Text) {
+pub(super) fn render(text: &mut MetricsText) {
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let cpu_s = format!("{}.{:09}", cpu.tv_sec, cpu.tv_nsec);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

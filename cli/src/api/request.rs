@@ -24,9 +24,9 @@ pub struct Request {
     pub id: String,
 }
 
-impl From<http::Request> for Request {
-    fn from(incoming: http::Request) -> Self {
-        let http::Request { method, target, fields, body, peer: _ } = incoming;
+impl From<http::HttpRequest> for Request {
+    fn from(incoming: http::HttpRequest) -> Self {
+        let http::HttpRequest { method, target, fields, body, peer: _ } = incoming;
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let (path, query) = (percent::decode_path(path), query.to_owned());
         Self { method, path, query, fields, body, id: new_id() }
@@ -76,7 +76,7 @@ impl Request {
     pub fn new(method: &str, target: &str) -> Self {
         let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let (method, target) = (method.parse().unwrap_or(Method::Get), target.to_owned());
-        http::Request { method, target, fields: Fields::default(), body: Vec::new(), peer }.into()
+        http::HttpRequest { method, target, fields: Fields::default(), body: Vec::new(), peer }.into()
     }
 
     /// Adds a header.

@@ -6,9 +6,9 @@ use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value, json};
 
 use super::forms::Invalid;
-use super::negotiate::Layout;
+use super::negotiate::DocLayout;
 use super::operator::prints::Side;
-use crate::pool::Place;
+use crate::pool::PoolPlace;
 use crate::store::records::List;
 
 /// What goes behind the head.
@@ -21,9 +21,9 @@ pub enum Body {
     /// Fingerprints of one side, read while they are sent.
     Prints(Entity, Side),
     /// A whole list, read from the database while it is sent.
-    List(List, Layout),
+    List(List, DocLayout),
     /// All objects of an entity, by their ids, read while they are sent.
-    Rows(Entity, Layout),
+    Rows(Entity, DocLayout),
 }
 
 /// An answer. Content-Length and Date are the server's business.
@@ -36,7 +36,7 @@ pub struct Response {
     /// The body.
     pub body: Body,
     /// What is held until the answer has left.
-    pub held: Option<Place>,
+    pub held: Option<PoolPlace>,
 }
 
 impl Response {
@@ -51,7 +51,7 @@ impl Response {
     }
 
     /// An answer in JSON.
-    pub fn json(status: u16, value: &impl Serialize, layout: Layout) -> Self {
+    pub fn json(status: u16, value: &impl Serialize, layout: DocLayout) -> Self {
         Self::bytes(status, "application/json", to_json(value, layout))
     }
 
@@ -69,18 +69,18 @@ impl Response {
 
     /// Holds a place until the answer has left.
     #[must_use]
-    pub fn holding(mut self, place: Option<Place>) -> Self {
+    pub fn holding(mut self, place: Option<PoolPlace>) -> Self {
         self.held = place;
         self
     }
 
     /// A list in JSON, sent while it is read.
-    pub fn list(list: List, layout: Layout) -> Self {
+    pub fn list(list: List, layout: DocLayout) -> Self {
         Self::streamed(Body::List(list, layout))
     }
 
     /// All objects of an entity in JSON, by their ids, sent while they are read.
-    pub fn rows(entity: Entity, layout: Layout) -> Self {
+    pub fn rows(entity: Entity, layout: DocLayout) -> Self {
         Self::streamed(Body::Rows(entity, layout))
     }
 
@@ -90,7 +90,7 @@ impl Response {
 }
 
 /// Writes JSON: compact, or indented. U+2028 and U+2029 are escaped, so that it is JavaScript, too.
-pub fn to_json(value: &impl Serialize, layout: Layout) -> Vec<u8> {
+pub fn to_json(value: &impl Serialize, layout: DocLayout) -> Vec<u8> {
     let mut out = Vec::new();
     let written = match layout.indent {
         None => value.serialize(&mut serde_json::Serializer::new(&mut out)),
@@ -202,7 +202,7 @@ const CHALLENGE: &str = "Bearer realm=\"api\"";
 
 impl Problem {
     /// Returns the answer.
-    pub fn into_response(self, layout: Layout) -> Response {
+    pub fn into_response(self, layout: DocLayout) -> Response {
         let detail = |status, text: &str| Response::json(status, &json!({ "detail": text }), layout);
         match self {
             Problem::NotFound(what) => detail(404, what),
@@ -223,7 +223,7 @@ impl Problem {
 }
 
 impl Coded {
-    fn into_response(self, layout: Layout) -> Response {
+    fn into_response(self, layout: DocLayout) -> Response {
         let Self { status, code, detail, more } = self;
         let mut body = json!({ "detail": detail, "code": code });
         if let Some(fields) = body.as_object_mut() {
@@ -236,7 +236,7 @@ impl Coded {
 
 /// A refusal's JSON; its keys are in the order of the service we take the place of.
 #[derive(Serialize)]
-struct Refusal<'a> {
+struct RefusalBody<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
@@ -253,7 +253,7 @@ struct TokenMessage {
 }
 
 impl Denied {
-    fn into_response(self, layout: Layout) -> Response {
+    fn into_response(self, layout: DocLayout) -> Response {
         let message = match self {
             Denied::BadAccess(message) => {
                 Some(TokenMessage { token_class: "AccessToken", token_type: "access", message })
@@ -278,7 +278,7 @@ impl Denied {
             Denied::InactiveUser => ("User is inactive", Some("user_inactive")),
             Denied::BadLogin => ("No active account found with the given credentials", None),
         };
-        let body = Refusal { detail, code, messages: message.as_slice() };
+        let body = RefusalBody { detail, code, messages: message.as_slice() };
         Response::json(401, &body, layout).header("WWW-Authenticate", CHALLENGE)
     }
 }
@@ -292,8 +292,8 @@ mod tests {
         let json = |layout| {
             String::from_utf8(to_json(&serde_json::json!({ "a": "\u{2028}é\u{2029}", "b": [] }), layout)).unwrap()
         };
-        assert_eq!(json(Layout::default()), r#"{"a":"\u2028é\u2029","b":[]}"#);
-        assert_eq!(json(Layout { indent: Some(2) }), "{\n  \"a\": \"\\u2028é\\u2029\",\n  \"b\": []\n}");
+        assert_eq!(json(DocLayout::default()), r#"{"a":"\u2028é\u2029","b":[]}"#);
+        assert_eq!(json(DocLayout { indent: Some(2) }), "{\n  \"a\": \"\\u2028é\\u2029\",\n  \"b\": []\n}");
     }
 
     #[test]
@@ -306,7 +306,7 @@ mod tests {
                 r#"{"detail":"Given token not valid for any token type","code":"token_not_valid","messages":[{"token_class":"AccessToken","token_type":"access","message":"Token has no id"}]}"#,
             ),
         ] {
-            let Body::Bytes(body) = Problem::Denied(denied).into_response(Layout::default()).body else { panic!() };
+            let Body::Bytes(body) = Problem::Denied(denied).into_response(DocLayout::default()).body else { panic!() };
             assert_eq!(String::from_utf8(body).unwrap(), expected);
         }
     }
@@ -322,7 +322,7 @@ mod tests {
             (Problem::Unknown, 504),
         ];
         for (problem, status) in table {
-            let response = problem.into_response(Layout::default());
+            let response = problem.into_response(DocLayout::default());
             assert_eq!(response.status, status);
             let has = |name| response.headers.iter().any(|(has, _)| *has == name);
             assert_eq!((has("WWW-Authenticate"), has("Retry-After")), (status == 401, status == 503));

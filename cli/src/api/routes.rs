@@ -33,7 +33,7 @@ pub enum Endpoint {
     /// The OpenAPI document.
     OpenApi,
     /// The page that shows it, and what that page loads.
-    Docs(Page),
+    Docs(DocPage),
     /// The process lives.
     Healthz,
     /// The database can be reached, and its schema is ours.
@@ -91,7 +91,7 @@ pub enum Operator {
 
 /// A file of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
+pub enum DocPage {
     /// The page itself.
     Html,
     /// Its looks.
@@ -272,21 +272,21 @@ const ROUTES: &[Route] = &[
         manners: Manners::Plain,
     },
     Route {
-        endpoint: Endpoint::Docs(Page::Html),
+        endpoint: Endpoint::Docs(DocPage::Html),
         pattern: "/news/docs/",
         operations: &[get("docs", "A page that shows this document", Content::Media("text/html"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
     Route {
-        endpoint: Endpoint::Docs(Page::Css),
+        endpoint: Endpoint::Docs(DocPage::Css),
         pattern: "/news/docs/docs.css",
         operations: &[get("docsCss", "That page's looks", Content::Media("text/css"), &[])],
         access: Access::Public,
         manners: Manners::Plain,
     },
     Route {
-        endpoint: Endpoint::Docs(Page::Js),
+        endpoint: Endpoint::Docs(DocPage::Js),
         pattern: "/news/docs/docs.js",
         operations: &[get("docsJs", "That page's script", Content::Media("text/javascript"), &[])],
         access: Access::Public,
@@ -348,7 +348,7 @@ const fn delete(id: &'static str, summary: &'static str) -> Operation {
 
 /// Where a path leads.
 #[derive(Debug)]
-pub enum Found<'p> {
+pub enum RouteMatch<'p> {
     /// To a route; with the segment that stood for the placeholder, empty without one.
     Route(&'static Route, &'p str),
     /// To this route, were there a slash at its end.
@@ -410,17 +410,17 @@ impl Route {
 }
 
 /// Finds the route of a decoded path.
-pub fn find(path: &str) -> Found<'_> {
+pub fn find(path: &str) -> RouteMatch<'_> {
     if let Some((route, segment)) = all().find_map(|route| route.matches(path).map(|segment| (route, segment))) {
-        return Found::Route(route, segment);
+        return RouteMatch::Route(route, segment);
     }
     if let Some((route, name)) = console::file(path) {
-        return Found::Route(route, name);
+        return RouteMatch::Route(route, name);
     }
     let slashed = format!("{path}/");
     match all().find(|route| route.matches(&slashed).is_some()) {
-        Some(route) => Found::SlashMissing(route),
-        None => Found::Nothing,
+        Some(route) => RouteMatch::SlashMissing(route),
+        None => RouteMatch::Nothing,
     }
 }
 

@@ -7,10 +7,10 @@ use serde::Serialize;
 use tiny_http::{Header, StatusCode};
 
 use super::handlers::in_trouble;
-use super::negotiate::Layout;
+use super::negotiate::DocLayout;
 use super::response::{Body, DATABASE_AWAY, Problem};
-use super::routes::{self, Found};
-use super::stream::{JsonArray, State};
+use super::routes::{self, RouteMatch};
+use super::stream::{JsonArray, StreamState};
 use super::{Request, Response, Service, answer, operator};
 use crate::error::Failure;
 use crate::http::{self, Reply};
@@ -21,7 +21,7 @@ use crate::store::{Cursor, Live, Session};
 const LOGGED_PATH_CHARS_MAX: usize = 256;
 
 /// Answers one request.
-pub fn serve(service: &Service, incoming: http::Request, reply: Reply<'_>) {
+pub fn serve(service: &Service, incoming: http::HttpRequest, reply: Reply<'_>) {
     let began = Instant::now();
     let peer = incoming.peer;
     let request = Request::from(incoming);
@@ -29,8 +29,8 @@ pub fn serve(service: &Service, incoming: http::Request, reply: Reply<'_>) {
     let response = answer(service, &request, &found).header("X-Request-Id", request.id.clone());
     let (status, sent) = send(service, reply, response);
     let pattern = match found {
-        Found::Route(route, _) => Some(route.pattern),
-        Found::SlashMissing(_) | Found::Nothing => None,
+        RouteMatch::Route(route, _) => Some(route.pattern),
+        RouteMatch::SlashMissing(_) | RouteMatch::Nothing => None,
     };
     let took = began.elapsed();
     service.metrics.count(pattern, status, took);
@@ -71,7 +71,7 @@ fn send(service: &Service, reply: Reply<'_>, mut response: Response) -> (u16, io
         Body::Bytes(bytes) => (status, send_whole(reply, response, bytes)),
         Body::Prints(entity, side) => operator::prints::open(&service.desk, entity, side, |opened| match opened {
             Ok(body) => (status, reply.send(StatusCode(status), fields(response), body, None)),
-            Err(problem) => send(service, reply, instead(response, problem, Layout::default())),
+            Err(problem) => send(service, reply, instead(response, problem, DocLayout::default())),
         }),
         Body::List(list, layout) => send_list(service, reply, response, layout, |live| records::all(live, list)),
         Body::Rows(entity, layout) => send_list(service, reply, response, layout, |live| replica::all(live, entity)),
@@ -83,7 +83,7 @@ fn send_list<T: Serialize>(
     service: &Service,
     reply: Reply<'_>,
     response: Response,
-    layout: Layout,
+    layout: DocLayout,
     open: impl for<'s> FnOnce(&'s mut Live) -> Result<Cursor<'s, T>, postgres::Error>,
 ) -> (u16, io::Result<usize>) {
     let status = response.status;
@@ -96,9 +96,9 @@ fn send_list<T: Serialize>(
             let sent = reply.send(StatusCode(status), fields(response), &mut array, None);
             (array.state(), Ok(sent))
         }
-        Err(problem) => (State::Broken, Err((reply, response, problem))),
+        Err(problem) => (StreamState::Broken, Err((reply, response, problem))),
     };
-    if state == State::Broken {
+    if state == StreamState::Broken {
         // Whatever it was, the next request gets a new connection.
         session.forget();
     }
@@ -111,7 +111,7 @@ fn send_list<T: Serialize>(
 /// Opens a list and reads its first window. What went wrong is logged.
 fn begin<T: Serialize>(
     session: &mut Session,
-    layout: Layout,
+    layout: DocLayout,
     open: impl for<'s> FnOnce(&'s mut Live) -> Result<Cursor<'s, T>, postgres::Error>,
 ) -> Result<JsonArray<'_, T>, Problem> {
     let live = session.connected().map_err(in_trouble)?;
@@ -122,7 +122,7 @@ fn begin<T: Serialize>(
 }
 
 /// Returns a problem's answer, with the headers that were to go with another one.
-fn instead(response: Response, problem: Problem, layout: Layout) -> Response {
+fn instead(response: Response, problem: Problem, layout: DocLayout) -> Response {
     let mut instead = problem.into_response(layout);
     instead.headers.extend(response.headers.into_iter().filter(|(name, _)| *name != "Content-Type"));
     instead

@@ -23,7 +23,7 @@ fn lonely() -> Service {
     let url = Secret::new("postgresql://nobody@127.0.0.1:9/none?connect_timeout=1".to_owned());
     Service::new(
         Tokens::new(&secret, None).unwrap(),
-        Allowed { proxy: Proxy::None, origins: Origins::new(&[]), replica_writes: ReplicaWrites::Staff },
+        Allowed { proxy: ProxyTrust::None, origins: Origins::new(&[]), replica_writes: ReplicaWrites::Staff },
         listen,
         (&url, 8),
         (Box::new(|| None), Desk::new(ConsoleMode::Act, &settings(), &url)),
@@ -134,14 +134,14 @@ fn a_missing_slash_is_added() {
 #[test]
 fn links_name_the_host_the_client_used() {
     let forwarded = [("Host", "a:1"), ("X-Forwarded-Host", "b"), ("X-Forwarded-Proto", "https")];
-    let table: [(Headers<'_>, Proxy, Option<&str>); 7] = [
-        (&[("Host", "localhost:9999")], Proxy::None, Some("http://localhost:9999/news/posts/")),
-        (&[("Host", "[::1]:80")], Proxy::None, Some("http://[::1]:80/news/posts/")),
-        (&[], Proxy::None, Some("http://127.0.0.1:8000/news/posts/")),
-        (&[("Host", "a/b")], Proxy::None, None),
-        (&[("Host", "a\"b")], Proxy::None, None),
-        (&forwarded, Proxy::None, Some("http://a:1/news/posts/")),
-        (&forwarded, Proxy::Trusted, Some("https://b/news/posts/")),
+    let table: [(Headers<'_>, ProxyTrust, Option<&str>); 7] = [
+        (&[("Host", "localhost:9999")], ProxyTrust::None, Some("http://localhost:9999/news/posts/")),
+        (&[("Host", "[::1]:80")], ProxyTrust::None, Some("http://[::1]:80/news/posts/")),
+        (&[], ProxyTrust::None, Some("http://127.0.0.1:8000/news/posts/")),
+        (&[("Host", "a/b")], ProxyTrust::None, None),
+        (&[("Host", "a\"b")], ProxyTrust::None, None),
+        (&forwarded, ProxyTrust::None, Some("http://a:1/news/posts/")),
+        (&forwarded, ProxyTrust::Trusted, Some("https://b/news/posts/")),
     ];
     for (headers, proxy, link) in table {
         let mut service = lonely();

@@ -31,7 +31,7 @@ const LEFT_NAMED: u64 = 10;
 
 /// What is done about records without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum AdoptMode {
     /// They get one.
     Write,
     /// They are counted.
@@ -43,7 +43,7 @@ pub enum Mode {
 ///
 /// Fails with [`Kind::Usage`] where the profile has no key, with [`Kind::Refused`] where the target does not keep or find it,
 /// and with [`Kind::Target`] or [`Kind::Credentials`] where a record cannot be written.
-pub fn adopt(target: &Target, mode: Mode, late: Duration, signals: &Signals) -> Result<Adopted> {
+pub fn adopt(target: &Target, mode: AdoptMode, late: Duration, signals: &Signals) -> Result<Adopted> {
     if target.profile().key_field(Entity::Post).is_none() {
         let what = format!("the target profile {} has no key: --adopt has nothing to write", target.profile().name);
         return Err(Failure::new(Kind::Usage, what).hint("Name a profile with ids = \"key\" (--target-profile)."));
@@ -98,7 +98,7 @@ fn require_filter(target: &Target, entity: Entity) -> Result<()> {
 /// An adoption under way.
 struct Adoption<'a> {
     target: &'a Target,
-    mode: Mode,
+    mode: AdoptMode,
     signals: &'a Signals,
     /// The target's ids of posts that got a key, or would.
     posts: BTreeSet<String>,
@@ -113,14 +113,14 @@ impl Adoption<'_> {
         let (mut count, mut left, mut id) = (0, 0, listed.highest);
         for Stranger { there, parent, element } in listed.records {
             let next = if id + 1 == IMPOSSIBLE_ID { id + 2 } else { id + 1 };
-            let is_counted =
-                self.mode == Mode::Count && parent.as_ref().is_some_and(|post| self.posts.contains(&post.to_string()));
+            let is_counted = self.mode == AdoptMode::Count
+                && parent.as_ref().is_some_and(|post| self.posts.contains(&post.to_string()));
             match element.with_id(next).into_object() {
                 Ok(object) => {
                     if entity == Entity::Post {
                         self.posts.insert(there.to_string());
                     }
-                    if self.mode == Mode::Write {
+                    if self.mode == AdoptMode::Write {
                         self.write(&object, &there, parent.as_ref())?;
                         if count == 0 {
                             find(self.target, &object, parent.as_ref(), self.signals)?;

@@ -9,9 +9,9 @@ use crate::pg::{self, Purpose};
 use crate::private_pg;
 use crate::profile::{Chosen, in_words};
 use crate::report::Report;
-use crate::report::config::{Config, Setting};
+use crate::report::config::{ConfigReport, Setting};
 use crate::secret::Secret;
-use crate::settings::keys::{KEYS, Key, Place};
+use crate::settings::keys::{KEYS, Key, KeyPlace};
 use crate::settings::{self, Found, Layers, Origin, keys};
 use crate::store;
 use crate::store::remembered::{self, Remembered};
@@ -41,7 +41,7 @@ pub fn run(args: &Args, global: &Global, layers: &Layers) -> Result<Outcome> {
     }
     let file = layers.path().map(|path| path.display().to_string());
     let (profile, is_profile_alone) = (in_words(profile.value.profile), args.profile);
-    Ok(Outcome::done(Report::Config(Config { file, settings, profile, is_profile_alone })))
+    Ok(Outcome::done(Report::Config(ConfigReport { file, settings, profile, is_profile_alone })))
 }
 
 fn setting(
@@ -52,24 +52,24 @@ fn setting(
     profile: &Found<Chosen>,
 ) -> Result<Setting> {
     let found = match key.place {
-        Place::Global(_) | Place::Flag(..) => flag(key, global, layers)?,
-        Place::Secret if key == keys::DATABASE_URL => match database {
+        KeyPlace::Global(_) | KeyPlace::Flag(..) => flag(key, global, layers)?,
+        KeyPlace::Secret if key == keys::DATABASE_URL => match database {
             Some(found) => {
                 let value = pg::url::split(&found.value)?.shown;
                 Some(Found { value, origin: found.origin.clone() })
             }
             None => Some(Found { value: String::from("the private PostgreSQL"), origin: Origin::Default }),
         },
-        Place::Secret => layers.secret(key)?.map(|found| Found { value: String::from(STARS), origin: found.origin }),
-        Place::Setting if key == keys::TARGET_URL => match settings::target_url(global, layers)? {
+        KeyPlace::Secret => layers.secret(key)?.map(|found| Found { value: String::from(STARS), origin: found.origin }),
+        KeyPlace::Setting if key == keys::TARGET_URL => match settings::target_url(global, layers)? {
             Some(found) => Some(Found { value: crate::target::base_url(&found.value)?, origin: found.origin }),
             None => remembered(database, layers, |remembered| remembered.in_force().map(Some)),
         },
-        Place::Setting if key == keys::TARGET_PROFILE => {
+        KeyPlace::Setting if key == keys::TARGET_PROFILE => {
             Some(Found { value: profile.value.name.clone(), origin: profile.origin.clone() })
         }
-        Place::Setting if key == keys::TARGET_USER => layers.text(key)?,
-        Place::Setting => {
+        KeyPlace::Setting if key == keys::TARGET_USER => layers.text(key)?,
+        KeyPlace::Setting => {
             let home = settings::home(layers)?;
             Some(Found { value: home.value.display().to_string(), origin: home.origin })
         }
@@ -100,9 +100,9 @@ fn proxy(target: &str) -> Result<Setting> {
 /// Returns a flag's value: from this command line, from environment or file, or clap's own default.
 fn flag(key: &Key, global: &Global, layers: &Layers) -> Result<Option<Found<String>>> {
     let (command, id) = match key.place {
-        Place::Flag(command, id) => (Some(command), id),
-        Place::Global(id) => (None, id),
-        Place::Setting | Place::Secret => return Ok(None),
+        KeyPlace::Flag(command, id) => (Some(command), id),
+        KeyPlace::Global(id) => (None, id),
+        KeyPlace::Setting | KeyPlace::Secret => return Ok(None),
     };
     if let Some(origin) = layers.flag(id) {
         use clap::ValueEnum;

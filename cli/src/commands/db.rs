@@ -12,7 +12,7 @@ use crate::master;
 use crate::pg::{self, Purpose};
 use crate::private_pg::{self, Started};
 use crate::report::Report;
-use crate::report::db::{Action, Answer, Migrated, Private, Schema, Status, Switched, Table, Url};
+use crate::report::db::{Action, DbAnswer, DbReport, DbTable, Migrated, Private, Schema, Switched, Url};
 use crate::secret::Secret;
 use crate::settings::{Database, Settings};
 use crate::store::{inspect, schema};
@@ -48,7 +48,7 @@ fn status(settings: &Settings, ui: &Ui) -> Result<Outcome> {
         Database::Private => (private_pg::url(&settings.home)?, Some(private(&settings.home)?)),
     };
     let database = pg::url::split(&url)?.shown;
-    let mut report = Status { database, private, reachable: false, error: None, answer: None };
+    let mut report = DbReport { database, private, reachable: false, error: None, answer: None };
     if report.private.as_ref().is_some_and(|private| !private.running) {
         return Ok(Outcome::done(Report::DbStatus(report)));
     }
@@ -83,12 +83,12 @@ fn private(home: &Path) -> Result<Private> {
     })
 }
 
-fn answer(url: &Secret) -> Result<Answer> {
+fn answer(url: &Secret) -> Result<DbAnswer> {
     let mut client = pg::connect(url, Purpose::Admin)?;
     let whole = inspect::whole(&mut client)?;
     let tables = inspect::tables(&mut client)?;
     let logged = tables.iter().any(|table| table.name == "news_modelevent");
-    Ok(Answer {
+    Ok(DbAnswer {
         server_version: whole.server_version,
         size_bytes: whole.size_bytes,
         encoding: schema::encoding(&mut client)?,
@@ -103,7 +103,11 @@ fn answer(url: &Secret) -> Result<Answer> {
         pending_events: if logged { Some(inspect::pending_events(&mut client)?) } else { None },
         tables: tables
             .into_iter()
-            .map(|table| Table { name: table.name, rows_estimated: table.rows_estimated, size_bytes: table.size_bytes })
+            .map(|table| DbTable {
+                name: table.name,
+                rows_estimated: table.rows_estimated,
+                size_bytes: table.size_bytes,
+            })
             .collect(),
     })
 }

@@ -23,7 +23,7 @@ use crate::signals::Signals;
 use crate::source::Source;
 use crate::store::{left_out, schema};
 use crate::target::{Peer as _, Reader, Tries};
-use crate::ui::{Colour, Format, Page, Ui};
+use crate::ui::{Colour, Format, Layout, Ui};
 use crate::{files, master, run};
 
 /// Objects that are named at once; more are as quickly found in the listing.
@@ -121,8 +121,8 @@ fn compare_keys(
 }
 
 /// A file is no terminal: it has room, and colour only where that is asked for in so many words.
-fn page_of_file(ui: &Ui) -> Page {
-    Page {
+fn page_of_file(ui: &Ui) -> Layout {
+    Layout {
         width: crate::ui::WIDTH_WITHOUT_TERMINAL,
         colour: if ui.always_coloured() { Colour::On } else { Colour::Off },
     }

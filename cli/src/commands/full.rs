@@ -92,7 +92,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
 }
 
 /// What was seen, and what follows.
-struct Looked {
+struct FullLook {
     comparison: Comparison,
     repair: Repair,
     /// Objects that are left alone, in words.
@@ -103,7 +103,7 @@ struct Looked {
     equal: Vec<Key>,
 }
 
-impl Looked {
+impl FullLook {
     /// Checks the whole plan before the first request.
     fn check(&self, args: &Sync) -> Result<()> {
         let nameless: u64 = self.comparison.counts.values().map(|counts| counts.nameless).sum();
@@ -130,7 +130,7 @@ impl Looked {
 }
 
 /// Reads what the core needs to know besides the comparison, and lets it plan.
-fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Looked> {
+fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<FullLook> {
     let sightings: Vec<Sighting> = comparison.differences.iter().map(Difference::sighting).collect();
     let left_out = left_out::all(client)?;
     let keys: BTreeSet<Key> = left_out.keys().copied().collect();
@@ -156,7 +156,7 @@ fn plan(client: &mut Client, comparison: Comparison, times: Times) -> Result<Loo
     // Where the target no longer lists an object that was left out, or lists the row's, nothing is in the way.
     let free = |key: &Key| vacant.contains(key) || equal.contains(key);
     repair.plan = repair.plan.barring(&keys.into_iter().filter(|key| !free(key)).collect());
-    Ok(Looked { comparison, repair, spared: told(&spared, &left_out), vacant, equal })
+    Ok(FullLook { comparison, repair, spared: told(&spared, &left_out), vacant, equal })
 }
 
 /// Returns which of these objects, which are no longer listed, the target does not have at their own addresses either.

@@ -15,14 +15,14 @@ use postgres::Transaction;
 
 use crate::args::Import;
 use crate::commands::Outcome;
-use crate::commands::adopt::{self, Mode};
+use crate::commands::adopt::{self, AdoptMode};
 use crate::compare::{begin, move_on};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::listing::Extent;
 use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::others::OthersRow;
-use crate::report::status::{Adopted, FaultRow, ImportReport, Skipped};
+use crate::report::status::{Adopted, FieldFault, ImportReport, Skipped};
 use crate::run::{self, Followed, Run, watchdog};
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -80,7 +80,8 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         run::settle(runs::all_settled_in(lock.client(), settings.times)?, &signals)?;
     }
     if let Some(target) = target.as_ref().filter(|_| args.dry_run) {
-        let adopted = Adopted { dry_run: true, ..adopt::adopt(target, Mode::Count, settings.times.late, &signals)? };
+        let adopted =
+            Adopted { dry_run: true, ..adopt::adopt(target, AdoptMode::Count, settings.times.late, &signals)? };
         let report = ImportReport { source: source.name(), adopted: Some(adopted), ..ImportReport::default() };
         let exit = match (adopted.posts + adopted.comments, adopted.left) {
             (0, 0) => Exit::Done,
@@ -94,7 +95,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let adopted = target.map(|target| {
         // Before anything is written there.
         rows::require_empty(&mut connect(&url, Purpose::Bulk)?)?;
-        adopt::adopt(&target, Mode::Write, settings.times.late, &signals)
+        adopt::adopt(&target, AdoptMode::Write, settings.times.late, &signals)
     });
     let adopted = adopted.transpose();
     let result = adopted.and_then(|adopted| {
@@ -267,7 +268,7 @@ impl Sieve {
         };
         for Fault { field, why } in faults {
             if self.skipped.faults.len() < kept {
-                let row = FaultRow { entity: entity.plural(), id, element: self.element, field, why };
+                let row = FieldFault { entity: entity.plural(), id, element: self.element, field, why };
                 self.skipped.faults.push(row);
             } else {
                 self.skipped.more += 1;

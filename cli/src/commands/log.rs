@@ -14,7 +14,7 @@ use crate::report::log::{LogReport, LogRow};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::store::events::{self, EventRow, Follower, Looked, More, Newest};
+use crate::store::events::{self, EventRow, Follower, LookedEvents, More, Newest};
 use crate::store::schema;
 use crate::ui::{self, Ui};
 
@@ -81,7 +81,7 @@ fn turn(args: &Log, url: &Secret, ui: &Ui, ours: &mut Option<Follower>, tail: &m
         tail.reconnected();
         Follower::connect(url)?
     };
-    let Looked { events, more, given_up, set_back } = follower.look(tail)?;
+    let LookedEvents { events, more, given_up, set_back } = follower.look(tail)?;
     if let Some((from, to)) = set_back {
         log::warn!(
             "the sequence of the change log was set back from {from} to {to}: events may be missing or come twice here"

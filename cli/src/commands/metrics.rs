@@ -7,7 +7,7 @@ use crate::commands::{self, Outcome};
 use crate::error::Result;
 use crate::pg::{self, Pooling, Purpose, connect};
 use crate::render::metrics;
-use crate::report::metrics::{Attempt, State};
+use crate::report::metrics::{LastAttempt, MetricsState};
 use crate::report::verdict::MAX_LAG;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -53,19 +53,19 @@ fn exit_code(result: &Result<Outcome>) -> u8 {
 
 fn write(file: &Path, settings: &Settings, exit_code: u8) -> Result<()> {
     let at_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let attempt = Attempt { exit_code, at_s };
+    let attempt = LastAttempt { exit_code, at_s };
     let state = state(settings).inspect_err(|failure| log::debug!("metrics without the database: {failure}")).ok();
     let text = metrics::file(attempt, state.as_ref());
     // The exporter is somebody else; it reads names that end in .prom only.
     files::replace(file, 0o644, |out| out.write_all(text.as_bytes()))
 }
 
-fn state(settings: &Settings) -> Result<State> {
+fn state(settings: &Settings) -> Result<MetricsState> {
     read(&mut connect(&master::url(settings)?, Purpose::Run)?, settings)
 }
 
 /// Reads it for `news serve`, on a connection of its own: it may take longer than a request, and through a pooler, too.
-pub fn beside_requests(url: &Secret, settings: &Settings) -> Result<State> {
+pub fn beside_requests(url: &Secret, settings: &Settings) -> Result<MetricsState> {
     let (mut client, pooling) = pg::connect_api(url)?;
     if pooling == Pooling::None {
         pg::see_all_rows(&mut client)?;
@@ -73,8 +73,8 @@ pub fn beside_requests(url: &Secret, settings: &Settings) -> Result<State> {
     read(&mut client, settings)
 }
 
-fn read(client: &mut Client, settings: &Settings) -> Result<State> {
+fn read(client: &mut Client, settings: &Settings) -> Result<MetricsState> {
     schema::require_current(client)?;
     let faults = tracking::faults(client)?;
-    Ok(State { status: status::collect(client, settings, &faults, MAX_LAG)?, runs: runs::numbers(client)? })
+    Ok(MetricsState { status: status::collect(client, settings, &faults, MAX_LAG)?, runs: runs::numbers(client)? })
 }

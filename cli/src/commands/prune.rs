@@ -21,7 +21,7 @@ pub fn run(older_than: Duration, batch: u32, settings: &Settings, ui: &Ui) -> Re
     let cutoff = prune::cutoff(&mut client, older_than)?;
     let mut report = Pruned { older_than_s: older_than.as_secs_f64(), ..Pruned::default() };
     let bar = ui.bar("prune", None, "events");
-    let mut part = Part::Events { after_id: i64::MIN };
+    let mut part = PruneStage::Events { after_id: i64::MIN };
     loop {
         if let Some(stopped) = signals.stop() {
             bar.finish();
@@ -29,26 +29,26 @@ pub fn run(older_than: Duration, batch: u32, settings: &Settings, ui: &Ui) -> Re
             return Err(stopped);
         }
         part = match part {
-            Part::Events { after_id } => {
+            PruneStage::Events { after_id } => {
                 let done = prune::batch(&mut client, cutoff, after_id, batch)?;
                 report.batches += u64::from(done.last_id.is_some());
                 report.deleted += done.deleted;
                 report.kept += done.seen.saturating_sub(done.deleted);
                 bar.inc(done.seen);
-                done.last_id.map_or(Part::Sent, |after_id| Part::Events { after_id })
+                done.last_id.map_or(PruneStage::Sent, |after_id| PruneStage::Events { after_id })
             }
-            Part::Sent => {
+            PruneStage::Sent => {
                 let deleted = prune::sent(&mut client, cutoff, batch)?;
                 report.sent += deleted;
-                if deleted < u64::from(batch) { Part::Acts } else { Part::Sent }
+                if deleted < u64::from(batch) { PruneStage::Acts } else { PruneStage::Sent }
             }
-            Part::Acts => {
+            PruneStage::Acts => {
                 let deleted = prune::acts(&mut client, cutoff, batch)?;
                 report.acts += deleted;
                 if deleted < u64::from(batch) {
                     break;
                 }
-                Part::Acts
+                PruneStage::Acts
             }
         };
     }
@@ -57,7 +57,7 @@ pub fn run(older_than: Duration, batch: u32, settings: &Settings, ui: &Ui) -> Re
 }
 
 /// What is pruned, one after the other.
-enum Part {
+enum PruneStage {
     /// The change log, from the next event on.
     Events { after_id: i64 },
     /// What runs came to.

@@ -8,7 +8,7 @@ use crate::pg::{Purpose, connect};
 use crate::report::Report;
 use crate::report::runs::RunsReport;
 use crate::settings::Settings;
-use crate::store::run_rows::{self, Listed, Wanted};
+use crate::store::run_rows::{self, Listed, WantedRuns};
 use crate::store::runs::RunKind;
 use crate::store::{rows, schema};
 use crate::ui::Ui;
@@ -34,7 +34,7 @@ pub fn run(args: &Runs, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
         KindOf::Full => RunKind::Full.word(),
         KindOf::Import => RunKind::Import.word(),
     };
-    let wanted = Wanted {
+    let wanted = WantedRuns {
         kinds: args.kind.iter().map(kind).collect(),
         statuses: if args.failed { FAILED.to_vec() } else { Vec::new() },
         since: args.since,

@@ -199,14 +199,14 @@ impl Sending<'_> {
     /// Sends the task and ends the run, whatever comes of it.
     pub(super) fn carry_out(self, mut run: Run<'_>, task: Task) -> Result<Outcome> {
         match self.send(&mut run, task) {
-            Ok((task, driver::Outcome { summary, warnings })) => self.end(run, &task, &summary, &warnings),
+            Ok((task, driver::RunOutcome { summary, warnings })) => self.end(run, &task, &summary, &warnings),
             Err(failure) => Err(commands::end_failed(run, failure, Sent::Something)),
         }
     }
 
     /// Sends the task; once more, planned anew, where something that it would create is at the target already. Returns the
     /// task that was sent, and what came of it.
-    fn send(&self, run: &mut Run<'_>, task: Task) -> Result<(Task, driver::Outcome)> {
+    fn send(&self, run: &mut Run<'_>, task: Task) -> Result<(Task, driver::RunOutcome)> {
         let asks = if self.replan.is_some() { Asks::Some } else { Asks::Each };
         let done = self.drive(run, &task, asks)?;
         let (Some(Stop::Doubted(key)), Some(replan)) = (&done.summary.stop, self.replan) else {
@@ -225,7 +225,7 @@ impl Sending<'_> {
         Ok((task, again))
     }
 
-    fn drive(&self, run: &mut Run<'_>, task: &Task, asks: Asks) -> Result<driver::Outcome> {
+    fn drive(&self, run: &mut Run<'_>, task: &Task, asks: Asks) -> Result<driver::RunOutcome> {
         let Self { args, target, effects, signals, ui, .. } = self;
         // Another shard's run may just have acknowledged something about an object that is this one's by now.
         let beside = if args.shard.is_some() { SETTLE } else { Duration::ZERO };

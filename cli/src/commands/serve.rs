@@ -9,7 +9,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{self, Allowed, BODY_BYTES_MAX, Desk, Origins, Proxy, ReplicaWrites, Service, Tokens};
+use crate::api::{self, Allowed, BODY_BYTES_MAX, Desk, Origins, ProxyTrust, ReplicaWrites, Service, Tokens};
 use crate::args::Serve;
 use crate::commands::{Outcome, metrics};
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -45,7 +45,7 @@ pub fn run(args: &Serve, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let wanted = Seats { connections: CONNECTIONS_MAX, sessions: usize::from(args.workers) };
     let seats = Seats::afforded(wanted);
     let allowed = Allowed {
-        proxy: if args.trust_proxy { Proxy::Trusted } else { Proxy::None },
+        proxy: if args.trust_proxy { ProxyTrust::Trusted } else { ProxyTrust::None },
         origins: Origins::new(&args.cors_origin),
         replica_writes: if args.replica { ReplicaWrites::Staff } else { ReplicaWrites::None },
     };

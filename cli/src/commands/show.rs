@@ -7,7 +7,7 @@ use crate::commands::{self, Outcome};
 use crate::error::{Failure, Kind, Result};
 use crate::pg::{Purpose, connect};
 use crate::report::Report;
-use crate::report::show::{Runs, ShowReport};
+use crate::report::show::{RunActivity, ShowReport};
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::{about, lock, schema};
@@ -21,7 +21,7 @@ pub fn run(args: &Show, settings: &Settings, ui: &Ui) -> Result<Outcome> {
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
     let about = about::read(&mut client, key, settings.times)?;
-    let runs = if lock::holders(&mut client)?.is_empty() { Runs::None } else { Runs::AtWork };
+    let runs = if lock::holders(&mut client)?.is_empty() { RunActivity::None } else { RunActivity::AtWork };
     let asked = if args.offline {
         None
     } else {

@@ -81,7 +81,7 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
 fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
     let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard, settings.times)?;
     let (target, warnings) = target(args, settings, &mut lock)?;
-    let Reading { portion, over } = read(lock.client(), settings, args, patience)?;
+    let SyncReading { portion, over } = read(lock.client(), settings, args, patience)?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
         let exit = if portion.plan.works().is_empty() { Exit::Done } else { Exit::Partly };
@@ -98,7 +98,7 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
     };
     let effects = Effects { settle: SETTLE, late: settings.times.late, wait };
     let replan = |lock: &mut Lock| {
-        let Reading { portion, over } = read(lock.client(), settings, args, patience)?;
+        let SyncReading { portion, over } = read(lock.client(), settings, args, patience)?;
         check_limit(args, over)?;
         check_checksum(args, &portion.plan)?;
         Ok(task(portion))
@@ -113,19 +113,19 @@ fn task(portion: Portion) -> Task {
 }
 
 /// What was read of one moment.
-struct Reading {
+struct SyncReading {
     portion: Portion,
     /// The limit that refuses it.
     over: Option<OverLimit>,
 }
 
 /// Reads the run's part of what is pending: log, rows and ledger of one moment.
-fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patience) -> Result<Reading> {
+fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patience) -> Result<SyncReading> {
     let mut moment = rows::snapshot(client)?;
     let clock = runs::clock(&mut moment, settings.times)?;
     let portion = change_log::portion(&mut moment, &clock, args.shard, patience)?;
     let over = views::refusal(&mut moment, &portion.plan, &portion.pressure, limits(args))?;
-    Ok(Reading { portion, over })
+    Ok(SyncReading { portion, over })
 }
 
 fn dry_run(args: &Sync, settings: &Settings, ui: &Ui) -> Result<Outcome> {

@@ -23,5 +23,5 @@ pub fn run(args: &Token, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     }
     let access = tokens.issue(TokenType::Access, id)?;
     let username = args.user.clone();
-    Ok(Outcome::done(Report::Token(report::token::Token { access, username, expires_in_s: ACCESS_LIFE_S })))
+    Ok(Outcome::done(Report::Token(report::token::TokenReport { access, username, expires_in_s: ACCESS_LIFE_S })))
 }

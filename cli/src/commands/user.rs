@@ -78,7 +78,7 @@ fn add(name: &str, is_active: bool, is_staff: bool, settings: &Settings) -> Resu
 
 fn list(settings: &Settings) -> Result<Outcome> {
     let rows = users::list(&mut connect(settings)?, LISTED_MAX)?;
-    let users = rows.into_iter().map(|row| user::User {
+    let users = rows.into_iter().map(|row| user::ListedUser {
         id: row.id,
         username: row.username,
         active: row.is_active,

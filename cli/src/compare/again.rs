@@ -59,12 +59,12 @@ impl Batch for Candidates {
 }
 
 /// What the other side has under a suspicious key.
-pub(super) struct Seen {
+pub(super) struct SeenThere {
     times: u32,
     last: Candidate,
 }
 
-impl From<Box<Element<'static>>> for Seen {
+impl From<Box<Element<'static>>> for SeenThere {
     /// One object, which was asked for by its own address.
     fn from(element: Box<Element<'static>>) -> Self {
         let last = Candidate { print: element.fingerprint(), parent: element.parent(), element: Some(element) };
@@ -75,7 +75,7 @@ impl From<Box<Element<'static>>> for Seen {
 /// Everything that was seen, with the texts of the first differences by key.
 #[derive(Default)]
 struct Sightings {
-    seen: BTreeMap<Key, Seen>,
+    seen: BTreeMap<Key, SeenThere>,
     detailed: BTreeMap<Key, usize>,
     bytes: usize,
 }
@@ -89,7 +89,7 @@ impl Sightings {
             self.detailed.insert(key, bytes);
             self.bytes += bytes;
         }
-        self.seen.insert(key, Seen { times, last: candidate });
+        self.seen.insert(key, SeenThere { times, last: candidate });
         while self.detailed.len() > DETAILS_MAX || self.bytes > DETAIL_BYTES_MAX {
             let Some((last, bytes)) = self.detailed.pop_last() else { return };
             self.bytes -= bytes;
@@ -117,7 +117,7 @@ pub fn look(client: &mut Client, sides: &Sides<'_>, suspicious: Suspicious) -> R
 pub(super) fn read(
     client: &mut Client,
     keys: &[Key],
-    mut seen: BTreeMap<Key, Seen>,
+    mut seen: BTreeMap<Key, SeenThere>,
     pending: impl FnOnce(&mut Client) -> Result<Vec<Pending>>,
 ) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
@@ -162,19 +162,19 @@ fn list(sides: &Sides<'_>, suspicious: &Arc<Suspicious>) -> Result<Sightings> {
     Ok(sightings)
 }
 
-fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<Seen>) -> Option<Difference> {
+fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<SeenThere>) -> Option<Difference> {
     let listed = seen.as_ref().and_then(|seen| seen.last.parent);
     let parent = local.and_then(|local| local.as_ref().ok()).and_then(Object::parent).or(listed);
     let (mut fields, mut faults) = (Vec::new(), Vec::new());
     let kind = match (local, seen) {
-        (_, Some(Seen { times: 2.., .. })) => DifferenceKind::Duplicate,
-        (_, Some(Seen { last: Candidate { print: None, element, .. }, .. })) => {
+        (_, Some(SeenThere { times: 2.., .. })) => DifferenceKind::Duplicate,
+        (_, Some(SeenThere { last: Candidate { print: None, element, .. }, .. })) => {
             faults = element.map(|element| element.faults().to_vec()).unwrap_or_default();
             DifferenceKind::Unreadable
         }
         // A row that cannot be read is equal to nothing.
         (Some(Err(_)), Some(_)) => DifferenceKind::Different,
-        (Some(Ok(object)), Some(Seen { last: Candidate { print: Some(print), element, .. }, .. })) => {
+        (Some(Ok(object)), Some(SeenThere { last: Candidate { print: Some(print), element, .. }, .. })) => {
             if print == Fingerprint::of(object) {
                 return None;
             }

@@ -7,7 +7,7 @@ use news_core::diff::Counts;
 use news_core::session::Sight;
 use postgres::Client;
 
-use super::again::{self, Seen};
+use super::again::{self, SeenThere};
 use super::{Beside, Comparison, Difference, Suspicious, confirm};
 use crate::error::{Failure, Kind, Result};
 use crate::signals::Signals;
@@ -50,7 +50,7 @@ pub fn judge(client: &mut Client, keys: &[Key], sights: BTreeMap<Key, Sight>, ti
     for (key, sight) in sights {
         match sight {
             Sight::Gone => {}
-            Sight::There(element) => drop(seen.insert(key, Seen::from(element))),
+            Sight::There(element) => drop(seen.insert(key, SeenThere::from(element))),
             Sight::Odd(why) => {
                 return Err(Failure::new(Kind::Refused, format!("GET {key}: expected an object, found {why}"))
                     .hint("Check --target-url: it has to be the API's base URL."));

@@ -16,7 +16,7 @@ use crate::http;
 pub const BODY_BYTES_MAX: usize = 11 * 1024 * 1024;
 
 /// Answers a request, or cuts the client off on purpose.
-pub fn handle(api: &FakeApi, request: http::Request, out: http::Reply<'_>) {
+pub fn handle(api: &FakeApi, request: http::HttpRequest, out: http::Reply<'_>) {
     let ask = read(api, request);
     let turn = api.arrive(&ask);
     wait(turn.wait_before);
@@ -33,7 +33,7 @@ fn wait(time: Duration) {
     }
 }
 
-fn read(api: &FakeApi, request: http::Request) -> Ask {
+fn read(api: &FakeApi, request: http::HttpRequest) -> Ask {
     let field = |name: &str| request.fields.get(name).map(str::to_owned);
     Ask {
         host: field("Host").unwrap_or_default(),

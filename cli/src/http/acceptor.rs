@@ -20,19 +20,19 @@ use crate::http::refusal::Refusal;
 pub(super) fn run(listener: &TcpListener, shared: &Arc<Shared>) {
     let mut full_until = None;
     let mut spare = spare_file();
-    let mut troubled = Trouble::No;
+    let mut troubled = AcceptTrouble::No;
     while !shared.links.is_draining() {
         match listener.accept() {
             Ok((stream, peer)) => {
-                troubled = Trouble::No;
+                troubled = AcceptTrouble::No;
                 admit(stream, peer, shared, &mut full_until);
             }
             Err(error) if passes(&error) => {}
             Err(error) => {
                 shared.counters.accept_errors.add();
-                if troubled == Trouble::No {
+                if troubled == AcceptTrouble::No {
                     log::warn!("accept: {error}; clients wait");
-                    troubled = Trouble::Yes;
+                    troubled = AcceptTrouble::Yes;
                 }
                 if out_of_files(&error) {
                     // The spare one is given up for a moment, so that clients are told. Linux takes the descriptor
@@ -57,7 +57,7 @@ pub(super) fn run(listener: &TcpListener, shared: &Arc<Shared>) {
 
 /// Whether an episode of accept errors has been logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+enum AcceptTrouble {
     No,
     Yes,
 }

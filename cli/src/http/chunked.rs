@@ -5,14 +5,14 @@
 
 /// Why a chunked body is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum ChunkFault {
     Malformed,
     TooLarge,
     ExtraTooLarge,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     SizeStart,
     Size,
     Blank,
@@ -30,7 +30,7 @@ enum State {
 
 /// Where a decoder stands after some input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum DecoderProgress {
     /// All input was taken; more must come.
     More,
     /// The body ended after so many bytes of this input.
@@ -40,7 +40,7 @@ pub(super) enum Progress {
 /// An incremental decoder of one body.
 #[derive(Debug)]
 pub(super) struct Chunked {
-    state: State,
+    state: DecoderState,
     size: u64,
     total: u64,
     data_bytes_max: u64,
@@ -50,81 +50,80 @@ pub(super) struct Chunked {
 impl Chunked {
     /// Returns a decoder that takes at most so many bytes of data, and of extensions and trailer together.
     pub(super) fn new(data_bytes_max: u64, extra_bytes_max: usize) -> Self {
-        Self { state: State::SizeStart, size: 0, total: 0, data_bytes_max, extra_bytes_left: extra_bytes_max }
+        Self { state: DecoderState::SizeStart, size: 0, total: 0, data_bytes_max, extra_bytes_left: extra_bytes_max }
     }
 
     /// Takes `input` and hands each run of data in it to `data`.
-    pub(super) fn feed(&mut self, input: &[u8], mut data: impl FnMut(&[u8])) -> Result<Progress, Fault> {
+    pub(super) fn feed(&mut self, input: &[u8], mut data: impl FnMut(&[u8])) -> Result<DecoderProgress, ChunkFault> {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
-            if self.state == State::Data {
+            if self.state == DecoderState::Data {
                 let rest = input.get(at..).unwrap_or_default();
                 let run = usize::try_from(self.size).unwrap_or(usize::MAX).min(rest.len());
                 data(rest.get(..run).unwrap_or_default());
                 self.size -= run as u64;
                 at += run;
                 if self.size == 0 {
-                    self.state = State::DataCr;
+                    self.state = DecoderState::DataCr;
                 }
                 continue;
             }
             self.state = self.step(byte)?;
             at += 1;
-            if self.state == State::Done {
-                return Ok(Progress::Done(at));
+            if self.state == DecoderState::Done {
+                return Ok(DecoderProgress::Done(at));
             }
         }
-        Ok(Progress::More)
+        Ok(DecoderProgress::More)
     }
 
-    fn step(&mut self, byte: u8) -> Result<State, Fault> {
+    fn step(&mut self, byte: u8) -> Result<DecoderState, ChunkFault> {
         match (self.state, byte) {
-            (State::SizeStart | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
-            (State::Size | State::Blank, b' ' | b'\t') => self.extra(State::Blank),
-            (State::Size | State::Extension, b'\r') => Ok(State::SizeEnd),
-            (State::Size | State::Blank, b';') | (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
-                self.extra(State::Extension)
-            }
-            (State::SizeEnd, b'\n') => self.sized(),
-            (State::DataCr, b'\r') => Ok(State::DataLf),
-            (State::DataLf, b'\n') => Ok(State::SizeStart),
-            (State::LineStart, b'\r') => Ok(State::LastLf),
+            (DecoderState::SizeStart | DecoderState::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
+            (DecoderState::Size | DecoderState::Blank, b' ' | b'\t') => self.extra(DecoderState::Blank),
+            (DecoderState::Size | DecoderState::Extension, b'\r') => Ok(DecoderState::SizeEnd),
+            (DecoderState::Size | DecoderState::Blank, b';')
+            | (DecoderState::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extra(DecoderState::Extension),
+            (DecoderState::SizeEnd, b'\n') => self.sized(),
+            (DecoderState::DataCr, b'\r') => Ok(DecoderState::DataLf),
+            (DecoderState::DataLf, b'\n') => Ok(DecoderState::SizeStart),
+            (DecoderState::LineStart, b'\r') => Ok(DecoderState::LastLf),
             // A line that starts with a blank would be a folded one (RFC 9112 §5.2).
-            (State::LineStart, b'!'..=b'~') | (State::Trailer, b'\t' | b' '..=b'~' | 0x80..) => {
-                self.extra(State::Trailer)
+            (DecoderState::LineStart, b'!'..=b'~') | (DecoderState::Trailer, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.extra(DecoderState::Trailer)
             }
-            (State::Trailer, b'\r') => Ok(State::TrailerLf),
-            (State::TrailerLf, b'\n') => Ok(State::LineStart),
-            (State::LastLf, b'\n') => Ok(State::Done),
-            _ => Err(Fault::Malformed),
+            (DecoderState::Trailer, b'\r') => Ok(DecoderState::TrailerLf),
+            (DecoderState::TrailerLf, b'\n') => Ok(DecoderState::LineStart),
+            (DecoderState::LastLf, b'\n') => Ok(DecoderState::Done),
+            _ => Err(ChunkFault::Malformed),
         }
     }
 
-    fn digit(&mut self, byte: u8) -> Result<State, Fault> {
-        if self.state == State::SizeStart {
+    fn digit(&mut self, byte: u8) -> Result<DecoderState, ChunkFault> {
+        if self.state == DecoderState::SizeStart {
             self.size = 0;
         } else {
             // Leading zeros are digits, too: they must not go on for ever.
-            self.extra(State::Size)?;
+            self.extra(DecoderState::Size)?;
         }
-        let digit = char::from(byte).to_digit(16).ok_or(Fault::Malformed)?;
-        self.size = self.size.checked_mul(16).ok_or(Fault::TooLarge)? | u64::from(digit);
-        Ok(State::Size)
+        let digit = char::from(byte).to_digit(16).ok_or(ChunkFault::Malformed)?;
+        self.size = self.size.checked_mul(16).ok_or(ChunkFault::TooLarge)? | u64::from(digit);
+        Ok(DecoderState::Size)
     }
 
-    fn sized(&mut self) -> Result<State, Fault> {
+    fn sized(&mut self) -> Result<DecoderState, ChunkFault> {
         if self.size == 0 {
-            return Ok(State::LineStart);
+            return Ok(DecoderState::LineStart);
         }
-        self.total = self.total.checked_add(self.size).ok_or(Fault::TooLarge)?;
+        self.total = self.total.checked_add(self.size).ok_or(ChunkFault::TooLarge)?;
         if self.total > self.data_bytes_max {
-            return Err(Fault::TooLarge);
+            return Err(ChunkFault::TooLarge);
         }
-        Ok(State::Data)
+        Ok(DecoderState::Data)
     }
 
-    fn extra(&mut self, next: State) -> Result<State, Fault> {
-        self.extra_bytes_left = self.extra_bytes_left.checked_sub(1).ok_or(Fault::ExtraTooLarge)?;
+    fn extra(&mut self, next: DecoderState) -> Result<DecoderState, ChunkFault> {
+        self.extra_bytes_left = self.extra_bytes_left.checked_sub(1).ok_or(ChunkFault::ExtraTooLarge)?;
         Ok(next)
     }
 }
@@ -133,14 +132,14 @@ impl Chunked {
 mod tests {
     use super::*;
 
-    fn decode(input: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Fault> {
+    fn decode(input: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), ChunkFault> {
         let mut decoder = Chunked::new(20, 16);
         let mut data = Vec::new();
         let mut taken = 0;
         for piece in input.chunks(step) {
             match decoder.feed(piece, |run| data.extend_from_slice(run))? {
-                Progress::More => taken += piece.len(),
-                Progress::Done(end) => return Ok((data, Some(taken + end))),
+                DecoderProgress::More => taken += piece.len(),
+                DecoderProgress::Done(end) => return Ok((data, Some(taken + end))),
             }
         }
         Ok((data, None))
@@ -148,7 +147,7 @@ mod tests {
 
     #[test]
     fn bodies_decode_alike_in_pieces_of_any_size() {
-        type Expected = Result<(&'static str, Option<usize>), Fault>;
+        type Expected = Result<(&'static str, Option<usize>), ChunkFault>;
         let table: &[(&str, Expected)] = &[
             ("0\r\n\r\n", Ok(("", Some(5)))),
             ("5\r\nhello\r\n0\r\n\r\nGET", Ok(("hello", Some(15)))),
@@ -158,23 +157,23 @@ mod tests {
             ("5\r\nhel", Ok(("hel", None))),
             ("5\r\nhello\r\n0\r\n", Ok(("hello", None))),
             ("", Ok(("", None))),
-            ("\r\n", Err(Fault::Malformed)),
-            ("x\r\n", Err(Fault::Malformed)),
-            ("-1\r\n", Err(Fault::Malformed)),
-            ("0x5\r\nhello\r\n", Err(Fault::Malformed)),
-            ("5 \r\nhello", Err(Fault::Malformed)),
-            ("5\nhello\r\n", Err(Fault::Malformed)),
-            ("5\r\nhelloX\n0\r\n\r\n", Err(Fault::Malformed)),
-            ("5\r\nhello\n0\r\n\r\n", Err(Fault::Malformed)),
-            ("0\r\n A: b\r\n\r\n", Err(Fault::Malformed)),
-            ("0\r\nA: b\n\r\n", Err(Fault::Malformed)),
-            ("5;a\rb\r\nhello", Err(Fault::Malformed)),
-            ("15\r\n", Err(Fault::TooLarge)),
-            ("10\r\n0123456789abcdef\r\n5\r\n", Err(Fault::TooLarge)),
-            ("fffffffffffffffff\r\n", Err(Fault::TooLarge)),
-            ("5;0123456789abcdef\r\n", Err(Fault::ExtraTooLarge)),
-            ("00000000000000000005\r\n", Err(Fault::ExtraTooLarge)),
-            ("0\r\nA: 0123456789abcdef\r\n\r\n", Err(Fault::ExtraTooLarge)),
+            ("\r\n", Err(ChunkFault::Malformed)),
+            ("x\r\n", Err(ChunkFault::Malformed)),
+            ("-1\r\n", Err(ChunkFault::Malformed)),
+            ("0x5\r\nhello\r\n", Err(ChunkFault::Malformed)),
+            ("5 \r\nhello", Err(ChunkFault::Malformed)),
+            ("5\nhello\r\n", Err(ChunkFault::Malformed)),
+            ("5\r\nhelloX\n0\r\n\r\n", Err(ChunkFault::Malformed)),
+            ("5\r\nhello\n0\r\n\r\n", Err(ChunkFault::Malformed)),
+            ("0\r\n A: b\r\n\r\n", Err(ChunkFault::Malformed)),
+            ("0\r\nA: b\n\r\n", Err(ChunkFault::Malformed)),
+            ("5;a\rb\r\nhello", Err(ChunkFault::Malformed)),
+            ("15\r\n", Err(ChunkFault::TooLarge)),
+            ("10\r\n0123456789abcdef\r\n5\r\n", Err(ChunkFault::TooLarge)),
+            ("fffffffffffffffff\r\n", Err(ChunkFault::TooLarge)),
+            ("5;0123456789abcdef\r\n", Err(ChunkFault::ExtraTooLarge)),
+            ("00000000000000000005\r\n", Err(ChunkFault::ExtraTooLarge)),
+            ("0\r\nA: 0123456789abcdef\r\n\r\n", Err(ChunkFault::ExtraTooLarge)),
         ];
         for (input, expected) in table {
             for step in 1..=input.len().max(1) {

@@ -7,13 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::http::Shared;
-use crate::http::chunked::{Chunked, Fault, Progress as Coded};
-use crate::http::head::{self, Expect, Framing, Head, Parsed, Persist, Verb};
+use crate::http::chunked::{ChunkFault, Chunked, DecoderProgress};
+use crate::http::head::{self, Expect, Framing, Head, ParsedHead, Persist, Verb};
 use crate::http::limits::{BUFFER_KEPT_BYTES, CHUNK_EXTRA_BYTES_MAX, Limits};
 use crate::http::links::{Enlisted, Link, Phase};
-use crate::http::outlet::{Exchange, Progress, Reply};
+use crate::http::outlet::{Reply, ResponseContext, ResponseProgress};
 use crate::http::refusal::Refusal;
-use crate::http::request::Request;
+use crate::http::request::HttpRequest;
 use crate::http::wire::{Cut, Wire};
 
 /// The input buffer's first size: most heads fit, and most connections never need more.
@@ -102,7 +102,7 @@ impl<'a> Connection<'a> {
         self.input.fill(|space| self.wire.read_within(space, limit)).map(drop).map_err(|_| End::Done)
     }
 
-    fn read_head(&mut self) -> Result<(Head, Request), End> {
+    fn read_head(&mut self) -> Result<(Head, HttpRequest), End> {
         if self.input.is_empty() {
             self.listen()?;
         }
@@ -111,11 +111,11 @@ impl<'a> Connection<'a> {
         loop {
             let parsed = head::parse(self.input.bytes(), self.limits, self.peer);
             match parsed.map_err(|refusal| End::Refused(refusal, Verb::sniff(self.input.bytes())))? {
-                Parsed::Complete { len, head, request } => {
+                ParsedHead::Complete { len, head, request } => {
                     self.input.consume(len);
                     return Ok((head, request));
                 }
-                Parsed::Partial => {}
+                ParsedHead::Partial => {}
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limits.head_max);
             // A head has no end without another line's end: no need to look at it byte by byte.
@@ -164,11 +164,11 @@ impl<'a> Connection<'a> {
         loop {
             let progress = decoder.feed(self.input.bytes(), |run| body.extend_from_slice(run));
             match progress.map_err(|fault| End::Refused(refusal_of(fault), Verb::Other))? {
-                Coded::Done(taken) => {
+                DecoderProgress::Done(taken) => {
                     self.input.consume(taken);
                     return Ok(());
                 }
-                Coded::More => self.input.consume(self.input.len()),
+                DecoderProgress::More => self.input.consume(self.input.len()),
             }
             self.fill_until(*deadline.get_or_insert_with(|| Instant::now() + self.limits.body_max))?;
         }
@@ -180,11 +180,11 @@ impl<'a> Connection<'a> {
     }
 
     /// Has the request answered by the handler.
-    fn answer(&mut self, head: &Head, request: Request, wish: Persist) -> Result<Persist, End> {
+    fn answer(&mut self, head: &Head, request: HttpRequest, wish: Persist) -> Result<Persist, End> {
         self.shared.counters.requests.add();
-        let (wire, progress) = (&mut self.wire, Cell::new(Progress::Nothing));
+        let (wire, progress) = (&mut self.wire, Cell::new(ResponseProgress::Nothing));
         let mut send = |piece: &[u8]| wire.write_all(piece);
-        let reply = Reply::new(Exchange {
+        let reply = Reply::new(ResponseContext {
             send: &mut send,
             links: &self.shared.links,
             link: self.link,
@@ -204,10 +204,10 @@ impl<'a> Connection<'a> {
         }
         match (handled, progress.get()) {
             // The handler has done its part, whatever happened to it afterwards.
-            (Ok(()), Progress::Done(persist)) => Ok(persist),
-            (Err(_), Progress::Done(_)) => Ok(Persist::Close),
-            (Ok(()) | Err(_), Progress::Nothing) => Err(End::Refused(Refusal::Failed, head.verb)),
-            (Ok(()) | Err(_), Progress::Cut) => Err(End::Cut),
+            (Ok(()), ResponseProgress::Done(persist)) => Ok(persist),
+            (Err(_), ResponseProgress::Done(_)) => Ok(Persist::Close),
+            (Ok(()) | Err(_), ResponseProgress::Nothing) => Err(End::Refused(Refusal::Failed, head.verb)),
+            (Ok(()) | Err(_), ResponseProgress::Cut) => Err(End::Cut),
         }
     }
 
@@ -245,11 +245,11 @@ fn end_of(cut: Cut) -> End {
     }
 }
 
-fn refusal_of(fault: Fault) -> Refusal {
+fn refusal_of(fault: ChunkFault) -> Refusal {
     match fault {
-        Fault::Malformed => Refusal::Malformed("bad chunk"),
-        Fault::TooLarge => Refusal::BodyTooLarge,
-        Fault::ExtraTooLarge => Refusal::HeadTooLarge,
+        ChunkFault::Malformed => Refusal::Malformed("bad chunk"),
+        ChunkFault::TooLarge => Refusal::BodyTooLarge,
+        ChunkFault::ExtraTooLarge => Refusal::HeadTooLarge,
     }
 }
 

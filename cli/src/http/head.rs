@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use crate::http::limits::{FIELDS_MAX, Limits};
 use crate::http::refusal::Refusal;
-use crate::http::request::{Fields, Request};
+use crate::http::request::{Fields, HttpRequest};
 
 /// Whether the answer has a body (RFC 9110 §9.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Verb {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(super) enum HttpVersion {
     Http10,
     Http11,
 }
@@ -56,25 +56,25 @@ pub(super) enum Expect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) verb: Verb,
-    pub(super) version: Version,
+    pub(super) version: HttpVersion,
     pub(super) persist: Persist,
     pub(super) framing: Framing,
     pub(super) expect: Expect,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Parsed {
+pub(super) enum ParsedHead {
     Partial,
     /// The head ends after `len` bytes. The request has no body yet.
     Complete {
         len: usize,
         head: Head,
-        request: Request,
+        request: HttpRequest,
     },
 }
 
 /// Judges the head at the start of `input`, which came from `peer`.
-pub(super) fn parse(input: &[u8], limits: &Limits, peer: SocketAddr) -> Result<Parsed, Refusal> {
+pub(super) fn parse(input: &[u8], limits: &Limits, peer: SocketAddr) -> Result<ParsedHead, Refusal> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     let parsed = request.parse(input).map_err(|error| refusal_of(error, input))?;
@@ -90,26 +90,26 @@ pub(super) fn parse(input: &[u8], limits: &Limits, peer: SocketAddr) -> Result<P
         return Err(Refusal::HeadTooLarge);
     }
     if parsed.is_partial() {
-        return Ok(Parsed::Partial);
+        return Ok(ParsedHead::Partial);
     }
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(Refusal::Malformed("no request line"));
     };
-    let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+    let version = if minor == 0 { HttpVersion::Http10 } else { HttpVersion::Http11 };
     let (head, request) = take_apart(method, target, version, request.headers, limits, peer)?;
-    Ok(Parsed::Complete { len, head, request })
+    Ok(ParsedHead::Complete { len, head, request })
 }
 
 fn take_apart(
     method: &str,
     target: &str,
-    version: Version,
+    version: HttpVersion,
     found: &[httparse::Header<'_>],
     limits: &Limits,
     peer: SocketAddr,
-) -> Result<(Head, Request), Refusal> {
+) -> Result<(Head, HttpRequest), Refusal> {
     let (authority, path) = split_target(method, target)?;
-    let mut seen = Seen::new(version);
+    let mut seen = SeenFields::new(version);
     let bytes = found.iter().map(|field| field.name.len() + field.value.len()).sum();
     let mut fields = Fields::with_capacity(found.len(), bytes);
     for field in found {
@@ -118,7 +118,7 @@ fn take_apart(
             fields.add(field.name, &ascii(field.value));
         }
     }
-    if seen.hosts == 0 && version == Version::Http11 {
+    if seen.hosts == 0 && version == HttpVersion::Http11 {
         return Err(Refusal::Malformed("no Host field"));
     }
     if let Some(authority) = authority {
@@ -129,9 +129,9 @@ fn take_apart(
         version,
         persist: match version {
             _ if seen.close => Persist::Close,
-            Version::Http11 => Persist::Keep,
-            Version::Http10 if seen.keep_alive => Persist::Keep,
-            Version::Http10 => Persist::Close,
+            HttpVersion::Http11 => Persist::Keep,
+            HttpVersion::Http10 if seen.keep_alive => Persist::Keep,
+            HttpVersion::Http10 => Persist::Close,
         },
         framing: seen.framing(limits)?,
         expect: seen.expects,
@@ -139,7 +139,7 @@ fn take_apart(
     // httparse lets tokens through only, and those are ASCII.
     let method = method.parse().map_err(|()| Refusal::Malformed("bad method"))?;
     let target = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
-    Ok((head, Request { method, target, fields, body: Vec::new(), peer }))
+    Ok((head, HttpRequest { method, target, fields, body: Vec::new(), peer }))
 }
 
 /// Returns the authority, if the target has one, and the path with its query (RFC 9112 §3.2).
@@ -178,8 +178,8 @@ enum IsHost {
 }
 
 /// The fields that frame a message, as found so far.
-struct Seen {
-    version: Version,
+struct SeenFields {
+    version: HttpVersion,
     hosts: usize,
     length: Option<u64>,
     chunked: bool,
@@ -188,8 +188,8 @@ struct Seen {
     expects: Expect,
 }
 
-impl Seen {
-    fn new(version: Version) -> Self {
+impl SeenFields {
+    fn new(version: HttpVersion) -> Self {
         Self {
             version,
             hosts: 0,
@@ -258,12 +258,12 @@ impl Seen {
     /// RFC 9110 §10.1.1: an HTTP/1.0 client cannot mean it.
     fn expect(&mut self, value: &[u8]) -> Result<(), Refusal> {
         match self.version {
-            Version::Http10 => Ok(()),
-            Version::Http11 if value.eq_ignore_ascii_case(b"100-continue") => {
+            HttpVersion::Http10 => Ok(()),
+            HttpVersion::Http11 if value.eq_ignore_ascii_case(b"100-continue") => {
                 self.expects = Expect::Continue;
                 Ok(())
             }
-            Version::Http11 => Err(Refusal::Expectation),
+            HttpVersion::Http11 => Err(Refusal::Expectation),
         }
     }
 
@@ -271,8 +271,8 @@ impl Seen {
         match (self.chunked, self.length, self.version) {
             (true, Some(_), _) => Err(Refusal::Malformed("both Content-Length and Transfer-Encoding")),
             // RFC 9112 §6.1: faulty framing.
-            (true, None, Version::Http10) => Err(Refusal::Malformed("Transfer-Encoding in HTTP/1.0")),
-            (true, None, Version::Http11) => Ok(Framing::Chunked),
+            (true, None, HttpVersion::Http10) => Err(Refusal::Malformed("Transfer-Encoding in HTTP/1.0")),
+            (true, None, HttpVersion::Http11) => Ok(Framing::Chunked),
             (false, None, _) => Ok(Framing::None),
             (false, Some(length), _) => usize::try_from(length)
                 .ok()
@@ -349,7 +349,9 @@ mod tests {
                     _ => drop(input.splice(at..at, SPLICES[random(SPLICES.len())].bytes())),
                 }
             }
-            let Ok(Parsed::Complete { len, head, request }) = parse(&input, &Limits::default(), peer) else { continue };
+            let Ok(ParsedHead::Complete { len, head, request }) = parse(&input, &Limits::default(), peer) else {
+                continue;
+            };
             passed += 1;
             assert!(input[..len].ends_with(b"\r\n\r\n"), "{input:?}");
             let plain = |text: &str| text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));

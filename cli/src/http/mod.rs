@@ -49,7 +49,7 @@ use socket2::SockRef;
 
 pub use crate::http::limits::{CONNECTIONS_MAX, Limits, Seats};
 pub use crate::http::outlet::Reply;
-pub use crate::http::request::{Fields, Request};
+pub use crate::http::request::{Fields, HttpRequest};
 pub use crate::http::stats::Stats;
 
 use crate::http::limits::{ACCEPT_TICK, BACKLOG};
@@ -62,7 +62,7 @@ const WAKE_MAX: Duration = Duration::from_millis(200);
 
 /// What answers requests: on the connection's thread, concurrently. It may panic: the client gets a 500, or is cut off
 /// if the response had begun, and the connection ends.
-type Handler = dyn Fn(Request, Reply<'_>) + Send + Sync;
+type Handler = dyn Fn(HttpRequest, Reply<'_>) + Send + Sync;
 
 /// What all threads of the server share.
 struct Shared {
@@ -83,18 +83,18 @@ pub struct Server {
 
 /// A view of a server's counters.
 #[derive(Clone)]
-pub struct Watch {
+pub struct ServerWatch {
     links: Arc<Links>,
     counters: Arc<Counters>,
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for ServerWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Watch").field(&self.stats()).finish()
     }
 }
 
-impl Watch {
+impl ServerWatch {
     /// Returns the counters as they are now.
     pub fn stats(&self) -> Stats {
         self.counters.snapshot(self.links.open_now())
@@ -113,7 +113,7 @@ impl Server {
     pub fn open(
         listener: TcpListener,
         limits: Limits,
-        handler: impl Fn(Request, Reply<'_>) + Send + Sync + 'static,
+        handler: impl Fn(HttpRequest, Reply<'_>) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         // A listener handed over by systemd may be non-blocking, or have a time-out of its previous owner.
@@ -143,8 +143,8 @@ impl Server {
     }
 
     /// Returns a view of the counters, which outlives the server.
-    pub fn watch(&self) -> Watch {
-        Watch { links: Arc::clone(&self.links), counters: Arc::clone(&self.counters) }
+    pub fn watch(&self) -> ServerWatch {
+        ServerWatch { links: Arc::clone(&self.links), counters: Arc::clone(&self.counters) }
     }
 
     /// Stops accepting, closes idle connections, lets requests in flight finish within `grace`, those included that

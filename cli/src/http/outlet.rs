@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use tiny_http::{HTTPVersion, Header, Response, StatusCode};
 
-use crate::http::head::{Persist, Verb, Version};
+use crate::http::head::{HttpVersion, Persist, Verb};
 use crate::http::limits::{PIECE_AGE_MAX, PIECE_BYTES};
 use crate::http::links::{Link, Links};
 use crate::http::wire::Cut;
@@ -24,7 +24,7 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// How far a response is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ResponseProgress {
     /// Nothing has left.
     Nothing,
     /// It is out, whole.
@@ -34,7 +34,7 @@ pub(super) enum Progress {
 }
 
 /// What a response needs to know of its request and connection.
-pub(super) struct Exchange<'a> {
+pub(super) struct ResponseContext<'a> {
     /// Sends a piece to the client.
     pub(super) send: &'a mut dyn FnMut(&[u8]) -> Result<(), Cut>,
     pub(super) links: &'a Links,
@@ -42,18 +42,18 @@ pub(super) struct Exchange<'a> {
     /// Kept from one response of a connection to the next.
     pub(super) buffer: &'a mut Vec<u8>,
     pub(super) verb: Verb,
-    pub(super) version: Version,
+    pub(super) version: HttpVersion,
     pub(super) wish: Persist,
-    pub(super) progress: &'a Cell<Progress>,
+    pub(super) progress: &'a Cell<ResponseProgress>,
 }
 
 /// The one response to a request. Dropped unsent, the client gets a 500.
 pub struct Reply<'a> {
-    exchange: Exchange<'a>,
+    exchange: ResponseContext<'a>,
 }
 
 impl<'a> Reply<'a> {
-    pub(super) fn new(exchange: Exchange<'a>) -> Self {
+    pub(super) fn new(exchange: ResponseContext<'a>) -> Self {
         Self { exchange }
     }
 
@@ -73,16 +73,16 @@ impl<'a> Reply<'a> {
         let is_bare = exchange.verb == Verb::Head || matches!(status.0, 100..=199 | 204 | 304);
         // An HTTP/1.0 client knows no chunks: its response ends with the connection (RFC 9112 §6.3).
         let ending = match (length, exchange.version) {
-            (None, Version::Http10) if !is_bare => Ending::Close,
-            (None | Some(_), Version::Http10 | Version::Http11) => Ending::Told,
+            (None, HttpVersion::Http10) if !is_bare => Ending::Close,
+            (None | Some(_), HttpVersion::Http10 | HttpVersion::Http11) => Ending::Told,
         };
         let persist = if ending == Ending::Close { Persist::Close } else { exchange.wish };
-        let (source, count) = (Cell::new(Source::Good), Cell::new(0));
+        let (source, count) = (Cell::new(BodySource::Good), Cell::new(0));
         let mut body = Watched { inner: body, state: &source, count: &count, left: length };
         let mut outlet = Outlet {
             exchange: &mut exchange,
             source: &source,
-            part: Part::Head,
+            part: BodyPart::Head,
             began: Instant::now(),
             persist,
             is_bare,
@@ -100,11 +100,11 @@ impl<'a> Reply<'a> {
         };
         let sent = sent.and_then(|()| outlet.send_piece());
         match &sent {
-            Ok(()) => outlet.exchange.progress.set(Progress::Done(persist)),
+            Ok(()) => outlet.exchange.progress.set(ResponseProgress::Done(persist)),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
                 // Whether the client still takes it is of no interest.
                 let _ = outlet.send_piece();
-                outlet.exchange.progress.set(Progress::Cut);
+                outlet.exchange.progress.set(ResponseProgress::Cut);
             }
             Err(_) => {}
         }
@@ -113,7 +113,7 @@ impl<'a> Reply<'a> {
 
     /// Cuts the connection without a word.
     pub fn cut(self) {
-        self.exchange.progress.set(Progress::Cut);
+        self.exchange.progress.set(ResponseProgress::Cut);
     }
 }
 
@@ -122,7 +122,7 @@ const HTTP_11: HTTPVersion = HTTPVersion(1, 1);
 
 /// What the source of a body has come to. One that panics stays in `Reading`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum BodySource {
     Good,
     Reading,
     Failed,
@@ -138,7 +138,7 @@ enum Ending {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum BodyPart {
     Head,
     Body,
 }
@@ -146,7 +146,7 @@ enum Part {
 /// A source that tells how it fares, and gives as many bytes as were told.
 struct Watched<'s, R> {
     inner: R,
-    state: &'s Cell<Source>,
+    state: &'s Cell<BodySource>,
     count: &'s Cell<usize>,
     /// Bytes that are still to come, where that is known.
     left: Option<usize>,
@@ -155,11 +155,11 @@ struct Watched<'s, R> {
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = self.left.map_or(buffer.len(), |left| left.min(buffer.len()));
-        self.state.set(Source::Reading);
+        self.state.set(BodySource::Reading);
         let read = self.inner.read(buffer.get_mut(..room).unwrap_or_default());
         let ended_early = matches!(read, Ok(0)) && room > 0 && self.left.is_some();
         let read = if ended_early { Err(io::ErrorKind::UnexpectedEof.into()) } else { read };
-        self.state.set(if read.is_ok() { Source::Good } else { Source::Failed });
+        self.state.set(if read.is_ok() { BodySource::Good } else { BodySource::Failed });
         let count = read?;
         self.count.set(self.count.get() + count);
         self.left = self.left.map(|left| left - count);
@@ -169,9 +169,9 @@ impl<R: Read> Read for Watched<'_, R> {
 
 /// What tiny_http writes to.
 struct Outlet<'o, 'a> {
-    exchange: &'o mut Exchange<'a>,
-    source: &'o Cell<Source>,
-    part: Part,
+    exchange: &'o mut ResponseContext<'a>,
+    source: &'o Cell<BodySource>,
+    part: BodyPart,
     /// When the piece in the buffer was begun.
     began: Instant,
     persist: Persist,
@@ -181,20 +181,20 @@ struct Outlet<'o, 'a> {
 
 impl Write for Outlet<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.source.get() != Source::Good {
+        if self.source.get() != BodySource::Good {
             return Err(io::ErrorKind::Other.into());
         }
         self.exchange.buffer.extend_from_slice(bytes);
         match self.part {
-            Part::Head if self.exchange.buffer.ends_with(HEAD_END) => {
-                self.part = Part::Body;
+            BodyPart::Head if self.exchange.buffer.ends_with(HEAD_END) => {
+                self.part = BodyPart::Body;
                 self.complete_head();
             }
-            Part::Body if self.exchange.buffer.len() >= PIECE_BYTES || self.began.elapsed() >= PIECE_AGE_MAX => {
+            BodyPart::Body if self.exchange.buffer.len() >= PIECE_BYTES || self.began.elapsed() >= PIECE_AGE_MAX => {
                 self.send_piece()?;
                 self.began = Instant::now();
             }
-            Part::Head | Part::Body => {}
+            BodyPart::Head | BodyPart::Body => {}
         }
         Ok(bytes.len())
     }
@@ -208,8 +208,8 @@ impl Write for Outlet<'_, '_> {
 impl Outlet<'_, '_> {
     /// Completes the head for the client; mostly there is nothing to do.
     fn complete_head(&mut self) {
-        let Exchange { buffer: head, verb, version, .. } = &mut *self.exchange;
-        if *version == Version::Http10 {
+        let ResponseContext { buffer: head, verb, version, .. } = &mut *self.exchange;
+        if *version == HttpVersion::Http10 {
             // RFC 9112 §6.1.
             remove_field(head, b"Transfer-Encoding:");
         }
@@ -219,9 +219,9 @@ impl Outlet<'_, '_> {
             remove_field(head, b"Transfer-Encoding:");
         }
         match (self.persist, *version) {
-            (Persist::Close, Version::Http10 | Version::Http11) => insert_field(head, CLOSE),
-            (Persist::Keep, Version::Http10) => insert_field(head, KEEP_ALIVE),
-            (Persist::Keep, Version::Http11) => {}
+            (Persist::Close, HttpVersion::Http10 | HttpVersion::Http11) => insert_field(head, CLOSE),
+            (Persist::Keep, HttpVersion::Http10) => insert_field(head, KEEP_ALIVE),
+            (Persist::Keep, HttpVersion::Http11) => {}
         }
     }
 
@@ -229,10 +229,10 @@ impl Outlet<'_, '_> {
         let exchange = &mut *self.exchange;
         // From here on it is this response or none: unless the watchdog has answered.
         if !exchange.links.begin_piece(exchange.link) {
-            exchange.progress.set(Progress::Cut);
+            exchange.progress.set(ResponseProgress::Cut);
             return Err(io::ErrorKind::TimedOut.into());
         }
-        exchange.progress.set(Progress::Cut);
+        exchange.progress.set(ResponseProgress::Cut);
         let sent = (exchange.send)(exchange.buffer);
         exchange.links.begin_piece(exchange.link);
         exchange.buffer.clear();

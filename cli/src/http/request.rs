@@ -7,7 +7,7 @@ use tiny_http::Method;
 
 /// A whole request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpRequest {
     /// The method, as written.
     pub method: Method,
     /// Path and query, or `*`.

@@ -123,18 +123,18 @@ impl<R: Read> Texts<R> {
                 }
                 Some(Err(error)) if !error.is_eof() => {
                     match extent(rest) {
-                        Extent::Whole(length) => {
+                        TextExtent::Whole(length) => {
                             if let Some(value) = V::mended(&rest[..length]) {
                                 self.from += length;
                                 return Ok(take(value));
                             }
                         }
                         // It may be whole yet.
-                        Extent::Cut if !self.ended && rest.len() < TEXT_BYTES_MAX => {
+                        TextExtent::Cut if !self.ended && rest.len() < TEXT_BYTES_MAX => {
                             wanted = (2 * rest.len()).clamp(1, TEXT_BYTES_MAX);
                             continue;
                         }
-                        Extent::Cut | Extent::None => {}
+                        TextExtent::Cut | TextExtent::None => {}
                     }
                     let why = error.to_string();
                     let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
@@ -249,7 +249,7 @@ pub trait Readable {
 }
 
 /// How long a text is, whatever its letters.
-enum Extent {
+enum TextExtent {
     /// So many bytes.
     Whole(usize),
     /// Its end is yet to come.
@@ -258,12 +258,12 @@ enum Extent {
     None,
 }
 
-fn extent(json: &[u8]) -> Extent {
+fn extent(json: &[u8]) -> TextExtent {
     let mut texts = serde_json::Deserializer::from_slice(json).into_iter::<IgnoredAny>();
     match texts.next() {
-        Some(Ok(_)) => Extent::Whole(texts.byte_offset()),
-        Some(Err(error)) if !error.is_eof() => Extent::None,
-        Some(Err(_)) | None => Extent::Cut,
+        Some(Ok(_)) => TextExtent::Whole(texts.byte_offset()),
+        Some(Err(error)) if !error.is_eof() => TextExtent::None,
+        Some(Err(_)) | None => TextExtent::Cut,
     }
 }
 

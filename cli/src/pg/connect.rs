@@ -6,7 +6,7 @@ use std::time::Duration;
 use postgres::{Client, Config, SimpleQueryMessage};
 
 use super::hosts;
-use super::url::Wanted;
+use super::url::WantedSession;
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::secret::Secret;
 
@@ -133,7 +133,7 @@ fn pooled() -> Failure {
 fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, Pooling)> {
     // A password may have been rotated since the process began.
     let url = &url.fresh();
-    let Wanted { mut config, tls } = super::url::parse(url)?;
+    let WantedSession { mut config, tls } = super::url::parse(url)?;
     // The last one wins: what the user set in the URL stays in force, but for what is fixed.
     let own = config.get_options().unwrap_or_default();
     let options = format!("{} {ANY_OWNER} {MARK} {own}{}", purpose.options(), purpose.fixed());
@@ -244,7 +244,7 @@ fn room_for_files() -> Result<()> {
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot connect to the database {0}")]
-struct InConnect(String, #[source] hosts::Cause);
+struct InConnect(String, #[source] hosts::HostFailure);
 
 /// Returns `NAME at HOST:PORT`, without user or password. The server knows the name where the URL has none.
 fn describe(config: &Config) -> String {

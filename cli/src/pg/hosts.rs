@@ -128,10 +128,10 @@ pub fn first(hosts: &[OneHost], connector: &MakeRustlsConnect) -> Result<Client,
     Err(tried)
 }
 
-fn within_limit(config: &Config, connector: &MakeRustlsConnect) -> Result<Client, Cause> {
+fn within_limit(config: &Config, connector: &MakeRustlsConnect) -> Result<Client, HostFailure> {
     let limit = config.get_connect_timeout().copied().unwrap_or_default() * TIMEOUTS_MAX;
     if HANGING.load(Ordering::Relaxed) >= HANGING_MAX {
-        return Err(Cause::Silent(Silent(limit)));
+        return Err(HostFailure::Silent(Silent(limit)));
     }
     let (sender, receiver) = mpsc::sync_channel(1);
     let (config, connector) = (config.clone(), connector.clone());
@@ -144,18 +144,18 @@ fn within_limit(config: &Config, connector: &MakeRustlsConnect) -> Result<Client
     });
     if let Err(error) = attempt {
         HANGING.fetch_sub(1, Ordering::Relaxed);
-        return Err(Cause::Thread(error));
+        return Err(HostFailure::Thread(error));
     }
     match receiver.recv_timeout(limit) {
         Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) => Err(Cause::Answer(error)),
-        Err(_) => Err(Cause::Silent(Silent(limit))),
+        Ok(Err(error)) => Err(HostFailure::Answer(error)),
+        Err(_) => Err(HostFailure::Silent(Silent(limit))),
     }
 }
 
 /// Why a host gave no session.
 #[derive(Debug, thiserror::Error)]
-pub enum Cause {
+pub enum HostFailure {
     /// It, or the way to it, said so.
     #[error("{0}")]
     Answer(#[source] postgres::Error),
@@ -177,7 +177,7 @@ pub struct Silent(Duration);
 pub struct Tried {
     host: String,
     /// Why it failed.
-    pub cause: Cause,
+    pub cause: HostFailure,
 }
 
 impl fmt::Display for Tried {
@@ -200,34 +200,34 @@ impl Tried {
     /// Says whether it is a PgBouncer that takes no settings with a connection.
     pub fn is_pooler(&self) -> bool {
         match &self.cause {
-            Cause::Answer(error) => {
+            HostFailure::Answer(error) => {
                 error.as_db_error().is_some_and(|error| error.message().starts_with("unsupported startup parameter"))
             }
-            Cause::Silent(_) | Cause::Thread(_) => false,
+            HostFailure::Silent(_) | HostFailure::Thread(_) => false,
         }
     }
 
     /// Says whether the server refused the password.
     pub fn is_refused_password(&self) -> bool {
         match &self.cause {
-            Cause::Answer(error) => error.code() == Some(&SqlState::INVALID_PASSWORD),
-            Cause::Silent(_) | Cause::Thread(_) => false,
+            HostFailure::Answer(error) => error.code() == Some(&SqlState::INVALID_PASSWORD),
+            HostFailure::Silent(_) | HostFailure::Thread(_) => false,
         }
     }
 
     /// Returns what to do about it.
     pub fn hint(&self, config: &Config) -> String {
         match &self.cause {
-            Cause::Answer(error) => {
+            HostFailure::Answer(error) => {
                 let user = config.get_user().map_or_else(|| String::from("the role"), |user| format!("role {user}"));
                 let name = config.get_dbname().or_else(|| config.get_user()).unwrap_or("NAME");
                 advice(error, &user, name, &self.host)
             }
-            Cause::Silent(_) => format!(
+            HostFailure::Silent(_) => format!(
                 "something takes connections at {} and says nothing: is it PostgreSQL, is it stopped?",
                 self.host
             ),
-            Cause::Thread(_) => String::from("too many processes or threads run on this machine"),
+            HostFailure::Thread(_) => String::from("too many processes or threads run on this machine"),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 
 /// What is asked of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
+pub enum TlsMode {
     /// No TLS.
     Disable,
     /// TLS where the server has it; it may be anybody.
@@ -47,7 +47,7 @@ pub enum Roots {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// How far to go.
-    pub mode: Mode,
+    pub mode: TlsMode,
     roots: Option<Roots>,
     certificate: Option<(PathBuf, PathBuf)>,
 }
@@ -80,21 +80,21 @@ impl Tls {
             None => libpq_file("root.crt").map(Roots::File),
         };
         let mode = match said("sslmode").as_deref() {
-            Some("disable") => Mode::Disable,
-            Some("require") => Mode::Require,
-            Some("verify-ca") => Mode::VerifyCa,
-            Some("verify-full") => Mode::VerifyFull,
-            None if roots == Some(Roots::System) => Mode::VerifyFull,
-            Some("allow" | "prefer") | None => Mode::Prefer,
+            Some("disable") => TlsMode::Disable,
+            Some("require") => TlsMode::Require,
+            Some("verify-ca") => TlsMode::VerifyCa,
+            Some("verify-full") => TlsMode::VerifyFull,
+            None if roots == Some(Roots::System) => TlsMode::VerifyFull,
+            Some("allow" | "prefer") | None => TlsMode::Prefer,
             Some(other) => {
                 return Err(Failure::new(Kind::Usage, format!("the database's URL: sslmode={other:?} is unknown"))
                     .hint("it is disable, prefer, require, verify-ca or verify-full"));
             }
         };
         let roots = match (mode, roots) {
-            (Mode::VerifyFull, roots) => Some(roots.unwrap_or(Roots::System)),
-            (Mode::Disable | Mode::Prefer, _) => None,
-            (Mode::Require | Mode::VerifyCa, Some(Roots::System)) | (Mode::VerifyCa, None) => {
+            (TlsMode::VerifyFull, roots) => Some(roots.unwrap_or(Roots::System)),
+            (TlsMode::Disable | TlsMode::Prefer, _) => None,
+            (TlsMode::Require | TlsMode::VerifyCa, Some(Roots::System)) | (TlsMode::VerifyCa, None) => {
                 // Anybody can have a certificate of their own signed by those.
                 return Err(Failure::new(
                     Kind::Usage,
@@ -102,7 +102,7 @@ impl Tls {
                 )
                 .hint("name the server's CA with sslrootcert=FILE, or write sslmode=verify-full"));
             }
-            (Mode::Require | Mode::VerifyCa, roots) => roots,
+            (TlsMode::Require | TlsMode::VerifyCa, roots) => roots,
         };
         let pair = |certificate: Option<String>, key: Option<String>| Some((certificate?.into(), key?.into()));
         let certificate = match (said("sslcert"), said("sslkey")) {
@@ -119,9 +119,9 @@ impl Tls {
     /// Returns the part of it that the client sees to.
     pub fn client_mode(&self) -> SslMode {
         match self.mode {
-            Mode::Disable => SslMode::Disable,
-            Mode::Prefer => SslMode::Prefer,
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
+            TlsMode::Disable => SslMode::Disable,
+            TlsMode::Prefer => SslMode::Prefer,
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
         }
     }
 
@@ -135,9 +135,11 @@ impl Tls {
             None => (Vec::new(), RootCertStore::empty()),
         };
         let check = match (self.mode, &self.roots) {
-            (Mode::VerifyFull, _) => Check::ChainAndName,
-            (_, Some(_)) => Check::Chain,
-            (Mode::Disable | Mode::Prefer | Mode::Require | Mode::VerifyCa, None) => Check::Nothing,
+            (TlsMode::VerifyFull, _) => CertificateCheck::ChainAndName,
+            (_, Some(_)) => CertificateCheck::Chain,
+            (TlsMode::Disable | TlsMode::Prefer | TlsMode::Require | TlsMode::VerifyCa, None) => {
+                CertificateCheck::Nothing
+            }
         };
         let verifier = Verifier { check, certificates, store, provider: Arc::clone(&provider) };
         let config = ClientConfig::builder_with_provider(provider)
@@ -147,7 +149,7 @@ impl Tls {
             .with_custom_certificate_verifier(Arc::new(verifier));
         let config = match &self.certificate {
             // Without TLS there is nobody to show it to.
-            Some((certificate, key)) if self.mode != Mode::Disable => {
+            Some((certificate, key)) if self.mode != TlsMode::Disable => {
                 let chain = read_certificates(certificate)?;
                 let key =
                     PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, "a private key", &error))?;
@@ -206,7 +208,7 @@ fn unreadable(path: &Path, what: &str, error: &dyn Display) -> Failure {
 
 /// How much of the server's certificate is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
+enum CertificateCheck {
     Nothing,
     Chain,
     ChainAndName,
@@ -214,7 +216,7 @@ enum Check {
 
 #[derive(Debug)]
 struct Verifier {
-    check: Check,
+    check: CertificateCheck,
     certificates: Vec<CertificateDer<'static>>,
     store: RootCertStore,
     provider: Arc<CryptoProvider>,
@@ -229,7 +231,7 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        if self.check == Check::Nothing {
+        if self.check == CertificateCheck::Nothing {
             return Ok(ServerCertVerified::assertion());
         }
         let parsed = ParsedCertificate::try_from(end_entity)?;
@@ -241,7 +243,7 @@ impl ServerCertVerifier for Verifier {
             Err(error) if is_ca_as_server(&error) && self.certificates.iter().any(|one| one == end_entity) => {}
             other => other?,
         }
-        if self.check == Check::ChainAndName {
+        if self.check == CertificateCheck::ChainAndName {
             verify_server_name(&parsed, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
@@ -279,7 +281,7 @@ fn is_ca_as_server(error: &rustls::Error) -> bool {
 mod tests {
     use super::*;
 
-    fn tls(parameters: &[(&str, &str)]) -> Result<(Mode, Option<Roots>)> {
+    fn tls(parameters: &[(&str, &str)]) -> Result<(TlsMode, Option<Roots>)> {
         let find = |name: &str| parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Tls::new(find).map(|tls| (tls.mode, tls.roots))
     }
@@ -288,15 +290,15 @@ mod tests {
     fn what_the_parameters_ask_for() {
         let file = Some(Roots::File("/ca.pem".into()));
         for (parameters, expected) in [
-            (&[][..], (Mode::Prefer, None)),
-            (&[("sslmode", "disable")], (Mode::Disable, None)),
-            (&[("sslmode", "allow")], (Mode::Prefer, None)),
-            (&[("sslmode", "require")], (Mode::Require, None)),
-            (&[("sslmode", "require"), ("sslrootcert", "/ca.pem")], (Mode::Require, file.clone())),
-            (&[("sslmode", "verify-ca"), ("sslrootcert", "/ca.pem")], (Mode::VerifyCa, file.clone())),
-            (&[("sslmode", "verify-full"), ("sslrootcert", "/ca.pem")], (Mode::VerifyFull, file)),
-            (&[("sslmode", "verify-full")], (Mode::VerifyFull, Some(Roots::System))),
-            (&[("sslrootcert", "system")], (Mode::VerifyFull, Some(Roots::System))),
+            (&[][..], (TlsMode::Prefer, None)),
+            (&[("sslmode", "disable")], (TlsMode::Disable, None)),
+            (&[("sslmode", "allow")], (TlsMode::Prefer, None)),
+            (&[("sslmode", "require")], (TlsMode::Require, None)),
+            (&[("sslmode", "require"), ("sslrootcert", "/ca.pem")], (TlsMode::Require, file.clone())),
+            (&[("sslmode", "verify-ca"), ("sslrootcert", "/ca.pem")], (TlsMode::VerifyCa, file.clone())),
+            (&[("sslmode", "verify-full"), ("sslrootcert", "/ca.pem")], (TlsMode::VerifyFull, file)),
+            (&[("sslmode", "verify-full")], (TlsMode::VerifyFull, Some(Roots::System))),
+            (&[("sslrootcert", "system")], (TlsMode::VerifyFull, Some(Roots::System))),
         ] {
             assert_eq!(tls(parameters).unwrap(), expected, "{parameters:?}");
         }

@@ -23,7 +23,7 @@ pub struct Parts {
 
 /// What a URL asks for.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct WantedSession {
     /// For the client.
     pub config: Config,
     /// For us: the client knows only a part of it.
@@ -82,7 +82,7 @@ pub fn split(url: &Secret) -> Result<Parts> {
 }
 
 /// Parses `url`; its errors name the wrong part, never the password.
-pub fn parse(url: &Secret) -> Result<Wanted> {
+pub fn parse(url: &Secret) -> Result<WantedSession> {
     let (text, mut own) = take_own(url.expose())?;
     // libpq's newer word for it; the client knows this one only.
     let attributes = own.iter().position(|(key, _)| key == "target_session_attrs").map(|at| own.swap_remove(at).1);
@@ -106,7 +106,7 @@ pub fn parse(url: &Secret) -> Result<Wanted> {
     };
     config.target_session_attrs(attributes);
     let tls = Tls::new(|name| own.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))?;
-    Ok(Wanted { config, tls })
+    Ok(WantedSession { config, tls })
 }
 
 /// A URL that the client does not take.

@@ -14,7 +14,7 @@ use crate::error::{Failure, Kind, OrFail, Result};
 
 use super::Started;
 use super::binaries::{self, Binaries};
-use super::place::{self, Place};
+use super::place::{self, Home};
 use super::process::{self, Finished};
 use super::socket::{self, NAME, PORT, SOCKET};
 
@@ -45,7 +45,7 @@ const CITED_CHARS_MAX: usize = 600;
 
 /// How the server stands, by `postmaster.pid` and the process it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
+pub enum ServerState {
     /// It takes connections.
     Ready(i32),
     /// It starts or stops.
@@ -60,12 +60,12 @@ pub enum Server {
 /// The cluster at a place.
 #[derive(Debug)]
 pub struct Cluster {
-    place: Place,
+    place: Home,
 }
 
 impl Cluster {
     /// The cluster at `place`, made or not.
-    pub fn new(place: Place) -> Self {
+    pub fn new(place: Home) -> Self {
         Self { place }
     }
 
@@ -83,20 +83,20 @@ impl Cluster {
     }
 
     /// Looks at the server.
-    pub fn server(&self) -> Result<Server> {
+    pub fn server(&self) -> Result<ServerState> {
         // Lines: pid, data folder, start time, port, socket folder, address, shared memory, status.
-        let Some(text) = read(&self.data().join("postmaster.pid"))? else { return Ok(Server::Gone) };
+        let Some(text) = read(&self.data().join("postmaster.pid"))? else { return Ok(ServerState::Gone) };
         let mut lines = text.lines();
         let Some(pid) = lines.next().and_then(|line| line.trim().parse::<i32>().ok()).filter(|&pid| pid > 0) else {
             // Being written just now, or cut by a full disk: the server tells these apart.
-            return Ok(Server::Gone);
+            return Ok(ServerState::Gone);
         };
         let ready = lines.nth(6).is_some_and(|status| status.trim() == "ready");
         Ok(match (whose(pid, &self.data()), ready) {
-            (Whose::Ours, true) => Server::Ready(pid),
-            (Whose::Ours, false) => Server::Changing(pid),
-            (Whose::Nobodys, _) => Server::Gone,
-            (Whose::Strangers, _) => Server::Stranger,
+            (Whose::Ours, true) => ServerState::Ready(pid),
+            (Whose::Ours, false) => ServerState::Changing(pid),
+            (Whose::Nobodys, _) => ServerState::Gone,
+            (Whose::Strangers, _) => ServerState::Stranger,
         })
     }
 
@@ -108,16 +108,16 @@ impl Cluster {
     /// Makes and starts it where needed, and says so in a line. Call it under the lock.
     pub fn bring_up(&self) -> Result<Started> {
         match self.settled()? {
-            Server::Ready(_) if self.socket_is_there()? => return Ok(Started::Already),
-            Server::Ready(pid) | Server::Changing(pid) => {
+            ServerState::Ready(_) if self.socket_is_there()? => return Ok(Started::Already),
+            ServerState::Ready(pid) | ServerState::Changing(pid) => {
                 log::info!("the private PostgreSQL (pid {pid}) has lost its socket");
                 self.stop()?;
             }
-            Server::Stranger => {
+            ServerState::Stranger => {
                 let socket = socket::folder(self.place.home())?.join(SOCKET);
                 self.place.shell("rm -f data/postmaster.pid \"$1\" \"$1.lock\"", &socket, "")?;
             }
-            Server::Gone => {}
+            ServerState::Gone => {}
         }
         let made = self.major()?;
         let binaries = binaries::find(made)?;
@@ -139,31 +139,31 @@ impl Cluster {
 
     /// Stops it, and returns the process that was stopped. Call it under the lock.
     pub fn stop(&self) -> Result<Option<i32>> {
-        let (Server::Ready(pid) | Server::Changing(pid)) = self.server()? else { return Ok(None) };
+        let (ServerState::Ready(pid) | ServerState::Changing(pid)) = self.server()? else { return Ok(None) };
         let binaries = binaries::find(self.major()?)?;
         let mut command = self.place.command(binaries.folder.join("pg_ctl"));
         command.args(["-D", DATA, "-m", "fast", "-w", "-t", &STOP_LIMIT_S.to_string(), "stop"]);
         let stopped = Self::run(&mut command, seconds(STOP_LIMIT_S) + MAKE_LIMIT)?;
         // It may have ended by itself meanwhile.
-        if !stopped.success && !matches!(self.server()?, Server::Gone | Server::Stranger) {
+        if !stopped.success && !matches!(self.server()?, ServerState::Gone | ServerState::Stranger) {
             return Err(complaint("the private PostgreSQL does not stop", &stopped.complaint));
         }
         Ok(Some(pid))
     }
 
     /// Waits while it starts or stops without us: whoever asked for that is gone, or is an operator.
-    fn settled(&self) -> Result<Server> {
+    fn settled(&self) -> Result<ServerState> {
         let start = Instant::now();
         loop {
             match self.server()? {
-                Server::Changing(_) if start.elapsed() < seconds(START_LIMIT_S) => {
+                ServerState::Changing(_) if start.elapsed() < seconds(START_LIMIT_S) => {
                     thread::sleep(Duration::from_millis(20));
                 }
-                Server::Changing(pid) => {
+                ServerState::Changing(pid) => {
                     let text = format!("the private PostgreSQL (pid {pid}) neither starts nor stops");
                     return Err(Failure::new(Kind::Database, text).hint(self.see_log()));
                 }
-                settled @ (Server::Ready(_) | Server::Gone | Server::Stranger) => return Ok(settled),
+                settled @ (ServerState::Ready(_) | ServerState::Gone | ServerState::Stranger) => return Ok(settled),
             }
         }
     }

@@ -34,8 +34,8 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::secret::Secret;
 
-use cluster::{Cluster, Server};
-use place::Place;
+use cluster::{Cluster, ServerState};
+use place::Home;
 
 /// What a call of [`start`] found to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Started {
 
 /// How it stands.
 #[derive(Debug)]
-pub struct State {
+pub struct ClusterState {
     /// Where its data is.
     pub data: PathBuf,
     /// Its major version; none if it was not made yet.
@@ -64,15 +64,15 @@ pub struct State {
 /// Fails with [`Kind::Database`](crate::error::Kind) where PostgreSQL is missing or does not
 /// start, with [`Kind::Usage`](crate::error::Kind) where `home` cannot serve.
 pub fn start(home: &Path) -> Result<Started> {
-    if let Some(place) = Place::look(home)? {
+    if let Some(place) = Home::look(home)? {
         let cluster = Cluster::new(place);
-        if let Server::Ready(_) = cluster.server()?
+        if let ServerState::Ready(_) = cluster.server()?
             && cluster.socket_is_there()?
         {
             return Ok(Started::Already);
         }
     }
-    let place = Place::prepare(home)?;
+    let place = Home::prepare(home)?;
     let _lock = place.lock()?;
     Cluster::new(place).bring_up()
 }
@@ -88,22 +88,22 @@ pub fn require_server(home: &Path) -> Result<()> {
 /// Stops it and waits until it has; returns the process that was stopped, if there was one.
 /// Sessions are cut, nothing that was committed is lost.
 pub fn stop(home: &Path) -> Result<Option<i32>> {
-    let Some(place) = Place::look(home)? else { return Ok(None) };
+    let Some(place) = Home::look(home)? else { return Ok(None) };
     let _lock = place.lock()?;
     Cluster::new(place).stop()
 }
 
 /// Tells how it stands, and changes nothing.
-pub fn state(home: &Path) -> Result<State> {
-    let Some(place) = Place::look(home)? else {
-        return Ok(State { data: home.join("pg").join("data"), major: None, pid: None });
+pub fn state(home: &Path) -> Result<ClusterState> {
+    let Some(place) = Home::look(home)? else {
+        return Ok(ClusterState { data: home.join("pg").join("data"), major: None, pid: None });
     };
     let cluster = Cluster::new(place);
     let pid = match cluster.server()? {
-        Server::Ready(pid) | Server::Changing(pid) => Some(pid),
-        Server::Gone | Server::Stranger => None,
+        ServerState::Ready(pid) | ServerState::Changing(pid) => Some(pid),
+        ServerState::Gone | ServerState::Stranger => None,
     };
-    Ok(State { data: cluster.data(), major: cluster.major()?, pid })
+    Ok(ClusterState { data: cluster.data(), major: cluster.major()?, pid })
 }
 
 /// Returns its URL, whether it runs or not. There is no password in it: see the module's words on who may connect.

@@ -36,16 +36,16 @@ struct ServerUser {
 
 /// NEWS_HOME as a home of the private PostgreSQL.
 #[derive(Debug)]
-pub struct Place {
+pub struct Home {
     home: PathBuf,
     user: Option<ServerUser>,
 }
 
 /// Held while somebody makes, starts or stops the server; released when dropped, or when this process ends.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "open is locked")] File);
+pub struct HomeLock(#[expect(dead_code, reason = "open is locked")] File);
 
-impl Place {
+impl Home {
     /// Returns the place if there is one already; changes nothing.
     pub fn look(home: &Path) -> Result<Option<Self>> {
         let server = home.join(SERVER);
@@ -111,7 +111,7 @@ impl Place {
     }
 
     /// Waits for the lock, bounded.
-    pub fn lock(&self) -> Result<Lock> {
+    pub fn lock(&self) -> Result<HomeLock> {
         let path = self.home.join(LOCK);
         let context = || format!("cannot lock {}", path.display());
         let mut options = OpenOptions::new();
@@ -121,7 +121,7 @@ impl Place {
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
+                Ok(()) => return Ok(HomeLock(file)),
                 Err(TryLockError::Error(error)) => return Err(error).or_fail(Kind::Output, context()),
                 Err(TryLockError::WouldBlock) => {}
             }

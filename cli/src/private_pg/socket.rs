@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 
 use crate::error::{Failure, Kind, OrFail, Result};
 
-use super::place::{self, Place};
+use super::place::{self, Home};
 
 /// The role and the database, both called so.
 pub const NAME: &str = "news";
@@ -40,7 +40,7 @@ pub fn folder(home: &Path) -> Result<PathBuf> {
 }
 
 /// Makes the socket's folder, closed to all but the server's user, and returns it. Call it under the lock.
-pub fn prepare(place: &Place) -> Result<PathBuf> {
+pub fn prepare(place: &Home) -> Result<PathBuf> {
     let wanted = folder(place.home())?;
     if fits(&wanted) && make(place, &wanted)? {
         return Ok(wanted);
@@ -69,7 +69,7 @@ fn fits(folder: &Path) -> bool {
 }
 
 /// Makes `folder`, or finds it made by us before; false where it is somebody else's, or cannot be.
-fn make(place: &Place, folder: &Path) -> Result<bool> {
+fn make(place: &Home, folder: &Path) -> Result<bool> {
     // As the server's user, who is to own it.
     place.shell("mkdir -m 700 -- \"$1\"", folder, "")?;
     let meta = fs::symlink_metadata(folder);

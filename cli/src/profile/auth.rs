@@ -3,11 +3,11 @@
 use news_core::profile::{Auth, Login};
 
 use super::headers;
-use super::read::Table;
+use super::read::ProfileTable;
 use crate::error::Result;
 
 /// Reads its table.
-pub fn read(mut table: Table<'_>) -> Result<Auth> {
+pub fn read(mut table: ProfileTable<'_>) -> Result<Auth> {
     #[derive(Clone, Copy)]
     enum Kind {
         None,

@@ -1,6 +1,6 @@
 //! The word `headers`: constant fields of each request. A secret has no place in a profile, which people copy and publish.
 
-use super::read::{Table, Text};
+use super::read::{ProfileTable, ProfileText};
 use crate::error::Result;
 
 /// Fields whose meaning is ours.
@@ -23,7 +23,7 @@ const SECRET: [&str; 10] =
     ["apikey", "auth", "authorization", "cookie", "credential", "key", "password", "secret", "session", "token"];
 
 /// Reads its table.
-pub fn read(mut table: Table<'_>) -> Result<&'static [(&'static str, &'static str)]> {
+pub fn read(mut table: ProfileTable<'_>) -> Result<&'static [(&'static str, &'static str)]> {
     let mut headers = Vec::new();
     for text in table.texts()? {
         let name = text.word.rsplit('.').next().unwrap_or_default().to_owned();
@@ -53,7 +53,7 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// Reads the value of a header field, or its beginning.
-pub fn value(text: &Text<'_>) -> Result<&'static str> {
+pub fn value(text: &ProfileText<'_>) -> Result<&'static str> {
     if text.said.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return Ok(text.keep());
     }

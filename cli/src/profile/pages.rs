@@ -3,7 +3,7 @@
 use news_core::profile::{Pages, Total};
 
 use super::headers;
-use super::read::{Table, keep};
+use super::read::{ProfileTable, keep};
 use crate::error::Result;
 
 /// Elements of a page, where the profile does not say.
@@ -12,7 +12,7 @@ const SIZE: u64 = 100;
 const HEADER: &str = "header:";
 
 /// Reads its table.
-pub fn read(mut table: Table<'_>) -> Result<Pages> {
+pub fn read(mut table: ProfileTable<'_>) -> Result<Pages> {
     #[derive(Clone, Copy)]
     enum Kind {
         None,
@@ -58,14 +58,14 @@ pub fn read(mut table: Table<'_>) -> Result<Pages> {
 }
 
 /// Without it, nothing tells the last page from one that is cut.
-fn required_total(table: &mut Table<'_>) -> Result<Total> {
+fn required_total(table: &mut ProfileTable<'_>) -> Result<Total> {
     match total(table)? {
         Total::None => Err(table.missing("total")),
         total @ (Total::Body(_) | Total::Header(_)) => Ok(total),
     }
 }
 
-fn total(table: &mut Table<'_>) -> Result<Total> {
+fn total(table: &mut ProfileTable<'_>) -> Result<Total> {
     let Some(text) = table.text("total")? else { return Ok(Total::None) };
     match text.said.strip_prefix(HEADER) {
         Some(name) if headers::is_name(name) => Ok(Total::Header(keep(name))),

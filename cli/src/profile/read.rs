@@ -10,16 +10,16 @@ use crate::nearest::nearest;
 
 /// A file.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+pub struct ProfileSource<'a> {
     /// What errors call it.
     pub name: &'a str,
     /// What it says.
     pub text: &'a str,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ProfileSource<'a> {
     /// Reads it as TOML. Returns with it a fingerprint of what it says: 8 hexadecimal digits.
-    pub fn table(self) -> Result<(Table<'a>, String)> {
+    pub fn table(self) -> Result<(ProfileTable<'a>, String)> {
         let table = DeTable::parse(self.text)
             .map_err(|error| self.wrong(error.span().map_or(0, |span| span.start), error.message()))?;
         let table = table.into_inner();
@@ -27,7 +27,7 @@ impl<'a> Source<'a> {
         says(&table, &mut hasher);
         let hash = hasher.finalize();
         let print = hash.iter().take(4).fold(String::new(), |print, byte| format!("{print}{byte:02x}"));
-        Ok((Table::new(self, String::new(), 0, table), print))
+        Ok((ProfileTable::new(self, String::new(), 0, table), print))
     }
 
     /// Returns that something is wrong at a byte of the text.
@@ -65,8 +65,8 @@ fn value_says(value: &DeValue<'_>, hasher: &mut Sha256) {
 
 /// A text, and where it stands.
 #[derive(Clone)]
-pub struct Text<'a> {
-    source: Source<'a>,
+pub struct ProfileText<'a> {
+    source: ProfileSource<'a>,
     at: usize,
     /// The word that it belongs to: `posts.list`.
     pub word: String,
@@ -74,7 +74,7 @@ pub struct Text<'a> {
     pub said: String,
 }
 
-impl Text<'_> {
+impl ProfileText<'_> {
     /// Returns that the text cannot be.
     pub fn wrong(&self, what: &str) -> Failure {
         self.source.wrong(self.at, &format!("{}: {what}, found {:?}", self.word, self.said))
@@ -156,22 +156,22 @@ pub fn is_plain(text: &str) -> bool {
 /// A text or a table.
 pub enum Either<'a> {
     /// A text.
-    Text(Text<'a>),
+    Text(ProfileText<'a>),
     /// A table.
-    Table(Table<'a>),
+    Table(ProfileTable<'a>),
 }
 
 /// A table whose words are taken one by one.
-pub struct Table<'a> {
-    source: Source<'a>,
+pub struct ProfileTable<'a> {
+    source: ProfileSource<'a>,
     name: String,
     at: usize,
     members: BTreeMap<String, (usize, usize, DeValue<'a>)>,
     known: Vec<&'static str>,
 }
 
-impl<'a> Table<'a> {
-    fn new(source: Source<'a>, name: String, at: usize, table: DeTable<'a>) -> Self {
+impl<'a> ProfileTable<'a> {
+    fn new(source: ProfileSource<'a>, name: String, at: usize, table: DeTable<'a>) -> Self {
         let members = table.into_iter().map(|(name, value)| {
             let (name_at, value_at) = (name.span().start, value.span().start);
             (name.into_inner().into_owned(), (name_at, value_at, value.into_inner()))
@@ -198,11 +198,11 @@ impl<'a> Table<'a> {
     }
 
     /// Takes a text.
-    pub fn text(&mut self, name: &'static str) -> Result<Option<Text<'a>>> {
+    pub fn text(&mut self, name: &'static str) -> Result<Option<ProfileText<'a>>> {
         match self.take(name) {
             None => Ok(None),
             Some((at, DeValue::String(text))) => {
-                Ok(Some(Text { source: self.source, at, word: self.word(name), said: text.into_owned() }))
+                Ok(Some(ProfileText { source: self.source, at, word: self.word(name), said: text.into_owned() }))
             }
             Some((at, value)) => Err(self.expected(name, at, "a string", &value)),
         }
@@ -214,25 +214,27 @@ impl<'a> Table<'a> {
         match self.take(name) {
             None => Ok(None),
             Some((at, DeValue::String(text))) => {
-                Ok(Some(Either::Text(Text { source: self.source, at, word, said: text.into_owned() })))
+                Ok(Some(Either::Text(ProfileText { source: self.source, at, word, said: text.into_owned() })))
             }
-            Some((at, DeValue::Table(table))) => Ok(Some(Either::Table(Table::new(self.source, word, at, table)))),
+            Some((at, DeValue::Table(table))) => {
+                Ok(Some(Either::Table(ProfileTable::new(self.source, word, at, table))))
+            }
             Some((at, value)) => Err(self.expected(name, at, "a string or a table", &value)),
         }
     }
 
     /// Takes all that is left, which has to be texts.
-    pub fn texts(&mut self) -> Result<Vec<Text<'a>>> {
+    pub fn texts(&mut self) -> Result<Vec<ProfileText<'a>>> {
         let members = std::mem::take(&mut self.members);
         let text = |(name, (_, at, value)): (String, (usize, usize, DeValue<'a>))| {
             let DeValue::String(text) = value else { return Err(self.expected(&name, at, "a string", &value)) };
-            Ok(Text { source: self.source, at, word: self.word(&name), said: text.into_owned() })
+            Ok(ProfileText { source: self.source, at, word: self.word(&name), said: text.into_owned() })
         };
         members.into_iter().map(text).collect()
     }
 
     /// Takes a text that has to be there.
-    pub fn required(&mut self, name: &'static str) -> Result<Text<'a>> {
+    pub fn required(&mut self, name: &'static str) -> Result<ProfileText<'a>> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
@@ -286,17 +288,17 @@ impl<'a> Table<'a> {
     }
 
     /// Takes a table.
-    pub fn table(&mut self, name: &'static str) -> Result<Option<Table<'a>>> {
+    pub fn table(&mut self, name: &'static str) -> Result<Option<ProfileTable<'a>>> {
         let word = self.word(name);
         match self.take(name) {
             None => Ok(None),
-            Some((at, DeValue::Table(table))) => Ok(Some(Table::new(self.source, word, at, table))),
+            Some((at, DeValue::Table(table))) => Ok(Some(ProfileTable::new(self.source, word, at, table))),
             Some((at, value)) => Err(self.expected(name, at, "a table", &value)),
         }
     }
 
     /// Takes a table that has to be there.
-    pub fn required_table(&mut self, name: &'static str) -> Result<Table<'a>> {
+    pub fn required_table(&mut self, name: &'static str) -> Result<ProfileTable<'a>> {
         self.table(name)?.ok_or_else(|| self.missing(name))
     }
 

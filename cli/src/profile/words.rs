@@ -5,13 +5,13 @@ use news_core::profile::{Call, Dialect, Field, IdForm, Ids, JSON_SERVER, KeyFiel
 use news_core::shape::TEXTS_MAX;
 
 use super::Chosen;
-use super::read::{Either, Source, Table, Text, is_plain, keep};
+use super::read::{Either, ProfileSource, ProfileTable, ProfileText, is_plain, keep};
 use super::{auth, headers, pages};
 use crate::error::Result;
 
 /// Reads a profile from TOML text. `found_as` finds it again, `file` names it in errors.
 pub fn profile(found_as: &str, name: &str, file: &str, text: &str) -> Result<Chosen> {
-    let (mut table, print) = Source { name: file, text }.table()?;
+    let (mut table, print) = ProfileSource { name: file, text }.table()?;
     let ids = match table.text("ids")? {
         None => Ids::Ours,
         Some(word) => word.one_of(&[("ours", Ids::Ours), ("key", Ids::Key), ("none", Ids::None)])?,
@@ -50,7 +50,7 @@ pub fn profile(found_as: &str, name: &str, file: &str, text: &str) -> Result<Cho
 }
 
 /// Reads paths of members; one that is not there is empty.
-fn paths<const N: usize>(table: &mut Table<'_>, names: [&'static str; N]) -> Result<[Path; N]> {
+fn paths<const N: usize>(table: &mut ProfileTable<'_>, names: [&'static str; N]) -> Result<[Path; N]> {
     let mut paths = [&[][..]; N];
     for (path, name) in paths.iter_mut().zip(names) {
         *path = table.text(name)?.map_or(Ok(*path), |text| text.path())?;
@@ -59,7 +59,7 @@ fn paths<const N: usize>(table: &mut Table<'_>, names: [&'static str; N]) -> Res
 }
 
 /// Reads `{id}`, `{id:015}`, `news-{id}`.
-fn id_form(form: &Text<'_>) -> Result<IdForm> {
+fn id_form(form: &ProfileText<'_>) -> Result<IdForm> {
     let wrong = || form.wrong("expected {id} or {id:015} in a text");
     let (prefix, rest) = form.said.split_once("{id").ok_or_else(wrong)?;
     let (width, suffix) = rest.split_once('}').ok_or_else(wrong)?;
@@ -80,7 +80,7 @@ fn id_form(form: &Text<'_>) -> Result<IdForm> {
 
 /// Reads the statuses that mean that there is no such object. Others have a meaning of their own, which nothing may hide:
 /// with 401 among them, a token that has run out would look like an empty target.
-fn missing(table: &mut Table<'_>) -> Result<&'static [u16]> {
+fn missing(table: &mut ProfileTable<'_>) -> Result<&'static [u16]> {
     const POSSIBLE: [u16; 4] = [400, 403, 404, 410];
     let Some(numbers) = table.numbers("missing")? else { return Ok(JSON_SERVER.missing) };
     let mut statuses = Vec::new();
@@ -97,17 +97,17 @@ fn missing(table: &mut Table<'_>) -> Result<&'static [u16]> {
     Ok(statuses.leak())
 }
 
-fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
+fn dialect(entity: Entity, ids: Ids, mut table: ProfileTable<'_>) -> Result<Dialect> {
     let shape = entity.shape();
-    let list = call(&table.required("list")?, &[Verb::Get], Place::Parent(entity))?;
+    let list = call(&table.required("list")?, &[Verb::Get], PathPlace::Parent(entity))?;
     let (read, create, update, delete) = match ids {
         // Nothing asks for them: what is only read has its listing.
         Ids::None => (list, list, list, list),
         Ids::Ours | Ids::Key => (
-            call(&table.required("read")?, &[Verb::Get], Place::Id)?,
+            call(&table.required("read")?, &[Verb::Get], PathPlace::Id)?,
             create(&table.required("create")?, ids)?,
-            call(&table.required("update")?, &[Verb::Put, Verb::Patch], Place::Id)?,
-            call(&table.required("delete")?, &[Verb::Delete], Place::Id)?,
+            call(&table.required("update")?, &[Verb::Put, Verb::Patch], PathPlace::Id)?,
+            call(&table.required("delete")?, &[Verb::Delete], PathPlace::Id)?,
         ),
     };
     let id = table.text("id")?.map_or(Ok(news_core::shape::ID), |name| name.member())?;
@@ -142,16 +142,16 @@ fn dialect(entity: Entity, ids: Ids, mut table: Table<'_>) -> Result<Dialect> {
     Ok(Dialect { entity, list, read, create, update, delete, id, number, texts, key })
 }
 
-fn key_field(mut table: Table<'_>) -> Result<KeyField> {
+fn key_field(mut table: ProfileTable<'_>) -> Result<KeyField> {
     let field = table.required("field")?.members().map(Field::at)?;
     let form = table.text("as")?.map_or(Ok(IdForm::Number), |form| id_form(&form))?;
-    let find = call(&table.required("find")?, &[Verb::Get], Place::Key)?;
+    let find = call(&table.required("find")?, &[Verb::Get], PathPlace::Key)?;
     table.end()?;
     Ok(KeyField { field, form, find })
 }
 
 /// Reads where a field is: `title`, `attributes.title`, or `{ write = "title", read = "title.raw" }`.
-fn field(fields: &mut Table<'_>, name: &'static str) -> Result<Option<Field>> {
+fn field(fields: &mut ProfileTable<'_>, name: &'static str) -> Result<Option<Field>> {
     match fields.text_or_table(name)? {
         None => Ok(None),
         Some(Either::Text(text)) => text.members().map(Field::at).map(Some),
@@ -172,17 +172,17 @@ fn clash(mut paths: Vec<Path>) -> Option<Path> {
 }
 
 /// Reads `POST /posts`, or `PUT /posts/{id}`: the second where the id is ours to choose.
-fn create(text: &Text<'_>, ids: Ids) -> Result<Call> {
+fn create(text: &ProfileText<'_>, ids: Ids) -> Result<Call> {
     let is_put = text.said.split_once(' ').is_some_and(|(verb, _)| verb == Verb::Put.name());
     match ids {
-        Ids::Ours if is_put => call(text, &[Verb::Put], Place::Id),
-        Ids::Ours | Ids::Key | Ids::None => call(text, &[Verb::Post], Place::Nowhere),
+        Ids::Ours if is_put => call(text, &[Verb::Put], PathPlace::Id),
+        Ids::Ours | Ids::Key | Ids::None => call(text, &[Verb::Post], PathPlace::Nowhere),
     }
 }
 
 /// What a path has a place for.
 #[derive(Clone, Copy)]
-enum Place {
+enum PathPlace {
     Nowhere,
     /// `{id}`, which has to be there.
     Id,
@@ -193,26 +193,26 @@ enum Place {
 }
 
 /// Reads `GET /posts/{id}`.
-fn call(text: &Text<'_>, verbs: &[Verb], place: Place) -> Result<Call> {
+fn call(text: &ProfileText<'_>, verbs: &[Verb], place: PathPlace) -> Result<Call> {
     let names: Vec<&str> = verbs.iter().map(|verb| verb.name()).collect();
     let wrong = |path: &str| text.wrong(&format!("expected {} {path}", names.join(" or ")));
     let form = match place {
-        Place::Id => "/PATH/{id}",
-        Place::Key => "/PATH?FIELD={key}",
-        Place::Parent(entity) if entity.shape().number.parent.is_some() => "/PATH or /PATH/{post}/PATH",
-        Place::Nowhere | Place::Parent(_) => "/PATH",
+        PathPlace::Id => "/PATH/{id}",
+        PathPlace::Key => "/PATH?FIELD={key}",
+        PathPlace::Parent(entity) if entity.shape().number.parent.is_some() => "/PATH or /PATH/{post}/PATH",
+        PathPlace::Nowhere | PathPlace::Parent(_) => "/PATH",
     };
     let (verb, path) = text.said.split_once(' ').ok_or_else(|| wrong(form))?;
     let verb = verbs.iter().copied().find(|known| known.name() == verb).ok_or_else(|| wrong(form))?;
     let hole = match place {
-        Place::Nowhere => None,
-        Place::Id => Some("{id}"),
-        Place::Key => Some("{key}"),
-        Place::Parent(entity) => entity.shape().number.parent.map(|_| "{post}"),
+        PathPlace::Nowhere => None,
+        PathPlace::Id => Some("{id}"),
+        PathPlace::Key => Some("{key}"),
+        PathPlace::Parent(entity) => entity.shape().number.parent.map(|_| "{post}"),
     };
     let (before, after) = match hole.and_then(|hole| path.split_once(hole)) {
         Some((before, after)) => (before, Some(after)),
-        None if matches!(place, Place::Id | Place::Key) => return Err(wrong(form)),
+        None if matches!(place, PathPlace::Id | PathPlace::Key) => return Err(wrong(form)),
         None => (path, None),
     };
     if !before.starts_with('/') || !is_plain(before) || !after.is_none_or(is_plain) {

@@ -2,15 +2,15 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, count, lines, number, table};
-use crate::store::acts::{ActRow, Listed};
+use crate::render::{Layout, count, lines, number, table};
+use crate::store::acts::{ActRow, ListedActs};
 use crate::ui::printable;
 
 /// Objects that are named; `news --json acts` names ten.
 const NAMED: usize = 3;
 
 /// All acts, as a table.
-pub fn acts(report: &Listed, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn acts(report: &ListedActs, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.acts.is_empty() && report.next.is_none() {
         return writeln!(out, "nobody did anything by hand");
     }

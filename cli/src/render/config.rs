@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, lines, table};
-use crate::report::config::Config;
+use crate::render::{Layout, lines, table};
+use crate::report::config::ConfigReport;
 use crate::ui::printable;
 
 /// A line for each setting, or the profile.
-pub fn config(report: &Config, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn config(report: &ConfigReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.is_profile_alone {
         return out.write_all(report.profile.as_bytes());
     }

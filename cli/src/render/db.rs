@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, count, lines, number, span, table};
-use crate::report::db::{Action, Answer, Migrated, Pruned, Schema, Status, Switched};
+use crate::render::{Layout, count, lines, number, span, table};
+use crate::report::db::{Action, DbAnswer, DbReport, Migrated, Pruned, Schema, Switched};
 use crate::ui::printable;
 
 /// Names what was applied, a line each.
@@ -15,7 +15,7 @@ pub fn migrated(report: &Migrated, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A line for each fact, then the tables.
-pub fn status(report: &Status, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn status(report: &DbReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "database   {}", printable(&report.database))?;
     if let Some(private) = &report.private {
         let version =
@@ -33,7 +33,7 @@ pub fn status(report: &Status, page: Page, out: &mut dyn Write) -> io::Result<()
     }
 }
 
-fn answered(answer: &Answer, page: Page, out: &mut dyn Write) -> io::Result<()> {
+fn answered(answer: &DbAnswer, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     let wanted = answer.schema_version_wanted;
     let schema = match answer.schema {
         Schema::Current => String::from("current"),

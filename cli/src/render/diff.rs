@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::json;
-use crate::render::{Page, count, lines, number, paint, tallies};
-use crate::report::diff::{DiffReport, DifferenceRow, LeftOutRow, Sides};
+use crate::render::{Layout, count, lines, number, paint, tallies};
+use crate::report::diff::{DiffReport, DifferenceRow, EntitySides, LeftOutRow};
 use crate::report::sync::ByEntity;
 use crate::ui::printable;
 
@@ -16,7 +16,7 @@ use crate::ui::printable;
 const LEFT_OUT_NAMED: usize = 3;
 
 /// The summary, then the differences.
-pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn diff(report: &DiffReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     let heads = [
         "master",
         "target",
@@ -30,7 +30,7 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
         "left out",
     ];
     let rows = report.summary.iter().map(|(entity, sides)| {
-        let Sides {
+        let EntitySides {
             local,
             target,
             missing,
@@ -94,7 +94,7 @@ pub fn diff(report: &DiffReport, page: Page, out: &mut dyn Write) -> io::Result<
 }
 
 /// The fields in which an object differs, or what is wrong with it.
-pub(super) fn changes(difference: &DifferenceRow, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn changes(difference: &DifferenceRow, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     for field in &difference.fields {
         writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
     }
@@ -129,7 +129,7 @@ pub fn lines_of(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         keys: &'a [String],
         #[serde(rename = "summary")]
-        sides: &'a ByEntity<Sides>,
+        sides: &'a ByEntity<EntitySides>,
         more: u64,
         left_out: &'a [LeftOutRow],
     }

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use crate::json;
-use crate::render::{Page, lines, table};
+use crate::render::{Layout, lines, table};
 use crate::report::log::{LogReport, LogRow};
 use crate::ui::printable;
 
 /// All events, as a table.
-pub fn log(report: &LogReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn log(report: &LogReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.events.is_empty() && !report.has_more {
         return writeln!(out, "no changes");
     }

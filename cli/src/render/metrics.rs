@@ -2,15 +2,15 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::report::metrics::{self as families, Attempt, Family, State};
+use crate::report::metrics::{self as families, Family, LastAttempt, MetricsState};
 use crate::store::runs::RunNumbers;
 use crate::store::schema;
 
 /// The text so far.
 #[derive(Debug, Default)]
-pub struct Text(String);
+pub struct MetricsText(String);
 
-impl Text {
+impl MetricsText {
     /// Begins a family.
     pub fn family(&mut self, family: &Family) {
         let Family { name, kind, help, .. } = family;
@@ -47,7 +47,7 @@ impl Text {
     }
 
     /// Writes what the database tells of the sync.
-    pub fn state(&mut self, state: &State) {
+    pub fn state(&mut self, state: &MetricsState) {
         let status = &state.status;
         self.one(&families::TRACKING_UP, u8::from(status.tracking.is_empty()));
         self.one(&families::PENDING_OBJECTS, status.pending);
@@ -98,8 +98,8 @@ impl Text {
 
 /// Returns the text of `--metrics-file`. Without `state` (the database is unavailable) it has the attempt alone, since an
 /// old number is worse than none.
-pub fn file(attempt: Attempt, state: Option<&State>) -> String {
-    let mut text = Text::default();
+pub fn file(attempt: LastAttempt, state: Option<&MetricsState>) -> String {
+    let mut text = MetricsText::default();
     text.build();
     text.one(&families::SYNC_EXIT_CODE, attempt.exit_code);
     text.one(&families::SYNC_TRIED, attempt.at_s);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn without_the_database_only_the_attempt_is_told() {
-        let text = file(Attempt { exit_code: 8, at_s: 1.5 }, None);
+        let text = file(LastAttempt { exit_code: 8, at_s: 1.5 }, None);
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).skip(1).collect();
         assert_eq!(samples, ["news_sync_exit_code 8", "news_sync_tried_timestamp_seconds 1.5", "news_database_up 0"]);
         assert!(text.contains("news_build_info{version="), "{text}");

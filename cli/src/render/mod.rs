@@ -20,13 +20,13 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::json;
 use crate::report::Report;
 pub use crate::report::phrase::{count, counted, number, span};
-pub use crate::ui::Page;
+pub use crate::ui::Layout;
 pub use sync::line as sync_line;
 
 use crate::ui::{Colour, Format};
 
 /// Writes `report` to `out`.
-pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: &Report, format: Format, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     // Lines come as events do: no document is ever whole.
     if let (Report::LogRows(rows), Format::Json | Format::Lines) = (report, format) {
         return log::json_lines(rows, out);
@@ -93,7 +93,7 @@ pub fn render(report: &Report, format: Format, page: Page, out: &mut dyn Write) 
 }
 
 /// Makes a table with a head; columns named in `numbers` are set to the right.
-pub fn table(page: Page, head: &[&str], numbers: &[usize]) -> Table {
+pub fn table(page: Layout, head: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -112,7 +112,7 @@ pub fn table(page: Page, head: &[&str], numbers: &[usize]) -> Table {
 
 /// Makes a table of numbers by entity, posts first. A column of `rare` is left out where it has nothing to say.
 pub fn tallies<'a>(
-    page: Page,
+    page: Layout,
     heads: &[&str],
     rare: &[&str],
     rows: impl DoubleEndedIterator<Item = (&'a str, Vec<u64>)>,

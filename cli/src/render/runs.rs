@@ -4,14 +4,14 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use crate::render::{Page, lines, number, span, sync, table};
+use crate::render::{Layout, lines, number, span, sync, table};
 use crate::report::runs::{RunReport, RunsReport};
 use crate::report::sync::SyncReport;
 use crate::store::run_rows::RunRow;
 use crate::ui::printable;
 
 /// The list.
-pub fn runs(report: &RunsReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn runs(report: &RunsReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     let heads = [
         "run", "kind", "status", "exit", "started", "took", "requests", "created", "updated", "deleted", "parked",
         "where",
@@ -56,7 +56,7 @@ fn place(run: &RunRow) -> String {
 }
 
 /// All that is kept of one run.
-pub fn run(report: &RunReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn run(report: &RunReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     let RunReport { run, report, sent, more } = report;
     let exit = run.exit_code.map_or_else(String::new, |code| format!(", exit {code}"));
     writeln!(out, "run        {} ({}), {}{exit}", run.id, kind(run), run.status)?;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::render::diff::changes;
-use crate::render::{Page, count, lines, number, table};
+use crate::render::{Layout, count, lines, number, table};
 use crate::report::show::{AnswerRow, ShowReport, TargetNow};
 use crate::ui::printable;
 
@@ -17,7 +17,7 @@ const ROWS_MAX: usize = 10;
 const KEYS_MAX: usize = 10;
 
 /// One object.
-pub fn show(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn show(report: &ShowReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     let ShowReport { entity, id, sentence, .. } = report;
     writeln!(out, "{entity}/{id}: {}.", printable(sentence.trim_end_matches('.')))?;
     row(report, out)?;
@@ -72,7 +72,7 @@ fn names(what: &str, keys: &[String], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The target now.
-fn now(target: &TargetNow, page: Page, out: &mut dyn Write) -> io::Result<()> {
+fn now(target: &TargetNow, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     let url = target.url.as_deref().unwrap_or("none");
     writeln!(out, "\ntarget now ({})", printable(url))?;
     if let Some(error) = &target.error {
@@ -100,7 +100,7 @@ fn last(answer: &AnswerRow, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-fn events(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+fn events(report: &ShowReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.events.is_empty() {
         return Ok(());
     }
@@ -113,7 +113,7 @@ fn events(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()
     lines(&table, out)
 }
 
-fn runs(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+fn runs(report: &ShowReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.sent.is_empty() {
         return Ok(());
     }
@@ -140,7 +140,7 @@ fn runs(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()> 
     lines(&table, out)
 }
 
-fn acts(report: &ShowReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+fn acts(report: &ShowReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.acts.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, count, lines, number, span, sync, table};
+use crate::render::{Layout, count, lines, number, span, sync, table};
 use crate::report::others::LOST;
 use crate::report::status::{ImportReport, KeysReport, ParkedReport, ParkedRow, StatusReport};
 use crate::store::run_rows::RunRow;
@@ -12,7 +12,7 @@ use crate::ui::printable;
 const HOLDS_NAMED: usize = 5;
 
 /// `news status`
-pub fn status(report: &StatusReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn status(report: &StatusReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", printable(&report.verdict.text))?;
     let target = report.target.as_deref().unwrap_or("none yet");
     writeln!(out, "target     {target}")?;
@@ -58,7 +58,7 @@ fn line(run: &RunRow) -> String {
 }
 
 /// `news parked`
-pub fn parked(report: &ParkedReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn parked(report: &ParkedReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.objects.is_empty() {
         return writeln!(out, "nothing waits for an operator");
     }

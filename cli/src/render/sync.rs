@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::render::{Page, count, counted, lines, number, span, tallies};
+use crate::render::{Layout, count, counted, lines, number, span, tallies};
 use crate::report::holds::HoldRow;
 use crate::report::sync::{Actions, ByEntity, PlanReport, SyncReport};
 use crate::ui::printable;
@@ -14,7 +14,7 @@ use crate::ui::printable;
 const HOLDS_NAMED: usize = 10;
 
 /// A plan: counts, then its actions.
-pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn plan(report: &PlanReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     lines(&planned(&report.plan, page), out)?;
     for action in &report.actions {
         writeln!(out, "{:<7} {}/{}", action.action, action.entity, action.id)?;
@@ -39,7 +39,7 @@ pub fn plan(report: &PlanReport, page: Page, out: &mut dyn Write) -> io::Result<
 }
 
 /// A run: counts, then what is left.
-pub fn sync(report: &SyncReport, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn sync(report: &SyncReport, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     lines(&actions(["created", "updated", "deleted", "found", "nothing", "renewed"], &report.done, page), out)?;
     let methods: Vec<String> = report.methods.iter().map(|(method, n)| format!("{} {method}", number(*n))).collect();
     let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
@@ -124,11 +124,11 @@ pub fn line(report: &SyncReport, at: OffsetDateTime, out: &mut dyn Write) -> io:
 }
 
 /// Counts of a plan, by entity and action.
-pub fn planned(plan: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
+pub fn planned(plan: &ByEntity<Actions>, page: Layout) -> comfy_table::Table {
     actions(["create", "update", "delete", "ask", "nothing", "renew"], plan, page)
 }
 
-fn actions(heads: [&str; 6], actions: &ByEntity<Actions>, page: Page) -> comfy_table::Table {
+fn actions(heads: [&str; 6], actions: &ByEntity<Actions>, page: Layout) -> comfy_table::Table {
     let numbers = |a: &Actions| vec![a.create, a.update, a.delete, a.ask, a.nothing, a.renew];
     tallies(page, &heads, &heads[5..], actions.iter().map(|(entity, actions)| (*entity, numbers(actions))))
 }

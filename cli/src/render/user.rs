@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::render::{Page, lines, table};
+use crate::render::{Layout, lines, table};
 use crate::report::user::{Change, UserChange, Users};
 use crate::ui::printable;
 
@@ -19,7 +19,7 @@ pub fn change(report: &UserChange, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes a table.
-pub fn list(report: &Users, page: Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn list(report: &Users, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.users.is_empty() {
         return writeln!(out, "no users; add one with `news user add NAME`");
     }
@@ -35,12 +35,12 @@ pub fn list(report: &Users, page: Page, out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::user::User;
+    use crate::report::user::ListedUser;
     use crate::ui::Colour;
 
     #[test]
     fn a_list_is_a_table() {
-        let user = |id, name: &str, active| User {
+        let user = |id, name: &str, active| ListedUser {
             id,
             username: name.to_owned(),
             active,
@@ -49,7 +49,7 @@ mod tests {
         };
         let users = Users { users: vec![user(1, "admin", true), user(20, "evil\u{1b}[2J", false)] };
         let mut out = Vec::new();
-        list(&users, Page { width: 100, colour: Colour::Off }, &mut out).unwrap();
+        list(&users, Layout { width: 100, colour: Colour::Off }, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         let expected = [

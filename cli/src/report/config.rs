@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// `news config`
 #[derive(Debug, Serialize)]
-pub struct Config {
+pub struct ConfigReport {
     /// The `news.toml` that is in force, if there is one.
     pub file: Option<String>,
     /// Every setting, in a fixed order.

@@ -13,7 +13,7 @@ pub struct Migrated {
 
 /// `news db status`
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub struct DbReport {
     /// Its URL or keyword string, without a password.
     pub database: String,
     /// The private PostgreSQL, where no database is named.
@@ -24,7 +24,7 @@ pub struct Status {
     pub error: Option<String>,
     /// What it said, where it answered.
     #[serde(flatten)]
-    pub answer: Option<Answer>,
+    pub answer: Option<DbAnswer>,
 }
 
 /// The private PostgreSQL.
@@ -42,7 +42,7 @@ pub struct Private {
 
 /// What a database says of itself.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub struct DbAnswer {
     /// The server's version.
     pub server_version: String,
     /// On disk, in bytes.
@@ -58,7 +58,7 @@ pub struct Answer {
     /// Events that are not synced; none where the schema has no log.
     pub pending_events: Option<i64>,
     /// Our tables.
-    pub tables: Vec<Table>,
+    pub tables: Vec<DbTable>,
 }
 
 /// How the schema stands to this binary.
@@ -77,7 +77,7 @@ pub enum Schema {
 
 /// One table.
 #[derive(Debug, Serialize)]
-pub struct Table {
+pub struct DbTable {
     /// Its name.
     pub name: String,
     /// Its rows, by the statistics.

@@ -22,7 +22,7 @@ pub struct DiffReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
     /// By entity.
-    pub summary: ByEntity<Sides>,
+    pub summary: ByEntity<EntitySides>,
     /// The differences that count, by key; at most as many as asked for.
     pub differences: Vec<DifferenceRow>,
     /// Differences left out here.
@@ -44,7 +44,7 @@ pub struct LeftOutRow {
 
 /// What was seen of one entity.
 #[derive(Debug, Default, Serialize)]
-pub struct Sides {
+pub struct EntitySides {
     /// Rows at the master.
     pub local: u64,
     /// Elements in the target's listing.
@@ -158,7 +158,7 @@ impl DiffReport {
         shown: Shown,
     ) -> Self {
         use news_core::diff::Kind;
-        let mut summary: ByEntity<Sides> = ByEntity::new();
+        let mut summary: ByEntity<EntitySides> = ByEntity::new();
         for (entity, counts) in &comparison.counts {
             let sides = summary.entry(entity.plural()).or_default();
             (sides.local, sides.target, sides.nameless) = (counts.local, counts.target, counts.nameless);

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 /// `news doctor`
 #[derive(Debug, Serialize)]
-pub struct Doctor {
+pub struct DoctorReport {
     /// The worst of the checks.
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
     /// In the order in which they were made.
     pub checks: Vec<Check>,
 }
@@ -14,7 +14,7 @@ pub struct Doctor {
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// All is well.
     Ok,
     /// It works, but somebody should look.
@@ -29,7 +29,7 @@ pub struct Check {
     /// What was looked at: `database`, `schema`, `target`, …; a name may be there more than once.
     pub name: &'static str,
     /// How it went.
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
     /// What was seen.
     pub text: String,
     /// What to do about it.

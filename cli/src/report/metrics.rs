@@ -5,7 +5,7 @@ use crate::store::runs::RunNumbers;
 
 /// The run that was just tried, whether or not it came as far as the history.
 #[derive(Debug, Clone, Copy)]
-pub struct Attempt {
+pub struct LastAttempt {
     /// Its exit code.
     pub exit_code: u8,
     /// When it ended, in seconds since the epoch.
@@ -14,7 +14,7 @@ pub struct Attempt {
 
 /// What the database tells.
 #[derive(Debug)]
-pub struct State {
+pub struct MetricsState {
     /// As `news status` shows it.
     pub status: StatusReport,
     /// The last runs.
@@ -31,12 +31,12 @@ pub struct Family {
     /// What it counts.
     pub help: &'static str,
     /// Where it is written.
-    pub place: Place,
+    pub place: MetricPlace,
 }
 
 /// Where a metric is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum MetricPlace {
     /// In the file of `news sync --metrics-file`.
     File,
     /// At `/metrics` of `news serve`.
@@ -50,7 +50,7 @@ macro_rules! families {
     ($($constant:ident = $name:literal, $kind:literal, $place:ident, $help:literal;)*) => {
         $(
             #[doc = $help]
-            pub const $constant: Family = Family { name: $name, kind: $kind, help: $help, place: Place::$place };
+            pub const $constant: Family = Family { name: $name, kind: $kind, help: $help, place: MetricPlace::$place };
         )*
         /// Every family there is.
         #[cfg(test)]
@@ -112,9 +112,9 @@ mod tests {
         let rows: Vec<&str> = document.lines().filter(is_row).collect();
         let wanted = FAMILIES.iter().map(|Family { name, kind, help, place }| {
             let place = match place {
-                Place::File => "file",
-                Place::Serve => "`/metrics`",
-                Place::Both => "both",
+                MetricPlace::File => "file",
+                MetricPlace::Serve => "`/metrics`",
+                MetricPlace::Both => "both",
             };
             format!("| `{name}` | {kind} | {place} | {help} |")
         });

@@ -24,13 +24,13 @@ use serde::Serialize;
 #[serde(untagged)]
 pub enum Report {
     /// `news doctor`
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorReport),
     /// `news config`
-    Config(config::Config),
+    Config(config::ConfigReport),
     /// `news db migrate`
     DbMigrated(db::Migrated),
     /// `news db status`
-    DbStatus(db::Status),
+    DbStatus(db::DbReport),
     /// `news db start`, `news db stop`
     DbSwitched(db::Switched),
     /// `news db url`
@@ -52,7 +52,7 @@ pub enum Report {
     /// `news runs ID`
     Run(Box<runs::RunReport>),
     /// `news acts`
-    Acts(crate::store::acts::Listed),
+    Acts(crate::store::acts::ListedActs),
     /// `news log`
     Log(log::LogReport),
     /// `news log --follow`: some of its events, a line each
@@ -64,7 +64,7 @@ pub enum Report {
     /// `news import`
     Import(status::ImportReport),
     /// `news token`
-    Token(token::Token),
+    Token(token::TokenReport),
     /// `news user add|passwd|staff|remove`
     UserChange(user::UserChange),
     /// `news user list`

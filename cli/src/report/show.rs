@@ -7,12 +7,12 @@ use news_core::Key;
 use news_core::ledger::{Moment, Pending, State};
 use news_core::merge::{Action, EventType, Presence};
 use news_core::model::Value;
-use news_core::prospect::{Next, Prospect};
+use news_core::prospect::{NextRun, Prospect};
 use serde::Serialize;
 
 use crate::report::diff::DifferenceRow;
 use crate::report::holds::{HoldRow, utc};
-use crate::store::about::{About, Act, Event, Sent};
+use crate::store::about::{About, Event, PastAct, SentByRun};
 
 /// Keys that are named of the objects that wait for this one, and of those that it waits for.
 const KEYS_NAMED: usize = 100;
@@ -39,11 +39,11 @@ pub struct ShowReport {
     /// The last of them, newest first.
     pub events: Vec<Event>,
     /// What the last runs came to, newest first.
-    pub sent: Vec<Sent>,
+    pub sent: Vec<SentByRun>,
     /// The target's last response to a run.
     pub last_answer: Option<AnswerRow>,
     /// What people did, newest first.
-    pub acts: Vec<Act>,
+    pub acts: Vec<PastAct>,
     /// Its hold.
     pub hold: Option<HoldRow>,
     /// Objects that have to come first: `posts/5`.
@@ -101,7 +101,7 @@ pub struct TargetNow {
 
 /// Whether a run is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runs {
+pub enum RunActivity {
     /// One is.
     AtWork,
     /// None is.
@@ -110,7 +110,7 @@ pub enum Runs {
 
 impl ShowReport {
     /// Describes what is known of the object of this `key`.
-    pub fn new(key: Key, about: About, runs: Runs, target: Option<TargetNow>) -> Self {
+    pub fn new(key: Key, about: About, runs: RunActivity, target: Option<TargetNow>) -> Self {
         let prospect = Prospect::of(key, &about.entries, &about.family);
         let own = about.family.iter().find(|one| one.key == key);
         let differs = target.as_ref().is_some_and(|target| target.difference.is_some());
@@ -174,31 +174,33 @@ fn named(keys: &[Key]) -> Vec<String> {
     keys.iter().take(KEYS_NAMED).map(ToString::to_string).collect()
 }
 
-fn next_word(next: Next) -> &'static str {
+fn next_word(next: NextRun) -> &'static str {
     match next {
-        Next::Sends(Action::Create) => "create",
-        Next::Sends(Action::Update) => "update",
-        Next::Sends(Action::Delete) => "delete",
-        Next::Sends(Action::Ask) => "ask",
-        Next::Sends(Action::Renew) => "renew",
-        Next::Marks => "mark",
-        Next::Sends(Action::Nothing) | Next::Nothing | Next::LeavesParked | Next::LeavesOnHold | Next::Holds => {
-            "nothing"
-        }
+        NextRun::Sends(Action::Create) => "create",
+        NextRun::Sends(Action::Update) => "update",
+        NextRun::Sends(Action::Delete) => "delete",
+        NextRun::Sends(Action::Ask) => "ask",
+        NextRun::Sends(Action::Renew) => "renew",
+        NextRun::Marks => "mark",
+        NextRun::Sends(Action::Nothing)
+        | NextRun::Nothing
+        | NextRun::LeavesParked
+        | NextRun::LeavesOnHold
+        | NextRun::Holds => "nothing",
     }
 }
 
-fn state(about: &About, own: Option<&Pending>, prospect: &Prospect, runs: Runs) -> &'static str {
+fn state(about: &About, own: Option<&Pending>, prospect: &Prospect, runs: RunActivity) -> &'static str {
     let entry = own.and_then(|own| about.entries.get(&own.key));
     match prospect.next {
         _ if about.hold.is_some() => "on_hold",
-        Next::LeavesOnHold => "on_hold",
-        Next::Nothing if about.row.is_some() => "in_sync",
-        Next::Nothing => "not_here",
-        Next::LeavesParked => "parked",
-        _ if entry.is_some_and(|entry| entry.state == State::Sent) && runs == Runs::AtWork => "in_flight",
-        Next::Holds => "held",
-        Next::Marks | Next::Sends(_) => {
+        NextRun::LeavesOnHold => "on_hold",
+        NextRun::Nothing if about.row.is_some() => "in_sync",
+        NextRun::Nothing => "not_here",
+        NextRun::LeavesParked => "parked",
+        _ if entry.is_some_and(|entry| entry.state == State::Sent) && runs == RunActivity::AtWork => "in_flight",
+        NextRun::Holds => "held",
+        NextRun::Marks | NextRun::Sends(_) => {
             // Of a comment that was deleted with its old post, after its own change was dropped, the reason says so.
             let is_stranded = own.is_some_and(|own| own.events == 0) && entry.is_some_and(|entry| entry.failures == 0);
             let has_failed = entry.is_some_and(|entry| entry.state == State::Waiting && !entry.reason.is_empty());
@@ -254,7 +256,7 @@ fn sentence(key: Key, about: &About, own: Option<&Pending>, prospect: &Prospect,
     }
 }
 
-fn next_words(next: Next, own: Option<&Pending>, about: &About) -> String {
+fn next_words(next: NextRun, own: Option<&Pending>, about: &About) -> String {
     // The first unsynced event: without it, the target had the object.
     let first = about.events.last().map(|event| event.kind.as_str());
     let why = match own.map(|own| own.before) {
@@ -266,15 +268,17 @@ fn next_words(next: Next, own: Option<&Pending>, about: &About) -> String {
         Some(Presence::Absent | Presence::Present) | None => "",
     };
     let does = match next {
-        Next::Sends(Action::Create) => "creates it (POST)",
-        Next::Sends(Action::Update) => "updates it (PUT)",
-        Next::Sends(Action::Delete) => "deletes it (DELETE)",
-        Next::Sends(Action::Ask) => "asks the target first (GET)",
-        Next::Sends(Action::Renew) => "deletes and creates it",
-        Next::Marks => "sends nothing: its changes cancel each other",
-        Next::Sends(Action::Nothing) | Next::Nothing | Next::LeavesParked | Next::LeavesOnHold | Next::Holds => {
-            "sends nothing"
-        }
+        NextRun::Sends(Action::Create) => "creates it (POST)",
+        NextRun::Sends(Action::Update) => "updates it (PUT)",
+        NextRun::Sends(Action::Delete) => "deletes it (DELETE)",
+        NextRun::Sends(Action::Ask) => "asks the target first (GET)",
+        NextRun::Sends(Action::Renew) => "deletes and creates it",
+        NextRun::Marks => "sends nothing: its changes cancel each other",
+        NextRun::Sends(Action::Nothing)
+        | NextRun::Nothing
+        | NextRun::LeavesParked
+        | NextRun::LeavesOnHold
+        | NextRun::Holds => "sends nothing",
     };
     format!("The next run {does}{why}")
 }

@@ -236,14 +236,14 @@ pub struct Skipped {
     /// Comments.
     pub comments: u64,
     /// Why: the first 1,000 faults.
-    pub faults: Vec<FaultRow>,
+    pub faults: Vec<FieldFault>,
     /// Faults that are not listed.
     pub more: u64,
 }
 
 /// What is wrong with one field of an object.
 #[derive(Debug, Serialize)]
-pub struct FaultRow {
+pub struct FieldFault {
     /// posts, comments.
     pub entity: &'static str,
     /// The id, if it has one that can be read.
@@ -256,7 +256,7 @@ pub struct FaultRow {
     pub why: String,
 }
 
-impl std::fmt::Display for FaultRow {
+impl std::fmt::Display for FieldFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { entity, id, element, field, why } = self;
         match id {

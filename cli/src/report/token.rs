@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// An access token.
 #[derive(Debug, Serialize)]
-pub struct Token {
+pub struct TokenReport {
     /// The token itself.
     pub access: String,
     /// Whose it is.

@@ -31,7 +31,7 @@ pub struct UserChange {
 
 /// A user in a list.
 #[derive(Debug, Serialize)]
-pub struct User {
+pub struct ListedUser {
     /// The id.
     pub id: i64,
     /// The name.
@@ -48,5 +48,5 @@ pub struct User {
 #[derive(Debug, Serialize)]
 pub struct Users {
     /// By name.
-    pub users: Vec<User>,
+    pub users: Vec<ListedUser>,
 }

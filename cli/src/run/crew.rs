@@ -46,7 +46,7 @@ pub enum Errand {
 
 /// A session and who works on it.
 pub struct Crew<'a> {
-    state: Mutex<State>,
+    state: Mutex<CrewState>,
     /// Somebody may find something to do.
     changed: Condvar,
     target: &'a dyn Peer,
@@ -55,7 +55,7 @@ pub struct Crew<'a> {
     started: Tick,
 }
 
-struct State {
+struct CrewState {
     session: Session,
     /// Rows of objects that are prepared and not through.
     objects: BTreeMap<Key, Arc<Object>>,
@@ -80,7 +80,7 @@ struct State {
 impl<'a> Crew<'a> {
     /// Makes one for `jobs` requests at the same time.
     pub fn new(session: Session, target: &'a dyn Peer, jobs: usize, errands: Sender<Errand>) -> Self {
-        let state = State {
+        let state = CrewState {
             session,
             objects: BTreeMap::new(),
             exchanges: BTreeMap::new(),
@@ -248,7 +248,7 @@ impl<'a> Crew<'a> {
         (state.session, state.exchanges)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CrewState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -273,21 +273,21 @@ impl<'a> Crew<'a> {
     }
 
     /// Goes off with a request. Where there may be more to do, or nobody watches, another one wakes up.
-    fn leave(&self, mut state: MutexGuard<'_, State>) {
+    fn leave(&self, mut state: MutexGuard<'_, CrewState>) {
         state.busy += 1;
         if state.resting > 0 && (state.busy < self.jobs || !state.watched) {
             self.changed.notify_one();
         }
     }
 
-    fn come_back(&self) -> MutexGuard<'_, State> {
+    fn come_back(&self) -> MutexGuard<'_, CrewState> {
         let mut state = self.state();
         state.busy -= 1;
         state
     }
 
     /// Says that nothing is sent for long: a run that waits looks like one that hangs.
-    fn tell_of_waiting(&self, state: &mut State, until: Option<Duration>) {
+    fn tell_of_waiting(&self, state: &mut CrewState, until: Option<Duration>) {
         let now = self.now();
         let idle = now.saturating_sub(*state.idle_since.get_or_insert(now));
         let Some(until) = until.filter(|until| *until > state.told_until) else { return };
@@ -303,7 +303,7 @@ impl<'a> Crew<'a> {
     }
 
     /// Waits for a change, or until the run's time `until`.
-    fn rest<'s>(&'s self, mut state: MutexGuard<'s, State>, until: Option<Duration>) -> MutexGuard<'s, State> {
+    fn rest<'s>(&'s self, mut state: MutexGuard<'s, CrewState>, until: Option<Duration>) -> MutexGuard<'s, CrewState> {
         let watches = !std::mem::replace(&mut state.watched, true);
         let most = if watches { WATCH_EVERY } else { REST_MAX };
         let time = until.map_or(most, |until| until.saturating_sub(self.now()).min(most));
@@ -341,12 +341,12 @@ mod tests {
     use news_core::session::{Asks, Config, SETTLE, Strangers};
 
     use super::*;
-    use crate::settings::Access;
+    use crate::settings::TargetAccess;
 
     /// Were it not so, the threads that send would wait for it for ever, and keep the lock.
     #[test]
     fn a_panic_of_the_thread_that_holds_the_transactions_ends_all_others() {
-        let target = crate::target::Target::new("http://127.0.0.1:9", &Access::default(), 2, SETTLE).unwrap();
+        let target = crate::target::Target::new("http://127.0.0.1:9", &TargetAccess::default(), 2, SETTLE).unwrap();
         let effects = Effects { settle: SETTLE, late: SETTLE, wait: Wait::Once };
         let (strangers, asks, settled_in) = (Strangers::Refused, Asks::Some, Duration::ZERO);
         let config =

@@ -46,7 +46,7 @@ const KNOWN_FOR: Duration = Duration::from_millis(500);
 
 /// What a run came to, and what was said on the way.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The session's summary.
     pub summary: Summary,
     /// Warnings, as they were logged.
@@ -73,7 +73,7 @@ impl Driver<'_> {
     /// Carries out `plan`; `marks` says for each object what of its events was read.
     ///
     /// Fails where the database or the lock is lost for good. What the target does is in the summary.
-    pub fn run(self, config: Config, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<Outcome> {
+    pub fn run(self, config: Config, plan: &Plan, marks: &BTreeMap<Key, Mark>) -> Result<RunOutcome> {
         let works: BTreeMap<Key, Work> = plan.works().iter().map(|work| (work.key, *work)).collect();
         let (sender, errands) = channel();
         // Reading the plan may have taken longer than the lease, and longer than signs of life may be apart.
@@ -97,15 +97,15 @@ impl Driver<'_> {
                 let (begun, now) = (crew.now(), Tick::now());
                 let done = if is_due { clerk.sign_of_life() } else { Ok(()) };
                 let done = done.and_then(|()| match errand {
-                    Ok(Errand::Over) | Err(RecvTimeoutError::Disconnected) => Ok(Turn::Over),
-                    Ok(errand) => clerk.carry_out(errand).map(|()| Turn::Next),
-                    Err(RecvTimeoutError::Timeout) if is_due => Ok(Turn::Next),
-                    Err(RecvTimeoutError::Timeout) => clerk.driver.lock.confirm().map(|()| Turn::Next),
+                    Ok(Errand::Over) | Err(RecvTimeoutError::Disconnected) => Ok(DriverTurn::Over),
+                    Ok(errand) => clerk.carry_out(errand).map(|()| DriverTurn::Next),
+                    Err(RecvTimeoutError::Timeout) if is_due => Ok(DriverTurn::Next),
+                    Err(RecvTimeoutError::Timeout) => clerk.driver.lock.confirm().map(|()| DriverTurn::Next),
                 });
                 match done {
-                    Ok(Turn::Over) => return Ok(()),
+                    Ok(DriverTurn::Over) => return Ok(()),
                     // Everything went through the lock's session.
-                    Ok(Turn::Next) => crew.confirm(begun),
+                    Ok(DriverTurn::Next) => crew.confirm(begun),
                     Err(failure) => {
                         crew.dismiss();
                         return Err(failure);
@@ -121,11 +121,11 @@ impl Driver<'_> {
         })?;
         let (summary, warnings, learnt) = crew.outcome();
         memory::keep(target.url(), learnt);
-        Ok(Outcome { summary, warnings })
+        Ok(RunOutcome { summary, warnings })
     }
 }
 
-enum Turn {
+enum DriverTurn {
     Next,
     Over,
 }

@@ -18,7 +18,7 @@ use postgres::{Client, GenericClient};
 use crate::clock::Tick;
 use crate::error::{Failure, Kind, Result};
 use crate::profile::Chosen;
-use crate::settings::{Access, Settings};
+use crate::settings::{Settings, TargetAccess};
 use crate::signals::Signals;
 use crate::store;
 use crate::store::lock::Lock;
@@ -79,7 +79,7 @@ pub struct Followed {
     /// Where it is.
     pub url: String,
     /// How to talk to it.
-    pub access: Access,
+    pub access: TargetAccess,
     /// What is odd about following it.
     pub warning: Option<String>,
 }
@@ -120,7 +120,7 @@ pub fn followed(settings: &Settings, client: &mut impl GenericClient) -> Result<
         (None, Some(remembered)) => Some(remembered.in_force()?),
         (None, None) => None,
     };
-    let access = Access { chosen, ..settings.access.clone() };
+    let access = TargetAccess { chosen, ..settings.access.clone() };
     let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
     Ok(url.map(|url| Followed { url, access, warning }))
 }

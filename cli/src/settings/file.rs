@@ -122,7 +122,7 @@ fn user_file() -> Option<PathBuf> {
 
 /// Reads the text of the file at `path`.
 fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, Entry>> {
-    let reading = Reading { path, text };
+    let reading = FileReading { path, text };
     let table = DeTable::parse(text).map_err(|error| {
         let line = reading.line(error.span().map_or(0, |span| span.start));
         Failure::new(Kind::Usage, format!("{}:{line}: {}", path.display(), error.message().replace('\n', ", ")))
@@ -157,12 +157,12 @@ fn is_table(name: &str) -> bool {
     KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(table, _)| table == name))
 }
 
-struct Reading<'a> {
+struct FileReading<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
-impl Reading<'_> {
+impl FileReading<'_> {
     fn line(&self, at: usize) -> usize {
         1 + self.text.get(..at).unwrap_or(self.text).matches('\n').count()
     }

@@ -8,7 +8,7 @@ pub struct Key {
     /// What the file may say.
     pub shape: Shape,
     /// Who reads it.
-    pub place: Place,
+    pub place: KeyPlace,
 }
 
 /// What a value looks like in the file.
@@ -32,7 +32,7 @@ pub enum Shape {
 
 /// Who reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum KeyPlace {
     /// `Settings`.
     Setting,
     /// `Settings`, masked wherever it is shown. NAME_file, and NAME_FILE in the environment, name a file with it.
@@ -66,31 +66,31 @@ pub const SYNC_MAX_DELETES: &Key = &KEYS[23];
 
 /// All of them, in the order in which they are shown.
 pub const KEYS: [Key; 25] = [
-    Key { name: "database_url", shape: Shape::Text, place: Place::Secret },
-    Key { name: "target_url", shape: Shape::Text, place: Place::Setting },
-    Key { name: "target_token", shape: Shape::Text, place: Place::Secret },
-    Key { name: "target_profile", shape: Shape::Text, place: Place::Setting },
-    Key { name: "target_user", shape: Shape::Text, place: Place::Setting },
-    Key { name: "target_password", shape: Shape::Text, place: Place::Secret },
-    Key { name: "jwt_secret", shape: Shape::Text, place: Place::Secret },
-    Key { name: "jwt_secret_previous", shape: Shape::Text, place: Place::Secret },
-    Key { name: "home", shape: Shape::Path, place: Place::Setting },
-    Key { name: "target_timeout", shape: Shape::Time, place: Place::Global("target_timeout") },
-    Key { name: "target_late", shape: Shape::Time, place: Place::Global("target_late") },
-    Key { name: "color", shape: Shape::Text, place: Place::Global("color") },
-    Key { name: "progress", shape: Shape::Text, place: Place::Global("progress") },
-    Key { name: "log_format", shape: Shape::Text, place: Place::Global("log_format") },
-    Key { name: "serve.listen", shape: Shape::Text, place: Place::Flag("serve", "listen") },
-    Key { name: "serve.workers", shape: Shape::Integer, place: Place::Flag("serve", "workers") },
-    Key { name: "serve.trust_proxy", shape: Shape::Boolean, place: Place::Flag("serve", "trust_proxy") },
-    Key { name: "serve.cors_origin", shape: Shape::List, place: Place::Flag("serve", "cors_origin") },
-    Key { name: "serve.console", shape: Shape::Text, place: Place::Flag("serve", "console") },
-    Key { name: "serve.replica", shape: Shape::Boolean, place: Place::Flag("serve", "replica") },
-    Key { name: "serve.grace", shape: Shape::Time, place: Place::Flag("serve", "grace") },
-    Key { name: "sync.jobs", shape: Shape::Integer, place: Place::Flag("sync", "jobs") },
-    Key { name: "sync.rate", shape: Shape::Number, place: Place::Flag("sync", "rate") },
-    Key { name: "sync.max_deletes", shape: Shape::Integer, place: Place::Flag("sync", "max_deletes") },
-    Key { name: "sync.metrics_file", shape: Shape::Path, place: Place::Flag("sync", "metrics_file") },
+    Key { name: "database_url", shape: Shape::Text, place: KeyPlace::Secret },
+    Key { name: "target_url", shape: Shape::Text, place: KeyPlace::Setting },
+    Key { name: "target_token", shape: Shape::Text, place: KeyPlace::Secret },
+    Key { name: "target_profile", shape: Shape::Text, place: KeyPlace::Setting },
+    Key { name: "target_user", shape: Shape::Text, place: KeyPlace::Setting },
+    Key { name: "target_password", shape: Shape::Text, place: KeyPlace::Secret },
+    Key { name: "jwt_secret", shape: Shape::Text, place: KeyPlace::Secret },
+    Key { name: "jwt_secret_previous", shape: Shape::Text, place: KeyPlace::Secret },
+    Key { name: "home", shape: Shape::Path, place: KeyPlace::Setting },
+    Key { name: "target_timeout", shape: Shape::Time, place: KeyPlace::Global("target_timeout") },
+    Key { name: "target_late", shape: Shape::Time, place: KeyPlace::Global("target_late") },
+    Key { name: "color", shape: Shape::Text, place: KeyPlace::Global("color") },
+    Key { name: "progress", shape: Shape::Text, place: KeyPlace::Global("progress") },
+    Key { name: "log_format", shape: Shape::Text, place: KeyPlace::Global("log_format") },
+    Key { name: "serve.listen", shape: Shape::Text, place: KeyPlace::Flag("serve", "listen") },
+    Key { name: "serve.workers", shape: Shape::Integer, place: KeyPlace::Flag("serve", "workers") },
+    Key { name: "serve.trust_proxy", shape: Shape::Boolean, place: KeyPlace::Flag("serve", "trust_proxy") },
+    Key { name: "serve.cors_origin", shape: Shape::List, place: KeyPlace::Flag("serve", "cors_origin") },
+    Key { name: "serve.console", shape: Shape::Text, place: KeyPlace::Flag("serve", "console") },
+    Key { name: "serve.replica", shape: Shape::Boolean, place: KeyPlace::Flag("serve", "replica") },
+    Key { name: "serve.grace", shape: Shape::Time, place: KeyPlace::Flag("serve", "grace") },
+    Key { name: "sync.jobs", shape: Shape::Integer, place: KeyPlace::Flag("sync", "jobs") },
+    Key { name: "sync.rate", shape: Shape::Number, place: KeyPlace::Flag("sync", "rate") },
+    Key { name: "sync.max_deletes", shape: Shape::Integer, place: KeyPlace::Flag("sync", "max_deletes") },
+    Key { name: "sync.metrics_file", shape: Shape::Path, place: KeyPlace::Flag("sync", "metrics_file") },
 ];
 
 impl Key {
@@ -101,7 +101,7 @@ impl Key {
 
     /// Says whether its value is never shown.
     pub fn is_secret(&self) -> bool {
-        self.place == Place::Secret
+        self.place == KeyPlace::Secret
     }
 }
 
@@ -116,9 +116,9 @@ mod tests {
         let cli = crate::args::Cli::command();
         for key in &KEYS {
             let (command, id) = match key.place {
-                Place::Setting | Place::Secret => continue,
-                Place::Global(id) => (&cli, id),
-                Place::Flag(command, id) => (cli.find_subcommand(command).unwrap(), id),
+                KeyPlace::Setting | KeyPlace::Secret => continue,
+                KeyPlace::Global(id) => (&cli, id),
+                KeyPlace::Flag(command, id) => (cli.find_subcommand(command).unwrap(), id),
             };
             assert!(command.get_arguments().any(|arg| arg.get_id() == id), "{}", key.name);
             assert!(key.name.ends_with(id), "{}", key.name);

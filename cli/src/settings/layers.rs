@@ -13,7 +13,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::file::File;
-use super::keys::{KEYS, Key, Place, Shape};
+use super::keys::{KEYS, Key, KeyPlace, Shape};
 use super::variable;
 use crate::args::Cli;
 use crate::error::{Failure, Kind, Result};
@@ -205,7 +205,7 @@ impl Layers {
     pub fn command(&self) -> Result<Command> {
         let mut command = Cli::command();
         for key in &KEYS {
-            if matches!(key.place, Place::Setting | Place::Secret) {
+            if matches!(key.place, KeyPlace::Setting | KeyPlace::Secret) {
                 continue;
             }
             let Some(found) = self.found(key)? else { continue };
@@ -219,9 +219,9 @@ impl Layers {
 fn with_default(command: Command, key: &Key, texts: &[String]) -> Command {
     let texts: Vec<OsStr> = texts.iter().map(|text| OsStr::from(text.clone())).collect();
     match key.place {
-        Place::Setting | Place::Secret => command,
-        Place::Global(id) => command.mut_arg(id, |arg| arg.default_values(texts)),
-        Place::Flag(name, id) => {
+        KeyPlace::Setting | KeyPlace::Secret => command,
+        KeyPlace::Global(id) => command.mut_arg(id, |arg| arg.default_values(texts)),
+        KeyPlace::Flag(name, id) => {
             command.mut_subcommand(name, |inner| inner.mut_arg(id, |arg| arg.default_values(texts)))
         }
     }
@@ -230,8 +230,8 @@ fn with_default(command: Command, key: &Key, texts: &[String]) -> Command {
 /// Lets clap look at one value.
 fn check(key: &Key, found: &Found<Vec<String>>) -> Result<()> {
     let command = match key.place {
-        Place::Flag(command, _) => command,
-        Place::Setting | Place::Secret | Place::Global(_) => "parked",
+        KeyPlace::Flag(command, _) => command,
+        KeyPlace::Setting | KeyPlace::Secret | KeyPlace::Global(_) => "parked",
     };
     match with_default(Cli::command(), key, &found.value).try_get_matches_from(["news", command]) {
         Ok(_) => Ok(()),

@@ -29,7 +29,7 @@ pub enum Database {
 
 /// How to talk to the target.
 #[derive(Debug, Clone, Default)]
-pub struct Access {
+pub struct TargetAccess {
     /// Its dialect.
     pub chosen: Chosen,
     /// A token for it.
@@ -50,7 +50,7 @@ pub struct Settings {
     /// The target's dialect, where flags, environment or file name one.
     pub target_profile: Option<Chosen>,
     /// How to talk to the target, if it is not one that the database remembers with another dialect.
-    pub access: Access,
+    pub access: TargetAccess,
     /// How long the target may take.
     pub times: Times,
     /// Where the private PostgreSQL and its secrets live.
@@ -135,8 +135,8 @@ pub fn target_profile(global: &Global, layers: &Layers) -> Result<Option<Found<C
 }
 
 /// Puts together how to talk to a target with this dialect.
-pub fn access(chosen: Chosen, layers: &Layers) -> Result<Access> {
-    Ok(Access {
+pub fn access(chosen: Chosen, layers: &Layers) -> Result<TargetAccess> {
+    Ok(TargetAccess {
         chosen,
         token: layers.secret(keys::TARGET_TOKEN)?.map(|found| found.value),
         user: layers.text(keys::TARGET_USER)?.map(|found| found.value),

@@ -39,9 +39,9 @@ pub struct About {
     /// The last unsynced events, newest first.
     pub events: Vec<Event>,
     /// The last runs that recorded something of it, newest first.
-    pub sent: Vec<Sent>,
+    pub sent: Vec<SentByRun>,
     /// What people did with it, newest first.
-    pub acts: Vec<Act>,
+    pub acts: Vec<PastAct>,
     /// Its hold.
     pub hold: Option<Hold>,
     /// Why an import left out the target's object of this id.
@@ -88,7 +88,7 @@ pub struct Event {
 
 /// What a run came to for the object.
 #[derive(Debug, Serialize)]
-pub struct Sent {
+pub struct SentByRun {
     /// The run.
     pub run: i64,
     /// sync, full; nothing where the run is no longer in the history.
@@ -111,7 +111,7 @@ pub struct Sent {
 
 /// What somebody did with the object.
 #[derive(Debug, Serialize)]
-pub struct Act {
+pub struct PastAct {
     /// When.
     pub at: String,
     /// retried, discarded, `on_hold`, released.
@@ -218,7 +218,7 @@ fn utc(column: &str) -> String {
     format!(r#"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#)
 }
 
-fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<Sent>> {
+fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<SentByRun>> {
     // Events of one object may be far apart: of a longer range the beginning and the last one are read.
     let rows = client.query(
         &format!(
@@ -234,7 +234,7 @@ fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<Sent>> {
         ),
         &[&key.entity().table(), &key.id(), &RUNS_MAX, &RANGE_IDS_MAX, &ACTORS_MAX],
     )?;
-    let sent = |row: &postgres::Row| Sent {
+    let sent = |row: &postgres::Row| SentByRun {
         run: row.get(0),
         kind: row.get(1),
         came_to: row.get(2),
@@ -248,7 +248,7 @@ fn sent(client: &mut impl GenericClient, key: Key) -> Result<Vec<Sent>> {
     Ok(rows.iter().map(sent).collect())
 }
 
-fn acts(client: &mut impl GenericClient, key: Key) -> Result<Vec<Act>> {
+fn acts(client: &mut impl GenericClient, key: Key) -> Result<Vec<PastAct>> {
     let rows = client.query(
         &format!(
             "SELECT {}, what, who, why FROM news_sync_act WHERE keys || along @> ARRAY[$1] ORDER BY id DESC LIMIT $2",
@@ -256,7 +256,7 @@ fn acts(client: &mut impl GenericClient, key: Key) -> Result<Vec<Act>> {
         ),
         &[&key.to_string(), &ACTS_MAX],
     )?;
-    let act = |row: &postgres::Row| Act { at: row.get(0), what: row.get(1), who: row.get(2), why: row.get(3) };
+    let act = |row: &postgres::Row| PastAct { at: row.get(0), what: row.get(1), who: row.get(2), why: row.get(3) };
     Ok(rows.iter().map(act).collect())
 }
 

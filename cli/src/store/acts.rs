@@ -140,7 +140,7 @@ pub struct ActRow {
 
 /// Which acts are listed.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted {
+pub struct WantedActs {
     /// Acts of this time.
     pub since: Option<Duration>,
     /// Acts before this id.
@@ -149,7 +149,7 @@ pub struct Wanted {
 
 /// Acts that were read.
 #[derive(Debug, serde::Serialize)]
-pub struct Listed {
+pub struct ListedActs {
     /// Newest first.
     pub acts: Vec<ActRow>,
     /// Older ones are those before this id; null where there are none.
@@ -157,7 +157,7 @@ pub struct Listed {
 }
 
 /// Reads the last acts, at most `limit`. One of many objects has several rows, and counts as one.
-pub fn newest(client: &mut impl GenericClient, wanted: Wanted, limit: usize) -> Result<Listed> {
+pub fn newest(client: &mut impl GenericClient, wanted: WantedActs, limit: usize) -> Result<ListedActs> {
     let since_s = wanted.since.map(|since| since.as_secs_f64());
     let mut rows = client.query_typed_raw(
         r#"SELECT id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), what, who, via, keys[1:10],
@@ -173,11 +173,11 @@ pub fn newest(client: &mut impl GenericClient, wanted: Wanted, limit: usize) -> 
         let is_full = acts.len() >= limit;
         match acts.last_mut() {
             Some(last) if last.is_part_of(&older) => last.add(older),
-            Some(_) | None if is_full => return Ok(Listed { acts, next: Some(older.id + 1) }),
+            Some(_) | None if is_full => return Ok(ListedActs { acts, next: Some(older.id + 1) }),
             Some(_) | None => acts.push(older),
         }
     }
-    Ok(Listed { acts, next: None })
+    Ok(ListedActs { acts, next: None })
 }
 
 impl ActRow {

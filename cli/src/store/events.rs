@@ -146,7 +146,7 @@ pub struct Follower {
 
 /// What a look found.
 #[derive(Debug)]
-pub struct Looked {
+pub struct LookedEvents {
     /// Events that were committed since the last look, in the order of the log.
     pub events: Vec<EventRow>,
     /// Whether there may be more.
@@ -196,7 +196,7 @@ impl Follower {
     }
 
     /// Looks for events that were committed since the last look.
-    pub fn look(&mut self, tail: &mut Tail) -> Result<Looked> {
+    pub fn look(&mut self, tail: &mut Tail) -> Result<LookedEvents> {
         // First: what is committed by a transaction that has ended by now is in the snapshot of the next statement. A prepared
         // transaction is among them.
         let rows = self.client.query_typed(
@@ -246,6 +246,6 @@ impl Follower {
         } else {
             tail.look(&writers, ids)
         };
-        Ok(Looked { events, more, given_up, set_back })
+        Ok(LookedEvents { events, more, given_up, set_back })
     }
 }

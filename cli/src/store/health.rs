@@ -9,7 +9,7 @@ use crate::pg::READ_ONLY_HINT;
 
 /// Who answers, and how.
 #[derive(Debug)]
-pub struct Server {
+pub struct ServerIdentity {
     /// As the server calls it: `15.17 (Debian …)`.
     pub version: String,
     /// `150017`
@@ -25,7 +25,7 @@ pub struct Server {
 }
 
 /// Asks who answers.
-pub fn server(client: &mut Client) -> Result<Server> {
+pub fn server(client: &mut Client) -> Result<ServerIdentity> {
     let row = client.query_one(
         "SELECT current_setting('server_version'), current_setting('server_version_num')::int,
                 (SELECT CASE WHEN ssl THEN version END FROM pg_stat_ssl WHERE pid = pg_backend_pid()),
@@ -34,7 +34,7 @@ pub fn server(client: &mut Client) -> Result<Server> {
                 pg_is_in_recovery(), clock_timestamp()",
         &[],
     )?;
-    Ok(Server {
+    Ok(ServerIdentity {
         version: row.get(0),
         version_number: row.get(1),
         tls: row.get(2),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use news_core::ledger::{
-    self, Basis, Clock, Entry, Found, FoundRow, Mark, Moment, Newer, Outstanding, Prepared, State,
+    self, Basis, Clock, Entry, FoundRow, Mark, MasterRow, Moment, Newer, Outstanding, Prepared, State,
 };
 use news_core::merge::{Presence, Wish};
 use news_core::plan::Work;
@@ -198,7 +198,7 @@ pub(super) fn write<'e>(
 
 /// What preparing a batch came to.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct PreparedBatch {
     /// What the session is told of each object.
     pub loaded: Vec<(Key, Loaded)>,
     /// The rows of those that are sent.
@@ -206,7 +206,7 @@ pub struct Batch {
 }
 
 /// Before requests are sent: reads the rows, and commits for each object that a request may be sent.
-pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<Batch> {
+pub fn prepare(client: &mut Client, works: &[(Work, Mark)]) -> Result<PreparedBatch> {
     let mut on_hold = BTreeSet::new();
     loop {
         match prepare_but(client, works, &on_hold)? {
@@ -223,7 +223,7 @@ fn prepare_but(
     client: &mut Client,
     works: &[(Work, Mark)],
     on_hold: &BTreeSet<Key>,
-) -> Result<std::result::Result<Batch, BTreeSet<Key>>> {
+) -> Result<std::result::Result<PreparedBatch, BTreeSet<Key>>> {
     let mut transaction = client.transaction()?;
     let keys: Vec<Key> = works.iter().map(|(work, _)| work.key).collect();
     let mut rows = left_out::load_to_send(&mut transaction, &keys)?;
@@ -232,11 +232,11 @@ fn prepare_but(
     let doubted: Vec<(Key, Mark)> =
         works.iter().filter(|(work, _)| contradicts(work)).map(|(work, mark)| (work.key, *mark)).collect();
     let newer = newer(&mut transaction, &doubted)?;
-    let mut batch = Batch::default();
+    let mut batch = PreparedBatch::default();
     let (mut entries, mut cleared) = (Vec::new(), Vec::new());
     for (work, mark) in works {
         let row = rows.remove(&work.key);
-        let found = Found {
+        let found = MasterRow {
             row: match &row {
                 None => FoundRow::None,
                 Some(Ok(object)) => FoundRow::Some { parent: object.parent() },

@@ -58,7 +58,7 @@ pub fn each_pending(client: &mut impl GenericClient, clock: &Clock, each: impl F
     transaction.batch_execute(BY_INDEX)?;
     let none: [(&str, Type); 0] = [];
     let mut rows = transaction.query_typed_raw(&format!("{UNSYNCED} {IN_ORDER}"), none)?;
-    let mut reading = Reading { known: &known, clock, open: None, each };
+    let mut reading = LogReading { known: &known, clock, open: None, each };
     while let Some(row) = rows.next()? {
         reading.take(&row)?;
     }
@@ -75,7 +75,7 @@ pub fn pending_of(client: &mut impl GenericClient, keys: &[Key], clock: &Clock) 
     let (tables, pks): (Vec<&str>, Vec<i64>) = keys.iter().map(|key| (key.entity().table(), key.id())).unzip();
     let rows = client.query(&format!("{UNSYNCED} {OF_THESE} {IN_ORDER}"), &[&tables, &pks])?;
     let mut all = Vec::new();
-    let mut reading = Reading { known: &known, clock, open: None, each: |pending| all.push(pending) };
+    let mut reading = LogReading { known: &known, clock, open: None, each: |pending| all.push(pending) };
     for row in &rows {
         reading.take(row)?;
     }
@@ -88,14 +88,14 @@ pub fn pending_of(client: &mut impl GenericClient, keys: &[Key], clock: &Clock) 
 }
 
 /// Rows of [`UNSYNCED`] on their way to one [`Pending`] an object.
-struct Reading<'k, F> {
+struct LogReading<'k, F> {
     known: &'k BTreeMap<Key, Entry>,
     clock: &'k Clock,
     open: Option<(Key, Logged, Option<ledger::Row>)>,
     each: F,
 }
 
-impl<F: FnMut(Pending)> Reading<'_, F> {
+impl<F: FnMut(Pending)> LogReading<'_, F> {
     fn take(&mut self, row: &Row) -> Result<()> {
         let (key, logged) = event(row)?;
         match &mut self.open {

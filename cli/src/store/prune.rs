@@ -11,7 +11,7 @@ use crate::error::Result;
 
 /// What a batch came to.
 #[derive(Debug, Clone, Copy)]
-pub struct Batch {
+pub struct PrunedBatch {
     /// The last id that it looked at; `None` at the log's end.
     pub last_id: Option<i64>,
     /// Events looked at.
@@ -29,7 +29,7 @@ pub fn cutoff(client: &mut Client, age: Duration) -> Result<SystemTime> {
 /// Looks at the next `limit` events after `after_id`, and deletes those that were synced before `cutoff`: one
 /// statement, one transaction. There is no index by time, and none is needed: each event is
 /// looked at once, in the order of the log.
-pub fn batch(client: &mut Client, cutoff: SystemTime, after_id: i64, limit: u32) -> Result<Batch> {
+pub fn batch(client: &mut Client, cutoff: SystemTime, after_id: i64, limit: u32) -> Result<PrunedBatch> {
     let row = client.query_one(
         "WITH stretch AS MATERIALIZED (
              SELECT id, synced_at FROM news_modelevent WHERE id > $1 ORDER BY id LIMIT $2
@@ -41,7 +41,7 @@ pub fn batch(client: &mut Client, cutoff: SystemTime, after_id: i64, limit: u32)
         &[&after_id, &i64::from(limit), &cutoff],
     )?;
     let count = |column| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
-    Ok(Batch { last_id: row.get(0), seen: count(1), deleted: count(2) })
+    Ok(PrunedBatch { last_id: row.get(0), seen: count(1), deleted: count(2) })
 }
 
 /// Deletes what runs came to, before `cutoff`, at most `limit` rows: one transaction, oldest runs first. Returns how many rows

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::cursor::Cursor;
 use super::sequences;
 use super::session::{Live, Sql};
-use super::users::{Caller, Seen};
+use super::users::{Caller, SeenUser};
 
 /// The author of posts that are made through the API.
 const API_AUTHOR: i64 = 99_999_942;
@@ -270,9 +270,9 @@ fn or_empty<'a, T: FromSql<'a> + Default>(row: &'a Row, at: usize) -> Result<T, 
 }
 
 /// Returns the object with this id.
-pub fn get(live: &mut Live, user: i64, entity: Entity, id: i64) -> Result<Seen<Option<Record>>, postgres::Error> {
+pub fn get(live: &mut Live, user: i64, entity: Entity, id: i64) -> Result<SeenUser<Option<Record>>, postgres::Error> {
     let row = live.one(&statements(entity).get, &[&user, &id])?;
-    Ok(Seen::new(Caller::read(&row)?, Record::read(entity, &row, 1)?))
+    Ok(SeenUser::new(Caller::read(&row)?, Record::read(entity, &row, 1)?))
 }
 
 /// Returns page `page` (0: the last one) of a list, newest first, `size` a page; nothing where there is no such parent.
@@ -282,7 +282,7 @@ pub fn list(
     list: List,
     size: i64,
     page: i64,
-) -> Result<Seen<Option<Page>>, postgres::Error> {
+) -> Result<SeenUser<Option<Page>>, postgres::Error> {
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&user, &size, &page];
     params.extend(list.parent.as_ref().map(|parent| parent as &(dyn ToSql + Sync)));
     let rows = live.all(&statements(list.entity).list, &params)?;
@@ -292,7 +292,7 @@ pub fn list(
     };
     let records = rows.iter().filter_map(|row| Record::read(list.entity, row, 3).transpose());
     let rows = records.collect::<Result<_, _>>()?;
-    Ok(Seen::new(caller, exists.then_some(Page { count, rows })))
+    Ok(SeenUser::new(caller, exists.then_some(Page { count, rows })))
 }
 
 /// Opens a cursor on a whole list, newest first.
@@ -312,13 +312,13 @@ pub fn create(
     user: i64,
     List { entity, parent }: List,
     texts: &[String],
-) -> Result<Seen<Option<Record>>, postgres::Error> {
+) -> Result<SeenUser<Option<Record>>, postgres::Error> {
     let number = parent.unwrap_or(API_AUTHOR);
     let params = with_texts(&user, &number, texts);
     match sequences::insert(live, &statements(entity).create, &params) {
-        Ok(row) => Ok(Seen::new(Caller::read(&row)?, Record::read(entity, &row, 1)?)),
+        Ok(row) => Ok(SeenUser::new(Caller::read(&row)?, Record::read(entity, &row, 1)?)),
         // The parent went while we looked at it; the user was there.
-        Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Seen::new(Caller::Active, None)),
+        Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(SeenUser::new(Caller::Active, None)),
         Err(error) => Err(error),
     }
 }
@@ -330,11 +330,11 @@ pub fn update(
     (entity, id): (Entity, i64),
     texts: &[String],
     versions: Option<&[String]>,
-) -> Result<Seen<Changed<Record>>, postgres::Error> {
+) -> Result<SeenUser<Changed<Record>>, postgres::Error> {
     let mut params = with_texts(&user, &id, texts);
     params.push(&versions);
     let row = live.one(&statements(entity).update, &params)?;
-    Ok(Seen::new(Caller::read(&row)?, changed(Record::read(entity, &row, 2)?, row.try_get(1)?, versions)))
+    Ok(SeenUser::new(Caller::read(&row)?, changed(Record::read(entity, &row, 2)?, row.try_get(1)?, versions)))
 }
 
 /// Removes an object, and with it what belongs to it.
@@ -343,10 +343,10 @@ pub fn delete(
     user: i64,
     (entity, id): (Entity, i64),
     versions: Option<&[String]>,
-) -> Result<Seen<Changed<()>>, postgres::Error> {
+) -> Result<SeenUser<Changed<()>>, postgres::Error> {
     let row = live.one(&statements(entity).delete, &[&user, &id, &versions])?;
     let done = row.try_get::<_, Option<i64>>(2)?.map(drop);
-    Ok(Seen::new(Caller::read(&row)?, changed(done, row.try_get(1)?, versions)))
+    Ok(SeenUser::new(Caller::read(&row)?, changed(done, row.try_get(1)?, versions)))
 }
 
 fn with_texts<'a>(user: &'a i64, number: &'a i64, texts: &'a [String]) -> Vec<&'a (dyn ToSql + Sync)> {

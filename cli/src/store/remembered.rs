@@ -1,6 +1,6 @@
 //! The target that the database remembers, and whether this is still the database that does.
 
-use news_core::identity::{Difference, Identity};
+use news_core::identity::{Identity, IdentityDifference};
 use postgres::GenericClient;
 use postgres::types::Type;
 
@@ -15,7 +15,7 @@ pub struct Remembered {
     /// What finds its profile, and what that said.
     pub profile: Option<(String, String)>,
     /// How the database that followed it differs from this one; `None`: it is this one.
-    elsewhere: Option<(Identity, Difference, Identity)>,
+    elsewhere: Option<(Identity, IdentityDifference, Identity)>,
 }
 
 impl Remembered {
@@ -26,8 +26,8 @@ impl Remembered {
         let Some((then, difference, now)) = self.elsewhere else { return Ok(self.url) };
         let url = &self.url;
         let changed = match difference {
-            Difference::Server => "it is in another server",
-            Difference::Database => "it is another database",
+            IdentityDifference::Server => "it is in another server",
+            IdentityDifference::Database => "it is another database",
         };
         let what = format!(
             "this database may be a copy of the one that followed {url}: {changed} (its identity was {then}, and is {now})"

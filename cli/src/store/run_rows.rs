@@ -80,7 +80,7 @@ impl RunRow {
 
 /// Which runs are listed.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct WantedRuns {
     /// Runs of these kinds; none: of any.
     pub kinds: Vec<&'static str>,
     /// Runs that ended so; none: in any way.
@@ -144,7 +144,7 @@ fn run_row(row: &postgres::Row) -> RunRow {
 
 /// Reads the last run.
 pub fn last(client: &mut impl GenericClient) -> Result<Option<RunRow>> {
-    Ok(list(client, &Wanted::default(), 1)?.runs.pop())
+    Ok(list(client, &WantedRuns::default(), 1)?.runs.pop())
 }
 
 /// Runs that were read.
@@ -159,7 +159,7 @@ pub struct Listed {
 }
 
 /// Reads the last runs.
-pub fn list(client: &mut impl GenericClient, wanted: &Wanted, limit: usize) -> Result<Listed> {
+pub fn list(client: &mut impl GenericClient, wanted: &WantedRuns, limit: usize) -> Result<Listed> {
     let which = "WHERE ($2::text[] = '{}' OR kind = ANY ($2))
            AND ($3::text[] = '{}' OR CASE WHEN status = 'running' THEN 'lost' ELSE status END = ANY ($3))
            AND ($4::float8 IS NULL OR started_at >= clock_timestamp() - $4 * interval '1 second')

@@ -3,7 +3,7 @@
 use news_core::Key;
 use news_core::ledger::Mark;
 use news_core::reply::{self, Method, Reply};
-use news_core::session::{Asked, CameTo, Fact};
+use news_core::session::{CameTo, Fact, WasAsked};
 use postgres::Transaction;
 use postgres::types::{ToSql, Type};
 
@@ -70,7 +70,7 @@ impl Recorded {
     }
 
     fn kept(&self) -> Option<&'static str> {
-        let asked = if self.last.is_some() { Asked::Yes } else { Asked::No };
+        let asked = if self.last.is_some() { WasAsked::Yes } else { WasAsked::No };
         CameTo::kept(&self.fact, asked).map(CameTo::word)
     }
 }

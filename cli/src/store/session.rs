@@ -72,13 +72,13 @@ pub struct Live {
     prepared: HashMap<&'static str, Statement>,
     used_at: Instant,
     /// Whether the last statement was sent, beyond being prepared.
-    sent: Sent,
+    sent: SentStatement,
     _counted: Counted,
 }
 
 /// Whether a statement has been sent to be executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sent {
+enum SentStatement {
     No,
     Maybe,
 }
@@ -161,7 +161,7 @@ impl Session {
         effect: Effect,
     ) -> Result<T, Trouble> {
         let live = self.connected()?;
-        live.sent = Sent::No;
+        live.sent = SentStatement::No;
         let result = run(live);
         live.used_at = Instant::now();
         let sent = live.sent;
@@ -174,7 +174,7 @@ impl Session {
                 StatementFault::Other => return Trouble::Refused(error),
             }
             log::warn!("{}: {}", fault.words(), Failure::from(error));
-            let is_unknown = fault == StatementFault::Lost && effect == Effect::Write && sent == Sent::Maybe;
+            let is_unknown = fault == StatementFault::Lost && effect == Effect::Write && sent == SentStatement::Maybe;
             if is_unknown { Trouble::Unknown } else { Trouble::Away }
         })
     }
@@ -227,13 +227,20 @@ impl Sql {
 
 impl Live {
     fn new(client: Client, pooling: Pooling, counted: Counted) -> Self {
-        Self { client, pooling, prepared: HashMap::new(), used_at: Instant::now(), sent: Sent::No, _counted: counted }
+        Self {
+            client,
+            pooling,
+            prepared: HashMap::new(),
+            used_at: Instant::now(),
+            sent: SentStatement::No,
+            _counted: counted,
+        }
     }
 
     /// Runs a statement that returns exactly one row.
     pub(super) fn one(&mut self, sql: &Sql, params: &[&(dyn ToSql + Sync)]) -> Result<Row, postgres::Error> {
         let statement = self.prepared(sql)?;
-        self.sent = Sent::Maybe;
+        self.sent = SentStatement::Maybe;
         match statement {
             Some(statement) => self.client.query_one(&statement, params),
             None => self.client.query_typed_one(sql.text, &typed(params, sql.types)),
@@ -243,7 +250,7 @@ impl Live {
     /// Runs a statement and returns its rows.
     pub(super) fn all(&mut self, sql: &Sql, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, postgres::Error> {
         let statement = self.prepared(sql)?;
-        self.sent = Sent::Maybe;
+        self.sent = SentStatement::Maybe;
         match statement {
             Some(statement) => self.client.query(&statement, params),
             None => self.client.query_typed(sql.text, &typed(params, sql.types)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::session::{Gauge, Live, Session, Trouble, Writable};
-use crate::pool::{Lease, Place, Pool, Queue};
+use crate::pool::{Leased, Pool, PoolPlace, Queue};
 use crate::secret::Secret;
 
 /// A client that waited this long is better told to come again.
@@ -27,9 +27,9 @@ pub struct Sessions {
 
 /// A session that reads a whole list.
 pub struct ListSession<'a> {
-    session: Lease<'a, Session>,
-    _long: Place,
-    _list: Place,
+    session: Leased<'a, Session>,
+    _long: PoolPlace,
+    _list: PoolPlace,
 }
 
 /// The end of a wait.
@@ -96,7 +96,7 @@ impl Sessions {
         Ok(ListSession { session: self.lease(deadline)?, _long: long, _list: list })
     }
 
-    fn lease(&self, deadline: Deadline) -> Result<Lease<'_, Session>, Trouble> {
+    fn lease(&self, deadline: Deadline) -> Result<Leased<'_, Session>, Trouble> {
         self.pool.lease(deadline.left(), Session::forget).ok_or(Trouble::Busy)
     }
 }

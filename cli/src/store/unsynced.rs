@@ -8,7 +8,7 @@ use crate::store::ledger::key;
 
 /// The place of an event among the unsynced ones: they are read by object, as their index has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct UnsyncedPlace {
     /// The object.
     pub key: Key,
     /// The event's id.
@@ -19,7 +19,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Unsynced {
     /// Its place.
-    pub place: Place,
+    pub place: UnsyncedPlace,
     /// CREATED, UPDATED, DELETED.
     pub kind: String,
     /// Whether it may be wrong.
@@ -32,7 +32,12 @@ pub fn highest(client: &mut impl GenericClient) -> Result<i64> {
 }
 
 /// Reads at most `limit` unsynced events with ids up to `highest`, from behind a place.
-pub fn page(client: &mut impl GenericClient, after: Option<Place>, highest: i64, limit: i64) -> Result<Vec<Unsynced>> {
+pub fn page(
+    client: &mut impl GenericClient,
+    after: Option<UnsyncedPlace>,
+    highest: i64,
+    limit: i64,
+) -> Result<Vec<Unsynced>> {
     // No table has an empty name.
     let (table, pk, id) = after.map_or(("", 0, 0), |at| (at.key.entity().table(), at.key.id(), at.id));
     let rows = client.query(
@@ -45,7 +50,7 @@ pub fn page(client: &mut impl GenericClient, after: Option<Place>, highest: i64,
     )?;
     rows.iter()
         .map(|row| {
-            let place = Place { key: key(row, 0, 1)?, id: row.get(2) };
+            let place = UnsyncedPlace { key: key(row, 0, 1)?, id: row.get(2) };
             Ok(Unsynced { place, kind: row.get(3), is_doubtful: row.get::<_, Option<bool>>(4).unwrap_or_default() })
         })
         .collect()

@@ -42,14 +42,14 @@ pub struct Person {
 
 /// What a statement found, and who asked: look at the caller first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen<T> {
+pub struct SeenUser<T> {
     /// Who asked.
     pub caller: Caller,
     /// What was found.
     pub found: T,
 }
 
-impl<T> Seen<T> {
+impl<T> SeenUser<T> {
     pub(super) fn new(caller: Caller, found: T) -> Self {
         Self { caller, found }
     }
@@ -57,7 +57,7 @@ impl<T> Seen<T> {
 
 /// What a login is checked against.
 #[derive(Clone)]
-pub struct Credentials {
+pub struct LoginRecord {
     /// The user's id.
     pub id: i64,
     /// The hash.
@@ -112,10 +112,10 @@ pub fn person(live: &mut Live, user: i64) -> Result<Option<Person>, postgres::Er
 }
 
 /// Returns what a login under this name is checked against.
-pub fn credentials(live: &mut Live, username: &str) -> Result<Option<Credentials>, postgres::Error> {
+pub fn credentials(live: &mut Live, username: &str) -> Result<Option<LoginRecord>, postgres::Error> {
     let rows = live.all(&CREDENTIALS, &[&username])?;
     let read =
-        |row: &Row| Ok(Credentials { id: row.try_get(0)?, password: row.try_get(1)?, is_active: row.try_get(2)? });
+        |row: &Row| Ok(LoginRecord { id: row.try_get(0)?, password: row.try_get(1)?, is_active: row.try_get(2)? });
     rows.first().map(read).transpose()
 }
 

@@ -47,10 +47,10 @@ pub(super) fn observed<T>(call: impl FnOnce() -> T) -> (T, Departure) {
 
 /// All connections of one client, and which of them wait or stand idle.
 #[derive(Debug, Default)]
-pub(super) struct Connections(Mutex<State>);
+pub(super) struct Connections(Mutex<ConnectionsState>);
 
 #[derive(Default)]
-struct State {
+struct ConnectionsState {
     last_id: u64,
     /// Requests that were sent on any of them.
     sent: u64,
@@ -64,14 +64,14 @@ struct State {
     answered: u64,
 }
 
-impl std::fmt::Debug for State {
+impl std::fmt::Debug for ConnectionsState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State").field("fresh", &self.fresh).field("starving", &self.starving).finish_non_exhaustive()
     }
 }
 
 impl Connections {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionsState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,7 +177,7 @@ impl<C: Connector> Connector for Observer<C> {
         let handle = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The way to the proxy is part of a connection to the target.
         let place = match handle {
-            Some(handle) if !is_proxy || self.proxy.is_none() => Some(Place {
+            Some(handle) if !is_proxy || self.proxy.is_none() => Some(ConnectionPlace {
                 id: self.connections.opened(),
                 connections: Arc::clone(&self.connections),
                 handle,
@@ -199,7 +199,7 @@ enum Age {
 }
 
 /// A connection among the others.
-struct Place {
+struct ConnectionPlace {
     id: u64,
     connections: Arc<Connections>,
     handle: Weak<dyn ShutdownHandle>,
@@ -209,7 +209,7 @@ struct Place {
     is_idle: bool,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.connections.closed(self.id);
     }
@@ -217,7 +217,7 @@ impl Drop for Place {
 
 struct Observed<T> {
     inner: T,
-    place: Option<Place>,
+    place: Option<ConnectionPlace>,
     lease: Arc<Lease>,
 }
 
@@ -274,7 +274,7 @@ impl<T: Transport> Transport for Observed<T> {
 }
 
 /// Waits for a connection's first answer; others are told when that takes long.
-fn await_first(inner: &mut impl Transport, place: &Place, timeout: NextTimeout) -> Result<bool, Error> {
+fn await_first(inner: &mut impl Transport, place: &ConnectionPlace, timeout: NextTimeout) -> Result<bool, Error> {
     let limit = timeout.for_read();
     if *limit.after <= PATIENCE {
         return inner.await_input(timeout);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use news_core::profile::{Auth, Login, Profile};
 use zeroize::Zeroizing;
 
-use super::given::{Form, Given, fits_a_header};
+use super::given::{Given, SecretForm, fits_a_header};
 use crate::error::{Failure, Kind, Result};
 use crate::secret::Secret;
-use crate::settings::Access;
+use crate::settings::TargetAccess;
 
 /// A token that a login gave is not asked for anew within this time: what is refused then is refused for another reason, and
 /// logins in a row get an account locked.
@@ -27,11 +27,11 @@ pub enum Credentials {
     /// A token or a password that we were given.
     Given(Given),
     /// A name and a password, and the token that they last gave.
-    Login(Box<Session>),
+    Login(Box<LoginSession>),
 }
 
 /// A login, and the token that it last gave.
-pub struct Session {
+pub struct LoginSession {
     login: Login,
     user: String,
     password: Mutex<Secret>,
@@ -42,24 +42,24 @@ impl Credentials {
     /// Takes what the profile needs.
     ///
     /// Fails with [`Kind::Usage`] where the name or the password for a login is not set, or no header may carry the token.
-    pub fn new(profile: &Profile, access: &Access) -> Result<Self> {
+    pub fn new(profile: &Profile, access: &TargetAccess) -> Result<Self> {
         match profile.auth {
             Auth::None => Ok(Credentials::None),
-            Auth::Bearer => Self::token(access, Form::Bearer),
-            Auth::Header { name, prefix } => Self::token(access, Form::Header { name, prefix }),
+            Auth::Bearer => Self::token(access, SecretForm::Bearer),
+            Auth::Header { name, prefix } => Self::token(access, SecretForm::Header { name, prefix }),
             Auth::Basic => {
                 let (user, password) = user_and_password(profile, access)?;
-                Given::new(password, Form::Basic(user.to_owned())).map(Credentials::Given)
+                Given::new(password, SecretForm::Basic(user.to_owned())).map(Credentials::Given)
             }
             Auth::Login(login) => {
                 let (user, password) = user_and_password(profile, access)?;
                 let (user, password, token) = (user.to_owned(), Mutex::new(password.fresh()), Mutex::default());
-                Ok(Credentials::Login(Box::new(Session { login, user, password, token })))
+                Ok(Credentials::Login(Box::new(LoginSession { login, user, password, token })))
             }
         }
     }
 
-    fn token(access: &Access, form: Form) -> Result<Self> {
+    fn token(access: &TargetAccess, form: SecretForm) -> Result<Self> {
         let given = access.token.as_ref().map(|token| Given::new(token, form)).transpose()?;
         Ok(given.map_or(Credentials::None, Credentials::Given))
     }
@@ -97,7 +97,7 @@ impl Credentials {
     }
 
     /// Returns the login that is to be done before a request is sent, if one is.
-    pub fn login(&self) -> Option<&Session> {
+    pub fn login(&self) -> Option<&LoginSession> {
         match self {
             Credentials::None | Credentials::Given(_) => None,
             Credentials::Login(session) => session.token().is_none().then_some(session),
@@ -156,7 +156,7 @@ impl Credentials {
 }
 
 /// Returns the name and the password that a profile wants.
-fn user_and_password<'a>(profile: &Profile, access: &'a Access) -> Result<(&'a str, &'a Secret)> {
+fn user_and_password<'a>(profile: &Profile, access: &'a TargetAccess) -> Result<(&'a str, &'a Secret)> {
     if let (Some(user), Some(password)) = (&access.user, &access.password) {
         return Ok((user, password));
     }
@@ -165,7 +165,7 @@ fn user_and_password<'a>(profile: &Profile, access: &'a Access) -> Result<(&'a s
         .hint("Set NEWS_TARGET_USER, and NEWS_TARGET_PASSWORD or NEWS_TARGET_PASSWORD_FILE."))
 }
 
-impl Session {
+impl LoginSession {
     /// Returns where the login is, below the base URL.
     pub fn path(&self) -> &'static str {
         self.login.path
@@ -214,7 +214,7 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for LoginSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({} at {})", self.user, self.login.path)
     }
@@ -224,11 +224,11 @@ impl fmt::Debug for Session {
 mod tests {
     use super::*;
 
-    fn session() -> Session {
+    fn session() -> LoginSession {
         let login =
             Login { path: "/login", user: "name", password: "pass word", token: &["data", "token"], prefix: "" };
         let password = Mutex::new(Secret::new(String::from("p\"ß")));
-        Session { login, user: String::from("a\\b"), password, token: Mutex::default() }
+        LoginSession { login, user: String::from("a\\b"), password, token: Mutex::default() }
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         let credentials = Credentials::Login(Box::new(session));
         assert_eq!(credentials.hide(String::from(r#"{"you": "abcdef", "n": 1}"#)), r#"{"you": "[secret]", "n": 1}"#);
         let Credentials::Login(session) = credentials else { panic!("it logs in") };
-        let session = Session { password: Mutex::new(Secret::new(String::from("lovelace"))), ..*session };
+        let session = LoginSession { password: Mutex::new(Secret::new(String::from("lovelace"))), ..*session };
         let credentials = Credentials::Login(Box::new(session));
         assert_eq!(credentials.hide(String::from("abcdef or lovelace?")), "[secret] or [secret]?");
         assert_eq!(Credentials::None.hide(String::from("abcdef")), "abcdef");

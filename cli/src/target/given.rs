@@ -13,12 +13,12 @@ use crate::secret::Secret;
 /// A token or a password, as its file had it when it was last read.
 pub struct Given {
     secret: Mutex<Secret>,
-    form: Form,
+    form: SecretForm,
 }
 
 /// How a request shows it.
 #[derive(Debug, Clone)]
-pub enum Form {
+pub enum SecretForm {
     /// A bearer token (RFC 6750, section 2.1).
     Bearer,
     /// The password of this user (RFC 7617).
@@ -36,7 +36,7 @@ impl Given {
     /// Takes `secret` as its file has it now.
     ///
     /// Fails with [`Kind::Usage`] where no header may carry it.
-    pub fn new(secret: &Secret, form: Form) -> Result<Self> {
+    pub fn new(secret: &Secret, form: SecretForm) -> Result<Self> {
         let secret = secret.fresh();
         form.admits(&secret)?;
         Ok(Self { secret: Mutex::new(secret), form })
@@ -46,13 +46,13 @@ impl Given {
     pub fn header(&self) -> (&'static str, Zeroizing<String>) {
         let secret = self.secret();
         match &self.form {
-            Form::Bearer => ("Authorization", Zeroizing::new(format!("Bearer {}", secret.expose()))),
-            Form::Basic(user) => {
+            SecretForm::Bearer => ("Authorization", Zeroizing::new(format!("Bearer {}", secret.expose()))),
+            SecretForm::Basic(user) => {
                 let pair = Zeroizing::new(format!("{user}:{}", secret.expose()));
                 let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
                 ("Authorization", Zeroizing::new(format!("Basic {}", encoded.as_str())))
             }
-            Form::Header { name, prefix } => (name, Zeroizing::new(format!("{prefix}{}", secret.expose()))),
+            SecretForm::Header { name, prefix } => (name, Zeroizing::new(format!("{prefix}{}", secret.expose()))),
         }
     }
 
@@ -80,8 +80,8 @@ impl Given {
     /// Returns the variable that sets it.
     pub fn variable(&self) -> &'static str {
         match self.form {
-            Form::Bearer | Form::Header { .. } => "NEWS_TARGET_TOKEN",
-            Form::Basic(_) => "NEWS_TARGET_PASSWORD",
+            SecretForm::Bearer | SecretForm::Header { .. } => "NEWS_TARGET_TOKEN",
+            SecretForm::Basic(_) => "NEWS_TARGET_PASSWORD",
         }
     }
 
@@ -92,10 +92,10 @@ impl Given {
             (Some(file), _) => {
                 format!("Put a {noun} that may write into {}: it is read again at each try.", file.display())
             }
-            (None, Form::Basic(_)) => {
+            (None, SecretForm::Basic(_)) => {
                 String::from("Set NEWS_TARGET_USER and NEWS_TARGET_PASSWORD to those of a user that may write.")
             }
-            (None, Form::Bearer | Form::Header { .. }) => {
+            (None, SecretForm::Bearer | SecretForm::Header { .. }) => {
                 String::from("Set NEWS_TARGET_TOKEN to a token that may write.")
             }
         }
@@ -108,21 +108,21 @@ impl fmt::Debug for Given {
     }
 }
 
-impl Form {
+impl SecretForm {
     fn noun(&self) -> &'static str {
         match self {
-            Form::Bearer | Form::Header { .. } => "token",
-            Form::Basic(_) => "password",
+            SecretForm::Bearer | SecretForm::Header { .. } => "token",
+            SecretForm::Basic(_) => "password",
         }
     }
 
     fn admits(&self, secret: &Secret) -> Result<()> {
         match self {
-            Form::Bearer | Form::Header { .. } => fits_a_header(secret),
-            Form::Basic(user) if user.contains(':') => {
+            SecretForm::Bearer | SecretForm::Header { .. } => fits_a_header(secret),
+            SecretForm::Basic(user) if user.contains(':') => {
                 Err(Failure::new(Kind::Usage, "NEWS_TARGET_USER has a colon, which basic authentication cannot carry"))
             }
-            Form::Basic(_) => Ok(()),
+            SecretForm::Basic(_) => Ok(()),
         }
     }
 }
@@ -144,10 +144,10 @@ mod tests {
     fn each_form_shows_the_secret_in_its_own_way() {
         let secret = Secret::new(String::from("Sesame"));
         for (form, name, value) in [
-            (Form::Bearer, "Authorization", "Bearer Sesame"),
-            (Form::Basic(String::from("Aladdin")), "Authorization", "Basic QWxhZGRpbjpTZXNhbWU="),
-            (Form::Header { name: "X-Api-Key", prefix: "" }, "X-Api-Key", "Sesame"),
-            (Form::Header { name: "Authorization", prefix: "Token " }, "Authorization", "Token Sesame"),
+            (SecretForm::Bearer, "Authorization", "Bearer Sesame"),
+            (SecretForm::Basic(String::from("Aladdin")), "Authorization", "Basic QWxhZGRpbjpTZXNhbWU="),
+            (SecretForm::Header { name: "X-Api-Key", prefix: "" }, "X-Api-Key", "Sesame"),
+            (SecretForm::Header { name: "Authorization", prefix: "Token " }, "Authorization", "Token Sesame"),
         ] {
             let given = Given::new(&secret, form).unwrap();
             let (field, shown) = given.header();
@@ -155,8 +155,8 @@ mod tests {
             assert!(!format!("{given:?}").contains("Sesame"));
         }
         let spaced = Secret::new(String::from("open sesame"));
-        assert!(Given::new(&spaced, Form::Bearer).is_err());
-        assert!(Given::new(&spaced, Form::Basic(String::from("ada"))).is_ok());
-        assert!(Given::new(&spaced, Form::Basic(String::from("a:b"))).is_err());
+        assert!(Given::new(&spaced, SecretForm::Bearer).is_err());
+        assert!(Given::new(&spaced, SecretForm::Basic(String::from("ada"))).is_ok());
+        assert!(Given::new(&spaced, SecretForm::Basic(String::from("a:b"))).is_err());
     }
 }

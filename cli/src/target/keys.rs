@@ -18,7 +18,7 @@ use crate::listing::{Extent, Progress};
 use crate::signals::Signals;
 
 /// The target's ids of posts, and ours; about 100 bytes for each post, while the comments are listed.
-type Posts = HashMap<String, i64>;
+type PostIds = HashMap<String, i64>;
 
 /// More records without a key are not held at a time.
 const STRANGERS_MAX: usize = 200_000;
@@ -49,7 +49,7 @@ pub struct Strangers {
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// For the listing of comments that follows a listing of posts.
-    posts: Option<Posts>,
+    posts: Option<PostIds>,
     /// Records without a key of ours: posts, comments.
     strangers: [u64; 2],
 }
@@ -70,8 +70,8 @@ impl Target {
         mut each: impl FnMut(Element<'_>, Progress) -> Result<()>,
     ) -> Result<u64> {
         let has_parent = entity.shape().number.parent.is_some();
-        let known = if has_parent { self.posts(patience)? } else { Posts::new() };
-        let (mut found, mut strangers) = (Posts::new(), 0);
+        let known = if has_parent { self.posts(patience)? } else { PostIds::new() };
+        let (mut found, mut strangers) = (PostIds::new(), 0);
         let count = self.list_plainly(entity, patience, begun, |mut element, progress| {
             let Some(id) = element.id() else {
                 strangers += 1;
@@ -99,7 +99,7 @@ impl Target {
     pub fn list_strangers(&self, entity: Entity, signals: &Signals) -> Result<Strangers> {
         let patience = Patience::Waits(signals);
         let has_parent = entity.shape().number.parent.is_some();
-        let posts = if has_parent { self.posts(&patience)? } else { Posts::new() };
+        let posts = if has_parent { self.posts(&patience)? } else { PostIds::new() };
         let (mut found, mut keys) = (Strangers::default(), IdSet::default());
         self.list_plainly(
             entity,
@@ -137,7 +137,7 @@ impl Target {
     }
 
     /// Returns the target's ids of posts: of the listing that was just read, or of another one.
-    fn posts(&self, patience: &Patience<'_>) -> Result<Posts> {
+    fn posts(&self, patience: &Patience<'_>) -> Result<PostIds> {
         if let Some(posts) = self.keys().posts.take() {
             return Ok(posts);
         }

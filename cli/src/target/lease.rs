@@ -67,20 +67,20 @@ pub(super) fn connector(lease: &Arc<Lease>) -> impl Connector + use<> {
 struct Gatekeeper(Arc<Lease>);
 
 impl<In: Transport> Connector<In> for Gatekeeper {
-    type Out = Gate<In>;
+    type Out = LeaseGate<In>;
 
     fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
-        Ok(chained.map(|inner| Gate { inner, lease: Arc::clone(&self.0) }))
+        Ok(chained.map(|inner| LeaseGate { inner, lease: Arc::clone(&self.0) }))
     }
 }
 
 #[derive(Debug)]
-struct Gate<T> {
+struct LeaseGate<T> {
     inner: T,
     lease: Arc<Lease>,
 }
 
-impl<T: Transport> Transport for Gate<T> {
+impl<T: Transport> Transport for LeaseGate<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.inner.buffers()
     }

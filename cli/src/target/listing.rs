@@ -277,7 +277,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    use crate::settings::Access;
+    use crate::settings::TargetAccess;
 
     use super::*;
 
@@ -293,7 +293,7 @@ mod tests {
                 thread::park_timeout(Duration::from_millis(5));
             }
         });
-        let mut target = Target::new(&url, &Access::default(), 1, Duration::from_secs(30)).unwrap();
+        let mut target = Target::new(&url, &TargetAccess::default(), 1, Duration::from_secs(30)).unwrap();
         target.listing_timeout = Duration::from_millis(300);
         let signals = Signals::install().unwrap();
         let failure = target.list(Entity::Post, &Patience::Waits(&signals), |_| Ok(()), |_, _| Ok(())).unwrap_err();

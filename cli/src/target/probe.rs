@@ -21,12 +21,12 @@ pub struct Probe {
     /// Its clock, where it tells: the Date header (RFC 9110 §6.6.1), in whole seconds.
     pub date: Option<SystemTime>,
     /// Whether it lists objects that could be ours; an empty list does.
-    pub listing: Result<Seen>,
+    pub listing: Result<SeenListing>,
 }
 
 /// The first elements of a listing.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SeenListing {
     /// Fields that are not ours.
     pub others: OtherFields,
     /// The first object, and its number, if it has one that can be read.
@@ -59,10 +59,10 @@ impl Target {
     }
 }
 
-fn first_elements(what: &str, profile: &Profile, entity: Entity, reader: impl std::io::Read) -> Result<Seen> {
+fn first_elements(what: &str, profile: &Profile, entity: Entity, reader: impl std::io::Read) -> Result<SeenListing> {
     // Where the target chooses the ids, there may be strangers before what is ours.
     let has_strangers = profile.key_field(entity).is_some();
-    let (mut seen, mut elements, mut faulty) = (Seen::default(), 0, 0);
+    let (mut seen, mut elements, mut faulty) = (SeenListing::default(), 0, 0);
     let read = listing::read(what, profile, entity, reader, |element, progress| {
         elements = progress.elements;
         if elements == 1 || (has_strangers && seen.first.is_none()) {

@@ -16,7 +16,7 @@ use super::{Lease, Target};
 use crate::error::Result;
 use crate::listing::{Extent, Progress};
 use crate::profile::Chosen;
-use crate::settings::Access;
+use crate::settings::TargetAccess;
 use crate::signals::Signals;
 
 /// Whom a session's requests are sent to.
@@ -77,12 +77,12 @@ pub struct Reader {
 
 impl Reader {
     /// Makes one, as [`Target::new`] does.
-    pub fn new(url: &str, access: &Access, jobs: usize, timeout: Duration, tries: Tries) -> Result<Self> {
+    pub fn new(url: &str, access: &TargetAccess, jobs: usize, timeout: Duration, tries: Tries) -> Result<Self> {
         Ok(Self { target: Arc::new(Target::new(url, access, jobs, timeout)?), tries })
     }
 
     /// Makes one for a look at some objects: no request takes longer than `limit`, its response's body included.
-    pub fn within(limit: Duration, url: &str, access: &Access, jobs: usize, tries: Tries) -> Result<Self> {
+    pub fn within(limit: Duration, url: &str, access: &TargetAccess, jobs: usize, tries: Tries) -> Result<Self> {
         Ok(Self { target: Arc::new(Target::new(url, access, jobs, limit)?.within(limit)), tries })
     }
 
@@ -169,7 +169,7 @@ mod tests {
     fn a_reader_sends_nothing_but_get() {
         // Port 9 is "discard": a GET is tried, and nobody listens.
         let timeout = Duration::from_secs(1);
-        let reader = Reader::new("http://127.0.0.1:9", &Access::default(), 1, timeout, Tries::One).unwrap();
+        let reader = Reader::new("http://127.0.0.1:9", &TargetAccess::default(), 1, timeout, Tries::One).unwrap();
         let key: Key = "posts/5".parse().unwrap();
         for method in [Method::Get, Method::Post, Method::Put, Method::Delete] {
             let reply = reader.send(&Request { key, method, to: To::Id(String::from("5")), parent: None }, Some("{}"));

@@ -78,7 +78,7 @@ pub struct Look {
 
 /// How text is laid out.
 #[derive(Debug, Clone, Copy)]
-pub struct Page {
+pub struct Layout {
     /// In columns.
     pub width: u16,
     /// Whether it may carry colour.
@@ -141,10 +141,10 @@ impl Ui {
     }
 
     /// Returns how text is laid out on stdout.
-    pub fn page(&self) -> Page {
+    pub fn page(&self) -> Layout {
         let terminal = io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(io::stdout()).ok()).flatten();
         let width = terminal.map_or(WIDTH_WITHOUT_TERMINAL, |size| size.ws_col.max(WIDTH_MIN));
-        Page { width, colour: self.colour() }
+        Layout { width, colour: self.colour() }
     }
 
     /// Starts a bar called `what`; `len` is the number of `unit` to come, where known.
@@ -204,7 +204,7 @@ impl Bar {
 /// Progress of what is read, with the rate in what is counted and, where the length is known,
 /// the time that is left.
 #[derive(Debug)]
-pub struct Reading {
+pub struct ReadingProgress {
     drawn: ProgressBar,
     what: &'static str,
     unit: &'static str,
@@ -215,19 +215,24 @@ pub struct Reading {
 
 impl Ui {
     /// Starts the progress of reading `what`, counted in `unit`.
-    pub fn reading(&self, what: &'static str, unit: &'static str) -> Reading {
+    pub fn reading(&self, what: &'static str, unit: &'static str) -> ReadingProgress {
         let drawn = self.bars.add(ProgressBar::no_length());
         drawn.set_prefix(what);
         let plain = self.look.progress != When::Never && self.bars.is_hidden();
-        let reading =
-            Reading { drawn, what, unit, begun: Instant::now(), said: plain.then(|| Cell::new(Instant::now())) };
+        let reading = ReadingProgress {
+            drawn,
+            what,
+            unit,
+            begun: Instant::now(),
+            said: plain.then(|| Cell::new(Instant::now())),
+        };
         reading.expect(None);
         reading
     }
 }
 
-impl Reading {
-    /// Says how long it is, in whatever [`Reading::at`] is told positions in.
+impl ReadingProgress {
+    /// Says how long it is, in whatever [`ReadingProgress::at`] is told positions in.
     pub fn expect(&self, length: Option<u64>) {
         let (bar, eta) =
             if length.is_some() { ("[{bar:30}] {percent:>3} %", "  eta {eta}") } else { ("{spinner}", "") };
@@ -262,7 +267,7 @@ impl Reading {
 }
 
 /// However it ends, nothing of it is left on the screen.
-impl Drop for Reading {
+impl Drop for ReadingProgress {
     fn drop(&mut self) {
         self.drawn.finish_and_clear();
     }

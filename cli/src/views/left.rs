@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use news_core::groups::{GroupId, Groups, Left};
+use news_core::groups::{GroupId, Groups, LeftObject};
 use news_core::ledger::{Clock, Entry, Moment, Pending, State};
 use news_core::session::Untried;
 use news_core::{Entity, Key};
@@ -51,7 +51,7 @@ impl How {
 
 /// Which objects are listed.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct WantedLeft {
     /// Left in this way.
     pub how: Option<How>,
     /// Posts, or comments.
@@ -65,7 +65,7 @@ pub struct Wanted {
 }
 
 /// A page of the list.
-pub struct Page {
+pub struct LeftPage {
     /// The objects.
     pub report: ParkedReport,
     /// How many there are on all pages.
@@ -77,8 +77,8 @@ pub struct Page {
 }
 
 /// Lists objects that are left, at most `limit`.
-pub fn page(moment: &mut Transaction<'_>, seen: &Seen, wanted: &Wanted, limit: usize) -> Result<Page> {
-    let mut all = wanted_of(seen, &Wanted { how: None, ..wanted.clone() });
+pub fn page(moment: &mut Transaction<'_>, seen: &Seen, wanted: &WantedLeft, limit: usize) -> Result<LeftPage> {
+    let mut all = wanted_of(seen, &WantedLeft { how: None, ..wanted.clone() });
     if let Some(group) = wanted.group {
         let members = members(moment, &all, group)?;
         all.retain(|(_, key)| members.contains_key(key));
@@ -94,11 +94,11 @@ pub fn page(moment: &mut Transaction<'_>, seen: &Seen, wanted: &Wanted, limit: u
     let more = total - from - shown.len();
     let next = shown.last().copied().filter(|_| more > 0);
     let objects = rows(moment, seen, &shown)?;
-    Ok(Page { report: ParkedReport { objects, more: more as u64 }, total: total as u64, states, next })
+    Ok(LeftPage { report: ParkedReport { objects, more: more as u64 }, total: total as u64, states, next })
 }
 
 /// Returns the objects that are wanted, but for their group, in the order of the list.
-fn wanted_of(seen: &Seen, wanted: &Wanted) -> Vec<(How, Key)> {
+fn wanted_of(seen: &Seen, wanted: &WantedLeft) -> Vec<(How, Key)> {
     let Untried { parked, held, .. } = &seen.outlook.untried;
     let parked = parked.iter().map(|key| (How::Parked, *key));
     let held = held.keys().map(|key| (How::Held, *key));
@@ -118,7 +118,7 @@ fn wanted_of(seen: &Seen, wanted: &Wanted) -> Vec<(How, Key)> {
 fn members(moment: &mut Transaction<'_>, all: &[(How, Key)], group: GroupId) -> Result<BTreeMap<Key, Entry>> {
     let keys: Vec<Key> = all.iter().take(LOOKED_AT_MAX).map(|(_, key)| *key).collect();
     let mut entries = ledger::entries(moment, &keys)?;
-    entries.retain(|key, entry| has_group(entry) && Left::of(*key, entry).group() == group);
+    entries.retain(|key, entry| has_group(entry) && LeftObject::of(*key, entry).group() == group);
     Ok(entries)
 }
 
@@ -162,7 +162,7 @@ fn rows(moment: &mut Transaction<'_>, seen: &Seen, shown: &[(How, Key)]) -> Resu
             failures: entry.map_or(0, |entry| entry.failures),
             next_try_s: next_try_at.map(|at| at.since(clock.now).as_secs_f64()),
             waits_for: waits_for.into_iter().flatten().map(ToString::to_string).collect(),
-            group: group.map(|entry| Left::of(*key, entry).group().to_string()),
+            group: group.map(|entry| LeftObject::of(*key, entry).group().to_string()),
             ..plain(*how, *key, event_id, since.unwrap_or(clock.now), clock)
         }
     };
@@ -198,7 +198,7 @@ pub fn groups(moment: &mut Transaction<'_>, seen: &Seen, limit: usize) -> Result
     let entries = ledger::entries(moment, &keys)?;
     let mut groups = Groups::default();
     for (key, entry) in entries.iter().filter(|(_, entry)| has_group(entry)) {
-        groups.add(&Left::of(*key, entry));
+        groups.add(&LeftObject::of(*key, entry));
     }
     if !held.is_empty() {
         let waits_for = seen.outlook.waits_for();
@@ -230,7 +230,7 @@ pub fn groups(moment: &mut Transaction<'_>, seen: &Seen, limit: usize) -> Result
 
 /// Returns the parked objects of a group, as they are now.
 pub fn parked_of(moment: &mut Transaction<'_>, seen: &Seen, group: GroupId) -> Result<Vec<Saw>> {
-    let wanted = Wanted { how: Some(How::Parked), ..Wanted::default() };
+    let wanted = WantedLeft { how: Some(How::Parked), ..WantedLeft::default() };
     let keys: Vec<Key> = members(moment, &wanted_of(seen, &wanted), group)?.into_keys().collect();
     let pending = change_log::pending_of(moment, &keys, &seen.clock)?;
     Ok(pending.iter().map(|one| Saw { key: one.key, event_id: Some(one.last_id) }).collect())

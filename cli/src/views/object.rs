@@ -1,7 +1,7 @@
 //! All that the database knows of one object.
 
 use news_core::Key;
-use news_core::groups::Left;
+use news_core::groups::LeftObject;
 use news_core::ledger::State;
 use news_core::merge::{Action, Presence, action};
 use postgres::Client;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::report::holds::utc;
-use crate::report::show::{Runs, ShowReport};
+use crate::report::show::{RunActivity, ShowReport};
 use crate::store::ledger::stamp;
 use crate::store::{about, lock};
 use crate::times::Times;
@@ -70,7 +70,7 @@ pub fn describe(client: &mut Client, key: Key, times: Times) -> Result<Option<Ob
     if !about.is_known(key) {
         return Ok(None);
     }
-    let runs = if lock::holders(client)?.is_empty() { Runs::None } else { Runs::AtWork };
+    let runs = if lock::holders(client)?.is_empty() { RunActivity::None } else { RunActivity::AtWork };
     let own = about.family.iter().find(|one| one.key == key);
     let entry = about.entries.get(&key);
     let presence = match (own, entry, &about.row) {
@@ -90,7 +90,7 @@ pub fn describe(client: &mut Client, key: Key, times: Times) -> Result<Option<Ob
         state: entry.state.word(),
         status: entry.status,
         reason: entry.reason.clone(),
-        group: Left::of(key, entry).group().to_string(),
+        group: LeftObject::of(key, entry).group().to_string(),
         failures: entry.failures,
         since: utc(stamp(entry.since)),
         next_try_at: entry.next_try_at.map(|at| utc(stamp(at))),

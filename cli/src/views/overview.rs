@@ -14,7 +14,7 @@ use crate::report::verdict::{self, MAX_LAG, Verdict};
 use crate::settings::Settings;
 use crate::store::acts::{self, ActRow};
 use crate::store::ledger::stamp;
-use crate::store::run_rows::{self, RunRow, Wanted};
+use crate::store::run_rows::{self, RunRow, WantedRuns};
 use crate::store::runs::RunKind;
 use crate::store::{history, rows, tracking};
 
@@ -74,13 +74,13 @@ pub fn collect(client: &mut Client, settings: &Settings) -> Result<Overview> {
     let seen = Seen::read(&mut moment, settings.times)?;
     let report = status::describe(&mut moment, &seen, settings, &faults, MAX_LAG)?;
     let groups = left::groups(&mut moment, &seen, GROUPS_MAX)?;
-    let run_rows::Listed { runs, .. } = run_rows::list(&mut moment, &Wanted::default(), RUNS_MAX)?;
+    let run_rows::Listed { runs, .. } = run_rows::list(&mut moment, &WantedRuns::default(), RUNS_MAX)?;
     let mut distance_s = BTreeMap::new();
     for kind in [RunKind::Sync, RunKind::Full] {
         let begun = history::begun(&mut moment, kind)?;
         distance_s.insert(kind.word(), verdict::distance(&begun).map(|distance| distance.as_secs_f64()));
     }
-    let acts = acts::newest(&mut moment, acts::Wanted::default(), ACTS_MAX)?.acts;
+    let acts = acts::newest(&mut moment, acts::WantedActs::default(), ACTS_MAX)?.acts;
     moment.commit()?;
     Ok(Overview {
         now: utc(stamp(seen.clock.now)),

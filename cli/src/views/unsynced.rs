@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::left::How;
 use super::{Seen, object};
 use crate::error::Result;
-use crate::store::unsynced::{self, Place};
+use crate::store::unsynced::{self, UnsyncedPlace};
 use crate::store::{ledger, log};
 use crate::times::Times;
 
@@ -32,13 +32,13 @@ pub struct UnsyncedReport {
     pub without_events: BTreeMap<String, &'static str>,
     /// The place behind which the next page begins.
     #[serde(skip)]
-    pub next: Option<Place>,
+    pub next: Option<UnsyncedPlace>,
 }
 
 /// Reads at most `limit` events from behind a place; with the first page goes what is known of all objects.
 pub fn describe(
     moment: &mut Transaction<'_>,
-    after: Option<Place>,
+    after: Option<UnsyncedPlace>,
     as_of: Option<i64>,
     limit: usize,
     times: Times,

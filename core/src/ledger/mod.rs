@@ -201,7 +201,7 @@ pub enum Basis {
 
 /// What the master has of an object when its request is prepared. Rows are read first, then events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct MasterRow {
     /// The row.
     pub row: FoundRow,
     /// Is there an unsynced event besides those of the mark? Needed only where the row contradicts the plan.
@@ -237,7 +237,7 @@ pub struct Prepared {
 ///
 /// Nothing is sent for an object on hold, and nothing is recorded. Where the row contradicts the plan nothing is sent either. Then nothing is recorded either, but for a plan that rests
 /// on a look: no event tells what was seen then.
-pub fn prepare(work: &Work, mark: &Mark, old: Option<&Entry>, found: &Found, now: Moment) -> Prepared {
+pub fn prepare(work: &Work, mark: &Mark, old: Option<&Entry>, found: &MasterRow, now: Moment) -> Prepared {
     if found.is_on_hold {
         return Prepared { loaded: Loaded::OnHold, entry: None };
     }

@@ -27,8 +27,8 @@ fn work(before: Presence, after: Wish) -> Work {
     Work { key: key(), parent: None, before, after, standing: Standing::Ready, settles_in: Duration::ZERO }
 }
 
-fn found(row: FoundRow, is_newer: bool) -> Found {
-    Found { row, is_newer, is_on_hold: false }
+fn found(row: FoundRow, is_newer: bool) -> MasterRow {
+    MasterRow { row, is_newer, is_on_hold: false }
 }
 
 /// The events of one object, from id 1 on; `!` marks a doubtful one: `C U! D`.
@@ -76,7 +76,7 @@ fn nothing_is_recorded_of_an_object_that_was_put_on_hold_since_it_was_planned() 
     for row in [FoundRow::None, FoundRow::Some { parent: None }, FoundRow::Unreadable(String::from("why"))] {
         for basis in [Basis::Log, Basis::Look] {
             for old in [None, Some(entry(Presence::Doubled, State::Parked))] {
-                let found = Found { is_on_hold: true, ..found(row.clone(), false) };
+                let found = MasterRow { is_on_hold: true, ..found(row.clone(), false) };
                 let prepared =
                     prepare(&work(Presence::Present, Wish::Present), &mark(4, basis), old.as_ref(), &found, NOW);
                 assert_eq!(prepared, Prepared { loaded: Loaded::OnHold, entry: None }, "{row:?} {basis:?}");

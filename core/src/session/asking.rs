@@ -36,7 +36,7 @@ const ASK_ATTEMPTS_MAX: u32 = 3;
 
 /// How far asking is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum AskingState {
     /// Their rows are to be loaded.
     Begins,
     /// They are asked for.
@@ -46,7 +46,7 @@ enum State {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Seen {
+struct SeenSample {
     /// In the plan.
     creates: u64,
     /// Asked for, and not there.
@@ -60,10 +60,10 @@ struct Seen {
 /// What a run knows of the objects that it asks for first.
 #[derive(Debug)]
 pub(super) struct Asking {
-    state: State,
+    state: AskingState,
     /// Places whose answer is to come.
     open: BTreeSet<usize>,
-    seen: BTreeMap<Entity, Seen>,
+    seen: BTreeMap<Entity, SeenSample>,
 }
 
 impl Asking {
@@ -85,14 +85,14 @@ impl Asking {
                 Asks::Each => &[],
             };
             open.extend(some.iter().filter_map(|at| creates.get(*at)).copied());
-            seen.insert(entity, Seen { creates: creates.len() as u64, ..Seen::default() });
+            seen.insert(entity, SeenSample { creates: creates.len() as u64, ..SeenSample::default() });
         }
-        Self { state: if open.is_empty() { State::Over } else { State::Begins }, open, seen }
+        Self { state: if open.is_empty() { AskingState::Over } else { AskingState::Begins }, open, seen }
     }
 
     /// Says whether creates, and everything else, may go.
     pub fn is_over(&self) -> bool {
-        self.state == State::Over
+        self.state == AskingState::Over
     }
 }
 
@@ -102,8 +102,8 @@ impl Session {
     /// Returns `None` also where it came to its end, which may have stopped the run.
     pub(super) fn ask_first(&mut self) -> Option<Next> {
         match self.asking.state {
-            State::Begins => {
-                self.asking.state = State::Asks;
+            AskingState::Begins => {
+                self.asking.state = AskingState::Asks;
                 // Held, or ended otherwise, before it began.
                 self.asking.open.retain(|place| self.items[*place].phase == Phase::Queued);
                 let keys: Vec<Key> = self.asking.open.iter().map(|place| self.items[*place].work.key).collect();
@@ -117,17 +117,17 @@ impl Session {
                 self.preparing = keys.len();
                 Some(Next::Load(keys))
             }
-            State::Asks if self.asking.open.is_empty() => {
+            AskingState::Asks if self.asking.open.is_empty() => {
                 self.conclude();
                 None
             }
-            State::Asks | State::Over => None,
+            AskingState::Asks | AskingState::Over => None,
         }
     }
 
     /// Takes the row of an object that is asked for. Returns whether it was one.
     pub(super) fn loaded_to_ask(&mut self, place: usize, loaded: &Loaded) -> bool {
-        if self.asking.state != State::Asks || !self.asking.open.contains(&place) {
+        if self.asking.state != AskingState::Asks || !self.asking.open.contains(&place) {
             return false;
         }
         match loaded {
@@ -219,7 +219,7 @@ impl Session {
         if let Some(stop) = stranger.or(hit.map(Stop::Doubted)) {
             return self.stop(stop);
         }
-        self.asking.state = State::Over;
+        self.asking.state = AskingState::Over;
         self.summary.is_log_trusted = true;
         for item in self.items.iter_mut().filter(|item| item.phase == Phase::Queued) {
             let seen = self.asking.seen.get(&item.work.key.entity()).copied().unwrap_or_default();

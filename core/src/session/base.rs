@@ -64,7 +64,7 @@ enum Task {
 
 /// How far the task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum TaskState {
     /// Its request is to be sent, not before that time.
     Due(Duration),
     /// It is under way.
@@ -75,7 +75,7 @@ enum State {
 #[derive(Debug, Default)]
 pub struct Base {
     proofs: BTreeMap<Entity, Proof>,
-    task: Option<(Task, State)>,
+    task: Option<(Task, TaskState)>,
     attempts: u32,
     look: Care,
 }
@@ -125,7 +125,7 @@ impl Base {
 
     /// Says whether a request of ours is under way.
     pub fn is_asking(&self) -> bool {
-        matches!(self.task, Some((_, State::Asked)))
+        matches!(self.task, Some((_, TaskState::Asked)))
     }
 }
 
@@ -150,8 +150,8 @@ impl Session {
             return None;
         }
         match &self.base.task {
-            Some((_, State::Asked)) => None,
-            Some((_, State::Due(at))) => Some(self.pace.free_at().max(*at)),
+            Some((_, TaskState::Asked)) => None,
+            Some((_, TaskState::Due(at))) => Some(self.pace.free_at().max(*at)),
             None => self.base_task().map(|_| self.pace.free_at()),
         }
     }
@@ -181,7 +181,7 @@ impl Session {
             Task::Filter { entity } => Next::ProbeFilter(*entity),
             Task::Probe { left, .. } => Next::Probe(*left.first()?),
         };
-        self.base.task = Some((task, State::Asked));
+        self.base.task = Some((task, TaskState::Asked));
         self.count_request(Method::Get, now);
         Some(next)
     }
@@ -196,7 +196,7 @@ impl Session {
 
     /// Says what the listing that was asked for looks like; `random` is any number.
     pub fn listed(&mut self, listing: Listing, now: Duration, random: u64) {
-        let Some((Task::List { entity, purpose }, State::Asked)) = self.base.task else { return };
+        let Some((Task::List { entity, purpose }, TaskState::Asked)) = self.base.task else { return };
         self.base.task = None;
         match (listing, purpose) {
             (Listing::None(why), _) => self.try_base_again(Task::List { entity, purpose }, why, None, now, random),
@@ -212,7 +212,7 @@ impl Session {
                         self.config.profile.dialect(entity).list
                     ));
                 } else {
-                    self.base.task = Some((probe(entity, purpose, sample), State::Due(now)));
+                    self.base.task = Some((probe(entity, purpose, sample), TaskState::Due(now)));
                 }
             }
             (Listing::Read(_), Purpose::Verdict) => self.acquit_target(now),
@@ -230,7 +230,7 @@ impl Session {
     fn weigh(&mut self, entity: Entity, sample: Sample, now: Duration, random: u64) {
         let until = now + PROOF_HOLDS;
         if !sample.speaking.is_empty() {
-            self.base.task = Some((probe(entity, Purpose::Proof, sample), State::Due(now)));
+            self.base.task = Some((probe(entity, Purpose::Proof, sample), TaskState::Due(now)));
             return;
         }
         let proof =
@@ -244,13 +244,13 @@ impl Session {
         } else {
             // It may have come there since it was asked for.
             let sample = Sample { speaking: contradiction, ..Sample::default() };
-            self.base.task = Some((probe(entity, Purpose::Proof, sample), State::Due(now)));
+            self.base.task = Some((probe(entity, Purpose::Proof, sample), TaskState::Due(now)));
         }
     }
 
     /// Takes the reply to the question for a key that no object has.
     pub fn filter_probed(&mut self, reply: &Reply, now: Duration, random: u64) {
-        let Some((Task::Filter { entity }, State::Asked)) = self.base.task else { return };
+        let Some((Task::Filter { entity }, TaskState::Asked)) = self.base.task else { return };
         self.base.task = None;
         let told = reply::read_filter(self.config.profile, entity, IMPOSSIBLE_ID, reply);
         match told.answer {
@@ -261,7 +261,7 @@ impl Session {
             }
             Answer::Throttled => {
                 self.throttled_all(&told, now, random);
-                self.base.task = Some((Task::Filter { entity }, State::Due(now)));
+                self.base.task = Some((Task::Filter { entity }, TaskState::Due(now)));
             }
             Answer::Broken | Answer::Lost | Answer::NotSent => {
                 self.try_base_again(Task::Filter { entity }, told.why, told.retry_after, now, random);
@@ -281,11 +281,12 @@ impl Session {
 
     /// Takes the reply to a request for a listed object.
     pub fn probed(&mut self, key: Key, reply: &Reply, now: Duration, random: u64) {
-        let Some((Task::Probe { entity, purpose, mut tried, mut left }, State::Asked)) = self.base.task.take() else {
+        let Some((Task::Probe { entity, purpose, mut tried, mut left }, TaskState::Asked)) = self.base.task.take()
+        else {
             return;
         };
         if left.first() != Some(&key) {
-            self.base.task = Some((Task::Probe { entity, purpose, tried, left }, State::Asked));
+            self.base.task = Some((Task::Probe { entity, purpose, tried, left }, TaskState::Asked));
             return;
         }
         let told = reply::read(self.config.profile, Method::Get, key, None, reply);
@@ -301,7 +302,7 @@ impl Session {
             }
             Answer::Throttled => {
                 self.throttled_all(&told, now, random);
-                self.base.task = Some((Task::Probe { entity, purpose, tried, left }, State::Due(now)));
+                self.base.task = Some((Task::Probe { entity, purpose, tried, left }, TaskState::Due(now)));
             }
             Answer::Broken | Answer::Lost | Answer::NotSent => {
                 let why = format!("{key}: {}", told.why);
@@ -320,7 +321,7 @@ impl Session {
                 if left.is_empty() {
                     self.contradicted(entity, purpose, &tried, now);
                 } else {
-                    self.base.task = Some((Task::Probe { entity, purpose, tried, left }, State::Due(now)));
+                    self.base.task = Some((Task::Probe { entity, purpose, tried, left }, TaskState::Due(now)));
                 }
             }
         }
@@ -333,7 +334,7 @@ impl Session {
                 self.base.look = Care::Alone;
                 // Others may just have made what is listed.
                 let at = now + self.config.effects.settle;
-                self.base.task = Some((Task::List { entity, purpose }, State::Due(at)));
+                self.base.task = Some((Task::List { entity, purpose }, TaskState::Due(at)));
             }
             Care::Alone => {
                 let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
@@ -357,7 +358,7 @@ impl Session {
             self.stop(Stop::NoListing(why));
         } else {
             let wait = asked.unwrap_or_else(|| pace::delay(self.base.attempts, random));
-            self.base.task = Some((task, State::Due(now.saturating_add(wait))));
+            self.base.task = Some((task, TaskState::Due(now.saturating_add(wait))));
         }
     }
 

@@ -41,7 +41,7 @@ impl CameTo {
     ///
     /// Kept is what a request was sent for, and what was parked without one. An object that waits, or is held, run after
     /// run and is not sent would fill the history with what the ledger says already.
-    pub fn kept(fact: &Fact, asked: Asked) -> Option<Self> {
+    pub fn kept(fact: &Fact, asked: WasAsked) -> Option<Self> {
         let came_to = match fact {
             Fact::Done(_, Action::Nothing) => return None,
             Fact::Done(_, Action::Create) => CameTo::Created,
@@ -54,8 +54,8 @@ impl CameTo {
             Fact::Left { end: Left::Waiting | Left::Unanswered, .. } => CameTo::Waiting,
         };
         match asked {
-            Asked::Yes => Some(came_to),
-            Asked::No => None,
+            WasAsked::Yes => Some(came_to),
+            WasAsked::No => None,
         }
     }
 
@@ -76,7 +76,7 @@ impl CameTo {
 
 /// Whether a run has sent a request for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum WasAsked {
     /// It has.
     Yes,
     /// It has not.
@@ -115,8 +115,8 @@ mod tests {
             (left(Left::Waiting), Some("waiting"), None),
             (left(Left::Unanswered), Some("waiting"), None),
         ] {
-            assert_eq!(CameTo::kept(&fact, Asked::Yes).map(CameTo::word), asked, "{fact:?}");
-            assert_eq!(CameTo::kept(&fact, Asked::No).map(CameTo::word), unasked, "{fact:?}");
+            assert_eq!(CameTo::kept(&fact, WasAsked::Yes).map(CameTo::word), asked, "{fact:?}");
+            assert_eq!(CameTo::kept(&fact, WasAsked::No).map(CameTo::word), unasked, "{fact:?}");
         }
     }
 }

@@ -37,7 +37,7 @@ mod tests;
 mod trial;
 mod types;
 
-pub use came_to::{Asked, CameTo};
+pub use came_to::{CameTo, WasAsked};
 pub use finding::IMPOSSIBLE_ID;
 pub use looks::{LOOK_WITHIN, Sight};
 pub use memory::Memory;

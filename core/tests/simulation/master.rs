@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use news_core::ledger::{
-    self, Basis, Clock, Entry, Found, FoundRow, Logged, Mark, Moment, Newer, Pending, State, holds,
+    self, Basis, Clock, Entry, FoundRow, Logged, Mark, MasterRow, Moment, Newer, Pending, State, holds,
 };
 use news_core::merge::{Event, Merged, Presence};
 use news_core::model::PostId;
@@ -160,7 +160,7 @@ impl Master {
     pub fn prepare(&mut self, work: &Work, mark: &Mark, now: Moment) -> Loaded {
         let key = work.key;
         let row = self.rows.get(&key).map_or(FoundRow::None, |row| FoundRow::Some { parent: row.parent() });
-        let found = Found { row, is_newer: self.is_newer(key, mark), is_on_hold: self.holds.contains(&key) };
+        let found = MasterRow { row, is_newer: self.is_newer(key, mark), is_on_hold: self.holds.contains(&key) };
         let prepared = ledger::prepare(work, mark, self.ledger.get(&key), &found, now);
         if let Some(entry) = prepared.entry {
             self.ledger.insert(key, entry);

@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<Value, BadJson> {
     value.map_err(|what| BadJson { what, at: text.get(..parser.at).unwrap_or(text).chars().count() })
 }
 
-type Step<T> = Result<T, &'static str>;
+type ParseStep<T> = Result<T, &'static str>;
 
 struct Parser<'a> {
     text: &'a str,
@@ -61,7 +61,7 @@ impl Parser<'_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Step<Value> {
+    fn value(&mut self, depth: usize) -> ParseStep<Value> {
         if depth > DEPTH_MAX {
             return Err("nested too deeply");
         }
@@ -76,7 +76,7 @@ impl Parser<'_> {
         }
     }
 
-    fn word(&mut self) -> Step<Value> {
+    fn word(&mut self) -> ParseStep<Value> {
         for (word, value) in [("null", Value::Null), ("true", Value::Bool), ("false", Value::Bool)] {
             if self.rest().starts_with(word) {
                 self.at += word.len();
@@ -86,7 +86,7 @@ impl Parser<'_> {
         Err("expected a value")
     }
 
-    fn object(&mut self, depth: usize) -> Step<Value> {
+    fn object(&mut self, depth: usize) -> ParseStep<Value> {
         self.at += 1;
         let mut fields = BTreeMap::new();
         self.skip_space();
@@ -116,7 +116,7 @@ impl Parser<'_> {
         }
     }
 
-    fn list(&mut self, depth: usize) -> Step<Value> {
+    fn list(&mut self, depth: usize) -> ParseStep<Value> {
         self.at += 1;
         self.skip_space();
         if self.eat(b']') {
@@ -135,7 +135,7 @@ impl Parser<'_> {
         }
     }
 
-    fn digits(&mut self) -> Step<usize> {
+    fn digits(&mut self) -> ParseStep<usize> {
         let from = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
@@ -143,7 +143,7 @@ impl Parser<'_> {
         if self.at > from { Ok(self.at - from) } else { Err("expected a digit") }
     }
 
-    fn number(&mut self) -> Step<Value> {
+    fn number(&mut self) -> ParseStep<Value> {
         let from = self.at;
         self.eat(b'-');
         let whole = if self.eat(b'0') { 1 } else { self.digits()? };
@@ -171,7 +171,7 @@ impl Parser<'_> {
         Ok(Value::Int(if text == "-0" { "0" } else { text }.to_owned()))
     }
 
-    fn string(&mut self) -> Step<Text> {
+    fn string(&mut self) -> ParseStep<Text> {
         self.at += 1;
         let mut text = Text::default();
         loop {
@@ -190,7 +190,7 @@ impl Parser<'_> {
         }
     }
 
-    fn escape(&mut self, text: &mut Text) -> Step<()> {
+    fn escape(&mut self, text: &mut Text) -> ParseStep<()> {
         let letter = self.text.as_bytes().get(self.at + 1).copied();
         let c = match letter {
             Some(b'"') => '"',
@@ -219,7 +219,7 @@ impl Parser<'_> {
         u16::from_str_radix(hex, 16).ok()
     }
 
-    fn unicode(&mut self, text: &mut Text) -> Step<()> {
+    fn unicode(&mut self, text: &mut Text) -> ParseStep<()> {
         let first = self.unit(self.at).ok_or("expected four hexadecimal digits")?;
         let pair = match first {
             0xD800..=0xDBFF => self.unit(self.at + 6).filter(|second| (0xDC00..=0xDFFF).contains(second)),

@@ -12,23 +12,23 @@ use serde::Serialize;
 use tiny_http::Method;
 
 use super::forms::{self, BadBody, Invalid, Value};
-use super::negotiate::Layout;
-use super::pages::{self, Wanted};
+use super::negotiate::DocLayout;
+use super::pages::{self, WantedPage};
 use super::request::Request;
 use super::response::{Coded, DATABASE_AWAY, DATABASE_BUSY, Denied, Problem, Response};
 use super::routes::Endpoint;
-use super::{Proxy, Service, conditions, console, operator};
+use super::{ProxyTrust, Service, conditions, console, operator};
 use crate::error::Failure;
-use crate::pool::Place;
+use crate::pool::PoolPlace;
 use crate::store::records::{Page, Record};
-use crate::store::users::{self, Caller, Person, Seen};
+use crate::store::users::{self, Caller, Person, SeenUser};
 use crate::store::{Live, Trouble};
 
 /// All that a handler may look at.
 pub struct Context<'a> {
     pub service: &'a Service,
     pub request: &'a Request,
-    pub layout: Layout,
+    pub layout: DocLayout,
     /// What stood for the path's placeholder.
     pub segment: &'a str,
     /// The token's user, who is still to be looked up.
@@ -138,9 +138,9 @@ impl Context<'_> {
     /// Returns `http://HOST` as the client sees it.
     fn origin(&self) -> Result<String, Problem> {
         let forwarded = |name| match self.service.allowed.proxy {
-            Proxy::None => None,
+            ProxyTrust::None => None,
             // The nearest proxy's word is the last one, but a chain tells the client's host first.
-            Proxy::Trusted => self.request.header(name).and_then(|value| value.split(',').next()).map(str::trim),
+            ProxyTrust::Trusted => self.request.header(name).and_then(|value| value.split(',').next()).map(str::trim),
         };
         let scheme = match forwarded("x-forwarded-proto") {
             Some("https") => "https",
@@ -168,7 +168,7 @@ impl Context<'_> {
     }
 
     /// Takes a place for a page of this size, before it is read: small ones need none.
-    fn room_for(&self, size: i64) -> Result<Option<Place>, Problem> {
+    fn room_for(&self, size: i64) -> Result<Option<PoolPlace>, Problem> {
         if size <= pages::PAGE_SIZE {
             return Ok(None);
         }
@@ -177,12 +177,12 @@ impl Context<'_> {
     }
 
     /// Answers with a page of a list, or says that there is no such page.
-    fn page(&self, wanted: Option<Wanted>, size: i64, page: &Page) -> Result<Response, Problem> {
+    fn page(&self, wanted: Option<WantedPage>, size: i64, page: &Page) -> Result<Response, Problem> {
         let last = pages::pages(page.count, size);
         let number = match wanted {
-            Some(Wanted::Last) => last,
-            Some(Wanted::Number(number)) if number <= last => number,
-            Some(Wanted::Number(_)) | None => return Err(Problem::NotFound("Invalid page.")),
+            Some(WantedPage::Last) => last,
+            Some(WantedPage::Number(number)) if number <= last => number,
+            Some(WantedPage::Number(_)) | None => return Err(Problem::NotFound("Invalid page.")),
         };
         let base = format!("{}{}", self.origin()?, self.request.path);
         let link = |number| pages::link(&base, &self.request.query, number);
@@ -197,7 +197,7 @@ impl Context<'_> {
 }
 
 /// Returns what was found, once it is known that the user may see it.
-fn active<T>(seen: Seen<T>) -> Result<T, Problem> {
+fn active<T>(seen: SeenUser<T>) -> Result<T, Problem> {
     require_active(seen.caller)?;
     Ok(seen.found)
 }
@@ -211,10 +211,10 @@ fn require_active(caller: Caller) -> Result<(), Problem> {
 }
 
 /// The number that a statement takes for a page; 0 is the last one, and a page that cannot be is the first.
-fn page_number(wanted: Option<Wanted>) -> i64 {
+fn page_number(wanted: Option<WantedPage>) -> i64 {
     match wanted {
-        Some(Wanted::Number(number)) => number,
-        Some(Wanted::Last) => 0,
+        Some(WantedPage::Number(number)) => number,
+        Some(WantedPage::Last) => 0,
         None => 1,
     }
 }

@@ -9,7 +9,7 @@ use crate::api::forms::{self, Invalid};
 use crate::api::response::{Coded, Problem, Response};
 use crate::api::{ReplicaWrites, conditions};
 use crate::store::records;
-use crate::store::records::replica::{self, Fields, Written};
+use crate::store::records::replica::{self, ReplicaFields, Written};
 
 /// GET `/news/replica/posts/`, `/news/replica/comments/`
 pub fn list(context: &Context<'_>, entity: Entity) -> Result<Response, Problem> {
@@ -58,21 +58,21 @@ pub fn delete(context: &Context<'_>, entity: Entity) -> Result<Response, Problem
     let (user, id, versions) = (context.user, context.id()?, context.versions());
     may_write(context)?;
     let written = active(context.write(|live| replica::delete(live, user, (entity, id), versions.as_deref()))?)?;
-    done(written, entity, &Fields { number: 0, texts: Vec::new() })?;
+    done(written, entity, &ReplicaFields { number: 0, texts: Vec::new() })?;
     Ok(Response::empty(204))
 }
 
 /// Reads and checks the body, and the id of an object that is to be created.
-fn check(context: &Context<'_>, entity: Entity, new: Option<i64>) -> Result<Fields, Problem> {
+fn check(context: &Context<'_>, entity: Entity, new: Option<i64>) -> Result<ReplicaFields, Problem> {
     let (number, texts) = context.form(|data| forms::exact(data, entity))?;
     if let Some(bad) = new.and_then(|id| entity.key(id).err()) {
         return Err(Problem::Invalid(Invalid::field(news_core::shape::ID, bad.to_string())));
     }
-    Ok(Fields { number, texts })
+    Ok(ReplicaFields { number, texts })
 }
 
 /// Gives a write that was not made its answer.
-fn done<T>(written: Written<T>, entity: Entity, fields: &Fields) -> Result<T, Problem> {
+fn done<T>(written: Written<T>, entity: Entity, fields: &ReplicaFields) -> Result<T, Problem> {
     match written {
         Written::Done(done) => Ok(done),
         Written::NotStaff => Err(not_staff()),

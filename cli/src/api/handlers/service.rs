@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::Context;
-use crate::api::negotiate::Layout;
+use crate::api::negotiate::DocLayout;
 use crate::api::openapi::DOCUMENT;
 use crate::api::response::{Problem, Response};
-use crate::api::routes::Page;
+use crate::api::routes::DocPage;
 use crate::store::{self, schema};
 
 /// GET `/news/`
@@ -17,7 +17,7 @@ pub fn root(context: &Context<'_>) -> Result<Response, Problem> {
 
 /// GET `/healthz`: the process lives.
 pub fn healthz() -> Response {
-    Response::json(200, &json!({ "status": "ok" }), Layout::default())
+    Response::json(200, &json!({ "status": "ok" }), DocLayout::default())
 }
 
 /// GET `/readyz`: the database can be reached, its schema is this binary's, and writes work.
@@ -40,7 +40,7 @@ pub fn readyz(context: &Context<'_>) -> Result<Response, Problem> {
         }
         sessions.writable().confirm();
     }
-    Ok(Response::json(200, &json!({ "status": "ready" }), Layout::default()))
+    Ok(Response::json(200, &json!({ "status": "ready" }), DocLayout::default()))
 }
 
 /// GET `/metrics`
@@ -62,11 +62,11 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
     form-action 'none'; frame-ancestors 'none'";
 
 /// GET `/news/docs/` and what is below.
-pub fn docs(page: Page) -> Response {
+pub fn docs(page: DocPage) -> Response {
     let (media_type, text) = match page {
-        Page::Html => ("text/html; charset=utf-8", include_str!("../docs/index.html")),
-        Page::Css => ("text/css; charset=utf-8", include_str!("../docs/docs.css")),
-        Page::Js => ("text/javascript; charset=utf-8", include_str!("../docs/docs.js")),
+        DocPage::Html => ("text/html; charset=utf-8", include_str!("../docs/index.html")),
+        DocPage::Css => ("text/css; charset=utf-8", include_str!("../docs/docs.css")),
+        DocPage::Js => ("text/javascript; charset=utf-8", include_str!("../docs/docs.js")),
     };
     Response::bytes(200, media_type, text.into())
         .header("Content-Security-Policy", POLICY)

@@ -6,10 +6,10 @@ use serde_json::json;
 use super::{Context, require_active};
 use crate::api::auth::TokenType;
 use crate::api::forms::{self, LoginForm};
-use crate::api::passwords::{self, Verdict};
+use crate::api::passwords::{self, PasswordVerdict};
 use crate::api::response::{Denied, Problem, Response};
 use crate::error::Failure;
-use crate::store::users::{self, Credentials};
+use crate::store::users::{self, LoginRecord};
 
 /// What a login gives.
 #[derive(Serialize)]
@@ -30,10 +30,10 @@ pub fn obtain(context: &Context<'_>) -> Result<Response, Problem> {
     let gate = &context.service.gate;
     let verdict = gate.pass(|scratch| passwords::verify(&form.password, hash, scratch)).ok_or(TOO_MANY_LOGINS)?;
     let user = match (stored, verdict) {
-        (Some(user), Verdict::Right | Verdict::RightButOld) if user.is_active => user,
+        (Some(user), PasswordVerdict::Right | PasswordVerdict::RightButOld) if user.is_active => user,
         (_, _) => return Err(BAD_LOGIN),
     };
-    if verdict == Verdict::RightButOld {
+    if verdict == PasswordVerdict::RightButOld {
         renew(context, &user, &form.password);
     }
     let tokens = &context.service.tokens;
@@ -45,7 +45,7 @@ pub fn obtain(context: &Context<'_>) -> Result<Response, Problem> {
 }
 
 /// Replaces a hash of an older kind while the password is at hand. The login succeeds anyway.
-fn renew(context: &Context<'_>, user: &Credentials, password: &str) {
+fn renew(context: &Context<'_>, user: &LoginRecord, password: &str) {
     let renewed = context.service.gate.pass(|scratch| passwords::hash(password, scratch));
     if let Some(Ok(new)) = renewed
         && context.write(|live| users::renew(live, user.id, &user.password, &new)).is_ok()

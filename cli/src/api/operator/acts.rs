@@ -8,7 +8,7 @@ use news_core::groups::GroupId;
 use news_core::ledger::holds as reasons;
 use serde_json::{Value, json};
 
-use super::body::Body;
+use super::body::JsonBody;
 use super::query;
 use super::refused;
 use crate::api::handlers::Context;
@@ -28,7 +28,7 @@ const KEYS_MAX: usize = 1000;
 const DISCARD_MAX: usize = 100;
 
 /// Reads the reason.
-fn why(body: &Body) -> Result<Option<String>, Problem> {
+fn why(body: &JsonBody) -> Result<Option<String>, Problem> {
     let why = reasons::reason(body.text("why")?.unwrap_or_default())
         .map_err(|wrong| Problem::Malformed(format!("why: {wrong}")))?;
     Ok(Some(why).filter(|why| !why.is_empty()))
@@ -69,7 +69,7 @@ fn acted(context: &Context<'_>, report: &KeysReport) -> Result<Response, Problem
 
 /// POST `retry/`
 pub fn retry(context: &Context<'_>) -> Result<Response, Problem> {
-    let body = Body::read(context, &["keys", "group", "count", "why"])?;
+    let body = JsonBody::read(context, &["keys", "group", "count", "why"])?;
     let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
     let saw = match (body.text("group")?, body.number("count")?) {
         (None, None) => body.saw(KEYS_MAX)?,
@@ -109,7 +109,7 @@ fn other_count(count: usize) -> Problem {
 /// POST `discard/`
 pub fn discard(context: &Context<'_>) -> Result<Response, Problem> {
     let preview = query::one_of(context.request, "preview", &[("true", true), ("false", false)])?.unwrap_or(false);
-    let body = Body::read(context, &["keys", "events", "along", "why"])?;
+    let body = JsonBody::read(context, &["keys", "events", "along", "why"])?;
     let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
     let (saw, along) = (body.saw(DISCARD_MAX)?, body.keys("along")?);
     let times = desk.settings.times;
@@ -141,7 +141,7 @@ pub fn discard(context: &Context<'_>) -> Result<Response, Problem> {
 
 /// POST `hold/`
 pub fn hold(context: &Context<'_>) -> Result<Response, Problem> {
-    let body = Body::read(context, &["keys", "why"])?;
+    let body = JsonBody::read(context, &["keys", "why"])?;
     let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
     let saw = body.saw(KEYS_MAX)?;
     let keys: BTreeSet<Key> = saw.iter().map(|saw| saw.key).collect();
@@ -171,7 +171,7 @@ pub fn hold(context: &Context<'_>) -> Result<Response, Problem> {
 
 /// POST `release/`
 pub fn release(context: &Context<'_>) -> Result<Response, Problem> {
-    let body = Body::read(context, &["keys", "why"])?;
+    let body = JsonBody::read(context, &["keys", "why"])?;
     let (why, by, desk) = (why(&body)?, by(context)?, &context.service.desk);
     let saw = body.saw(KEYS_MAX)?;
     let keys: BTreeSet<Key> = saw.iter().map(|saw| saw.key).collect();

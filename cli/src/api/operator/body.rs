@@ -12,9 +12,9 @@ use crate::api::response::Problem;
 use crate::store::left::Saw;
 
 /// An object of JSON.
-pub struct Body(Map<String, Value>);
+pub struct JsonBody(Map<String, Value>);
 
-impl Body {
+impl JsonBody {
     /// Reads it. It has no fields but these.
     pub fn read(context: &Context<'_>, fields: &[&str]) -> Result<Self, Problem> {
         let media =
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_in_plain_words() {
         let read = |text: &str| {
-            let body = Body::parse(text.as_bytes(), &["keys", "events", "why"])?;
+            let body = JsonBody::parse(text.as_bytes(), &["keys", "events", "why"])?;
             body.saw(2)?;
             body.number("events")?;
             body.text("why").map(drop)

@@ -14,7 +14,7 @@ const KEPT_MAX: Duration = Duration::from_secs(30);
 
 /// A cached answer.
 pub struct Cache<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<CacheState<T>>,
     changed: Condvar,
     /// It is kept for at least so long.
     kept: Duration,
@@ -22,14 +22,14 @@ pub struct Cache<T> {
     share: u32,
 }
 
-struct State<T> {
-    last: Option<Kept<T>>,
+struct CacheState<T> {
+    last: Option<KeptOverview<T>>,
     is_making: bool,
     /// Raised by what changes the answer.
     generation: u64,
 }
 
-struct Kept<T> {
+struct KeptOverview<T> {
     answer: Result<T, Problem>,
     until: Instant,
     generation: u64,
@@ -48,7 +48,7 @@ impl<T> Drop for Making<'_, T> {
 impl<T: Clone> Cache<T> {
     /// Makes an empty one.
     pub fn new(kept: Duration, share: u32) -> Self {
-        let state = State { last: None, is_making: false, generation: 0 };
+        let state = CacheState { last: None, is_making: false, generation: 0 };
         Self { state: Mutex::new(state), changed: Condvar::new(), kept, share }
     }
 
@@ -87,14 +87,14 @@ impl<T: Clone> Cache<T> {
             Err(_) => FAILURE_KEPT,
         };
         let until = Instant::now() + kept;
-        self.state().last = Some(Kept { answer: answer.clone(), until, generation });
+        self.state().last = Some(KeptOverview { answer: answer.clone(), until, generation });
         drop(making);
         answer
     }
 }
 
 impl<T> Cache<T> {
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, CacheState<T>> {
         // Nothing that panics runs under it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

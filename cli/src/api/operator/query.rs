@@ -8,7 +8,7 @@ use news_core::{Entity, Key};
 use crate::api::request::Request;
 use crate::api::response::Problem;
 use crate::store::run_rows::SentPlace;
-use crate::store::unsynced::Place;
+use crate::store::unsynced::UnsyncedPlace;
 use crate::views::left::How;
 
 /// A longer value is cut where it is repeated, in characters.
@@ -73,19 +73,19 @@ pub fn left_place((how, key): (How, Key)) -> String {
 
 /// The place of an event: `posts/5/9875`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventPlace(pub Place);
+pub struct EventPlace(pub UnsyncedPlace);
 
 impl FromStr for EventPlace {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (key, id) = text.rsplit_once('/').ok_or(())?;
-        Ok(Self(Place { key: key.parse().map_err(drop)?, id: id.parse().map_err(drop)? }))
+        Ok(Self(UnsyncedPlace { key: key.parse().map_err(drop)?, id: id.parse().map_err(drop)? }))
     }
 }
 
 /// Writes an [`EventPlace`].
-pub fn event_place(place: Place) -> String {
+pub fn event_place(place: UnsyncedPlace) -> String {
     format!("{}/{}", place.key, place.id)
 }
 

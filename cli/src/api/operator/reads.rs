@@ -14,7 +14,7 @@ use crate::api::handlers::Context;
 use crate::api::response::{Problem, Response};
 use crate::report::runs::{RunReport, RunsReport};
 use crate::report::status::{ParkedReport, words};
-use crate::store::run_rows::{self, Listed, Wanted};
+use crate::store::run_rows::{self, Listed, WantedRuns};
 use crate::store::runs::RunKind;
 use crate::store::{acts, left_out};
 use crate::views::left::{self, How};
@@ -92,14 +92,14 @@ pub fn plan(context: &Context<'_>) -> Result<Response, Problem> {
 pub fn left(context: &Context<'_>) -> Result<Response, Problem> {
     let (request, desk) = (context.request, &context.service.desk);
     let limit = query::limit(request, 1000, 100)?;
-    let wanted = left::Wanted {
+    let wanted = left::WantedLeft {
         how: query::one_of(request, "state", &How::ALL.map(|how| (how.word(), how)))?,
         entity: query::entity(request)?,
         group: query::parsed(request, "group", "16 hexadecimal digits")?,
         begins: request.param("q").unwrap_or_default(),
         after: query::parsed(request, "after", "what `next` was")?.map(|LeftPlace(how, key)| (how, key)),
     };
-    let left::Page { report, total, states, next } = desk.moment(|moment| {
+    let left::LeftPage { report, total, states, next } = desk.moment(|moment| {
         let seen = Seen::read(moment, desk.settings.times)?;
         left::page(moment, &seen, &wanted, limit)
     })?;
@@ -122,7 +122,7 @@ pub fn runs(context: &Context<'_>) -> Result<Response, Problem> {
     let (request, desk) = (context.request, &context.service.desk);
     let limit = query::limit(request, 200, 50)?;
     let kinds = [RunKind::Sync, RunKind::Full, RunKind::Import].map(|kind| (kind.word(), kind.word()));
-    let wanted = Wanted {
+    let wanted = WantedRuns {
         kinds: query::one_of(request, "kind", &kinds)?.into_iter().collect(),
         statuses: query::one_of(request, "status", &STATUSES.map(|word| (word, word)))?.into_iter().collect(),
         before: query::number(request, "before", i64::MAX)?,
@@ -147,7 +147,7 @@ pub fn run(context: &Context<'_>) -> Result<Response, Problem> {
 /// GET `acts/`
 pub fn acts(context: &Context<'_>) -> Result<Response, Problem> {
     let limit = query::limit(context.request, 200, 50)?;
-    let wanted = acts::Wanted { since: None, before: query::number(context.request, "before", i64::MAX)? };
+    let wanted = acts::WantedActs { since: None, before: query::number(context.request, "before", i64::MAX)? };
     let listed = context.service.desk.moment(|moment| acts::newest(moment, wanted, limit))?;
     Ok(Response::json(200, &listed, context.layout))
 }

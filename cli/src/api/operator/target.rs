@@ -6,13 +6,13 @@ use news_core::Entity;
 use postgres::Client;
 use serde::Serialize;
 
-use super::body::{Body, how_many};
+use super::body::{JsonBody, how_many};
 use super::{Desk, refused};
 use crate::api::handlers::Context;
 use crate::api::response::{Coded, Problem, Response};
 use crate::error::{Kind, Result};
 use crate::pg::{Purpose, connect};
-use crate::pool::Place;
+use crate::pool::PoolPlace;
 use crate::report::diff::{DifferenceRow, FaultRow};
 use crate::report::holds::utc;
 use crate::signals::Signals;
@@ -59,7 +59,7 @@ pub fn object(context: &Context<'_>, entity: Entity) -> Result<Response, Problem
 
 /// POST `look/`
 pub fn look(context: &Context<'_>) -> Result<Response, Problem> {
-    let mut keys = Body::read(context, &["keys"])?.keys("keys")?;
+    let mut keys = JsonBody::read(context, &["keys"])?.keys("keys")?;
     how_many(keys.len(), LOOKED_AT_MAX)?;
     keys.sort_unstable();
     keys.dedup();
@@ -88,7 +88,7 @@ impl Desk {
     }
 
     /// Takes one of the places for requests to the target.
-    fn place_to_ask(&self) -> Result<Place, Problem> {
+    fn place_to_ask(&self) -> Result<PoolPlace, Problem> {
         let busy = || Coded::problem(429, "busy", "Others ask the target now. Try again in a moment.");
         self.asking.take(Duration::from_secs(1)).ok_or_else(busy)
     }

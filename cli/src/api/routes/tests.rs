@@ -27,21 +27,21 @@ fn paths() {
         ("/news/replica/", None),
         ("/healthz/", None),
         ("/news/openapi.json", Some((Endpoint::OpenApi, ""))),
-        ("/news/docs/docs.js", Some((Endpoint::Docs(Page::Js), ""))),
+        ("/news/docs/docs.js", Some((Endpoint::Docs(DocPage::Js), ""))),
         ("/news/docs/x", None),
     ];
     for (path, expected) in table {
         let found = match find(path) {
-            Found::Route(route, segment) => Some((route.endpoint, segment)),
-            Found::Nothing => None,
-            Found::SlashMissing(_) => panic!("{path}"),
+            RouteMatch::Route(route, segment) => Some((route.endpoint, segment)),
+            RouteMatch::Nothing => None,
+            RouteMatch::SlashMissing(_) => panic!("{path}"),
         };
         assert_eq!(found, expected, "{path}");
     }
     for path in
         ["/news", "/news/posts", "/news/posts/1", "/news/posts/abc", "/news/posts/1/comments", "/api-auth/token"]
     {
-        assert!(matches!(find(path), Found::SlashMissing(_)), "{path}");
+        assert!(matches!(find(path), RouteMatch::SlashMissing(_)), "{path}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::args::{Doctor as Args, Global};
 use crate::commands::{self, Outcome};
 use crate::error::{Failure, Kind, Result};
 use crate::report::Report;
-use crate::report::doctor::{Check, Doctor, Verdict};
+use crate::report::doctor::{Check, CheckVerdict, DoctorReport};
 use crate::settings::Layers;
 use crate::ui::Ui;
 
@@ -25,8 +25,8 @@ pub fn run(args: &Args, global: &Global, layers: &Layers, ui: &Ui) -> Result<Out
     local::disk(global, layers, &mut findings);
     let failed = findings.kinds.len();
     let worst = findings.kinds.iter().copied().min_by_key(|kind| rank(*kind));
-    let verdict = findings.checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
-    let report = Report::Doctor(Doctor { verdict, checks: findings.checks });
+    let verdict = findings.checks.iter().map(|check| check.verdict).max().unwrap_or(CheckVerdict::Ok);
+    let report = Report::Doctor(DoctorReport { verdict, checks: findings.checks });
     let Some(kind) = worst else { return Ok(Outcome::done(report)) };
     commands::print(ui, &report)?;
     let checks = if failed == 1 { "check" } else { "checks" };
@@ -60,20 +60,27 @@ struct Findings {
 
 impl Findings {
     fn ok(&mut self, name: &'static str, text: impl Into<String>) {
-        self.add(name, Verdict::Ok, text.into(), Vec::new(), None);
+        self.add(name, CheckVerdict::Ok, text.into(), Vec::new(), None);
     }
 
     fn warn(&mut self, name: &'static str, text: impl Into<String>, hint: impl Into<String>) {
-        self.add(name, Verdict::Warn, text.into(), vec![hint.into()], None);
+        self.add(name, CheckVerdict::Warn, text.into(), vec![hint.into()], None);
     }
 
     fn fail(&mut self, name: &'static str, failure: &Failure) {
         self.kinds.push(failure.kind());
         let code = Some(failure.kind().code());
-        self.add(name, Verdict::Fail, failure.to_string(), failure.hints().to_vec(), code);
+        self.add(name, CheckVerdict::Fail, failure.to_string(), failure.hints().to_vec(), code);
     }
 
-    fn add(&mut self, name: &'static str, verdict: Verdict, text: String, hints: Vec<String>, exit_code: Option<u8>) {
+    fn add(
+        &mut self,
+        name: &'static str,
+        verdict: CheckVerdict,
+        text: String,
+        hints: Vec<String>,
+        exit_code: Option<u8>,
+    ) {
         self.checks.push(Check { name, verdict, text, hints, exit_code });
     }
 }

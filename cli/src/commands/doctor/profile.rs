@@ -14,7 +14,7 @@ use crate::args::Doctor as Args;
 use crate::clock::Tick;
 use crate::error::{Failure, Kind};
 use crate::signals::Signals;
-use crate::target::{Peer as _, Seen, Target};
+use crate::target::{Peer as _, SeenListing, Target};
 
 /// An id that no record should have, and that fits the 32 bits of many a database.
 const NOBODY: i64 = i32::MAX as i64 - 2;
@@ -22,7 +22,7 @@ const NOBODY: i64 = i32::MAX as i64 - 2;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Tries it.
-pub fn check(args: &Args, target: &Target, listed: &[(Entity, Seen)], findings: &mut Findings) {
+pub fn check(args: &Args, target: &Target, listed: &[(Entity, SeenListing)], findings: &mut Findings) {
     let profile = target.profile();
     for (_, seen) in listed {
         match &seen.faulty {
@@ -79,7 +79,7 @@ fn failure(misfit: Misfit) -> Failure {
 }
 
 /// Asks for a record that is listed, and for one that nobody has.
-fn ask(target: &Target, entity: Entity, seen: &Seen) -> Result<(), Misfit> {
+fn ask(target: &Target, entity: Entity, seen: &SeenListing) -> Result<(), Misfit> {
     if let Some((key, _)) = seen.first {
         tried(target, Question::Listed, key, None, &Theirs::default())?;
     }
@@ -141,7 +141,7 @@ fn seen(target: &Target, question: Question, key: Key, object: Option<&Object>, 
 }
 
 /// Creates, reads, updates and deletes a post and a comment. On failure also returns what may be left.
-fn write(target: &Target, listed: &[(Entity, Seen)]) -> Result<(), (Misfit, Vec<Key>)> {
+fn write(target: &Target, listed: &[(Entity, SeenListing)]) -> Result<(), (Misfit, Vec<Key>)> {
     let number = listed.iter().find_map(|(entity, seen)| (*entity == Entity::Post).then_some(seen.first?.1?));
     let objects = [
         object(Entity::Post, number.unwrap_or(1), ["news doctor --write-test", "This record may be deleted.", ""]),

@@ -3,7 +3,7 @@
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::error::EXIT_CODES;
-use crate::settings::keys::{KEYS, Key, Place};
+use crate::settings::keys::{KEYS, Key, KeyPlace};
 
 const ENVIRONMENT: [(&str, &str); 14] = [
     ("NEWS_CONFIG", "Configuration file. FILES lists the default places."),
@@ -232,9 +232,9 @@ pub(super) fn of(page: &str, notes: Option<&str>) -> Roff {
 fn of_flag(key: &Key) -> Option<(String, String)> {
     let flag = |id: &str| id.replace('_', "-");
     let meaning = match key.place {
-        Place::Setting | Place::Secret => return None,
-        Place::Global(id) => format!("The default of --{}.", flag(id)),
-        Place::Flag(command, id) => format!("The default of `news {command} --{}`.", flag(id)),
+        KeyPlace::Setting | KeyPlace::Secret => return None,
+        KeyPlace::Global(id) => format!("The default of --{}.", flag(id)),
+        KeyPlace::Flag(command, id) => format!("The default of `news {command} --{}`.", flag(id)),
     };
     Some((key.variable(), meaning))
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tiny_http::Header;
 
-use crate::http::{Limits, Reply, Request, Server};
+use crate::http::{HttpRequest, Limits, Reply, Server};
 
 /// Nothing here takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ impl Read for Source {
     }
 }
 
-fn handle(request: &Request, reply: Reply<'_>, gate: &Gate) {
+fn handle(request: &HttpRequest, reply: Reply<'_>, gate: &Gate) {
     let (path, number) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let number = number.parse().unwrap_or(0);
     let text = |reply: Reply<'_>, text: String| reply.send(200.into(), vec![], text.as_bytes(), Some(text.len()));

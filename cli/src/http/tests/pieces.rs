@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::http::Limits;
-use crate::http::chunked::{Chunked, Fault, Progress};
-use crate::http::head::{Framing, Parsed, parse};
+use crate::http::chunked::{ChunkFault, Chunked, DecoderProgress};
+use crate::http::head::{Framing, ParsedHead, parse};
 
 const DATA_BYTES_MAX: u64 = 40;
 const EXTRA_BYTES_MAX: usize = 24;
@@ -76,13 +76,13 @@ fn cut<'a>(input: &'a [u8], places: &[Index]) -> Vec<&'a [u8]> {
 }
 
 /// Returns the data and where the body ended, if it did.
-fn decode(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<usize>), Fault> {
+fn decode(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<usize>), ChunkFault> {
     let mut decoder = Chunked::new(DATA_BYTES_MAX, EXTRA_BYTES_MAX);
     let (mut data, mut taken) = (Vec::new(), 0);
     for piece in pieces {
         match decoder.feed(piece, |run| data.extend_from_slice(run))? {
-            Progress::More => taken += piece.len(),
-            Progress::Done(end) => return Ok((data, Some(taken + end))),
+            DecoderProgress::More => taken += piece.len(),
+            DecoderProgress::Done(end) => return Ok((data, Some(taken + end))),
         }
     }
     Ok((data, None))
@@ -126,15 +126,15 @@ proptest! {
         for end in 0..=input.len() {
             let parsed = parse(&input[..end], &limits, peer);
             match (&settled, parsed) {
-                (None, Ok(Parsed::Partial)) => prop_assert!(end < limits.head_bytes_max),
-                (None, Ok(Parsed::Complete { len, head, request })) => {
+                (None, Ok(ParsedHead::Partial)) => prop_assert!(end < limits.head_bytes_max),
+                (None, Ok(ParsedHead::Complete { len, head, request })) => {
                     prop_assert_eq!(len, end, "it was whole before, and nobody said so");
                     prop_assert!(len <= limits.head_bytes_max);
                     match head.framing {
                         Framing::Length(length) => prop_assert!(length <= limits.body_bytes_max),
                         Framing::None | Framing::Chunked => {}
                     }
-                    settled = Some(Ok(Parsed::Complete { len, head, request }));
+                    settled = Some(Ok(ParsedHead::Complete { len, head, request }));
                 }
                 (None, Err(_)) => settled = Some(Err(())),
                 (Some(Err(())), parsed) => prop_assert!(parsed.is_err(), "refused, then {parsed:?}"),

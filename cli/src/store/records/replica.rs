@@ -12,11 +12,11 @@ use postgres::types::{ToSql, Type};
 use super::{Record, version_sql};
 use crate::store::cursor::Cursor;
 use crate::store::session::{Live, Sql};
-use crate::store::users::{Caller, Seen};
+use crate::store::users::{Caller, SeenUser};
 
 /// What a client writes of an object, beside its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fields {
+pub struct ReplicaFields {
     /// The number.
     pub number: i64,
     /// The texts, in the order of the shape.
@@ -41,23 +41,23 @@ pub enum Written<T> {
 }
 
 /// An entity's statements. $1 is the user, $2 the id, $3 the number.
-struct Statements {
+struct ReplicaStatements {
     declare: String,
     create: Sql,
     update: Sql,
     delete: Sql,
 }
 
-fn statements(entity: Entity) -> &'static Statements {
-    static POSTS: LazyLock<Statements> = LazyLock::new(|| Statements::new(Entity::Post));
-    static COMMENTS: LazyLock<Statements> = LazyLock::new(|| Statements::new(Entity::Comment));
+fn statements(entity: Entity) -> &'static ReplicaStatements {
+    static POSTS: LazyLock<ReplicaStatements> = LazyLock::new(|| ReplicaStatements::new(Entity::Post));
+    static COMMENTS: LazyLock<ReplicaStatements> = LazyLock::new(|| ReplicaStatements::new(Entity::Comment));
     match entity {
         Entity::Post => &POSTS,
         Entity::Comment => &COMMENTS,
     }
 }
 
-impl Statements {
+impl ReplicaStatements {
     fn new(entity: Entity) -> Self {
         const USER: &str = "WITH u AS (\
             SELECT is_active, is_staff, set_config('news.actor', username, true) FROM auth_user WHERE id = $1::bigint)";
@@ -124,8 +124,8 @@ pub fn create(
     live: &mut Live,
     user: i64,
     (entity, id): (Entity, i64),
-    fields: &Fields,
-) -> Result<Seen<Written<Record>>, postgres::Error> {
+    fields: &ReplicaFields,
+) -> Result<SeenUser<Written<Record>>, postgres::Error> {
     let row = live.one(&statements(entity).create, &params(&user, &id, fields));
     referring(row, |row| written(row, None, Written::Exists, |row| Record::read(entity, row, 3)))
 }
@@ -135,9 +135,9 @@ pub fn update(
     live: &mut Live,
     user: i64,
     (entity, id): (Entity, i64),
-    fields: &Fields,
+    fields: &ReplicaFields,
     versions: Option<&[String]>,
-) -> Result<Seen<Written<Record>>, postgres::Error> {
+) -> Result<SeenUser<Written<Record>>, postgres::Error> {
     let mut params = params(&user, &id, fields);
     params.push(&versions);
     let row = live.one(&statements(entity).update, &params);
@@ -150,7 +150,7 @@ pub fn delete(
     user: i64,
     (entity, id): (Entity, i64),
     versions: Option<&[String]>,
-) -> Result<Seen<Written<()>>, postgres::Error> {
+) -> Result<SeenUser<Written<()>>, postgres::Error> {
     let row = live.one(&statements(entity).delete, &[&user, &id, &versions])?;
     written(&row, versions, Written::Missing, |row| Ok(row.try_get::<_, Option<i64>>(3)?.map(drop)))
 }
@@ -158,12 +158,12 @@ pub fn delete(
 /// Takes note that what an object refers to is not there. It is checked once the row is written, so the caller is staff.
 fn referring<T>(
     result: Result<Row, postgres::Error>,
-    written: impl FnOnce(&Row) -> Result<Seen<Written<T>>, postgres::Error>,
-) -> Result<Seen<Written<T>>, postgres::Error> {
+    written: impl FnOnce(&Row) -> Result<SeenUser<Written<T>>, postgres::Error>,
+) -> Result<SeenUser<Written<T>>, postgres::Error> {
     match result {
         Ok(row) => written(&row),
         Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
-            Ok(Seen::new(Caller::Active, Written::NoParent))
+            Ok(SeenUser::new(Caller::Active, Written::NoParent))
         }
         Err(error) => Err(error),
     }
@@ -176,7 +176,7 @@ fn written<T>(
     versions: Option<&[String]>,
     nothing: Written<T>,
     read: impl Fn(&Row) -> Result<Option<T>, postgres::Error>,
-) -> Result<Seen<Written<T>>, postgres::Error> {
+) -> Result<SeenUser<Written<T>>, postgres::Error> {
     let (is_staff, is_there) = (row.try_get::<_, Option<bool>>(1)?, row.try_get(2)?);
     let found = match read(row)? {
         Some(done) => Written::Done(done),
@@ -184,10 +184,10 @@ fn written<T>(
         None if is_there && versions.is_some() => Written::OtherVersion,
         None => nothing,
     };
-    Ok(Seen::new(Caller::read(row)?, found))
+    Ok(SeenUser::new(Caller::read(row)?, found))
 }
 
-fn params<'a>(user: &'a i64, id: &'a i64, fields: &'a Fields) -> Vec<&'a (dyn ToSql + Sync)> {
+fn params<'a>(user: &'a i64, id: &'a i64, fields: &'a ReplicaFields) -> Vec<&'a (dyn ToSql + Sync)> {
     let texts = fields.texts.iter().map(|text| text as &(dyn ToSql + Sync));
     [user as &(dyn ToSql + Sync), id, &fields.number].into_iter().chain(texts).collect()
 }
