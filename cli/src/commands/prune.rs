@@ -18,6 +18,7 @@ pub fn run(older_than: Duration, batch: u32, settings: &Settings, ui: &Ui) -> Re
     let signals = Signals::install()?;
     let mut client = connect(&master::existing(settings)?, Purpose::Run)?;
     schema::require_current(&mut client)?;
+    schema::wait_for_no_standby(&mut client)?;
     let cutoff = prune::cutoff(&mut client, older_than)?;
     let mut report = Pruned { older_than_s: older_than.as_secs_f64(), ..Pruned::default() };
     let bar = ui.bar("prune", None, "events");

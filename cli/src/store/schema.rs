@@ -32,12 +32,19 @@ pub enum Version {
 /// Who comes second waits for the first (as long as the session's `lock_timeout`), and finds nothing to do.
 pub fn migrate(client: &mut Client) -> Result<Vec<String>> {
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATE])?;
+    wait_for_no_standby(client)?;
     let applied = migrate_locked(client);
     // A lost session has given the lock back by itself; its first error is the one to tell.
     let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATE]);
     let applied = applied?;
     unlocked?;
     Ok(applied)
+}
+
+/// Lets the session's commits return once they are on this server's disk. For what is done again if a failover loses it: whatever
+/// a standby has acknowledged since came after it in the server's log.
+pub fn wait_for_no_standby(client: &mut Client) -> Result<()> {
+    Ok(client.batch_execute("SET synchronous_commit = local")?)
 }
 
 fn migrate_locked(client: &mut Client) -> Result<Vec<String>> {

@@ -26,3 +26,16 @@ fn a_user_command_ends_although_its_commit_waits_and_says_what_is_unknown() {
     server.set_synchronous_standbys("");
     wait_until("the change is seen", || !is_there());
 }
+
+#[test]
+fn the_schema_and_old_events_do_not_wait_for_a_standby() {
+    let server = OwnPg::start(|_| {});
+    server.set_synchronous_standbys("nobody");
+    let news = News::with_url(&server.url());
+    news.run(["db", "migrate"]).ok();
+    let changes = "SET synchronous_commit = off; INSERT INTO news_post (user_id, title, body) VALUES (1, 't', 'b');
+                   UPDATE news_modelevent SET synced_at = logged_at";
+    server.client().batch_execute(changes).unwrap();
+    let pruned = news.run(["db", "prune", "--older-than", "0s"]).ok();
+    assert!(pruned.stdout.starts_with("1 event deleted"), "{}", pruned.stdout);
+}
