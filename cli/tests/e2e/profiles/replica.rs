@@ -1,10 +1,11 @@
 //! From `news` to `news`: another service as the target.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::{FIXTURES, MANY, is_kept_in_sync, is_kept_in_sync_behind_a_lossy_network};
 use crate::crash::{Random, edit};
-use crate::support::{Db, News, Running};
+use crate::support::{Db, News, OwnPg, Running, free_port, wait_until};
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
 const PASSWORD: &str = "a password";
@@ -117,6 +118,47 @@ fn a_service_that_is_not_to_be_a_replica_is_read_and_not_written_to() {
     }
     let rows = "SELECT (SELECT count(*) FROM news_post) * 1000 + (SELECT count(*) FROM news_comment)";
     assert_eq!(source.db.client().query_one(rows, &[]).unwrap().get::<_, i64>(0), 100_500);
+}
+
+/// The service and its database are killed while syncs write to them.
+#[test]
+fn a_replica_that_crashes_gets_nothing_twice_and_nothing_less() {
+    let server = OwnPg::start(|_| {});
+    let news = News::with_url(&server.url()).env("NEWS_JWT_SECRET", SECRET);
+    news.run(["db", "migrate"]).ok();
+    news.run_with(["user", "add", "sync", "--staff"], &format!("{PASSWORD}\n")).ok();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let serve = || {
+        let mut running = news.spawn(["serve", "--replica", "--listen", &listen]);
+        running.address();
+        running
+    };
+    let (db, mut running) = (Db::new(), serve());
+    let follow = Service::follow(&db, &format!("http://{listen}"), "sync");
+    follow.run(["import", "--from", FIXTURES]).ok();
+    let (mut sql, mut random) = (db.client(), Random(17));
+    for round in 0..8 {
+        (0..20).for_each(|_| edit(&mut sql, &mut random));
+        let command: &[&str] = if round == 0 { &["sync", "--full"] } else { &["sync"] };
+        let sync = follow.spawn([command, &["--jobs", "8", "--max-deletes", MANY]].concat());
+        std::thread::sleep(std::time::Duration::from_millis(50 + random.below(500)));
+        if round % 2 == 0 {
+            running.signal(Signal::KILL);
+            running.wait();
+            running = serve();
+        } else {
+            server.crash();
+            server.launch();
+        }
+        sync.wait();
+    }
+    wait_until("a full sync is done", || {
+        follow.run(["sync", "--full", "--jobs", "8", "--max-deletes", MANY]).code == 0
+    });
+    assert_eq!(follow.run(["--json", "diff"]).ok().json()["equal"], true);
+    let twice = "SELECT count(*) FROM (SELECT entity_table, entity_pk FROM news_modelevent WHERE type = 'CREATED'
+                 GROUP BY 1, 2 HAVING count(*) > 1) twice";
+    assert_eq!(server.client().query_one(twice, &[]).unwrap().get::<_, i64>(0), 0);
 }
 
 /// What the API offers to everybody: pages, and comments post by post.

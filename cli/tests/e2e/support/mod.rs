@@ -35,7 +35,7 @@ pub use pair::Pair;
 pub use pg::{Db, migrations, server_user};
 pub use psql::psql;
 pub use reaper::Reaper;
-pub use server::{Bouncer, OwnPg};
+pub use server::{Bouncer, OwnPg, free_port};
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
