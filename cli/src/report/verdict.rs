@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::report::phrase::{counted, number, span};
+use crate::report::phrase::{count, counted, number, span};
 use crate::store::history::{FailedFull, LastRun};
 
 /// A pending change that is older than this does not arrive, unless the user says otherwise.
@@ -18,6 +18,9 @@ const MISSED_AFTER: u32 = 3;
 const DISTANCES_MIN: usize = 5;
 /// A distance is a usual one if it differs from the median by no more than one part in so many.
 const USUAL_SHARE: u32 = 5;
+
+/// With this a run's reason may begin.
+const UNAVAILABLE: &str = "the target is unavailable: ";
 
 /// How the sync goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,6 +88,8 @@ pub struct Facts {
     pub on_hold: u64,
     /// Objects that wait for another one.
     pub held: u64,
+    /// Objects that failed, and that the next run tries again.
+    pub waiting: u64,
 }
 
 impl Verdict {
@@ -116,7 +121,7 @@ impl Verdict {
             (_, _, Some(oldest)) => {
                 let why = match code {
                     0 | 3 | 130 | 143 => String::new(),
-                    5 => format!(" The target is unavailable: {}.", why()),
+                    5 => format!(" The target is unavailable: {}.", why().trim_start_matches(UNAVAILABLE)),
                     code => format!(" The last run failed (exit {code}): {}.", why()),
                 };
                 (Word::Late, format!("Changes do not arrive: the oldest has waited {}.{why}", age(oldest)))
@@ -152,6 +157,16 @@ impl Verdict {
             (None, _, _) if !left.is_empty() => (Word::Parked, format!("Changes arrive.{left}")),
             (None, _, Some(since)) => {
                 (Word::Running, format!("A run is at work since {}. {} pending.", at(since), are(facts.pending)))
+            }
+            (None, Some(_), None) if facts.waiting > 0 => {
+                let them = if facts.waiting == 1 { "it" } else { "them" };
+                (
+                    Word::Ok,
+                    format!(
+                        "Changes arrive. {} failed; the next run tries {them} again.",
+                        count(facts.waiting, "object")
+                    ),
+                )
             }
             (None, Some(_), None) => (Word::Ok, String::from("Changes arrive. Nothing waits for an operator.")),
         }
@@ -242,6 +257,7 @@ mod tests {
             parked: 0,
             on_hold: 0,
             held: 0,
+            waiting: 0,
         }
     }
 
@@ -280,7 +296,7 @@ mod tests {
             ),
             (late.clone(), Word::Late, "Changes do not arrive: the oldest has waited 41 min."),
             (
-                Facts { last: Some(ended(5, "connection refused")), ..late.clone() },
+                Facts { last: Some(ended(5, "the target is unavailable: connection refused")), ..late.clone() },
                 Word::Late,
                 "Changes do not arrive: the oldest has waited 41 min. The target is unavailable: connection refused.",
             ),
@@ -344,6 +360,11 @@ mod tests {
     #[test]
     fn what_runs_leave_is_counted_by_its_reason() {
         for (facts, word, text) in [
+            (
+                Facts { waiting: 1, pending: 1, ..calm() },
+                Word::Ok,
+                "Changes arrive. 1 object failed; the next run tries it again.",
+            ),
             (
                 Facts { parked: 1, on_hold: 2, held: 1, pending: 4, ..calm() },
                 Word::Parked,

@@ -68,6 +68,7 @@ pub fn describe(
         parked,
         on_hold,
         held,
+        waiting: outlook.retried.len() as u64,
     });
     Ok(StatusReport {
         verdict,

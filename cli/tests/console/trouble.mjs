@@ -83,7 +83,7 @@ export async function a_limit_and_a_full_sync_that_failed_are_told(bench) {
   service.news(["sync"]);
   await page.run(() => { location.hash = "#/"; });
   await page.until("the verdict", () => /^Changes arrive\. Full syncs fail since .* \(exit 4\): the plan deletes 1 object/.test(document.querySelector(".verdict h1")?.innerText ?? ""));
-  await page.shows("full syncs fail since");
+  await page.until("the fact", () => /Full sync\s+fails since/.test(document.querySelector(".facts").innerText));
   service.news(["sync", "--full"]);
   await page.until("the verdict", () => document.querySelector(".verdict h1")?.innerText === "Changes arrive. Nothing waits for an operator.");
 }

@@ -27,7 +27,7 @@ const named = (keys, total = keys.length) => {
 
 const DONE = { retried: "The next run tries again:", discarded: "Changes dropped:", on_hold: "On hold:", released: "Released:" };
 /** What somebody did, in the words of the history. */
-export const DID = { retried: "tried again", discarded: "gave up the changes of", on_hold: "put on hold", released: "released" };
+export const DID = { retried: "retried", discarded: "gave up the changes of", on_hold: "put on hold", released: "released" };
 
 /** Sends an act. Says what came of it once the state was read anew. Returns whether it was done. */
 async function send(path, body) {

@@ -106,8 +106,14 @@ export function words(body) {
   return body;
 }
 
-/** What the target said, from a reason of the ledger: "status 422: {…}". */
-export const said = (reason) => words(/^status \d+: (.*)$/s.exec(reason)?.[1] ?? reason);
+/** What the target said, from a reason of the ledger: "status 422: {…}", or of a run, with the object before it. */
+export function said(reason) {
+  const [, key = "", answer] = /^((?:posts|comments)\/\d+: )?status \d+: (.*)$/s.exec(reason) ?? [];
+  return answer === undefined ? reason : key + words(answer);
+}
+
+/** A text of ours with its commands between backticks. */
+export const ticks = (text) => text.split("`").map((part, at) => (at % 2 ? el("code", part) : part));
 
 function firstText(value) {
   if (typeof value === "string") return value;

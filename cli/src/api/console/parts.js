@@ -2,7 +2,7 @@
 
 import { DID, command } from "./acts.js";
 import { button, el, keyLink, marked } from "./dom.js";
-import { clock, code, count, minute, number, said, span, state as word, when } from "./format.js";
+import { clock, code, count, minute, number, said, span, state as word, ticks, when } from "./format.js";
 import { state } from "./live.js";
 import { compared } from "./words.js";
 
@@ -60,7 +60,7 @@ export function runsTable(runs) {
       el("td", el("a.mono", { href: `#/runs/${run.id}` }, String(run.id))), el("td", run.kind + (run.shard ? ` ${run.shard}` : "")),
       el("td", el(`span.st.${run.status}`, result)), el("td", when(run.started_at, clock)),
       el("td.num.narrow-hide", span(run.seconds)), el("td.num", number(run.requests)),
-      el("td.soft.narrow-hide", [run.first_error, run.alike > 0 ? `${number(run.alike)} before it came to the same` : null].filter(Boolean).join("; ")));
+      el("td.soft.narrow-hide", run.first_error && ticks(said(run.first_error)), run.alike > 0 && ` The ${number(run.alike)} before it had the same result.`));
   };
   return table(["Run", "Kind", "Result", "Began", ["num.narrow-hide", "Took"], ["num", "Requests"], ["narrow-hide", "First error"]], runs.map(row));
 }

@@ -42,11 +42,11 @@ export function render() {
   const head = [el("p.crumb", el("a", { href: "#/runs" }, "Runs"), ` › ${title}`), el("h1", { tabindex: -1 }, title)];
   if (list === null) return [...head, unread(problem)];
   const row = ({ id, at, who, via, what, keys, count: n, along, events, why }) => el("tr", { "data-key": String(id) },
-    el("td", when(at)), el("td", who, via === "command" && el("span.soft", " by command")),
+    el("td", when(at), el("p.small", who, via === "command" && el("span.soft", " by command"))),
     el("td", DID[what] ?? what, " ", links(keys.slice(0, NAMED)), n > NAMED && ` and ${number(n - NAMED)} more`, along > 0 && `, ${count(along, "comment")} along`,
       events > 0 && el("span.soft", `, ${count(events, "event")}`)), el("td", why && el("q", why)));
-  return [...head, el("p.lede", "Acts in the console and by commands. A run's own work is not among them."),
-    sheet("acts", "Acts", "newest first", null,
-      list.acts.length === 0 ? el("p.body.soft", "Nobody did anything by hand.") : table(["When", "Who", "What", "Reason"], list.acts.map(row)),
-      (list.next || problem) && el("div.foot", problem ? problem.message : button("link", "more", "Older acts")))];
+  return [...head, el("p.lede", "Acts in the console and by commands. What runs do by themselves is not among them."),
+    el("div.gap-above", sheet("acts", "Acts", "newest first", null,
+      list.acts.length === 0 ? el("p.body.soft", "Nobody did anything by hand.") : table(["When, and who", "What", "Reason"], list.acts.map(row)),
+      (list.next || problem) && el("div.foot", problem ? problem.message : button("link", "more", "Older acts"))))];
 }

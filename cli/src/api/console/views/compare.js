@@ -140,7 +140,7 @@ function result() {
   return [
     el("p.lede", { id: "compared", role: "status" }, el("b", total === 0 ? "Both sides are equal. " : `${count(total, "object")} ${total === 1 ? "differs" : "differ"}. `),
       total > 0 && !run.knows && "Which of them pending changes explain is not known here: there are too many events. ",
-      total > 0 && run.knows && `Pending changes explain ${number(pending)}; ${number(drift)} ${drift === 1 ? "is" : "are"} drift. `,
+      total > 0 && run.knows && (drift === 0 ? "Pending changes explain all of them. " : `Pending changes explain ${number(pending)}. No pending change explains ${number(drift)}: drift. `),
       el("span.soft", `${count(sum("local"), "row")} and ${count(sum("target"), "element")} of ${files ? Object.values(files).map(({ name }) => name).join(" and ") : "the target"}, compared in this browser in ${span(ms / 1000)} (${bytes(run.bytes)}), from `, when(run.began), " to ", when(run.ended), ` ${zone()}. `,
         nameless > 0 && `${count(nameless, "element")} without an id of ours. `,
         left > 0 && `${count(left, "object")} that an import left out: not compared. `)),
@@ -208,8 +208,8 @@ function aside(all, drift, total) {
   const own = all.filter(({ standing }) => !standing);
   const tally = Object.groupBy(own, ({ kind }) => kind);
   const repair = sheet("repair", "What would repair it", "", null,
-    el("div.body.stack", el("p.soft", drift === 0 ? "A plain sync sends what is pending. There is no drift." : `A plain sync sends what is pending. Only a full sync repairs the ${count(drift, "object")} that drifted. It compares anew and would send:`),
+    el("div.body.stack", el("p.soft", drift === 0 ? "A plain sync sends what is pending, but for objects that are parked, held or on hold." : `A plain sync sends what is pending. Only a full sync repairs the ${count(drift, "object")} that drifted. It compares anew and would send:`),
       el("ul.plan", Object.entries(REPAIRS).filter(([name]) => tally[name]).map(([name, text]) => el("li", el("span", text), el("b", number(tally[name].length))))),
-      el("pre", "news sync --full --dry-run"), el("p.soft.small", "There is no button: a full sync also deletes. Read its plan first.")));
+      drift > 0 && [el("pre", "news sync --full --dry-run"), el("p.soft.small", "There is no button: a full sync also deletes. Read its plan first.")]));
   return el("aside.aside.stack", run.files === null && all.length > 0 && repair, dropBox(), total === 0 && el("p.acts", startButton("Compare again")));
 }

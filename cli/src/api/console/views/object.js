@@ -164,7 +164,7 @@ function answer() {
   const body = last.body ?? "";
   return sheet("answer", "The target's last response", "", body && button("more", "copy", "Copy", body),
     el("div.body.stack", el("dl.pairs", el("dt", "Request"), el("dd", el("code", `${last.method ?? ""} /${key}`)),
-      el("dt", "Response"), el("dd", code(last.status) ?? "none", last.ms !== null && ` after ${span(last.ms / 1000)}`, ", run ", runLink(last.run)), last.at && [el("dt", "At"), el("dd", when(last.at))]),
+      el("dt", "Response"), el("dd", code(last.status ?? object.sent.find(({ run }) => run === last.run)?.status) ?? "none", last.ms !== null && ` after ${span(last.ms / 1000)}`, ", run ", runLink(last.run)), last.at && [el("dt", "At"), el("dd", when(last.at))]),
     body && el("pre", { tabindex: 0, "aria-label": "Body of the response" }, marked(body)), body.length >= 2000 && el("p.soft.small", "The first 2,000 characters are kept.")));
 }
 

@@ -2,13 +2,15 @@
 
 import * as acts from "../acts.js";
 import { button, el, keyLink } from "../dom.js";
-import { ago, beads, clock, count, hour, METHOD, minute, number, since, span, when } from "../format.js";
+import { ago, beads, clock, count, hour, METHOD, minute, number, since, span, ticks, when } from "../format.js";
 import { Frozen } from "../frozen.js";
 import { changed, isLeft, mayAct, readPending, state } from "../live.js";
 import { actLine, group as groupBox, runsTable, sheet, unread } from "../parts.js";
 import { ask } from "../api.js";
 
 const LAG_MAX_S = 15 * 60;
+/** A longer verdict is set smaller. */
+const LONG = 100;
 const ROWS = 8;
 const RUNS = 5;
 
@@ -45,8 +47,8 @@ export function render() {
   const glyph = isGood ? "div.glyph.ok" : MILD.has(verdict.word) ? "div.glyph" : "div.glyph.bad";
   const hint = HINTS[verdict.word];
   return [
-    el("div.verdict", el(glyph, { "aria-hidden": "true" }, isGood ? "✓" : "!"), el("h1", { tabindex: -1 }, verdict.text),
-      hint && el("p", hint.split("`").map((part, at) => (at % 2 ? el("code", part) : part)))),
+    el("div.verdict", el(glyph, { "aria-hidden": "true" }, isGood ? "✓" : "!"), el(verdict.text.length > LONG ? "h1.long" : "h1", { tabindex: -1 }, verdict.text),
+      hint && el("p", ticks(hint))),
     facts(overview),
     el("div.two", waits(overview), next(overview)),
     runsBox(overview),
@@ -66,6 +68,7 @@ function facts({ status, runs: all, distance_s }) {
   const last = status.last_run ?? all[0];
   const every = distance_s?.[last?.kind];
   const full = status.last_done.find((run) => run.kind === "full");
+  const failed = status.failed_full;
   const target = state.target;
   return el("dl.facts.sheet",
     fact("Oldest change to send", oldest === null || oldest < LAG_MAX_S, oldest === null ? "none" : span(oldest), `limit: ${span(LAG_MAX_S)}`),
@@ -75,11 +78,13 @@ function facts({ status, runs: all, distance_s }) {
       ? fact("Target", true, "not set up here", state.session.target_why ?? "The service knows no target.")
       : fact("Target", target?.ok !== false, target === null ? "not asked yet" : target.ok ? `answers in ${span((target.ms ?? 0) / 1000)}` : "does not answer",
         target === null ? "asked once a minute" : [target.ok ? "" : `${target.why ?? ""} `, `asked ${ago(target.asked_at)}`]),
-    fact("Database", status.failed_full === null, "answers", status.failed_full ? ["full syncs fail since ", when(status.failed_full.since, minute)] : full ? ["last full sync: ", when(full.finished_at ?? full.started_at, minute)] : "no full sync yet"));
+    failed
+      ? fact("Full sync", false, ["fails since ", when(failed.since, minute)], "Both sides may differ.")
+      : fact("Full sync", true, full ? when(full.finished_at ?? full.started_at, minute) : "none yet", "It compares both sides whole."));
 }
 
 /** What objects wait for, by their state: the numbers of the verdict. */
-const LEFT = [["parked", "for an operator"], ["held", "held behind others"], ["waiting", "for the next run"], ["on_hold", "on hold, with changes"]];
+const LEFT = [["parked", "for an operator"], ["held", "held behind"], ["waiting", "for the next run"], ["on_hold", "on hold"]];
 
 function waits({ status, groups: current, groups_more, acts: done }) {
   const { rows, fresh } = groups.take(current.map((group) => ({ ...group, key: group.id })));

@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { button, el, keyLink, keyOf } from "../dom.js";
-import { code, count, number, span, state as word, when } from "../format.js";
+import { code, count, number, said, span, state as word, ticks, when } from "../format.js";
 import { Frozen } from "../frozen.js";
 import { isStale, state } from "../live.js";
 import { chip, runsTable, sheet, table, unread } from "../parts.js";
@@ -95,7 +95,7 @@ function renderOne() {
     .filter(([, text]) => text).map(([entity, text]) => `${entity}: ${text}`).join("; ");
   return [
     crumb, head,
-    el("p.lede", run.first_error ? run.first_error : run.status === "running" ? "The run is at work." : `${count(run.requests, "request")} in ${span(run.seconds)}.`),
+    el("p.lede", run.first_error ? ticks(said(run.first_error)) : run.status === "running" ? "The run is at work." : `${count(run.requests, "request")} in ${span(run.seconds)}.`),
     el("div.two",
       sheet("sent", "What it sent", "one row for each object", null,
         sent.length === 0 ? el("p.body.soft", "It sent nothing.") : table(["Object", "Request", "Result", ["num.narrow-hide", "Events"], ["num", "Time"]],
