@@ -166,6 +166,17 @@ CREATE TABLE news_sync_act (
 CREATE INDEX news_sync_act_keys ON news_sync_act USING gin ((keys || along));
 CREATE INDEX news_sync_act_at ON news_sync_act (at);
 
+-- What a target keeps in place of rows whose texts it has altered: two fingerprints of 128 bits, of the row that was sent and of
+-- the record that the target made of it. While both are as they were, the object counts as equal. An object without an
+-- entry is kept as it was sent.
+CREATE TABLE news_sync_kept (
+    entity_table text NOT NULL CHECK (entity_table IN ('news_post', 'news_comment')),
+    entity_pk bigint NOT NULL,
+    sent bytea NOT NULL CHECK (octet_length(sent) = 16),
+    kept bytea NOT NULL CHECK (octet_length(kept) = 16),
+    PRIMARY KEY (entity_table, entity_pk)
+);
+
 -- Objects of the target that an import left out, since the master cannot hold them. They are not the master's to delete:
 -- "cannot hold" is not "does not want".
 CREATE TABLE news_sync_left_out (

@@ -268,6 +268,9 @@ pub struct Diff {
     /// Ignore differences that a pending change or a hold explains
     #[arg(long)]
     pub ignore_pending: bool,
+    /// Report objects whose texts the target has altered as differences
+    #[arg(long)]
+    pub strict: bool,
     /// Exit 0 even if both sides differ; errors keep their exit code
     #[arg(long)]
     pub exit_zero: bool,

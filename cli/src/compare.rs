@@ -44,6 +44,7 @@ type Suspicious = BTreeMap<Key, DifferenceKind>;
 
 /// An object that differs, confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Difference {
     /// Which.
     pub key: Key,
@@ -63,6 +64,8 @@ pub struct Difference {
     pub there: Option<PostId>,
     /// The master has it.
     pub local: bool,
+    /// The target has altered the texts that it was sent, and nothing has changed since: it differs to the strict alone.
+    pub altered: bool,
 }
 
 impl Difference {
@@ -90,6 +93,25 @@ pub struct Comparison {
     pub pending: Vec<Pending>,
     /// Objects that differed at first, and then no longer.
     pub settled: Vec<Key>,
+    /// Objects that the target keeps as they were sent, though it had altered them once.
+    pub as_sent: Vec<Key>,
+}
+
+/// What an object is whose texts the target has altered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Altered {
+    /// It is equal.
+    Equal,
+    /// It differs.
+    Differs,
+}
+
+impl Altered {
+    /// Leaves those that differ.
+    pub fn differing(self, mut found: Vec<Difference>) -> Vec<Difference> {
+        found.retain(|difference| !difference.altered || self == Altered::Differs);
+        found
+    }
 }
 
 /// Who may change the other side while it is looked at.
@@ -109,6 +131,8 @@ pub struct Sides<'a> {
     pub entities: &'a [Entity],
     /// Who may change the other side meanwhile.
     pub beside: Beside,
+    /// What is altered.
+    pub altered: Altered,
     /// How long a request of a run may take.
     pub times: Times,
     /// Shows the progress.
@@ -126,7 +150,7 @@ pub fn compare(client: &mut Client, sides: &Sides<'_>) -> Result<Comparison> {
     snapshot.commit()?;
     let Sides { beside, times, signals, .. } = *sides;
     confirm(client, comparison, suspicious, (beside, times, signals), |client, suspicious| {
-        again::look(client, sides, suspicious)
+        again::look(client, sides, suspicious).map(|found| sides.altered.differing(found))
     })
 }
 

@@ -59,8 +59,10 @@ pub struct Counts {
     pub local: u64,
     /// Elements in the target's listing.
     pub target: u64,
-    /// Objects that are the same on both sides, and listed once.
+    /// Objects that are the same on both sides, or altered, and listed once.
     pub equal: u64,
+    /// Of these, those of which the target keeps what it made of the row ([`Kept`](crate::kept::Kept)).
+    pub altered: u64,
     /// Elements with no id that could be ours.
     pub nameless: u64,
     /// Elements whose id came before.
@@ -79,6 +81,8 @@ impl Counts {
 pub enum Match {
     /// The same fields.
     Equal,
+    /// The fields that the target made of the row's.
+    Altered,
     /// Other fields.
     Different,
     /// The element cannot be read.
@@ -102,6 +106,9 @@ pub struct Join {
     /// Ids the target listed, to notice the second time.
     ids: IdSet,
     doubled: IdSet,
+    /// What the target made of rows without a partner, and of the row that comes next.
+    kept: BTreeMap<i64, Fingerprint>,
+    altered: IdSet,
     different: Vec<Difference>,
     counts: Counts,
 }
@@ -120,6 +127,8 @@ impl Join {
             rows_ended: false,
             ids: IdSet::default(),
             doubled: IdSet::default(),
+            kept: BTreeMap::new(),
+            altered: IdSet::default(),
             different: Vec::new(),
             counts: Counts::default(),
         }
@@ -129,6 +138,11 @@ impl Join {
     /// element with this id keeps what is held back small.
     pub fn wants_local(&self, id: i64) -> bool {
         self.local_last < id
+    }
+
+    /// Says what the target made of the row that comes next: it is as good as the row itself.
+    pub fn keeps(&mut self, key: Key, kept: Fingerprint) {
+        self.kept.insert(key.id(), kept);
     }
 
     /// Takes the next local row.
@@ -186,8 +200,10 @@ impl Join {
         }
         self.counts.local += 1;
         self.local_last = key.id();
+        self.kept.remove(&key.id());
         match found {
             Match::Equal => {}
+            Match::Altered => drop(self.altered.insert(key.id())),
             Match::Different => self.different.push(Difference { key, kind: Kind::Different }),
             Match::Unreadable => self.different.push(Difference { key, kind: Kind::Unreadable }),
         }
@@ -217,8 +233,10 @@ impl Join {
     }
 
     fn pair(&mut self, key: Key, here: Fingerprint, there: Option<Fingerprint>) {
+        let kept = if self.kept.is_empty() { None } else { self.kept.remove(&key.id()) };
         match there {
             Some(there) if there == here => {}
+            Some(there) if kept == Some(there) => drop(self.altered.insert(key.id())),
             Some(_) => self.different.push(Difference { key, kind: Kind::Different }),
             None => self.different.push(Difference { key, kind: Kind::Unreadable }),
         }
@@ -244,6 +262,8 @@ impl Join {
         let is_row = |id| !self.target.contains_key(&id) && !self.extra.contains(id) && !self.faulty.contains(id);
         let rows = all.iter().filter(|d| is_row(d.key.id())).count();
         self.counts.equal = self.counts.local.saturating_sub(rows as u64);
+        let differs = |id: &i64| all.binary_search_by_key(id, |difference| difference.key.id()).is_ok();
+        self.counts.altered = self.altered.iter().filter(|id| !differs(id)).count() as u64;
         (all, self.counts)
     }
 }
@@ -298,7 +318,7 @@ mod tests {
             }
             let (differences, counts) = join.finish();
             assert_eq!(differences, expected, "split at {split}");
-            assert_eq!(counts, Counts { local: 5, target: 8, equal: 1, nameless: 1, copies: 1 });
+            assert_eq!(counts, Counts { local: 5, target: 8, equal: 1, altered: 0, nameless: 1, copies: 1 });
         }
     }
 }

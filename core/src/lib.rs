@@ -24,6 +24,7 @@ pub mod fingerprint;
 pub mod groups;
 pub mod identity;
 pub mod ids;
+pub mod kept;
 pub mod ledger;
 pub mod left_out;
 pub mod merge;

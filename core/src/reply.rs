@@ -14,6 +14,8 @@ use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use crate::chars::misleads;
+use crate::fingerprint::Fingerprint;
+use crate::kept::{Kept, Likeness, Shown};
 use crate::model::{Entity, Key, Object};
 use crate::profile::{Ids, Profile};
 use crate::target_id::TargetId;
@@ -136,6 +138,8 @@ pub struct Told {
     pub echo: Echo,
     /// Where the target chooses the ids: its id of the object, if the answer shows it.
     pub target_id: Option<TargetId>,
+    /// The object, if the answer shows it with other fields than were sent, and all of them can be read.
+    pub shown: Option<Shown>,
 }
 
 /// What a request is about at the master, to compare the answer with.
@@ -145,16 +149,45 @@ pub struct Sent<'a> {
     pub object: &'a Object,
     /// Where the target chooses the ids: its id of the object's post.
     pub parent: Option<&'a TargetId>,
+    /// What the target keeps in its place, if that is known.
+    pub kept: Option<Kept>,
 }
 
 impl Sent<'_> {
-    /// Says whether an element has the object's fields; its own id is not looked at.
-    fn is(&self, element: &Element<'_>) -> bool {
-        let Some(there) = element.target_parent() else { return element.same_fields(self.object) };
-        let is_same = self.parent == Some(there);
-        let mut element = element.clone();
-        element.resolve_parent(is_same.then(|| self.object.number()));
-        element.same_fields(self.object)
+    /// Compares an element with the object; its own id is not looked at.
+    fn compare(&self, element: &Element<'_>) -> Compared {
+        let resolved = element.target_parent().map(|there| {
+            let is_same = self.parent == Some(there);
+            let mut element = element.clone();
+            element.resolve_parent(is_same.then(|| self.object.number()));
+            element
+        });
+        let element = resolved.as_ref().unwrap_or(element);
+        if element.same_fields(self.object) {
+            return Compared { is_equal: true, shown: None };
+        }
+        let Some(print) = element.fingerprint() else { return Compared { is_equal: false, shown: None } };
+        let is_equal = self.kept.is_some_and(|kept| kept.explains(Fingerprint::of(self.object), print));
+        Compared { is_equal, shown: Some(Shown { print, likeness: Likeness::of(element, self.object) }) }
+    }
+}
+
+/// An element beside the object that was sent.
+#[derive(Debug, Clone, Copy)]
+struct Compared {
+    /// It is the object, or what the target is known to keep in its place.
+    is_equal: bool,
+    /// What it is, where it is not the object as it was sent.
+    shown: Option<Shown>,
+}
+
+impl Compared {
+    fn of(sent: Option<Sent<'_>>, element: &Element<'_>) -> Self {
+        sent.map_or(Self { is_equal: false, shown: None }, |sent| sent.compare(element))
+    }
+
+    fn answer(self) -> Answer {
+        if self.is_equal { Answer::Equal } else { Answer::Different }
     }
 }
 
@@ -182,19 +215,19 @@ pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sent<'_>>,
         Reply::Http { status, retry_after, location, body } => (*status, *retry_after, location, body),
     };
     let body = without_mark(body);
-    let mut target_id = None;
+    let (mut target_id, mut seen) = (None, None);
     let answer = match (status, method) {
         (200..=299, Method::Get) if profile.key_field(key.entity()).is_some() => {
             let found = found::read(profile, key, body);
             target_id = found.target_id().cloned();
-            found.answer(sent)
+            found.answer(sent, &mut seen)
         }
         (200..=299, Method::Get) if is_nothing(body) => Answer::Gone,
         (200..=299, Method::Get) => match text_at(body, profile.item) {
             // What has no place for an object is no answer to the question.
             None => Answer::Unreadable,
             Some(item) if is_nothing(item) => Answer::Gone,
-            Some(item) => shown(profile, key, sent, item),
+            Some(item) => shown(profile, key, sent, item, &mut seen),
         },
         // A page of a proxy or a guest network: whatever wrote it, it was not the API.
         (200..=299, Method::Post | Method::Put | Method::Delete) if is_page(body) => Answer::Unreadable,
@@ -230,8 +263,16 @@ pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sent<'_>>,
     if let Named::Other(id) = &named {
         target_id = Some(id.clone());
     }
-    let echo = if answer == Answer::Accepted { echo::read(profile, method, key, sent, body) } else { Echo::Plain };
-    Told { answer, status: Some(status), retry_after, why, named, echo, target_id }
+    let mut echo = if answer == Answer::Accepted { echo::read(profile, method, key, sent, body) } else { Echo::Plain };
+    // Under another id it is another object.
+    if echo == Echo::OtherContent && (named == Named::AsSent || profile.ids == Ids::Key) {
+        let compared = shown_element(profile, key.entity(), body).map(|element| Compared::of(sent, &element));
+        if compared.is_some_and(|compared| compared.is_equal) {
+            echo = Echo::Shown;
+        }
+        seen = compared.and_then(|compared| compared.shown);
+    }
+    Told { answer, status: Some(status), retry_after, why, named, echo, target_id, shown: seen }
 }
 
 /// Returns the object that the reply to a GET shows, if it shows one. Where the target chooses the ids, the GET was one by key.
@@ -259,8 +300,7 @@ pub fn read_stray(profile: &Profile, key: Key, sent: Option<Sent<'_>>, reply: &R
         let item = text_at(body, profile.item).unwrap_or_default();
         told.answer = match Element::read(profile, key.entity(), item.as_bytes()) {
             _ if is_nothing(body) || is_nothing(item) => Answer::Gone,
-            Ok(element) if sent.is_some_and(|sent| sent.is(&element)) => Answer::Equal,
-            Ok(_) => Answer::Different,
+            Ok(element) => Compared::of(sent, &element).answer(),
             // Cut on its way: that the stray is another's would be a guess.
             Err(_) => Answer::Broken,
         };
@@ -287,16 +327,28 @@ pub fn read_filter(profile: &Profile, entity: Entity, id: i64, reply: &Reply) ->
 }
 
 fn told(answer: Answer, why: String) -> Told {
-    Told { answer, status: None, retry_after: None, why, named: Named::AsSent, echo: Echo::Plain, target_id: None }
+    Told {
+        answer,
+        status: None,
+        retry_after: None,
+        why,
+        named: Named::AsSent,
+        echo: Echo::Plain,
+        target_id: None,
+        shown: None,
+    }
 }
 
 /// Compares the one object that a body shows.
-fn shown(profile: &Profile, key: Key, sent: Option<Sent<'_>>, body: &str) -> Answer {
+fn shown(profile: &Profile, key: Key, sent: Option<Sent<'_>>, body: &str, seen: &mut Option<Shown>) -> Answer {
     match Element::read(profile, key.entity(), body.as_bytes()) {
         // Something else than what was asked for is no answer to the question.
         Ok(element) if element.id() != Some(key.id()) => Answer::Unreadable,
-        Ok(element) if sent.is_some_and(|sent| sent.is(&element)) => Answer::Equal,
-        Ok(_) => Answer::Different,
+        Ok(element) => {
+            let compared = Compared::of(sent, &element);
+            *seen = compared.shown;
+            compared.answer()
+        }
         Err(_) => Answer::Unreadable,
     }
 }

@@ -174,7 +174,7 @@ mod tests {
             (Question::Left, 200, json, "still shows it"),
         ] {
             let reply = Reply::Http { status, retry_after: None, location: None, body: body.to_string() };
-            let sent = Some(reply::Sent { object: &object, parent: None });
+            let sent = Some(reply::Sent { object: &object, parent: None, kept: None });
             let told = reply::read(&JSON_SERVER, question.method(), key, sent, &reply);
             let said = match question.judge(&JSON_SERVER, key, &told) {
                 Ok(()) => String::new(),

@@ -259,6 +259,11 @@ impl<'a> Element<'a> {
         self.number = id;
     }
 
+    /// Returns its texts, in the order of the shape; `None` where one cannot be read.
+    pub fn texts(&self) -> impl Iterator<Item = Option<&str>> {
+        self.texts.iter().map(Option::as_deref)
+    }
+
     /// Returns how many bytes its texts have.
     pub fn text_bytes(&self) -> usize {
         self.texts.iter().flatten().map(|text| text.len()).sum()

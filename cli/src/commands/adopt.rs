@@ -213,5 +213,5 @@ fn find(target: &Target, object: &Object, parent: Option<&TargetId>, signals: &S
 }
 
 fn read(target: &Target, method: Method, object: &Object, parent: Option<&TargetId>, reply: &Reply) -> Told {
-    reply::read(target.profile(), method, object.key(), Some(Sent { object, parent }), reply)
+    reply::read(target.profile(), method, object.key(), Some(Sent { object, parent, kept: None }), reply)
 }

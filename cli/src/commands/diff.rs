@@ -10,7 +10,7 @@ use news_core::{Entity, Key};
 
 use crate::args::{Diff, Only};
 use crate::commands::Outcome;
-use crate::compare::{self, Beside, Comparison, Sides};
+use crate::compare::{self, Altered, Beside, Comparison, Sides};
 use crate::error::{Exit, Failure, Kind, Result};
 use crate::pg::{Purpose, connect};
 use crate::render;
@@ -49,10 +49,11 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         (false, None, Format::Json | Format::Lines) => Shown::All,
     };
     let signals = Signals::install()?;
+    let altered = if args.strict { Altered::Differs } else { Altered::Equal };
     let (source, comparison, left_out) = if args.keys.is_empty() {
-        compare_with(args.from.as_deref(), settings, &signals, ui, entities)?
+        compare_with(args.from.as_deref(), settings, (&signals, ui), entities, altered)?
     } else {
-        compare_keys(args, settings, &signals)?
+        compare_keys(args, settings, &signals, altered)?
     };
     let report = DiffReport::new(&source, comparison, &left_out, counting, shown).of(&args.keys);
     let exit = if report.equal || args.exit_zero { Exit::Done } else { Exit::Differ };
@@ -71,7 +72,7 @@ pub fn run(args: &Diff, settings: &Settings, ui: &Ui) -> Result<Outcome> {
 
 /// Counts what differs at the target and neither a pending change nor a hold explains.
 pub(super) fn count_drift(settings: &Settings, signals: &Signals, ui: &Ui) -> Result<usize> {
-    let (_, mut comparison, left_out) = compare_with(None, settings, signals, ui, &Entity::ALL)?;
+    let (_, mut comparison, left_out) = compare_with(None, settings, (signals, ui), &Entity::ALL, Altered::Equal)?;
     take_left_out(&mut comparison, &left_out);
     Ok(comparison.differences.iter().filter(|difference| difference.is_drift()).count())
 }
@@ -79,9 +80,9 @@ pub(super) fn count_drift(settings: &Settings, signals: &Signals, ui: &Ui) -> Re
 fn compare_with(
     from: Option<&Path>,
     settings: &Settings,
-    signals: &Signals,
-    ui: &Ui,
+    (signals, ui): (&Signals, &Ui),
     entities: &[Entity],
+    altered: Altered,
 ) -> Result<(String, Comparison, BTreeMap<Key, String>)> {
     let mut client = connect(&master::existing(settings)?, Purpose::Bulk)?;
     schema::require_current(&mut client)?;
@@ -93,7 +94,8 @@ fn compare_with(
         (Source::Target(target), Beside::Runs)
     };
     let times = settings.times;
-    let comparison = compare::compare(&mut client, &Sides { source: &source, entities, beside, times, ui, signals })?;
+    let sides = Sides { source: &source, entities, beside, altered, times, ui, signals };
+    let comparison = compare::compare(&mut client, &sides)?;
     let left_out = left_out::all(&mut client)?;
     Ok((source.name(), comparison, left_out))
 }
@@ -102,6 +104,7 @@ fn compare_keys(
     args: &Diff,
     settings: &Settings,
     signals: &Signals,
+    altered: Altered,
 ) -> Result<(String, Comparison, BTreeMap<Key, String>)> {
     if args.keys.len() > KEYS_MAX {
         let why = format!("expected at most {KEYS_MAX} keys, found {}", args.keys.len());
@@ -116,7 +119,7 @@ fn compare_keys(
     run::require_ids(target.profile())?;
     let pace = Pace { jobs, rate_per_s: args.rate, attempts_max: ATTEMPTS_MAX };
     let ask = |keys: &[Key]| look(&target, keys, pace, signals).map(|looked| looked.sights);
-    let comparison = compare::keys::compare(&mut client, &keys, &ask, settings.times, signals)?;
+    let comparison = compare::keys::compare(&mut client, &keys, &ask, altered, (settings.times, signals))?;
     Ok((url, comparison, left_out::all(&mut client)?))
 }
 

@@ -16,7 +16,7 @@ use postgres::Client;
 use crate::args::Sync;
 use crate::commands::send::{self, Sending, Task};
 use crate::commands::{self, Outcome};
-use crate::compare::{self, Beside, Comparison, Difference, FOUND_MAX};
+use crate::compare::{self, Altered, Beside, Comparison, Difference, FOUND_MAX};
 use crate::error::{Failure, Kind, Result};
 use crate::master;
 use crate::pg::{Purpose, connect};
@@ -27,7 +27,7 @@ use crate::source::Source;
 use crate::store::lock::Lock;
 use crate::store::remembered;
 use crate::store::runs::{self, RunKind, Sent};
-use crate::store::{holds, ledger, left_out, log as change_log, objects};
+use crate::store::{holds, kept, ledger, left_out, log as change_log, objects};
 use crate::target::{Peer as _, Reader, Target};
 use crate::times::Times;
 use crate::ui::Ui;
@@ -48,7 +48,15 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         let mut client = connect(&url, Purpose::Bulk)?;
         let source = Source::Target(Reader::of(&target));
         let entities = &Entity::ALL;
-        let sides = compare::Sides { source: &source, entities, beside: Beside::Nobody, times, ui, signals };
+        let sides = compare::Sides {
+            source: &source,
+            entities,
+            beside: Beside::Nobody,
+            altered: Altered::Equal,
+            times,
+            ui,
+            signals,
+        };
         let comparison = compare::compare(&mut client, &sides)?;
         plan(&mut client, comparison, times)
     };
@@ -71,6 +79,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
         run.lock.once(|client| remembered::remember(client, target.url(), target.chosen()))?;
         let vacated = vacated(&looked.vacant, &target, signals)?;
         run.lock.once(|client| left_out::forget(client, &[vacated, looked.equal].concat()))?;
+        run.lock.once(|client| kept::tidy(client, &looked.comparison.as_sent))?;
         // The differences, with their texts, have done their part.
         let repair = looked.repair;
         // Nothing needs to be sent for what is equal already.

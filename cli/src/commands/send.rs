@@ -24,6 +24,7 @@ use crate::run::driver::{self, Driver};
 use crate::run::{self, Asker, Followed, Run};
 use crate::settings::Settings;
 use crate::signals::Signals;
+use crate::store::kept::Entries;
 use crate::store::lock::Lock;
 use crate::store::remembered::{self, Remembered};
 use crate::store::runs::{self, RunStatus, Sent};
@@ -73,9 +74,9 @@ pub(super) fn record_done<'m>(lock: &mut Lock, run: i64, marks: impl Iterator<It
     while marks.peek().is_some() {
         let batch: BTreeMap<Key, Mark> = marks.by_ref().take(RECORD_BATCH).map(|(key, mark)| (key, *mark)).collect();
         let told: Vec<Recorded> =
-            batch.keys().map(|key| Recorded::unasked(Fact::Done(*key, Action::Nothing))).collect();
+            batch.keys().map(|key| Recorded::unasked(Fact::Done(*key, Action::Nothing, None))).collect();
         // Nothing is kept of what needed no request: repeating that adds nothing.
-        lock.run(|client| ledger::record(client, run, &told, &batch, Attempt::First))?;
+        lock.run(|client| ledger::record(client, run, &told, &batch, Attempt::First, Entries::None))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use news_core::diff::Kind as DifferenceKind;
 use news_core::fingerprint::Fingerprint;
+use news_core::kept::Kept;
 use news_core::ledger::Pending;
 use news_core::wire::Element;
 use news_core::{Entity, Key, Object, PostId};
@@ -14,7 +15,7 @@ use super::{Difference, Sides, Suspicious, begin, move_on};
 use crate::error::Result;
 use crate::listing::Extent;
 use crate::source::{Ahead, Batch, Step};
-use crate::store::{holds, log as change_log, objects, runs};
+use crate::store::{holds, kept, log as change_log, objects, runs};
 
 /// Texts of so many differences are kept; of the rest, only how they differ.
 const DETAILS_MAX: usize = 20_000;
@@ -113,7 +114,7 @@ pub fn look(client: &mut Client, sides: &Sides<'_>, suspicious: Suspicious) -> R
 }
 
 /// Reads the rows of these objects, in the order of their keys, and then what is `pending`. Returns what differs from what was
-/// `seen`.
+/// `seen`, what the target has altered among it.
 pub(super) fn read(
     client: &mut Client,
     keys: &[Key],
@@ -123,7 +124,8 @@ pub(super) fn read(
     let mut differences = Vec::new();
     for batch in keys.chunks(REREAD_ROWS) {
         let rows = objects::load(client, batch)?;
-        differences.extend(batch.iter().filter_map(|key| judge(*key, rows.get(key), seen.remove(key))));
+        let kept = kept::of(client, batch)?;
+        differences.extend(batch.iter().filter_map(|key| judge(*key, rows.get(key), kept.get(key), seen.remove(key))));
     }
     // After the rows: an edit that a row shows is pending, too, or a run was here meanwhile.
     let mut pending: Vec<Key> = pending(client)?.iter().filter(|one| one.events > 0).map(|one| one.key).collect();
@@ -162,10 +164,15 @@ fn list(sides: &Sides<'_>, suspicious: &Arc<Suspicious>) -> Result<Sightings> {
     Ok(sightings)
 }
 
-fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<SeenThere>) -> Option<Difference> {
+fn judge(
+    key: Key,
+    local: Option<&objects::Loaded>,
+    kept: Option<&Kept>,
+    seen: Option<SeenThere>,
+) -> Option<Difference> {
     let listed = seen.as_ref().and_then(|seen| seen.last.parent);
     let parent = local.and_then(|local| local.as_ref().ok()).and_then(Object::parent).or(listed);
-    let (mut fields, mut faults) = (Vec::new(), Vec::new());
+    let (mut fields, mut faults, mut altered) = (Vec::new(), Vec::new(), false);
     let kind = match (local, seen) {
         (_, Some(SeenThere { times: 2.., .. })) => DifferenceKind::Duplicate,
         (_, Some(SeenThere { last: Candidate { print: None, element, .. }, .. })) => {
@@ -175,9 +182,11 @@ fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<SeenThere>) -> 
         // A row that cannot be read is equal to nothing.
         (Some(Err(_)), Some(_)) => DifferenceKind::Different,
         (Some(Ok(object)), Some(SeenThere { last: Candidate { print: Some(print), element, .. }, .. })) => {
-            if print == Fingerprint::of(object) {
+            let here = Fingerprint::of(object);
+            if print == here {
                 return None;
             }
+            altered = kept.is_some_and(|kept| kept.explains(here, print));
             fields = element.map(|element| element.differences(object)).unwrap_or_default();
             DifferenceKind::Different
         }
@@ -186,5 +195,5 @@ fn judge(key: Key, local: Option<&objects::Loaded>, seen: Option<SeenThere>) -> 
         (None, None) => return None,
     };
     let (pending, on_hold, local) = (false, false, local.is_some());
-    Some(Difference { key, kind, pending, on_hold, fields, faults, parent, there: listed, local })
+    Some(Difference { key, kind, pending, on_hold, fields, faults, parent, there: listed, local, altered })
 }

@@ -3,13 +3,15 @@
 use news_core::Key;
 use news_core::diff::{Join, Match};
 use news_core::fingerprint::Fingerprint;
+use news_core::kept::Kept;
 use news_core::wire::Element;
 use postgres::Transaction;
 
-use super::{Comparison, FOUND_MAX, Sides, Suspicious, begin, move_on};
+use super::{Altered, Comparison, FOUND_MAX, Sides, Suspicious, begin, move_on};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::Extent;
 use crate::source::{Ahead, Batch, Step};
+use crate::store::kept::{self, Entries};
 use crate::store::log as change_log;
 use crate::store::prints::Prints;
 use crate::store::runs;
@@ -44,13 +46,18 @@ impl Batch for Lines {
 /// differs, too.
 pub fn look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Comparison, Suspicious)> {
     let clock = runs::clock(snapshot, sides.times)?;
+    let entries = match sides.altered {
+        Altered::Equal => kept::any(snapshot)?,
+        Altered::Differs => Entries::None,
+    };
     let mut comparison = Comparison { pending: change_log::pending(snapshot, &clock)?, ..Comparison::default() };
     let mut suspicious = Suspicious::new();
     let listing = Ahead::start(sides.source, sides.entities, sides.signals, Lines::default)?;
     for &entity in sides.entities {
         let reading = sides.ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;
-        let mut local = Local { rows: Prints::open(snapshot, entity)?, has_ended: false };
+        let rows = Prints::open(snapshot, entity, entries)?;
+        let mut local = Local { rows, has_ended: false, as_sent: &mut comparison.as_sent };
         let mut join = Join::new(entity);
         loop {
             match listing.step(sides.signals)? {
@@ -71,7 +78,7 @@ pub fn look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Compar
             }
         }
         while let Some(key) = local.next(&mut join)? {
-            join.row(key, local.rows.fingerprint());
+            local.row(&mut join, key);
         }
         let (differences, counts) = join.finish();
         suspicious.extend(differences.into_iter().map(|difference| (difference.key, difference.kind)));
@@ -85,6 +92,8 @@ pub fn look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Compar
 struct Local<'a> {
     rows: Prints<'a>,
     has_ended: bool,
+    /// Objects that were altered, and are kept as they were sent by now.
+    as_sent: &'a mut Vec<Key>,
 }
 
 impl Local<'_> {
@@ -95,6 +104,15 @@ impl Local<'_> {
             join.end_rows();
         }
         Ok(next)
+    }
+
+    /// Takes a row that has no element at hand.
+    fn row(&self, join: &mut Join, key: Key) {
+        let here = self.rows.fingerprint();
+        if let Some(kept) = self.rows.kept().and_then(|kept| kept.instead_of(here)) {
+            join.keeps(key, kept);
+        }
+        join.row(key, here);
     }
 
     /// Takes elements, and the rows up to theirs. Where a row and its element meet their fields
@@ -109,14 +127,21 @@ impl Local<'_> {
                 let Some(row) = self.next(join)? else { break };
                 met = Some(row) == *key;
                 if met {
+                    let kept = self.rows.kept();
+                    let is_altered =
+                        |kept: Kept| kept.explains(self.rows.fingerprint(), Fingerprint::of_written(fields));
                     let found = match is_readable {
                         true if fields == self.rows.fields() => Match::Equal,
+                        true if kept.is_some_and(is_altered) => Match::Altered,
                         true => Match::Different,
                         false => Match::Unreadable,
                     };
+                    if kept.is_some() && found == Match::Equal {
+                        self.as_sent.push(row);
+                    }
                     join.both(row, found, || self.rows.fingerprint());
                 } else {
-                    join.row(row, self.rows.fingerprint());
+                    self.row(join, row);
                 }
             }
             if !met {

@@ -8,7 +8,7 @@ use news_core::session::Sight;
 use postgres::Client;
 
 use super::again::{self, SeenThere};
-use super::{Beside, Comparison, Difference, Suspicious, confirm};
+use super::{Altered, Beside, Comparison, Difference, Suspicious, confirm};
 use crate::error::{Failure, Kind, Result};
 use crate::signals::Signals;
 use crate::store::{log as change_log, objects, runs};
@@ -17,8 +17,14 @@ use crate::times::Times;
 /// Asks the target for these objects.
 pub type Ask<'a> = &'a dyn Fn(&[Key]) -> Result<BTreeMap<Key, Sight>>;
 
-/// Compares these objects. What differs is looked at again, as by [`compare`](super::compare).
-pub fn compare(client: &mut Client, keys: &[Key], ask: Ask<'_>, times: Times, signals: &Signals) -> Result<Comparison> {
+/// Compares these objects; `strictness` says what those are that the target has altered. What differs is looked at again, as by [`compare`](super::compare).
+pub fn compare(
+    client: &mut Client,
+    keys: &[Key],
+    ask: Ask<'_>,
+    strictness: Altered,
+    (times, signals): (Times, &Signals),
+) -> Result<Comparison> {
     let mut comparison = Comparison::default();
     let here = objects::load(client, keys)?;
     let clock = runs::clock(client, times)?;
@@ -33,11 +39,15 @@ pub fn compare(client: &mut Client, keys: &[Key], ask: Ask<'_>, times: Times, si
             log::warn!("{key}: neither side has it");
         }
     }
-    let differences = judge(client, keys, sights, times)?;
+    let found = judge(client, keys, sights, times)?;
+    for altered in found.iter().filter(|found| found.altered) {
+        comparison.counts.entry(altered.key.entity()).or_default().altered += u64::from(strictness == Altered::Equal);
+    }
+    let differences = strictness.differing(found);
     let suspicious = differences.iter().map(|difference| (difference.key, difference.kind)).collect();
     let look_again = |client: &mut Client, suspicious: Suspicious| {
         let keys: Vec<Key> = suspicious.into_keys().collect();
-        judge(client, &keys, ask(&keys)?, times)
+        judge(client, &keys, ask(&keys)?, times).map(|found| strictness.differing(found))
     };
     confirm(client, comparison, suspicious, (Beside::Runs, times, signals), look_again)
 }

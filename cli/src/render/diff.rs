@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::json;
 use crate::render::{Layout, count, lines, number, paint, tallies};
-use crate::report::diff::{DiffReport, DifferenceRow, EntitySides, LeftOutRow};
+use crate::report::diff::{DiffReport, DifferenceRow, EntitySides, FieldRow, LeftOutRow};
 use crate::report::sync::ByEntity;
 use crate::ui::printable;
 
@@ -23,6 +23,7 @@ pub fn diff(report: &DiffReport, page: Layout, out: &mut dyn Write) -> io::Resul
         "missing",
         "extra",
         "different",
+        "altered",
         "duplicate",
         "unreadable",
         "pending",
@@ -36,6 +37,7 @@ pub fn diff(report: &DiffReport, page: Layout, out: &mut dyn Write) -> io::Resul
             missing,
             extra,
             different,
+            altered,
             duplicate,
             unreadable,
             pending,
@@ -44,23 +46,24 @@ pub fn diff(report: &DiffReport, page: Layout, out: &mut dyn Write) -> io::Resul
             nameless: _,
             strangers: _,
         } = sides;
-        let found = [*missing, *extra, *different, *duplicate, *unreadable, *pending, *on_hold, *left_out];
+        let found = [*missing, *extra, *different, *altered, *duplicate, *unreadable, *pending, *on_hold, *left_out];
         (*entity, [&[*local, *target], &found[..]].concat())
     });
-    lines(&tallies(page, &heads, &["duplicate", "unreadable", "on hold", "left out"], rows), out)?;
+    lines(&tallies(page, &heads, &["altered", "duplicate", "unreadable", "on hold", "left out"], rows), out)?;
     for difference in &report.differences {
         let mark = match difference.kind {
             "missing" => paint("+", "32", page.colour),
             "extra" => paint("-", "31", page.colour),
             _ => paint("~", "33", page.colour),
         };
-        let pending = match (difference.pending, difference.on_hold) {
-            (true, true) => " (pending, on hold)",
-            (true, false) => " (pending)",
-            (false, true) => " (on hold)",
-            (false, false) => "",
-        };
-        writeln!(out, "{mark} {}/{} {}{pending}", difference.entity, difference.id, difference.kind)?;
+        let words = [
+            (difference.pending, "pending"),
+            (difference.on_hold, "on hold"),
+            (difference.altered, "altered by the target"),
+        ];
+        let words: Vec<&str> = words.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+        let words = if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
+        writeln!(out, "{mark} {}/{} {}{words}", difference.entity, difference.id, difference.kind)?;
         changes(difference, page, out)?;
     }
     if report.more > 0 && report.more < report.found() {
@@ -77,6 +80,11 @@ pub fn diff(report: &DiffReport, page: Layout, out: &mut dyn Write) -> io::Resul
     left_out(report, out)?;
     let pending: u64 = report.summary.values().map(|sides| sides.pending).sum();
     let on_hold: u64 = report.summary.values().map(|sides| sides.on_hold).sum();
+    let altered: u64 = report.summary.values().map(|sides| sides.altered).sum();
+    if altered > 0 && report.equal {
+        let objects = count(altered, "object");
+        writeln!(out, "{objects} with texts that the target has altered: `news diff --strict` shows them")?;
+    }
     let verdict = match (report.equal, pending, on_hold) {
         (true, 0, 0) => String::from("equal"),
         (true, pending, 0) => format!("equal but for {} pending", number(pending)),
@@ -95,11 +103,17 @@ pub fn diff(report: &DiffReport, page: Layout, out: &mut dyn Write) -> io::Resul
 
 /// The fields in which an object differs, or what is wrong with it.
 pub(super) fn changes(difference: &DifferenceRow, page: Layout, out: &mut dyn Write) -> io::Result<()> {
-    for field in &difference.fields {
-        writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
-    }
+    fields(&difference.fields, page, out)?;
     for fault in &difference.faults {
         writeln!(out, "    {}: {}", fault.field, printable(&fault.why))?;
+    }
+    Ok(())
+}
+
+/// Fields with other texts, a line each.
+pub(super) fn fields(fields: &[FieldRow], page: Layout, out: &mut dyn Write) -> io::Result<()> {
+    for field in fields {
+        writeln!(out, "    {}: {}", field.field, words::changed(field, page.colour))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::render::diff::changes;
+use crate::render::diff::{changes, fields};
 use crate::render::{Layout, count, lines, number, table};
 use crate::report::show::{AnswerRow, ShowReport, TargetNow};
 use crate::ui::printable;
@@ -80,6 +80,10 @@ fn now(target: &TargetNow, page: Layout, out: &mut dyn Write) -> io::Result<()> 
     }
     match &target.difference {
         None if target.there == Some(false) => writeln!(out, "  does not have it"),
+        None if !target.altered.is_empty() => {
+            writeln!(out, "  equal, with texts that the target has altered")?;
+            fields(&target.altered, page, out)
+        }
         None => writeln!(out, "  equal"),
         Some(difference) => {
             writeln!(out, "  {}", difference.kind)?;

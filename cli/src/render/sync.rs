@@ -51,6 +51,10 @@ pub fn sync(report: &SyncReport, page: Layout, out: &mut dyn Write) -> io::Resul
         count(report.requests, "request"),
         count(report.retries, "retry")
     )?;
+    if report.altered > 0 {
+        let objects = count(report.altered, "object");
+        writeln!(out, "the target keeps {objects} with other texts than it was sent: `news diff --strict` shows them")?;
+    }
     if report.throttled_s > 0.0 {
         writeln!(out, "the target made us wait {}", span(report.throttled_s))?;
     }

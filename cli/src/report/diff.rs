@@ -55,6 +55,9 @@ pub struct EntitySides {
     pub extra: u64,
     /// With other fields.
     pub different: u64,
+    /// Objects of which the target keeps what it made of the texts that it was sent. They are equal, but with `--strict`, where
+    /// they are among the different ones.
+    pub altered: u64,
     /// Listed more than once.
     pub duplicate: u64,
     /// Not to be read.
@@ -85,6 +88,9 @@ pub struct DifferenceRow {
     /// The object is on hold.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_hold: bool,
+    /// With `--strict`: the target has altered its texts, and both sides are as they were.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub altered: bool,
     /// Of a different object: the fields; none beyond the first 20,000 differences.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldRow>,
@@ -162,6 +168,7 @@ impl DiffReport {
         for (entity, counts) in &comparison.counts {
             let sides = summary.entry(entity.plural()).or_default();
             (sides.local, sides.target, sides.nameless) = (counts.local, counts.target, counts.nameless);
+            sides.altered = counts.altered;
             sides.strangers = comparison.strangers.get(entity).copied().unwrap_or_default();
         }
         let apart = take_left_out(&mut comparison, left_out);
@@ -172,6 +179,7 @@ impl DiffReport {
             let sides = summary.entry(difference.key.entity().plural()).or_default();
             sides.pending += u64::from(difference.pending);
             sides.on_hold += u64::from(difference.on_hold);
+            sides.altered += u64::from(difference.altered);
             *match difference.kind {
                 Kind::Missing => &mut sides.missing,
                 Kind::Extra => &mut sides.extra,
@@ -230,6 +238,7 @@ impl From<Difference> for DifferenceRow {
             kind: difference.kind.word(),
             pending: difference.pending,
             on_hold: difference.on_hold,
+            altered: difference.altered,
             fields: difference.fields.into_iter().map(field).collect(),
             faults: difference.faults.into_iter().map(|Fault { field, why }| FaultRow { field, why }).collect(),
         }

@@ -10,7 +10,7 @@ use news_core::model::Value;
 use news_core::prospect::{NextRun, Prospect};
 use serde::Serialize;
 
-use crate::report::diff::DifferenceRow;
+use crate::report::diff::{DifferenceRow, FieldRow};
 use crate::report::holds::{HoldRow, utc};
 use crate::store::about::{About, Event, PastAct, SentByRun};
 
@@ -97,6 +97,9 @@ pub struct TargetNow {
     pub there: Option<bool>,
     /// The difference; `None`: equal, or unknown.
     pub difference: Option<DifferenceRow>,
+    /// Fields that the target has altered; the object is then equal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub altered: Vec<FieldRow>,
 }
 
 /// Whether a run is at work.

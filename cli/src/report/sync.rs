@@ -182,6 +182,8 @@ pub struct SyncReport {
     pub plan: ByEntity<Actions>,
     /// What was done, which may be other than was planned; `ask`: asked for, and found as it should be.
     pub done: ByEntity<Actions>,
+    /// Of these, objects that the target keeps with other texts than it was sent.
+    pub altered: u64,
     /// Requests sent.
     pub requests: u64,
     /// Of these, by method.
@@ -232,6 +234,7 @@ impl SyncReport {
             seconds: 0.0,
             plan,
             done: by_entity(&summary.done),
+            altered: summary.altered,
             requests: summary.requests,
             methods: summary.methods.iter().map(|(method, n)| (method.name(), *n)).collect(),
             retries: summary.retries,
@@ -284,6 +287,7 @@ impl SyncReport {
             seconds: report["seconds"].as_f64().unwrap_or_default(),
             plan: actions("plan"),
             done: actions("done"),
+            altered: number("altered"),
             requests: number("requests"),
             methods: methods.filter_map(|(name, count)| Some((name, count?))).collect(),
             retries: number("retries"),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use news_core::kept::Kept;
 use news_core::reply::{Method, Reply};
 use news_core::session::{IMPOSSIBLE_ID, LEASE, Loaded, Memory, Next, Session, Summary};
 use news_core::{Key, Object, wire};
@@ -215,12 +216,15 @@ impl<'a> Crew<'a> {
         self.changed.notify_all();
     }
 
-    /// Hands over the rows of objects, and tells the session what loading them gave.
-    pub fn loaded(&self, rows: BTreeMap<Key, Arc<Object>>, loaded: Vec<(Key, Loaded)>) {
+    /// Hands over the rows of objects, with what the target keeps in their place, and tells the session what loading them gave.
+    pub fn loaded(&self, rows: BTreeMap<Key, Arc<Object>>, kept: &BTreeMap<Key, Kept>, loaded: Vec<(Key, Loaded)>) {
         let mut state = self.state();
         let now = self.now();
         for (key, object) in &rows {
             object.parent().into_iter().for_each(|post| state.session.belongs_to(*key, post));
+        }
+        for (key, kept) in kept {
+            state.session.keeps(*key, *kept);
         }
         state.objects.extend(rows);
         for (key, loaded) in loaded {

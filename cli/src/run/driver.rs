@@ -18,15 +18,17 @@ use std::thread;
 use std::time::Duration;
 
 use news_core::Key;
+use news_core::kept::Kept;
 use news_core::ledger::Mark;
 use news_core::plan::{Plan, Work};
-use news_core::session::{Config, LEASE, Loaded, Session, Stop, Summary};
+use news_core::session::{Config, LEASE, Loaded, Session, Stop, Summary, Texts};
 
 use crate::clock::Tick;
 use crate::error::Result;
 use crate::run::crew::{Alarm, Crew, Errand};
 use crate::run::memory;
 use crate::signals::Signals;
+use crate::store::kept::{self, Entries};
 use crate::store::ledger;
 use crate::store::lock::Lock;
 use crate::store::sent::{Attempt, Recorded};
@@ -82,12 +84,13 @@ impl Driver<'_> {
             signed = Tick::now();
             self.lock.run(|client| runs::sign_of_life(client, run))?;
         }
+        let kept_before = self.lock.run(kept::any)?;
         let mut session = Session::new(config, plan, Duration::ZERO);
         session.recall(memory::recall(self.target.url()), Duration::ZERO);
         let target = self.target;
         target.lease().renew(signed + LEASE);
         let crew = Crew::new(session, &**target, config.jobs, sender);
-        let mut clerk = Clerk { driver: self, crew: &crew, works, marks };
+        let mut clerk = Clerk { driver: self, crew: &crew, works, marks, kept: kept_before };
         thread::scope(|scope| {
             let _alarm = Alarm(&crew);
             crew.start(scope)?;
@@ -136,6 +139,8 @@ struct Clerk<'a> {
     crew: &'a Crew<'a>,
     works: BTreeMap<Key, Work>,
     marks: &'a BTreeMap<Key, Mark>,
+    /// Texts that the target has altered, before this run or in it.
+    kept: Entries,
 }
 
 impl Clerk<'_> {
@@ -162,8 +167,9 @@ impl Clerk<'_> {
         let works = keys.iter().filter_map(|key| Some((*self.works.get(key)?, *self.marks.get(key)?)));
         let works: Vec<(Work, Mark)> = works.collect();
         let batch = self.driver.lock.run(|client| ledger::prepare(client, &works))?;
+        let kept = self.kept_of(keys)?;
         let rows = batch.objects.into_iter().map(|(key, object)| (key, Arc::new(object))).collect();
-        self.crew.loaded(rows, batch.loaded);
+        self.crew.loaded(rows, &kept, batch.loaded);
         Ok(())
     }
 
@@ -183,8 +189,17 @@ impl Clerk<'_> {
                 }
             });
         }
-        self.crew.loaded(rows, said);
+        let kept = self.kept_of(keys)?;
+        self.crew.loaded(rows, &kept, said);
         Ok(())
+    }
+
+    /// Returns what the target keeps in place of these objects.
+    fn kept_of(&mut self, keys: &[Key]) -> Result<BTreeMap<Key, Kept>> {
+        match self.kept {
+            Entries::None => Ok(BTreeMap::new()),
+            Entries::Some => self.driver.lock.run(|client| kept::of(client, keys)),
+        }
     }
 
     fn record(&mut self, told: &[Recorded]) -> Result<()> {
@@ -192,8 +207,11 @@ impl Clerk<'_> {
         let mut attempt = Attempt::First;
         self.driver.lock.run(|client| {
             let now = mem::replace(&mut attempt, Attempt::Again);
-            ledger::record(client, run, told, self.marks, now)
+            ledger::record(client, run, told, self.marks, now, self.kept)
         })?;
+        if told.iter().any(|one| matches!(one.fact.texts(), Texts::Altered(_))) {
+            self.kept = Entries::Some;
+        }
         self.driver.bar.inc(told.len() as u64);
         Ok(())
     }

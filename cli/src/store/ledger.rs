@@ -17,7 +17,7 @@ use postgres::{Client, GenericClient, Row, Transaction};
 
 use crate::error::{Failure, Kind, Result};
 use crate::store::sent::{self, Attempt, Recorded};
-use crate::store::{holds, left_out, stranded};
+use crate::store::{holds, kept, left_out, stranded};
 
 /// The columns of an entry, as [`entry`] reads them, of `news_sync_object o`.
 pub(super) const COLUMNS: &str =
@@ -294,6 +294,7 @@ pub fn record(
     told: &[Recorded],
     marks: &BTreeMap<Key, Mark>,
     attempt: Attempt,
+    kept_before: kept::Entries,
 ) -> Result<()> {
     let known: Vec<(&Recorded, Mark)> =
         told.iter().filter_map(|one| Some((one, *marks.get(&one.fact.key())?))).collect();
@@ -316,7 +317,9 @@ pub fn record(
     });
     let entries: Vec<(Key, Option<Entry>)> = entries.collect();
     write(&mut transaction, entries.iter().map(|(key, entry)| (*key, entry.as_ref())))?;
-    stranded::record(&mut transaction, &known.iter().map(|(fact, _)| *fact).collect::<Vec<_>>())?;
+    let facts: Vec<&Fact> = known.iter().map(|(fact, _)| *fact).collect();
+    stranded::record(&mut transaction, &facts)?;
+    kept::record(&mut transaction, &facts, kept_before)?;
     sent::keep_answers(&mut transaction, run, told)?;
     transaction.commit()?;
     Ok(())
@@ -377,6 +380,7 @@ pub fn start_afresh(transaction: &mut Transaction<'_>, scope: Scope) -> Result<u
             &[],
         )?;
     }
+    transaction.execute(&format!("DELETE FROM news_sync_kept WHERE {which}"), &[])?;
     transaction.execute("DELETE FROM news_sync_left_out", &[])?;
     Ok(synced)
 }

@@ -21,6 +21,7 @@ pub mod health;
 pub mod history;
 pub mod holds;
 pub mod inspect;
+pub mod kept;
 pub mod ledger;
 pub mod left;
 pub mod left_out;

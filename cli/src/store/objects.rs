@@ -41,6 +41,16 @@ pub fn select(entity: Entity) -> String {
     format!("SELECT {ID}, {}::bigint{texts} FROM {}", shape.number.column, shape.table)
 }
 
+/// The same, and behind it what the target keeps in place of rows.
+pub fn select_with_kept(entity: Entity) -> String {
+    let (select, table) = (select(entity), entity.table());
+    let (columns, from) = select.split_once(" FROM ").unwrap_or((&select, table));
+    format!(
+        "{columns}, k.sent, k.kept FROM {from}
+         LEFT JOIN news_sync_kept k ON k.entity_table = '{table}' AND k.entity_pk = id"
+    )
+}
+
 /// Makes an object of a row of [`select`].
 fn object(key: Key, row: &Row) -> Loaded {
     let texts = (2..row.len()).map(|column| value(row, column)).collect::<Result<Vec<String>, String>>()?;

@@ -4,10 +4,12 @@
 use std::io::BufRead;
 
 use news_core::fingerprint::{self, Fingerprint};
+use news_core::kept::Kept;
 use news_core::{Entity, Key};
 use postgres::{CopyOutReader, Transaction};
 
 use crate::error::{Failure, Kind, OrFail, Result};
+use crate::store::kept::{self, Entries};
 use crate::store::objects;
 
 /// Begins every binary COPY (PostgreSQL, "COPY", File Formats); flags and an extension follow.
@@ -26,7 +28,15 @@ pub struct Prints<'a> {
     part: Vec<u8>,
     is_open: bool,
     /// Of the row that was returned last.
+    row: Row,
+}
+
+/// What is kept of a row.
+#[derive(Debug, Default)]
+struct Row {
     fields: Vec<u8>,
+    sent: Option<Fingerprint>,
+    kept: Option<Fingerprint>,
 }
 
 /// What the bytes at hand come to.
@@ -40,21 +50,29 @@ enum Parsed {
 }
 
 impl<'a> Prints<'a> {
-    /// Starts the stream.
-    pub fn open(transaction: &'a mut Transaction<'_>, entity: Entity) -> Result<Self> {
-        let sql = format!("COPY ({} ORDER BY id) TO STDOUT (FORMAT binary)", objects::select(entity));
-        let rows = transaction.copy_out(&sql)?;
-        Ok(Self { entity, rows, part: Vec::new(), is_open: false, fields: Vec::new() })
+    /// Starts the stream, with what the target keeps in place of rows, if there are `entries` of that.
+    pub fn open(transaction: &'a mut Transaction<'_>, entity: Entity, entries: Entries) -> Result<Self> {
+        let select = match entries {
+            Entries::None => objects::select(entity),
+            Entries::Some => objects::select_with_kept(entity),
+        };
+        let rows = transaction.copy_out(&format!("COPY ({select} ORDER BY id) TO STDOUT (FORMAT binary)"))?;
+        Ok(Self { entity, rows, part: Vec::new(), is_open: false, row: Row::default() })
     }
 
     /// Returns the fields of the row that came last, as [`Fingerprint::of_written`] takes them.
     pub fn fields(&self) -> &[u8] {
-        &self.fields
+        &self.row.fields
     }
 
     /// Returns the fingerprint of the row that came last.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of_written(&self.fields)
+        Fingerprint::of_written(&self.row.fields)
+    }
+
+    /// Returns what is recorded of the row that came last: what the target keeps in place of a row.
+    pub fn kept(&self) -> Option<Kept> {
+        Some(Kept { sent: self.row.sent?, kept: self.row.kept? })
     }
 
     /// Moves to the next row. Returns its key.
@@ -67,7 +85,7 @@ impl<'a> Prints<'a> {
             let came = bytes.len();
             if self.part.is_empty() && self.is_open {
                 // The server sends a row a message: this is the way that they take.
-                match parse(self.entity, bytes, &mut self.fields)? {
+                match parse(self.entity, bytes, &mut self.row)? {
                     Parsed::Row(key, used) => {
                         self.rows.consume(used);
                         return Ok(Some(key));
@@ -86,7 +104,7 @@ impl<'a> Prints<'a> {
                 self.part.drain(..head);
                 self.is_open = true;
             }
-            match parse(self.entity, &self.part, &mut self.fields)? {
+            match parse(self.entity, &self.part, &mut self.row)? {
                 Parsed::Row(key, used) => {
                     self.part.drain(..used);
                     return Ok(Some(key));
@@ -120,10 +138,13 @@ fn take<const N: usize>(bytes: &[u8], at: &mut usize) -> Option<[u8; N]> {
     Some(taken)
 }
 
-/// Reads a row: id, a number, then texts, as [`objects::select`] has them.
-fn parse(entity: Entity, bytes: &[u8], written: &mut Vec<u8>) -> Result<Parsed> {
+/// Reads a row: id, a number, then texts, as [`objects::select`] has them; then two fingerprints, if there are any.
+fn parse(entity: Entity, bytes: &[u8], row: &mut Row) -> Result<Parsed> {
     let mut at = 0;
+    let Row { fields: written, sent, kept } = row;
     written.clear();
+    (*sent, *kept) = (None, None);
+    let texts_end = 2 + entity.shape().texts.len();
     let Some(fields) = take(bytes, &mut at).map(i16::from_be_bytes) else { return Ok(Parsed::Incomplete) };
     if fields == -1 {
         return Ok(Parsed::End);
@@ -131,7 +152,11 @@ fn parse(entity: Entity, bytes: &[u8], written: &mut Vec<u8>) -> Result<Parsed> 
     let mut key = None;
     for field in 0..fields {
         let Some(length) = take(bytes, &mut at).map(i32::from_be_bytes) else { return Ok(Parsed::Incomplete) };
-        if length == -1 && field > 0 {
+        let column = usize::try_from(field).map_err(|_| odd())?;
+        if length == -1 && column >= texts_end {
+            continue;
+        }
+        if length == -1 && column > 0 {
             // The owner has let a column be NULL: this row is equal to no object, and the others are compared.
             written.extend_from_slice(NULL);
             continue;
@@ -139,11 +164,13 @@ fn parse(entity: Entity, bytes: &[u8], written: &mut Vec<u8>) -> Result<Parsed> 
         let length = usize::try_from(length).map_err(|_| odd())?;
         let Some(value) = bytes.get(at..at + length) else { return Ok(Parsed::Incomplete) };
         at += length;
-        match field {
+        match column {
             0 => key = Some(entity.key(number(value)?).or_fail(Kind::Database, "a row of ours")?),
             1 => fingerprint::write_number(number(value)?, written),
             // UTF-8, as every connection of ours says: to be compared, it need not be looked at.
-            _ => fingerprint::write_text(value, written),
+            text if text < texts_end => fingerprint::write_text(value, written),
+            print if print == texts_end => *sent = Some(kept::print(value)?),
+            _ => *kept = Some(kept::print(value)?),
         }
     }
     let key = key.ok_or_else(odd)?;
@@ -172,11 +199,11 @@ mod tests {
     #[test]
     fn a_row_is_hashed_as_its_element_is() {
         let row = row();
-        let mut fields = Vec::new();
-        let Parsed::Row(key, used) = parse(Entity::Post, &row, &mut fields).unwrap() else { panic!("no row") };
+        let mut read = Row::default();
+        let Parsed::Row(key, used) = parse(Entity::Post, &row, &mut read).unwrap() else { panic!("no row") };
         let element =
             Element::from_json(Entity::Post, r#"{"id":7,"userId":3,"title":"déjà","body":""}"#.as_bytes()).unwrap();
-        let print = Fingerprint::of_written(&fields);
+        let print = Fingerprint::of_written(&read.fields);
         assert_eq!((Some(key), Some(print), used), (element.key(), element.fingerprint(), row.len()));
     }
 
@@ -185,16 +212,36 @@ mod tests {
         let mut null = row();
         let empty_body = null.len() - 4;
         null[empty_body..].copy_from_slice(&(-1i32).to_be_bytes());
-        let (mut fields, mut others) = (Vec::new(), Vec::new());
-        assert!(matches!(parse(Entity::Post, &null, &mut fields).unwrap(), Parsed::Row(_, used) if used == null.len()));
+        let (mut with_null, mut others) = (Row::default(), Row::default());
+        assert!(
+            matches!(parse(Entity::Post, &null, &mut with_null).unwrap(), Parsed::Row(_, used) if used == null.len())
+        );
         parse(Entity::Post, &row(), &mut others).unwrap();
-        assert_ne!(fields, others);
+        assert_ne!(with_null.fields, others.fields);
+    }
+
+    #[test]
+    fn a_row_may_have_what_the_target_keeps_in_its_place() {
+        let mut joined = row();
+        joined[..2].copy_from_slice(&6i16.to_be_bytes());
+        let nothing = [joined.clone(), (-1i32).to_be_bytes().repeat(2)].concat();
+        let mut read = Row::default();
+        parse(Entity::Post, &nothing, &mut read).unwrap();
+        assert_eq!((read.sent, read.kept), (None, None));
+        for print in [1u128, 2] {
+            joined.extend(16i32.to_be_bytes());
+            joined.extend(print.to_le_bytes());
+        }
+        let mut altered = Row::default();
+        parse(Entity::Post, &joined, &mut altered).unwrap();
+        assert_eq!((altered.sent, altered.kept), (Some(Fingerprint(1)), Some(Fingerprint(2))));
+        assert_eq!(altered.fields, read.fields);
     }
 
     #[test]
     fn a_row_in_pieces_waits_for_its_rest_and_nonsense_is_refused() {
         let row = row();
-        let parse = |bytes: &[u8]| parse(Entity::Post, bytes, &mut Vec::new());
+        let parse = |bytes: &[u8]| parse(Entity::Post, bytes, &mut Row::default());
         for end in 0..row.len() {
             assert!(matches!(parse(&row[..end]), Ok(Parsed::Incomplete)), "{end}");
         }

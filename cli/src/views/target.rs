@@ -54,8 +54,11 @@ fn compare_now(
     now.status = last.and_then(|last| last.status);
     now.ms = last.map(sent::Exchange::ms);
     now.there = Some(!matches!(sights.get(&key), Some(Sight::Gone) | None));
-    let mut differences = compare::keys::judge(client, &[key], sights, settings.times)?;
-    now.difference = differences.pop().map(DifferenceRow::from);
+    let mut found = compare::keys::judge(client, &[key], sights, settings.times)?;
+    match found.pop() {
+        Some(found) if found.altered => now.altered = DifferenceRow::from(found).fields,
+        found => now.difference = found.map(DifferenceRow::from),
+    }
     Ok(())
 }
 
@@ -91,7 +94,8 @@ pub fn some(
     run::require_ids(target.profile())?;
     let pace = Pace { jobs: JOBS, ..PACE };
     let sights: BTreeMap<Key, Sight> = look(&target, keys, pace, signals)?.sights;
-    let differences = compare::keys::judge(client, keys, sights, settings.times)?;
+    let found = compare::keys::judge(client, keys, sights, settings.times)?;
+    let differences = compare::Altered::Equal.differing(found);
     let mut comparison = compare::Comparison { differences, ..compare::Comparison::default() };
     let apart = take_left_out(&mut comparison, &left_out::all(client)?);
     let differs = |key: &&Key| comparison.differences.iter().chain(&apart).all(|one| one.key != **key);

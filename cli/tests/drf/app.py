@@ -1,7 +1,8 @@
 """A Django REST framework API as people write one: model viewsets, pages, a login that gives a token.
 
 app.py FOLDER FIXTURES keeps its database in FOLDER, loads posts.json and comments.json of FIXTURES, and says on stderr where
-it listens. With a third word, "key", it begins empty, and its models have a field `external_id`, which can be filtered by.
+it listens. With a third word, "key", it begins empty, and its models have a field `external_id`, which can be filtered by; with a
+fourth, "trim", it trims texts, as serializers do where nobody says otherwise.
 """
 
 import json
@@ -14,7 +15,8 @@ import django
 from django.conf import settings
 
 folder, fixtures = Path(sys.argv[1]), Path(sys.argv[2])
-has_key = sys.argv[3:] == ["key"]
+has_key = sys.argv[3:4] == ["key"]
+trims = sys.argv[4:5] == ["trim"]
 settings.configure(
     SECRET_KEY="s" * 50,
     ALLOWED_HOSTS=["*"],
@@ -73,7 +75,7 @@ class Comment(models.Model):
 
 def viewset(shown):
     texts = [field.name for field in shown._meta.fields if isinstance(field, models.CharField)]
-    as_sent = {name: {"allow_blank": True, "trim_whitespace": False} for name in texts} if has_key else {}
+    as_sent = {name: {"allow_blank": True, "trim_whitespace": trims} for name in texts} if has_key else {}
 
     class Serializer(serializers.ModelSerializer):
         class Meta:

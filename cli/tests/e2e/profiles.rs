@@ -1,6 +1,7 @@
 //! Targets that do not speak like json-server, by their profiles: PocketBase, Directus, Strapi, Feathers, Django REST framework, `news serve`,
 //! and servers that say what a test wants.
 
+mod altered;
 mod keyed;
 mod replica;
 mod spoken;

@@ -13,9 +13,9 @@ use crate::session::Fact;
 /// Says whether a post may have been deleted at the target when this is recorded of it; `is_here`: the master has the post.
 pub fn deletes(fact: &Fact, is_here: bool) -> bool {
     match fact {
-        Fact::Done(Key::Post(_), Action::Delete | Action::Renew) => true,
+        Fact::Done(Key::Post(_), Action::Delete | Action::Renew, _) => true,
         // An earlier DELETE may have had its effect.
-        Fact::Done(Key::Post(_), Action::Ask) => !is_here,
+        Fact::Done(Key::Post(_), Action::Ask, _) => !is_here,
         Fact::Done(..) | Fact::Left { .. } => false,
     }
 }
@@ -50,14 +50,14 @@ mod tests {
 
     #[test]
     fn a_post_may_have_been_deleted_by_an_earlier_request() {
-        let post = |action| Fact::Done("posts/1".parse().unwrap(), action);
+        let post = |action| Fact::Done("posts/1".parse().unwrap(), action, None);
         for (fact, is_here, expected) in [
             (post(Action::Delete), false, true),
             (post(Action::Renew), true, true),
             (post(Action::Ask), false, true),
             (post(Action::Ask), true, false),
             (post(Action::Update), true, false),
-            (Fact::Done("comments/1".parse().unwrap(), Action::Delete), false, false),
+            (Fact::Done("comments/1".parse().unwrap(), Action::Delete, None), false, false),
         ] {
             assert_eq!(deletes(&fact, is_here), expected, "{fact:?}");
         }

@@ -153,7 +153,7 @@ fn what_is_done_is_forgotten_unless_a_look_may_have_seen_more_than_the_log() {
         (Basis::Look, Newer::None, None),
         (Basis::Look, Newer::Some, Some((Presence::Unknown, State::Waiting))),
     ] {
-        let entry = recorded(&Fact::Done(key(), Action::Update), &mark(4, basis), Some(&old), newer, NOW);
+        let entry = recorded(&Fact::Done(key(), Action::Update, None), &mark(4, basis), Some(&old), newer, NOW);
         assert_eq!(entry.map(|entry| (entry.presence, entry.state)), remains, "{basis:?} {newer:?}");
     }
 }

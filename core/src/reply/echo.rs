@@ -54,7 +54,7 @@ pub(super) fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sen
         }
     }
     // What was deleted may be shown as it was.
-    let (Method::Get | Method::Post | Method::Put, Some(Sent { object, parent })) = (method, sent) else {
+    let (Method::Get | Method::Post | Method::Put, Some(Sent { object, parent, .. })) = (method, sent) else {
         return Echo::Plain;
     };
     let number_as = if object.parent().is_some() { profile.id_as } else { IdForm::Number };
@@ -145,7 +145,7 @@ mod tests {
             (Post, r#"{"id":5,"title":"T"}"#, Echo::OtherContent),
             (Post, r#"{"success":false}"#, Echo::Denial),
         ] {
-            let sent = Some(Sent { object: &sent, parent: None });
+            let sent = Some(Sent { object: &sent, parent: None, kept: None });
             assert_eq!(read(&JSON_SERVER, method, key, sent, body), echo, "{method:?} {body}");
         }
     }

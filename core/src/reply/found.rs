@@ -14,7 +14,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Answer, Sent};
+use super::{Answer, Compared, Sent};
+use crate::kept::Shown;
 use crate::model::Key;
 use crate::paging::{Page, Paging};
 use crate::profile::{Pages, Path, Profile, Total};
@@ -51,8 +52,8 @@ impl Found {
         }
     }
 
-    /// Compares it with the master's object.
-    pub fn answer(self, sent: Option<Sent<'_>>) -> Answer {
+    /// Compares it with the master's object. What it is, where it is not that, goes to `seen`.
+    pub fn answer(self, sent: Option<Sent<'_>>, seen: &mut Option<Shown>) -> Answer {
         match self {
             Found::None => Answer::Gone,
             Found::Unfiltered => Answer::Unfiltered,
@@ -60,8 +61,12 @@ impl Found {
             Found::Some(mut elements) => match (elements.pop(), elements.is_empty()) {
                 // Without an id nothing can be sent to it.
                 (Some(element), true) if element.target_id().is_none() => Answer::Unreadable,
-                (Some(element), true) if sent.is_some_and(|sent| sent.is(&element)) => Answer::Equal,
-                (_, true) => Answer::Different,
+                (Some(element), true) => {
+                    let compared = Compared::of(sent, &element);
+                    *seen = compared.shown;
+                    compared.answer()
+                }
+                (None, true) => Answer::Different,
                 (_, false) => Answer::Several,
             },
         }

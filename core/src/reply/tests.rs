@@ -13,7 +13,7 @@ fn statuses() {
     let key: Key = "posts/5".parse().unwrap();
     let json = r#"{"id":"5","userId":1,"title":"t","body":"b"}"#;
     let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
-    let sent = Some(Sent { object: &object, parent: None });
+    let sent = Some(Sent { object: &object, parent: None, kept: None });
     let rows = [
         (Method::Get, 200, json, Answer::Equal),
         (Method::Get, 200, r#"{"id":5,"title":"x"}"#, Answer::Different),
@@ -98,7 +98,7 @@ fn a_stray_is_told_by_its_fields() {
         (200, r#"{"id":"af3c","use"#, Answer::Broken),
         (404, "{}", Answer::Gone),
     ] {
-        let sent = Some(Sent { object: &object, parent: None });
+        let sent = Some(Sent { object: &object, parent: None, kept: None });
         assert_eq!(read_stray(&JSON_SERVER, key, sent, &http(status, body)).answer, answer, "{status} {body}");
     }
 }
@@ -124,7 +124,7 @@ fn an_object_is_read_where_the_profile_has_it() {
     let object = Element::from_json(key.entity(), json.as_bytes()).unwrap().into_object().unwrap();
     let inside = |item: &str| format!(r#"{{"data":{{"post":{item}}}}}"#);
     let read = |method, body: &str| {
-        read(&profile, method, key, Some(Sent { object: &object, parent: None }), &http(200, body))
+        read(&profile, method, key, Some(Sent { object: &object, parent: None, kept: None }), &http(200, body))
     };
     for (body, answer) in [
         (inside(json).as_str(), Answer::Equal),

@@ -35,8 +35,11 @@ impl Session {
             return self.post_sought(place, post, reply, Flight { sent_at, back_at: now }, random);
         }
         let Some((method, _)) = item.errand.request(&item.talk) else { return };
-        let sent = sent.map(|object| Sent { object, parent: item.post.id() });
-        let told = item.errand.read(self.config.profile, method, key, sent, reply);
+        let about = sent.map(|object| Sent { object, parent: item.post.id(), kept: item.kept });
+        let mut told = item.errand.read(self.config.profile, method, key, about, reply);
+        if let Some(sent) = sent {
+            self.take_texts(place, method, sent, &mut told, sent_at);
+        }
         self.uncount_unsent(method, reply);
         let item = &mut self.items[place];
         item.status = told.status;
@@ -67,7 +70,7 @@ impl Session {
     }
 
     /// Says whether a request that was sent at `sent_at` may have been answered by a state before an earlier write.
-    fn is_early(&self, place: usize, sent_at: Duration) -> bool {
+    pub(super) fn is_early(&self, place: usize, sent_at: Duration) -> bool {
         let item = &self.items[place];
         match &item.errand {
             Errand::Talk => sent_at < item.talk.settled_at(),

@@ -43,12 +43,12 @@ impl CameTo {
     /// run and is not sent would fill the history with what the ledger says already.
     pub fn kept(fact: &Fact, asked: WasAsked) -> Option<Self> {
         let came_to = match fact {
-            Fact::Done(_, Action::Nothing) => return None,
-            Fact::Done(_, Action::Create) => CameTo::Created,
-            Fact::Done(_, Action::Update) => CameTo::Updated,
-            Fact::Done(_, Action::Delete) => CameTo::Deleted,
-            Fact::Done(_, Action::Renew) => CameTo::Renewed,
-            Fact::Done(_, Action::Ask) => CameTo::Found,
+            Fact::Done(_, Action::Nothing, _) => return None,
+            Fact::Done(_, Action::Create, _) => CameTo::Created,
+            Fact::Done(_, Action::Update, _) => CameTo::Updated,
+            Fact::Done(_, Action::Delete, _) => CameTo::Deleted,
+            Fact::Done(_, Action::Renew, _) => CameTo::Renewed,
+            Fact::Done(_, Action::Ask, _) => CameTo::Found,
             Fact::Left { end: Left::Parked, .. } => return Some(CameTo::Parked),
             Fact::Left { end: Left::Held, .. } => CameTo::Held,
             Fact::Left { end: Left::Waiting | Left::Unanswered, .. } => CameTo::Waiting,
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn done(action: Action) -> Fact {
-        Fact::Done("posts/1".parse().unwrap(), action)
+        Fact::Done("posts/1".parse().unwrap(), action, None)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use alloc::format;
 use core::time::Duration;
 
-use crate::merge::Presence;
+use crate::merge::{Action, Presence, Wish};
 use crate::model::Key;
 use crate::object::ATTEMPTS_MAX;
 use crate::plan::{Stage, Standing, Work};
@@ -15,15 +15,17 @@ use crate::session::{BATCH_MAX, Item, Phase, Session};
 
 impl Session {
     pub(super) fn done(&mut self, place: usize, now: Duration) {
-        let Item { work, talk, errand, .. } = &mut self.items[place];
+        let Item { work, talk, errand, kept, .. } = &mut self.items[place];
         *errand = Errand::Talk;
         let key = work.key;
         let did = talk.did();
+        let kept = kept.filter(|_| work.after == Wish::Present && did != Action::Nothing);
+        self.summary.altered += u64::from(kept.is_some());
         self.summary.count_done(key.entity(), did);
         if let Some(trouble) = self.troubles.remove(&place) {
             self.summary.overcome.get_or_insert(trouble);
         }
-        self.fact(Fact::Done(key, did), now);
+        self.fact(Fact::Done(key, did, kept), now);
         self.end(place, Fate::Good, now);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! In scope: order and dependencies (`order`), what is sent when (`sending`), rate, retries
 //! and giving up (`pace`), what answers lead to (`answers`), wrong base URLs (`base`), asking before the first
-//! write (`asking`), targets that choose the ids (`finding`), the first create of each entity (`trial`), sessions that only look (`looks`), what is recorded and how runs end (`ends`).
+//! write (`asking`), targets that choose the ids (`finding`), texts that the target alters (`altering`), the first create of each entity (`trial`), sessions that only look (`looks`), what is recorded and how runs end (`ends`).
 //! Out of scope: doing any of it.
 //!
 //! The driver asks [`Session::next`] until it says [`Next::Finished`], does what it says,
@@ -19,6 +19,7 @@
 //! [`LEASE`] after the lock's session was known to be there. That all this holds together
 //! is tried in `tests/simulation`.
 
+mod altering;
 mod answers;
 mod asking;
 mod base;
@@ -43,7 +44,7 @@ pub use looks::{LOOK_WITHIN, Sight};
 pub use memory::Memory;
 pub use types::{
     Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, ROW_HOLDS, Removed, Request, SETTLE, Sample,
-    Stop, Strangers, Summary, Untried, Vanished, Warning,
+    Stop, Strangers, Summary, Texts, Untried, Vanished, Warning,
 };
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -51,6 +52,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::kept::{Before, Kept};
 use crate::merge::Action;
 use crate::model::{Entity, Key};
 use crate::object::{Conversation, Effects, Wait};
@@ -111,6 +113,9 @@ struct Item {
     /// Where the target chooses the ids: its id of the object, and what is known of that of its post.
     target_id: Option<TargetId>,
     post: Post,
+    /// What the target keeps in place of the row, and what was there before a write.
+    kept: Option<Kept>,
+    before: Before,
     /// How often it was put off while others were answered, in a row.
     put_offs: u32,
     put_off_until: Duration,
@@ -132,6 +137,8 @@ impl Item {
             why: String::new(),
             target_id: None,
             post: Post::None,
+            kept: None,
+            before: Before::Unknown,
             put_offs: 0,
             put_off_until: Duration::ZERO,
             told_at_put_off: 0,

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::kept::Kept;
 use crate::merge::{Action, Presence};
 use crate::model::{Entity, Key};
 use crate::object::Effects;
@@ -195,8 +196,9 @@ pub enum Listing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// The target is as wished: its events, up to the last that was read, are synced. What was done for it;
-    /// [`Action::Nothing`] where no request was needed.
-    Done(Key, Action),
+    /// [`Action::Nothing`] where no request was needed. Where one was, what the target keeps in place of the row is a fact from now
+    /// on; `None`: the row itself.
+    Done(Key, Action, Option<Kept>),
     /// It ended otherwise. What is known of its presence is a fact from now on.
     Left {
         /// Which.
@@ -218,9 +220,29 @@ impl Fact {
     /// Returns whom it is about.
     pub fn key(&self) -> Key {
         match self {
-            Fact::Done(key, _) | Fact::Left { key, .. } => *key,
+            Fact::Done(key, ..) | Fact::Left { key, .. } => *key,
         }
     }
+
+    /// Says what it means for the texts that the target keeps in place of the row.
+    pub fn texts(&self) -> Texts {
+        match self {
+            Fact::Done(_, Action::Nothing, _) | Fact::Left { .. } => Texts::Stay,
+            Fact::Done(_, _, None) => Texts::AsSent,
+            Fact::Done(_, _, Some(kept)) => Texts::Altered(*kept),
+        }
+    }
+}
+
+/// What becomes of what is recorded of the texts that a target keeps in place of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// It stays.
+    Stay,
+    /// It is forgotten: the target has the row as it is, or nothing.
+    AsSent,
+    /// This is recorded in its place.
+    Altered(Kept),
 }
 
 /// How an object ended that is not done.
@@ -401,6 +423,8 @@ impl Untried {
 pub struct Summary {
     /// What was done, which may be other than was planned; asked: found as it should be.
     pub done: BTreeMap<Entity, Tally>,
+    /// Of what was done, objects that the target keeps with other texts than it was sent.
+    pub altered: u64,
     /// Objects that the next run goes on with, after trouble.
     pub failed: u64,
     /// Objects parked now.

@@ -17,16 +17,23 @@ enum Listed {
     Same,
     SameAsText,
     Other,
+    /// What the target is known to keep in place of the row.
+    Altered,
     Faulty,
     Nameless,
 }
 
-const LISTED: [Listed; 5] = [Listed::Same, Listed::SameAsText, Listed::Other, Listed::Faulty, Listed::Nameless];
+const LISTED: [Listed; 6] =
+    [Listed::Same, Listed::SameAsText, Listed::Other, Listed::Altered, Listed::Faulty, Listed::Nameless];
 
 fn json(entity: Entity, id: i64, listed: Listed) -> String {
-    let title = if listed == Listed::Other { "other" } else { "same" };
+    let title = match listed {
+        Listed::Other => "other",
+        Listed::Altered => "altered",
+        Listed::Same | Listed::SameAsText | Listed::Faulty | Listed::Nameless => "same",
+    };
     let id = match listed {
-        Listed::Same | Listed::Other | Listed::Faulty => format!("{id}"),
+        Listed::Same | Listed::Other | Listed::Altered | Listed::Faulty => format!("{id}"),
         Listed::SameAsText => format!("\"{id}\""),
         Listed::Nameless => format!("\"{id} or so\""),
     };
@@ -43,6 +50,20 @@ fn element(entity: Entity, id: i64, listed: Listed) -> Element<'static> {
 
 fn row(entity: Entity, id: i64) -> Object {
     element(entity, id, Listed::Same).into_object().unwrap()
+}
+
+/// What the target keeps in place of a row: of every third one nothing is known.
+fn kept(entity: Entity, id: i64) -> Option<Fingerprint> {
+    (id % 3 != 0).then(|| element(entity, id, Listed::Altered).fingerprint().unwrap())
+}
+
+/// Feeds a row.
+fn take_row(join: &mut Join, entity: Entity, id: i64) {
+    let row = row(entity, id);
+    if let Some(kept) = kept(entity, id) {
+        join.keeps(row.key(), kept);
+    }
+    join.local(&row);
 }
 
 /// Small ids that meet each other, and the largest there are.
@@ -66,6 +87,7 @@ fn naive(entity: Entity, local: &BTreeSet<i64>, listing: &[(i64, Listed)]) -> (V
             (true, []) => Some(Kind::Missing),
             (_, [Listed::Faulty]) => Some(Kind::Unreadable),
             (true, [Listed::Other]) => Some(Kind::Different),
+            (true, [Listed::Altered]) if kept(entity, *id).is_none() => Some(Kind::Different),
             (false, [_]) => Some(Kind::Extra),
             (_, [_, _, ..]) => Some(Kind::Duplicate),
             (_, _) => None,
@@ -74,10 +96,13 @@ fn naive(entity: Entity, local: &BTreeSet<i64>, listing: &[(i64, Listed)]) -> (V
     });
     let differences: Vec<Difference> = kinds.collect();
     let unequal = differences.iter().filter(|difference| local.contains(&difference.key.id())).count();
+    let is_altered =
+        |id: &i64| kept(entity, *id).is_some() && matches!(target.get(id).map(Vec::as_slice), Some([Listed::Altered]));
     let counts = Counts {
         local: local.len() as u64,
         target: listing.len() as u64,
         equal: (local.len() - unequal) as u64,
+        altered: local.iter().filter(|id| is_altered(id)).count() as u64,
         nameless: nameless.len() as u64,
         copies: target.values().map(|all| all.len() as u64 - 1).sum(),
     };
@@ -92,7 +117,7 @@ fn join(entity: Entity, local: &BTreeSet<i64>, listing: &[(i64, Listed)], turns:
     for locals_turn in turns.iter().copied().chain(rest) {
         if locals_turn {
             match rows.next() {
-                Some(id) => join.local(&row(entity, *id)),
+                Some(id) => take_row(&mut join, entity, *id),
                 None => join.end_rows(),
             }
         } else {
@@ -132,11 +157,16 @@ proptest! {
             while !met && join.wants_local(*id) {
                 let Some(next) = rows.next() else { break };
                 let row = row(entity, *next);
+                let kept = kept(entity, *next);
+                if let Some(kept) = kept {
+                    join.keeps(row.key(), kept);
+                }
                 met = element.key() == Some(row.key());
                 if met {
                     // Both at hand: a fingerprint is asked for only where the element came before.
                     let found = match element.is_readable() {
                         true if element.same_fields(&row) => Match::Equal,
+                        true if kept.is_some() && kept == element.fingerprint() => Match::Altered,
                         true => Match::Different,
                         false => Match::Unreadable,
                     };
@@ -149,7 +179,7 @@ proptest! {
                 join.target(&element);
             }
         }
-        rows.for_each(|id| join.local(&row(entity, *id)));
+        rows.for_each(|id| take_row(&mut join, entity, *id));
         law!("the join = the comparison of two sets", expected naive(entity, &local, &listing), seen join.finish(),
             of "rows {local:?}, listing {listing:?}, interleaved as advised");
     }

@@ -187,7 +187,8 @@ impl World {
                     continue;
                 }
                 let (here, there) = (self.master.rows.get(&key), self.target.get(key));
-                hold!(here == there, "{key} differs: {here:?} here, {there:?} there");
+                hold!(self.target.is_made_of(there, here), "{key} differs: {here:?} here, {there:?} there");
+                hold!(!self.differs(key), "{key} is equal, and looks different: {here:?} here, {there:?} there");
             }
         }
         Ok(())

@@ -528,7 +528,7 @@ impl World {
         let now = self.master.moment(self.now);
         for (key, mark) in core::mem::take(&mut self.runs[number].nothing) {
             let before = self.master.ledger.get(&key).map(|entry| entry.presence);
-            let fact = Fact::Done(key, Action::Nothing);
+            let fact = Fact::Done(key, Action::Nothing, None);
             self.master.record(&fact, &mark, now);
             // That it was created was a lie of the log's, and nothing else was to be created: it stays at the target.
             if (self.lied.remove(&key) || self.spoilt.contains(&key)) && self.target.count(key) > 0 {
@@ -554,6 +554,7 @@ impl World {
             }
             run.bodies.extend(row.map(|object| (*key, object)));
             run.tell_post(*key);
+            self.master.kept.get(key).into_iter().for_each(|kept| run.session.keeps(*key, *kept));
             run.session.loaded(*key, loaded, self.now);
         }
     }
@@ -607,6 +608,7 @@ impl World {
                 self.stats.overtaken += 1;
             }
             run.tell_post(key);
+            self.master.kept.get(&key).into_iter().for_each(|kept| run.session.keeps(key, *kept));
             run.session.loaded(key, loaded, self.now);
         }
         Ok(())

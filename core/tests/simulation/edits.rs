@@ -20,6 +20,8 @@ pub struct Editor<'m> {
     pub more_ids: &'static [i64],
     /// The owner's triggers act, and ids move.
     pub is_odd: bool,
+    /// Some texts have white space at their ends.
+    pub has_blanks: bool,
 }
 
 impl Editor<'_> {
@@ -59,7 +61,9 @@ impl Editor<'_> {
 
     fn put(&mut self, key: Key, number: i64) -> Key {
         self.master.versions += 1;
-        let texts = [format!("v{}", self.master.versions), String::new(), String::new()];
+        let is_blank = self.has_blanks && self.rng.permille(400);
+        let blank = if is_blank { " " } else { "" };
+        let texts = [format!("{blank}v{}{blank}", self.master.versions), String::new(), String::new()];
         self.master.rows.insert(key, Object::new(key, number, texts).unwrap());
         key
     }

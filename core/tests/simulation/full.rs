@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use news_core::diff::Kind;
+use news_core::fingerprint::Fingerprint;
 use news_core::ledger::Pending;
 use news_core::merge::Action;
 use news_core::portion::Patience;
@@ -90,6 +91,9 @@ impl World {
             self.full_waited = Some((self.runs.len(), settled_at));
             return self.at(settled_at, Event::StartFull);
         }
+        let (rows, target) = (&self.master.rows, &self.target);
+        // What the target keeps as it was sent is altered no longer.
+        self.master.kept.retain(|key, _| rows.contains_key(key) && rows.get(key) != target.get(*key));
         let keys = self.master.rows.keys().copied().chain(self.target.keys());
         let suspicious = keys.filter(|key| self.differs(*key)).collect();
         let clock = self.master.clock(self.now, self.setup.late);
@@ -111,14 +115,21 @@ impl World {
         self.damaged.clear();
         let now = self.master.moment(self.now);
         for (key, mark) in equal {
-            self.master.record(&Fact::Done(key, Action::Nothing), &mark, now);
+            self.master.record(&Fact::Done(key, Action::Nothing, None), &mark, now);
         }
         self.stats.full_runs += 1;
         self.start(reading, Order { shard: None, patience: Patience::Tries, by_log: false }).map(Some)
     }
 
     pub fn differs(&self, key: Key) -> bool {
-        self.master.rows.get(&key) != self.target.get(key) || self.target.count(key) > 1
+        let is_equal = match (self.master.rows.get(&key), self.target.get(key)) {
+            (Some(here), Some(there)) if here != there => {
+                let kept = self.master.kept.get(&key);
+                kept.is_some_and(|kept| kept.explains(Fingerprint::of(here), Fingerprint::of(there)))
+            }
+            (here, there) => here == there,
+        };
+        !is_equal || self.target.count(key) > 1
     }
 
     fn sighting(&self, key: Key) -> Sighting {

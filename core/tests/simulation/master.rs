@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use news_core::kept::Kept;
 use news_core::ledger::{
     self, Basis, Clock, Entry, FoundRow, Logged, Mark, MasterRow, Moment, Newer, Pending, State, holds,
 };
@@ -12,7 +13,7 @@ use news_core::model::PostId;
 use news_core::plan::{Plan, Work};
 use news_core::portion::{Gathering, Patience};
 use news_core::repair::{self, Repair, Sighting};
-use news_core::session::{Fact, Loaded};
+use news_core::session::{Fact, Loaded, Texts};
 use news_core::shard::Shard;
 use news_core::{Entity, Key, Object};
 
@@ -34,6 +35,8 @@ pub struct Row {
 pub struct Master {
     pub rows: BTreeMap<Key, Object>,
     pub ledger: BTreeMap<Key, Entry>,
+    /// What the target keeps in place of rows.
+    pub kept: BTreeMap<Key, Kept>,
     pub log: Vec<Row>,
     pub doubtful_until: i64,
     /// Objects on hold.
@@ -61,6 +64,7 @@ impl Master {
         Self {
             rows: BTreeMap::new(),
             ledger: BTreeMap::new(),
+            kept: BTreeMap::new(),
             log: Vec::new(),
             doubtful_until: 0,
             holds: BTreeSet::new(),
@@ -185,6 +189,11 @@ impl Master {
                 row.synced = true;
             }
         }
+        match fact.texts() {
+            Texts::Stay => None,
+            Texts::AsSent => self.kept.remove(&key),
+            Texts::Altered(kept) => self.kept.insert(key, kept),
+        };
         match ledger::recorded(fact, mark, self.ledger.get(&key), newer, now) {
             Some(entry) => self.ledger.insert(key, entry),
             None => self.ledger.remove(&key),

@@ -34,6 +34,8 @@ pub enum Flaw {
 #[expect(clippy::struct_excessive_bools, reason = "each is switched by itself")]
 pub struct Setup {
     pub column: Column,
+    /// The target trims texts.
+    pub alters: bool,
     pub jobs: usize,
     pub rate_per_s: Option<f64>,
     /// A transaction takes up to so long.
@@ -91,6 +93,7 @@ impl Setup {
         let lags = matches!(column, Column::Duplicates { .. }) && rng.permille(300);
         Self {
             column,
+            alters: flaw.is_none() && column.keeps() && rng.permille(300),
             search_lag: if searches_late { rng.within(SEARCH_LAG_MAX) } else { Duration::ZERO },
             lag: if lags { rng.within(SETTLE) } else { Duration::ZERO },
             jobs: usize::try_from(rng.between(1, 8)).unwrap_or(1),

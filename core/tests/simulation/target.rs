@@ -128,6 +128,8 @@ pub struct Target {
     pub refuses: Option<(Key, u16)>,
     /// The last id of its own.
     pub made: i64,
+    /// It trims texts.
+    pub alters: bool,
 }
 
 impl Target {
@@ -141,7 +143,7 @@ impl Target {
             object: object.clone(),
         };
         let records: Vec<Record> = master.rows.values().map(record).collect();
-        Self { column, records, refuses: None, made }
+        Self { column, records, refuses: None, made, alters: false }
     }
 
     /// Where the target chooses the ids, a comment belongs to the post that has the id it was given, or to none.
@@ -157,6 +159,20 @@ impl Target {
             let texts = record.object.texts().iter().cloned();
             record.object = Object::new(record.object.key(), number, texts).unwrap();
         }
+    }
+
+    /// Returns what it makes of an object that it is sent.
+    fn made_of(&self, object: &Object) -> Object {
+        if !self.alters {
+            return object.clone();
+        }
+        let texts = object.texts().iter().map(|text| text.trim().to_string());
+        Object::new(object.key(), object.number(), texts).unwrap()
+    }
+
+    /// Says whether `there` is what it has made of `here`.
+    pub fn is_made_of(&self, there: Option<&Object>, here: Option<&Object>) -> bool {
+        there == here || there == here.map(|here| self.made_of(here)).as_ref()
     }
 
     fn next_id(&mut self) -> String {
@@ -302,11 +318,13 @@ impl Target {
             (Method::Get, _, _) => self.show(key.entity(), to),
             (Method::Post, Some(object), at) => self.post(object, parent.as_ref(), at, rng),
             (Method::Put, Some(object), Some(at)) => {
+                let made = self.made_of(object);
+                let json = wire::to_json(self.column.profile(), &made, parent.as_ref());
                 if self.column != Column::Pretends {
-                    self.records[at].object = object.clone();
+                    self.records[at].object = made;
                     self.records[at].parent = parent.as_ref().map(ToString::to_string);
                 }
-                (200, wire::to_json(self.column.profile(), object, parent.as_ref()))
+                (200, json)
             }
             (Method::Put, _, None) if self.column == Column::Pretends => (500, "TypeError: at Object".to_string()),
             (Method::Delete, _, _) if self.column == Column::Pretends => (200, "{}".to_string()),
@@ -322,7 +340,8 @@ impl Target {
     fn post(&mut self, object: &Object, parent: Option<&TargetId>, at: Option<usize>, rng: &mut Rng) -> (u16, String) {
         let key = object.key();
         let parent = parent.map(ToString::to_string);
-        let mut record = Record { entity: key.entity(), id: key.id().to_string(), parent, object: object.clone() };
+        let mut record =
+            Record { entity: key.entity(), id: key.id().to_string(), parent, object: self.made_of(object) };
         match self.column {
             Column::Silent if at.is_some() => {
                 return (400, r#"{"errors":[{"code":"RECORD_NOT_UNIQUE"}]}"#.to_string());

@@ -178,11 +178,18 @@ impl World {
         let setup = Setup::any(flaw, &mut rng);
         let until = if setup.is_long { rng.ms(20_000, 30_000) } else { until };
         let mut master = Master::empty();
-        let mut editor =
-            Editor { master: &mut master, rng: &mut rng, now: Duration::ZERO, more_ids: &[], is_odd: false };
+        let mut editor = Editor {
+            master: &mut master,
+            rng: &mut rng,
+            now: Duration::ZERO,
+            more_ids: &[],
+            is_odd: false,
+            has_blanks: false,
+        };
         editor.import();
         let made = if rng.permille(500) { OWN_IDS_NEAR } else { OWN_IDS_FAR };
-        let target = Target::equal_to(&master, setup.column, made);
+        let mut target = Target::equal_to(&master, setup.column, made);
+        target.alters = setup.alters;
         let weather = if setup.is_long {
             Weather::losing(setup.timeout_max)
         } else {
@@ -376,6 +383,7 @@ impl World {
             now: self.now,
             more_ids: if self.setup.damaged { &STRANGE_IDS } else { &[] },
             is_odd: self.setup.is_odd,
+            has_blanks: true,
         }
     }
 
@@ -497,7 +505,10 @@ impl World {
                 let (here, there) = (self.master.rows.get(&key), self.target.get(key));
                 // A target that counts may make a deleted id again.
                 let again = here.is_none() && !self.setup.column.keeps();
-                hold!(here == there || again, "{key} is marked as synced: {here:?} here, {there:?} there");
+                hold!(
+                    self.target.is_made_of(there, here) || again,
+                    "{key} is marked as synced: {here:?} here, {there:?} there"
+                );
             }
             Fact::Left { end: Left::Parked, status, why, .. } => {
                 // What others have left of it is in the way of a create.

@@ -225,7 +225,7 @@ function record(id, kind = 0, print = 1) {
 }
 const end = (records) => record(records, 255, 0);
 const whole = (...records) => [0, records.join("") + end(records.length)];
-const counts = (local, target, equal, nameless = 0, copies = 0) => ({ local, target, equal, nameless, copies });
+const counts = (local, target, equal, nameless = 0, copies = 0, altered = 0) => ({ local, target, equal, altered, nameless, copies });
 
 const streams = [];
 function stream(name, rows, listing, differences, seen, entity = "posts") {
@@ -238,6 +238,9 @@ stream("every kind", whole(record(1), record(2), record(3), record(4), record(5)
   whole(record(9), record(4), record(2, 0, 2), record(3, 1), record(1), record(4), record(-1, 2), record(8, 1)),
   [["posts/2", "different"], ["posts/3", "unreadable"], ["posts/4", "duplicate"], ["posts/5", "missing"], ["posts/8", "unreadable"], ["posts/9", "extra"]],
   counts(5, 8, 1, 1, 1));
+stream("what the target keeps in place of rows", whole(record(1, 3, 7), record(1), record(2, 3, 7), record(2), record(3, 3, 7), record(3), record(4), record(5, 3, 7), record(5)),
+  whole(record(2, 0, 7), record(1), record(4, 0, 7), record(3, 0, 8), record(5, 0, 7), record(5, 0, 7)),
+  [["posts/3", "different"], ["posts/4", "different"], ["posts/5", "duplicate"]], counts(5, 6, 2, 0, 1, 1));
 stream("a fingerprint that differs in its last byte", whole(record(1, 0, 1n << 127n)), whole(record(1, 0, 0)), [["comments/1", "different"]], counts(1, 1, 0), "comments");
 stream("the highest id", whole(record(ID_MAX)), whole(record(ID_MAX)), [], counts(1, 1, 1));
 stream("records and a JSON array", whole(), [1, ' [\n{"id": 3}, null ,7]\n'], [["posts/3", "unreadable"]], counts(0, 3, 0, 2));
@@ -250,6 +253,8 @@ for (const [name, rows, listing, error] of [
   ["a record that was lost", whole(), [0, record(1) + end(2)], "the target's listing: the end record says 2 records, and 1 came"],
   ["a record behind the end", whole(), [0, end(0) + record(1)], "the target's listing: a record comes after the end record"],
   ["an unknown kind", whole(), [0, record(1, 3) + end(1)], "the target's listing: record 1 has the unknown kind 3"],
+  ["a target that keeps something in place of nothing", whole(), [0, record(1, 3) + end(1)], "the target's listing: record 1 has the unknown kind 3"],
+  ["an unknown kind of row", [0, record(1, 4) + end(1)], whole(), "the master's rows: record 1 has the unknown kind 4"],
   ["a row that cannot be read", [0, record(1, 1) + end(1)], whole(), "the master's rows: record 1 has the unknown kind 1"],
   ["an id that is none", whole(), [0, record(0) + end(1)], "the target's listing: 0 is not an id"],
   ["rows out of order", whole(record(5), record(4)), whole(), "posts/5 does not come before posts/4"],

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(news_diff_push(1, 1, put("[]")), 1);
         assert_eq!(news_diff_push(1, 1, 0), 0);
         news_diff_done(5);
-        let counts = r#"{"local":0,"target":1,"equal":0,"nameless":0,"copies":0}"#;
+        let counts = r#"{"local":0,"target":1,"equal":0,"altered":0,"nameless":0,"copies":0}"#;
         let expected = format!(r#"{{"counts":{counts},"differences":[["posts/7","unreadable"]],"more":0}}"#);
         assert_eq!(text(), expected);
         news_diff_done(5);

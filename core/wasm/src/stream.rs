@@ -5,7 +5,7 @@
 //! | bytes | meaning |
 //! |---|---|
 //! | 0 to 8 | the object's id; of the end record, the number of records before it |
-//! | 8 to 16 | 0: an object, 1: an unreadable one, 2: one without an id of ours, 255: the end |
+//! | 8 to 16 | 0: an object, 1: an unreadable one, 2: one without an id of ours, 3: what the target keeps in place of the row that comes next, 255: the end |
 //! | 16 to 32 | the fingerprint |
 //!
 //! A side without its end record is cut, whatever HTTP says.
@@ -93,6 +93,7 @@ struct CountsOut {
     local: u64,
     target: u64,
     equal: u64,
+    altered: u64,
     nameless: u64,
     copies: u64,
 }
@@ -141,7 +142,7 @@ impl Comparison {
 
     /// Ends the comparison and returns its result as JSON, with the first `limit` differences by key.
     ///
-    /// `{"counts": {"local": 2, "target": 2, "equal": 1, "nameless": 0, "copies": 0}, "differences": [["posts/5", "different"]], "more": 0}`,
+    /// `{"counts": {"local": 2, "target": 2, "equal": 1, "altered": 0, "nameless": 0, "copies": 0}, "differences": [["posts/5", "different"]], "more": 0}`,
     /// or `{"error": "…"}` after a fault, and where a side has not ended.
     pub fn done(self, limit: usize) -> String {
         crate::calls::answer(self.try_done(limit))
@@ -158,8 +159,9 @@ impl Comparison {
         let pair = |difference: &Difference| (difference.key.to_string(), difference.kind.word());
         let listed: Vec<_> = differences.iter().take(limit).map(pair).collect();
         let more = differences.len() - listed.len();
-        let news_core::diff::Counts { local, target, equal, nameless, copies } = counts;
-        Ok(Done { counts: CountsOut { local, target, equal, nameless, copies }, differences: listed, more })
+        let news_core::diff::Counts { local, target, equal, altered, nameless, copies } = counts;
+        let counts = CountsOut { local, target, equal, altered, nameless, copies };
+        Ok(Done { counts, differences: listed, more })
     }
 }
 
@@ -224,6 +226,7 @@ impl Input {
             0 => taken.print(side, id, Some(print))?,
             1 if side == Side::Listing => taken.print(side, id, None)?,
             2 if side == Side::Listing => taken.join.listed(None, || None),
+            3 if side == Side::Rows => taken.kept(id, print)?,
             what => return Err(format!("record {} has the unknown kind {what}", self.records + 1)),
         }
         self.records += 1;
@@ -252,6 +255,12 @@ impl Taken {
                 Ok(())
             }
         }
+    }
+
+    fn kept(&mut self, id: i64, print: Fingerprint) -> Result<(), String> {
+        let key = self.entity.key(id).map_err(|_| format!("{id} is not an id"))?;
+        self.join.keeps(key, print);
+        Ok(())
     }
 
     fn element(&mut self, side: Side, json: &[u8]) -> Result<(), String> {

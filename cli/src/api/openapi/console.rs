@@ -159,6 +159,7 @@ fn of_objects() -> Vec<(&'static str, Value)> {
                 ("there", flag()),
                 ("faults", somes(100)),
                 ("difference", maybe("object")),
+                ("altered", somes(5)),
             ]),
         ),
         ("Looked", object(&[("differences", somes(200)), ("equal", keys(200))])),

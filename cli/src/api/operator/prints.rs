@@ -18,7 +18,7 @@ use crate::run::{self, Followed};
 use crate::signals::Signals;
 use crate::source::{Ahead, Batch, Source, Step};
 use crate::store::prints::Prints;
-use crate::store::{rows, schema};
+use crate::store::{kept, rows, schema};
 use crate::target::{Reader, Tries};
 
 /// A record: id, what it is, fingerprint.
@@ -34,6 +34,8 @@ const NEXT_WITHIN: Duration = Duration::from_secs(1);
 const OBJECT: u64 = 0;
 const UNREADABLE: u64 = 1;
 const NAMELESS: u64 = 2;
+/// Of the row that comes next: the fingerprint of what the target keeps in its place.
+const KEPT: u64 = 3;
 const END: u64 = 255;
 
 /// Which side.
@@ -151,11 +153,18 @@ fn master<T>(desk: &Desk, entity: Entity, send: impl FnOnce(Result<&mut dyn Read
         Ok(snapshot) => snapshot,
         Err(failure) => return send(Err(refused(&failure))),
     };
-    let opened = Prints::open(&mut snapshot, entity).and_then(|mut prints| {
+    let opened = kept::any(&mut snapshot).and_then(|entries| Prints::open(&mut snapshot, entity, entries));
+    let opened = opened.and_then(|mut prints| {
         Records::begin(move |buffer| {
             for _ in 0..WINDOW {
                 match prints.next()? {
-                    Some(key) => write(buffer, key.id(), OBJECT, prints.fingerprint()),
+                    Some(key) => {
+                        let here = prints.fingerprint();
+                        if let Some(kept) = prints.kept().and_then(|kept| kept.instead_of(here)) {
+                            write(buffer, key.id(), KEPT, kept);
+                        }
+                        write(buffer, key.id(), OBJECT, here);
+                    }
                     None => return Ok(Flow::Ended),
                 }
             }

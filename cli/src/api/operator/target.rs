@@ -13,7 +13,7 @@ use crate::api::response::{Coded, Problem, Response};
 use crate::error::{Kind, Result};
 use crate::pg::{Purpose, connect};
 use crate::pool::PoolPlace;
-use crate::report::diff::{DifferenceRow, FaultRow};
+use crate::report::diff::{DifferenceRow, FaultRow, FieldRow};
 use crate::report::holds::utc;
 use crate::signals::Signals;
 use crate::store::schema;
@@ -38,6 +38,7 @@ struct AtTarget {
     there: bool,
     faults: Vec<FaultRow>,
     difference: Option<DifferenceRow>,
+    altered: Vec<FieldRow>,
 }
 
 /// GET `posts/{id}/target/`, `comments/{id}/target/`
@@ -53,7 +54,7 @@ pub fn object(context: &Context<'_>, entity: Entity) -> Result<Response, Problem
     let mut difference = now.difference;
     let faults = difference.as_mut().map(|difference| std::mem::take(&mut difference.faults)).unwrap_or_default();
     let there = now.there.unwrap_or_default();
-    let json = AtTarget { asked_at, ms: now.ms, status: now.status, there, faults, difference };
+    let json = AtTarget { asked_at, ms: now.ms, status: now.status, there, faults, difference, altered: now.altered };
     Ok(Response::json(200, &json, context.layout))
 }
 

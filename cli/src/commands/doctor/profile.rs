@@ -124,7 +124,7 @@ fn sent(target: &Target, method: Method, key: Key, object: Option<&Object>, thei
     let carries = matches!(method, Method::Post | Method::Put);
     let request = Request { key, method, to, parent };
     let reply = target.send(&request, json.as_deref().filter(|_| carries));
-    let sent = object.map(|object| Sent { object, parent: request.parent.as_ref() });
+    let sent = object.map(|object| Sent { object, parent: request.parent.as_ref(), kept: None });
     reply::read(profile, method, key, sent, &reply)
 }
 
@@ -183,7 +183,7 @@ fn drop_stray(target: &Target, object: &Object, told: &Told) {
     let Named::Other(id) = &told.named else { return };
     let request = |method| Request { key: object.key(), method, to: To::Stray(id.to_string()), parent: None };
     let reply = target.send(&request(Method::Get), None);
-    let sent = Some(Sent { object, parent: None });
+    let sent = Some(Sent { object, parent: None, kept: None });
     if reply::read_stray(target.profile(), object.key(), sent, &reply).answer == Answer::Equal {
         target.send(&request(Method::Delete), None);
     }

@@ -1,6 +1,7 @@
 //! Scenarios: a plan, a target in a closure, and what came of it. Everything takes 10 ms.
 
 mod addresses;
+mod altering;
 mod asking;
 mod confirming;
 mod doubled;
@@ -20,6 +21,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::kept::Kept;
 use crate::merge::{Presence, Wish};
 use crate::model::{Entity, Key, Object, PostId};
 use crate::object::{Effects, Wait};
@@ -46,6 +48,8 @@ struct Scene {
     memory: Memory,
     /// What loading these gives, one time after the other, where it is not [`Loaded::Ready`].
     loaded: Vec<(Key, Loaded)>,
+    /// What the target is known to keep in place of these objects.
+    kept: Vec<(Key, Kept)>,
     /// What is asked for before the first write is the target's to answer; else it is not there, and that is not told of.
     asks_first: bool,
     /// Interrupted once so many requests were sent.
@@ -123,6 +127,7 @@ fn scene(works: Vec<Work>) -> Scene {
         listing: Listing::Read(Sample::default()),
         memory: Memory::default(),
         loaded: Vec::new(),
+        kept: Vec::new(),
         asks_first: false,
         interrupt_after: None,
     }
@@ -146,6 +151,10 @@ impl Scene {
         Request { key, method: Method::Get, to: self.config.profile.to(key), parent: None }
     }
 
+    fn tell_kept(&self, session: &mut Session, key: Key) {
+        self.kept.iter().filter(|(other, _)| *other == key).for_each(|(key, kept)| session.keeps(*key, *kept));
+    }
+
     fn jobs(mut self, jobs: usize) -> Self {
         self.config.jobs = jobs;
         self
@@ -165,6 +174,7 @@ impl Scene {
                 Next::Prepare(keys) => {
                     for key in keys {
                         object(key).parent().into_iter().for_each(|post| session.belongs_to(key, post));
+                        self.tell_kept(&mut session, key);
                         let times = played.prepared.iter().filter(|other| **other == key).count();
                         let other = self.loaded.iter().filter(|(other, _)| *other == key).nth(times);
                         session.loaded(key, other.map_or(Loaded::Ready, |(_, loaded)| loaded.clone()), now);
@@ -175,6 +185,7 @@ impl Scene {
                     asked_first.extend(keys.iter().copied().filter(|_| !self.asks_first));
                     for key in keys {
                         object(key).parent().into_iter().for_each(|post| session.belongs_to(key, post));
+                        self.tell_kept(&mut session, key);
                         let is_on_hold = self.loaded.contains(&(key, Loaded::OnHold));
                         session.loaded(key, if is_on_hold { Loaded::OnHold } else { Loaded::Ready }, now);
                     }
@@ -252,7 +263,7 @@ impl Played {
             .facts
             .iter()
             .map(|fact| match fact {
-                Fact::Done(key, _) => format!("{key} done"),
+                Fact::Done(key, ..) => format!("{key} done"),
                 Fact::Left { key, presence, end, .. } => format!("{key} {end:?} {presence:?}"),
             })
             .collect();

@@ -151,7 +151,7 @@ function result() {
 }
 
 function entityBox({ entity, counts, more }, list) {
-  return sheet(entity, entity === "posts" ? "Posts" : "Comments", `${number(counts.equal)} equal, ${number(list.length)} shown`, el("span.more", legend()),
+  return sheet(entity, entity === "posts" ? "Posts" : "Comments", `${number(counts.equal)} equal${counts.altered > 0 ? ` (${number(counts.altered)} with texts that the target has altered)` : ""}, ${number(list.length)} shown`, el("span.more", legend()),
     list.length === 0 ? el("p.body.soft", "No difference.") : list.slice(0, SHOWN_MAX).map(differenceRow),
     list.length > SHOWN_MAX && el("div.foot", `${number(list.length - SHOWN_MAX + more)} more. Narrow the list by a kind.`));
 }

@@ -145,6 +145,7 @@ function differs() {
   if (target.error) return box("", again, el("p.body", target.error.message));
   const asked = ["asked at ", when(target.asked_at)];
   const { difference: found } = target;
+  if (target.altered?.length) return box(asked, again, el("p.body", "Both sides are equal, but for texts that the target has altered."), fields({ fields: target.altered }));
   if (!found) {
     return box(asked, again, el("p.body", target.faults?.length ? target.faults.map(({ field, why }) => `${field}: ${why}. `)
       : target.there ? "None: both sides are equal." : object.row ? "The target does not have it." : "Neither side has it."));
