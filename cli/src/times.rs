@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use news_core::profile::Profile;
 use news_core::session::LATE;
 
 use crate::error::{Failure, Kind, Result};
@@ -27,5 +28,25 @@ impl Times {
             .hint("a request that is not answered yet is still at work: set both, or neither")),
             late => Ok(Self { timeout, late: late.unwrap_or_else(|| LATE.max(timeout)) }),
         }
+    }
+    /// Returns the times of runs that sync this target: what it searches shows an effect a little later.
+    #[must_use]
+    pub fn at(self, profile: &Profile) -> Self {
+        Self { late: self.late + profile.search_takes(), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use news_core::profile::{JSON_SERVER, JSON_SERVER_1};
+    use news_core::session::SETTLE;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_searches_waits_for_the_search_too_after_a_crash_as_well() {
+        let times = Times::new(Duration::from_secs(5), None).unwrap();
+        assert_eq!(times.at(&JSON_SERVER), times);
+        assert_eq!(times.at(&JSON_SERVER_1), Times { late: LATE + SETTLE, ..times });
     }
 }

@@ -21,7 +21,8 @@ pub struct Effects {
     /// An answered write has had its effect so long after its answer, also where the answer was a 500 or 503.
     pub settle: Duration,
     /// An unanswered write (a time-out, a cut connection, 408, 502, 504) may have its effect so long after its answer
-    /// was lost.
+    /// was lost. At a target that chooses the ids, that has the time after which a search shows the effect
+    /// ([`Profile::search_takes`](crate::profile::Profile::search_takes)) in it.
     pub late: Duration,
     /// What a run does about that.
     pub wait: Wait,
@@ -310,7 +311,7 @@ impl Conversation {
         let reaction = react(method, self.presence, answer);
         // What has its effect is found by a search a little later.
         let search = if self.naming == Naming::Ours { Duration::ZERO } else { settle };
-        let takes = search + if self.is_unanswered { effects.late } else { settle };
+        let takes = if self.is_unanswered { effects.late } else { settle + search };
         if matches!(answer, Answer::Broken | Answer::Lost | Answer::Unreadable) && method != Method::Get {
             // It may take effect until then; a GET before that, or another write, could be overtaken by it.
             self.own_settled_at = self.own_settled_at.max(flight.back_at + takes);

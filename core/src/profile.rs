@@ -20,6 +20,7 @@ mod pages;
 
 use alloc::string::String;
 use core::fmt;
+use core::time::Duration;
 
 pub use auth::{Auth, Login};
 pub use call::{Call, Verb, escape};
@@ -29,6 +30,7 @@ pub use pages::{Pages, Total};
 
 use crate::model::{Entity, Key};
 use crate::reply::Method;
+use crate::session::SETTLE;
 use crate::shape::{ID, TEXTS_MAX};
 
 /// A target's dialect.
@@ -165,6 +167,14 @@ impl fmt::Display for To {
 }
 
 impl Profile {
+    /// Returns how long after its effect a write is found: where objects are searched by their keys, an index may be behind.
+    pub fn search_takes(&self) -> Duration {
+        match self.ids {
+            Ids::Key => SETTLE,
+            Ids::Ours | Ids::None => Duration::ZERO,
+        }
+    }
+
     /// Returns how an entity is exposed.
     pub fn dialect(&self, entity: Entity) -> &Dialect {
         match entity {

@@ -40,7 +40,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     let url = master::url(settings)?;
     let mut lock = Lock::take(&url, "sync --full", settings.times)?;
     let (target, warnings) = send::target(args, settings, &mut lock)?;
-    let times = settings.times;
+    let times = settings.times.at(target.profile());
     // What another run had sent may still be on its way: the listing would miss it.
     let settles_in = runs::all_settled_in(lock.client(), times)?;
     let compare_both = || {

@@ -75,8 +75,9 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
         }
         Source::Target(Reader::new(&url, &access, 1, settings.times.timeout, Tries::Many)?)
     };
+    let is_refused = !args.dry_run && rows::require_empty(lock.client()).is_err();
     // What another run had sent may still be on its way: the listing would miss it.
-    if let Source::Target(_) = &source {
+    if matches!(source, Source::Target(_)) && !is_refused {
         run::settle(runs::all_settled_in(lock.client(), settings.times)?, &signals)?;
     }
     if let Some(target) = target.as_ref().filter(|_| args.dry_run) {

@@ -23,6 +23,7 @@ use crate::store::log as change_log;
 use crate::store::runs::{self, RunEnd, RunKind, Sent};
 use crate::store::watch::{Watch, Watcher};
 use crate::store::{holds, rows, schema, tracking};
+use crate::times::Times;
 use crate::ui::Ui;
 use crate::{commands, master, views};
 use postgres::Client;
@@ -81,7 +82,8 @@ fn once(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience,
 fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience, ui: &Ui) -> Result<Outcome> {
     let mut lock = Lock::take_for(&master::url(settings)?, "sync", args.shard, settings.times)?;
     let (target, warnings) = target(args, settings, &mut lock)?;
-    let SyncReading { portion, over } = read(lock.client(), settings, args, patience)?;
+    let times = settings.times.at(target.profile());
+    let SyncReading { portion, over } = read(lock.client(), times, args, patience)?;
     if args.follow && portion.is_idle() {
         // Somebody else's change, or what the last run left: not worth a line in the history.
         let exit = if portion.plan.works().is_empty() { Exit::Done } else { Exit::Partly };
@@ -96,14 +98,14 @@ fn plain(args: &Sync, settings: &Settings, signals: &Signals, patience: Patience
         Patience::Tries => Wait::Once,
         Patience::Leaves => Wait::Never,
     };
-    let effects = Effects { settle: SETTLE, late: settings.times.late, wait };
+    let effects = Effects { settle: SETTLE, late: times.late, wait };
     let replan = |lock: &mut Lock| {
-        let SyncReading { portion, over } = read(lock.client(), settings, args, patience)?;
+        let SyncReading { portion, over } = read(lock.client(), times, args, patience)?;
         check_limit(args, over)?;
         check_checksum(args, &portion.plan)?;
         Ok(task(portion))
     };
-    let sending = Sending { args, target: &target, effects, times: settings.times, replan: Some(&replan), signals, ui };
+    let sending = Sending { args, target: &target, effects, times, replan: Some(&replan), signals, ui };
     sending.carry_out(run, task(portion))
 }
 
@@ -120,9 +122,9 @@ struct SyncReading {
 }
 
 /// Reads the run's part of what is pending: log, rows and ledger of one moment.
-fn read(client: &mut Client, settings: &Settings, args: &Sync, patience: Patience) -> Result<SyncReading> {
+fn read(client: &mut Client, times: Times, args: &Sync, patience: Patience) -> Result<SyncReading> {
     let mut moment = rows::snapshot(client)?;
-    let clock = runs::clock(&mut moment, settings.times)?;
+    let clock = runs::clock(&mut moment, times)?;
     let portion = change_log::portion(&mut moment, &clock, args.shard, patience)?;
     let over = views::refusal(&mut moment, &portion.plan, &portion.pressure, limits(args))?;
     Ok(SyncReading { portion, over })

@@ -103,7 +103,8 @@ impl Target {
 
 fn keyed(works: Vec<Work>) -> Scene {
     let plain = scene(works);
-    Scene { config: Config { profile: &JSON_SERVER_1, ..plain.config }, asks_first: true, ..plain }
+    let effects = Effects { late: SETTLE + JSON_SERVER_1.search_takes(), ..plain.config.effects };
+    Scene { config: Config { profile: &JSON_SERVER_1, effects, ..plain.config }, asks_first: true, ..plain }
 }
 
 fn play(scene: Scene, target: &Target) -> Played {
