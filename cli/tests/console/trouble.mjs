@@ -13,8 +13,11 @@ export async function texts_of_strangers_stay_texts(bench) {
   await service.faults({ reject_text: ["<img src=x onerror="] });
   service.sql(`UPDATE news_post SET title = E'${quoted}', body = E'${quoted}\\n\\x01' WHERE id = 9; UPDATE news_post SET body = 'z' WHERE id = 13`);
   service.news(["sync"], { code: 3 });
+  service.news(["retry", "posts/9", "--why", "<img src=x onerror=alert(1)>"]);
+  service.sql("UPDATE news_post SET body = 'zz' WHERE id = 13");
+  service.news(["sync"], { code: 3 });
   const page = await bench.open();
-  for (const view of ["#/", "#/changes", "#/waiting", "#/posts/9"]) {
+  for (const view of ["#/", "#/changes", "#/waiting", "#/acts", "#/runs", "#/posts/9"]) {
     await page.run((view) => { location.hash = view; }, view);
     await page.shows("posts/9");
   }

@@ -163,6 +163,30 @@ export async function numbers_of_the_verdict_the_bar_and_the_lists_are_the_same(
   service.sql("DELETE FROM news_post WHERE id IN (300, 301)");
 }
 
+export async function a_late_answer_does_not_replace_a_newer_one(bench) {
+  const { service } = bench;
+  await service.faults({ reject_text: [REFUSED] });
+  service.sql(`UPDATE news_post SET title = '${REFUSED}, late' WHERE id = 24; UPDATE news_post SET body = 'late' WHERE id = 13`);
+  service.news(["sync"], { code: 3 });
+  const page = await bench.open("ada", { view: "#/waiting" });
+  const heading = () => document.getElementById("left")?.innerText;
+  assert.equal(await page.until("the list", heading), "1 object");
+  await page.run(() => {
+    const { fetch } = window;
+    window.fetch = async (path, options) => {
+      const answer = await fetch(path, options);
+      if (path.includes("state=held")) await new Promise((resolve) => { window.let_it_come = resolve; });
+      return answer;
+    };
+    document.querySelector("[data-arg=held]").click();
+  });
+  await page.until("the answer that is late", () => window.let_it_come);
+  await page.run(() => document.querySelector("[data-arg=held]").click());
+  await page.until("the whole list", () => document.querySelector("[data-arg=held]").ariaPressed === "false" && document.querySelectorAll("[data-tick]").length === 1);
+  await page.run(() => new Promise((next) => { window.let_it_come(); setTimeout(() => requestAnimationFrame(next)); }));
+  assert.equal(await page.run(heading), "1 object");
+}
+
 export async function many_are_given_up_only_after_their_number_was_typed(bench) {
   const { service } = bench;
   await service.faults({ reject_text: [REFUSED] });

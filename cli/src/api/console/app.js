@@ -38,7 +38,7 @@ function go() {
   const next = VIEWS[at.parts[0]] ?? overview;
   view.leave?.();
   view = next;
-  view.enter?.(at, redraw);
+  view.enter?.(at);
   drawn = null;
   byId("main").replaceChildren();
   draw();

@@ -54,6 +54,36 @@ export function start(draw) {
 /** Draws anew: something was read. */
 export const changed = () => handler();
 
+/** What a view has read: the last answer, or why there is none. */
+export class Reading {
+  answer = null;
+  problem = null;
+  #of = null;
+  #now = null;
+
+  /** Says whether something has happened since it was read, and it can be read. */
+  isOld() {
+    return this.#now === null && state.overview !== null && this.#of !== state.overview.etag && !isStale();
+  }
+
+  /** Reads: `read` is given the last answer, and returns the new one. One that was forgotten meanwhile is dropped. */
+  async read(read) {
+    this.#of = state.overview?.etag ?? null;
+    const now = (this.#now = {});
+    const [answer, problem] = await read(this.answer).then((answer) => [answer, null], (error) => [this.answer, error]);
+    if (this.#now !== now) return;
+    this.#now = null;
+    Object.assign(this, { answer, problem });
+    changed();
+  }
+
+  /** Reads anew with the next drawing. `all`: what was read is not shown meanwhile, either. */
+  forget(all = true) {
+    this.#of = this.#now = null;
+    if (all) this.answer = this.problem = null;
+  }
+}
+
 /** Reads the session. Fails with 401, or where the service does not answer. */
 export async function readSession() {
   const session = await ask("/news/sync/session/");

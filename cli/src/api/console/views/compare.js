@@ -4,7 +4,7 @@
 import { act, ask } from "../api.js";
 import { button, el, keyOf } from "../dom.js";
 import { bytes, count, now, number, span, state as word, when, zone } from "../format.js";
-import { isStale, readPendingNow, state, workerToken } from "../live.js";
+import { changed, isStale, readPendingNow, state, workerToken } from "../live.js";
 import { chip, fields, legend, sheet } from "../parts.js";
 import { Work } from "../work.js";
 
@@ -20,10 +20,8 @@ const LOOK_MAX = 200;
 let run = null;
 let kind = "";
 let withPending = true;
-let redraw = () => {};
 
 export const title = "Compare";
-export const enter = (_, draw) => { redraw = draw; };
 /** What the page shows depends on this alone. */
 export const version = () => (run?.found ? [run.began, run.texts.size, run.equal.size, run.leftOut.size, kind, withPending, isStale()].join() : null);
 
@@ -39,7 +37,7 @@ export const actions = {
 async function compare(files) {
   run = { work: new Work(), files, began: now().toISOString(), at: "", bytes: 0, found: null, error: null, texts: new Map(), equal: new Set(), wanted: new Set() };
   const own = run;
-  redraw();
+  changed();
   try {
     await readPendingNow();
     const found = [];
@@ -48,7 +46,7 @@ async function compare(files) {
       own.at = entity;
       const before = own.bytes;
       const request = { entity, token: await workerToken(), file: files?.[entity] };
-      const result = await own.work.call("compare", request, (progress) => { own.bytes = before + progress.bytes; redraw(); });
+      const result = await own.work.call("compare", request, (progress) => { own.bytes = before + progress.bytes; changed(); });
       own.bytes = before + result.bytes;
       found.push(result);
     }
@@ -65,7 +63,7 @@ async function compare(files) {
   } finally {
     own.work.end();
   }
-  redraw();
+  changed();
 }
 
 /** Objects that an import left out, and whose ids no row has: they are not differences, and no run touches them. */
@@ -200,7 +198,7 @@ async function lookSoon() {
     for (const key of keys) own.texts.set(key, { fields: [], faults: [{ field: "", why: error.message }] });
   }
   isLooking = false;
-  redraw();
+  changed();
   lookSoon();
 }
 

@@ -4,52 +4,42 @@ import * as acts from "../acts.js";
 import { ask } from "../api.js";
 import { button, el, isKey, marked } from "../dom.js";
 import { beads, code, count, day, hour, METHOD, said as toldBy, span, state as word, when, words } from "../format.js";
-import { isStale, mayAct, state } from "../live.js";
+import { Reading, changed, mayAct } from "../live.js";
 import { fields, legend, links, sheet, unread } from "../parts.js";
 
 let key = "";
+const one = new Reading();
 let object = null;
 let target = null;
-let problem = null;
-let of = null;
 let showsAll = false;
-let redraw = () => {};
 
-export let title = "Object";
+export const title = "";
 
-export function enter({ parts }, draw) {
-  redraw = draw;
+export function enter({ parts }) {
   key = parts.slice(0, 2).join("/");
-  title = "";
-  [object, target, problem, of, showsAll] = [null, null, null, null, false];
+  [target, showsAll] = [null, false];
+  one.forget();
   if (!isKey(key)) {
-    problem = { message: `expected posts/5 or comments/7, got "${key}"` };
+    one.problem = { message: `expected posts/5 or comments/7, got "${key}"` };
     key = "";
   }
 }
 
-async function read() {
-  const asked = key;
-  const isFirst = of === null;
-  of = state.overview.etag;
-  try {
-    const answer = await ask(`/news/sync/${asked}/`);
-    if (asked === key) [object, problem] = [answer, null];
-  } catch (error) {
-    if (asked === key) problem = error.status === 404 ? { message: "The master has no such object, and nothing is known of it." } : error;
-  }
-  redraw();
-  if (isFirst && object !== null) actions.ask();
+async function read(before) {
+  const answer = await ask(`/news/sync/${key}/`)
+    .catch((error) => { throw error.status === 404 ? { message: "The master has no such object, and nothing is known of it." } : error; });
+  if (before === null) actions.ask();
+  return answer;
 }
 
 export const actions = {
   async ask() {
     const asked = key;
     target = { asking: true };
-    redraw();
+    changed();
     const answer = await ask(`/news/sync/${asked}/target/`).catch((error) => ({ error }));
     if (asked === key) target = answer;
-    redraw();
+    changed();
   },
   showAll: () => { showsAll = true; },
   retry: () => acts.retryOne(row()),
@@ -62,7 +52,9 @@ export const actions = {
 const row = () => ({ key, event_id: object.event_id });
 
 export function render() {
-  if (key && state.overview && of !== state.overview.etag && !isStale()) read();
+  if (key && one.isOld()) one.read(read);
+  const { problem } = one;
+  object = one.answer;
   const crumb = el("p.crumb", el("a", { href: "#/waiting" }, "Waiting"), ` › ${key}`);
   const { pending } = object ?? {};
   const head = el("div.title", el("h1.key", { tabindex: -1 }, key || "No such key"), object && word(object.state),
