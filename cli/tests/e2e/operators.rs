@@ -63,7 +63,7 @@ fn man_pages_have_the_sections_that_operators_look_for() {
     for word in ["ENVIRONMENT", "FILES", "EXAMPLES", "NEWS_JWT_SECRET", "143"] {
         assert!(main.contains(word), "{word}");
     }
-    assert!(fs::read_to_string(folder.join("news-sync.1")).unwrap().contains("Another run holds the lock"));
+    assert!(fs::read_to_string(folder.join("news-sync.1")).unwrap().contains("another run holds the lock"));
 }
 
 #[test]
