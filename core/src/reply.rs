@@ -4,6 +4,7 @@
 //! waiting (`session`).
 
 mod echo;
+mod excerpt;
 mod found;
 mod page;
 #[cfg(test)]
@@ -13,7 +14,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use crate::chars::misleads;
 use crate::fingerprint::Fingerprint;
 use crate::kept::{Kept, Likeness, Shown};
 use crate::model::{Entity, Key, Object};
@@ -21,6 +21,7 @@ use crate::profile::{Ids, Profile};
 use crate::target_id::TargetId;
 use crate::wire::{BYTE_ORDER_MARK, Element, text_at};
 pub use echo::Echo;
+pub use excerpt::{EXCERPT_CHARS_MAX, KEPT_CHARS_MAX, excerpt, kept};
 use page::is_page;
 
 /// What a request is for. The verb on the wire is the profile's.
@@ -201,9 +202,6 @@ pub enum Named {
     Other(TargetId),
 }
 
-/// An error body is kept up to here, in characters.
-pub const EXCERPT_CHARS_MAX: usize = 200;
-
 /// Reads a reply to `method` for `key`. `sent` is the master's object, where there is one:
 /// what a GET is compared with.
 ///
@@ -380,39 +378,4 @@ fn named(profile: &Profile, key: Key, body: &str) -> Named {
         (Some(id), _) => Named::Other(id),
         (None, _) => Named::AsSent,
     }
-}
-
-/// An answer's body is kept up to here, in characters, for an operator who looks into one object.
-pub const KEPT_CHARS_MAX: usize = 2000;
-
-/// Returns the first 2,000 characters, with spaces for what misleads.
-pub fn kept(body: &str) -> String {
-    body.chars().take(KEPT_CHARS_MAX).map(|c| if misleads(c) { ' ' } else { c }).collect()
-}
-
-/// Returns the first 200 characters in one line, with spaces for what misleads; of a page of HTML those of its words.
-pub fn excerpt(body: &str) -> String {
-    if is_page(body) {
-        return first_line(&page::words(body));
-    }
-    first_line(body)
-}
-
-fn first_line(body: &str) -> String {
-    let mut line = String::new();
-    let mut chars = 0;
-    for word in body.split(|c: char| misleads(c) || c.is_whitespace()).filter(|word| !word.is_empty()) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for c in word.chars() {
-            if chars == EXCERPT_CHARS_MAX {
-                line.push('…');
-                return line;
-            }
-            line.push(c);
-            chars += 1;
-        }
-    }
-    line
 }

@@ -25,6 +25,7 @@ mod place;
 mod process;
 mod secret;
 mod socket;
+mod texts;
 
 pub use binaries::psql;
 pub use secret::{JWT_SECRET, jwt_secret};

@@ -9,9 +9,9 @@ use crate::model::{Key, Object};
 use crate::object::{Flight, Step};
 use crate::reply::{Answer, Method, Reply, Sent, Told};
 use crate::session::finding::Post;
+use crate::session::outcome::Stop;
 use crate::session::pace::Exhausted;
 use crate::session::trial::{Errand, Trial};
-use crate::session::types::Stop;
 use crate::session::{Phase, Session, pace};
 
 /// An object that waits for longer than this while others go on is left to a later run.

@@ -23,8 +23,9 @@ use crate::object::{Flight, Step};
 use crate::plan::{Standing, Work};
 use crate::reply::{Answer, Method, Told};
 use crate::session::finding::Post;
+use crate::session::outcome::Stop;
 use crate::session::trial::Errand;
-use crate::session::types::{Asks, Loaded, Next, Stop, Strangers};
+use crate::session::types::{Asks, Loaded, Next, Strangers};
 use crate::session::{Phase, Session, pace};
 
 /// With more creates than this, an object that is there with other content stops the run: a mass of creates over

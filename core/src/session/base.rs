@@ -26,8 +26,9 @@ use crate::model::{Entity, Key};
 use crate::object::ATTEMPTS_MAX;
 use crate::reply::{self, Answer, Method, Reply};
 use crate::session::finding::IMPOSSIBLE_ID;
+use crate::session::outcome::Stop;
 use crate::session::trial::Errand;
-use crate::session::types::{Listing, Look, Next, Sample, Stop};
+use crate::session::types::{Listing, Look, Next, Sample};
 use crate::session::{Phase, Session, pace};
 
 /// So long an object that was found speaks for the addresses of others.

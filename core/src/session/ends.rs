@@ -8,10 +8,11 @@ use crate::model::Key;
 use crate::object::ATTEMPTS_MAX;
 use crate::plan::{Stage, Standing, Work};
 use crate::session::order::Fate;
+use crate::session::outcome::Stop;
 use crate::session::pace::Exhausted;
 use crate::session::trial::Errand;
-use crate::session::types::{Fact, Left, Next, Stop};
-use crate::session::{BATCH_MAX, Item, Phase, Session};
+use crate::session::types::{Fact, Left, Next};
+use crate::session::{BATCH_MAX, Item, Phase, RECORD_WITHIN, Session};
 
 impl Session {
     pub(super) fn done(&mut self, place: usize, now: Duration) {
@@ -177,5 +178,32 @@ impl Session {
             self.stop(Stop::Unavailable(streak, self.last_trouble.clone()));
         }
         Next::Finished
+    }
+
+    /// Nothing can be done any more but to judge what was refused.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.is_idle()
+            && self.timers.is_empty()
+            && self.ready.is_empty()
+            && self.suspended.is_empty()
+            && !self.may_prepare()
+    }
+
+    /// Nothing is under way whose end would be told.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way() == 0 && self.preparing == 0
+    }
+
+    /// Returns how many jobs are taken.
+    pub(super) fn under_way(&self) -> usize {
+        self.flying + usize::from(self.base.is_asking())
+    }
+
+    pub(super) fn next_time(&self, now: Duration) -> Option<Duration> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let slot = (!self.ready.is_empty() && self.under_way() < self.pace.jobs() && self.pace.free_at() > now)
+            .then(|| self.pace.free_at());
+        let facts = (!self.facts.is_empty()).then(|| self.facts_since + RECORD_WITHIN);
+        [timer, slot, facts, self.base_at()].into_iter().flatten().min()
     }
 }

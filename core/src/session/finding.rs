@@ -19,8 +19,9 @@ use crate::model::{Entity, Key, PostId};
 use crate::object::{Flight, Step};
 use crate::profile::To;
 use crate::reply::{self, Answer, Method, Reply, Told};
+use crate::session::outcome::Stop;
 use crate::session::trial::Errand;
-use crate::session::types::{Request, Stop};
+use crate::session::types::Request;
 use crate::session::{Phase, Session};
 use crate::target_id::TargetId;
 

@@ -24,9 +24,10 @@ use crate::model::Key;
 use crate::object::{Conversation, Flight, Step};
 use crate::plan::{Plan, Standing, Work};
 use crate::reply::{self, Answer, Method, Reply, Told};
+use crate::session::outcome::Stop;
 use crate::session::pace::{Exhausted, Pace};
 use crate::session::trial::Errand;
-use crate::session::types::{Asks, Config, Stop};
+use crate::session::types::{Asks, Config};
 use crate::session::{Item, Phase, Session};
 use crate::wire::Element;
 

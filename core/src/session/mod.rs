@@ -30,6 +30,7 @@ mod finding;
 mod looks;
 mod memory;
 mod order;
+mod outcome;
 pub mod pace;
 mod refusals;
 mod sending;
@@ -42,9 +43,10 @@ pub use came_to::{CameTo, WasAsked};
 pub use finding::IMPOSSIBLE_ID;
 pub use looks::{LOOK_WITHIN, Sight};
 pub use memory::Memory;
+pub use outcome::{Removed, Stop, Summary, Untried, Vanished};
 pub use types::{
-    Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, ROW_HOLDS, Removed, Request, SETTLE, Sample,
-    Stop, Strangers, Summary, Texts, Untried, Vanished, Warning,
+    Asks, Config, Fact, LATE, LEASE, Left, Listing, Loaded, Look, Next, ROW_HOLDS, Request, SETTLE, Sample, Strangers,
+    Texts, Warning,
 };
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -380,32 +382,5 @@ impl Session {
             return self.next(now);
         }
         Next::Wait(self.next_time(now))
-    }
-
-    /// Nothing can be done any more but to judge what was refused.
-    fn is_at_rest(&self) -> bool {
-        self.is_idle()
-            && self.timers.is_empty()
-            && self.ready.is_empty()
-            && self.suspended.is_empty()
-            && !self.may_prepare()
-    }
-
-    /// Nothing is under way whose end would be told.
-    fn is_idle(&self) -> bool {
-        self.under_way() == 0 && self.preparing == 0
-    }
-
-    /// Returns how many jobs are taken.
-    fn under_way(&self) -> usize {
-        self.flying + usize::from(self.base.is_asking())
-    }
-
-    fn next_time(&self, now: Duration) -> Option<Duration> {
-        let timer = self.timers.first().map(|(at, _)| *at);
-        let slot = (!self.ready.is_empty() && self.under_way() < self.pace.jobs() && self.pace.free_at() > now)
-            .then(|| self.pace.free_at());
-        let facts = (!self.facts.is_empty()).then(|| self.facts_since + RECORD_WITHIN);
-        [timer, slot, facts, self.base_at()].into_iter().flatten().min()
     }
 }

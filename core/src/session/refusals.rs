@@ -25,7 +25,8 @@ use core::time::Duration;
 use crate::model::{Entity, Key};
 use crate::reply::{Answer, Told};
 use crate::session::order::Fate;
-use crate::session::types::{Left, Stop};
+use crate::session::outcome::Stop;
+use crate::session::types::Left;
 use crate::session::{Phase, Session};
 
 /// With so many refusals of one status, and nothing accepted, the target refuses everything.
@@ -80,7 +81,7 @@ impl Sort {
 
 /// A refusal that is kept back.
 #[derive(Debug, Clone)]
-struct Kept {
+struct KeptBack {
     place: usize,
     /// When it came.
     at: Duration,
@@ -112,7 +113,7 @@ impl Accepted {
 /// The refusals of a run.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    kept: Vec<Kept>,
+    kept: Vec<KeptBack>,
     accepted: Accepted,
     remembered: BTreeMap<Key, Blame>,
 }
@@ -125,7 +126,7 @@ impl Refusals {
 
     /// Says whether the listing decides about a refusal: about one that may be the credentials' it does only where others
     /// were accepted before.
-    fn listing_tells(&self, kept: &Kept) -> bool {
+    fn listing_tells(&self, kept: &KeptBack) -> bool {
         match kept.sort {
             Sort::Credentials => kept.status == 403 && self.accepted.another_than(kept.place),
             Sort::Redirect | Sort::Refusal | Sort::Unreadable => true,
@@ -146,7 +147,7 @@ impl Session {
             self.items[place].why = format!("it is still there, however often it is deleted ({})", told.why);
         }
         let why = self.items[place].why.clone();
-        let kept = Kept { place, at: now, sort: Sort::of(told.answer), status: told.status.unwrap_or(0), why };
+        let kept = KeptBack { place, at: now, sort: Sort::of(told.answer), status: told.status.unwrap_or(0), why };
         if self.refusals.remembered.get(&key) == Some(&Blame::Own) {
             return self.put_aside(&kept, now);
         }
@@ -154,7 +155,7 @@ impl Session {
         self.refusals.remembered.insert(key, Blame::Open);
         let all = &mut self.refusals.kept;
         all.push(kept.clone());
-        let is_alike = |other: &&Kept| match kept.sort {
+        let is_alike = |other: &&KeptBack| match kept.sort {
             Sort::Credentials => other.sort == Sort::Credentials,
             Sort::Redirect | Sort::Refusal | Sort::Unreadable => other.status == kept.status,
         };
@@ -181,7 +182,7 @@ impl Session {
         // What is accepted is no longer refused; what others were told is about them.
         refusals.remembered.remove(&key);
         let all = core::mem::take(&mut refusals.kept);
-        let (own, kept): (Vec<Kept>, Vec<Kept>) = all.into_iter().partition(|kept| kept.at <= sent_at);
+        let (own, kept): (Vec<KeptBack>, Vec<KeptBack>) = all.into_iter().partition(|kept| kept.at <= sent_at);
         let is_open = |key: &Key| kept.iter().any(|kept| self.items[kept.place].work.key == *key);
         for (_, blame) in refusals.remembered.iter_mut().filter(|(key, _)| !is_open(key)) {
             *blame = Blame::Own;
@@ -193,7 +194,7 @@ impl Session {
     }
 
     /// Parks an object, or lets it fail where what was done is not known.
-    fn put_aside(&mut self, kept: &Kept, now: Duration) {
+    fn put_aside(&mut self, kept: &KeptBack, now: Duration) {
         let place = kept.place;
         self.refusals.remembered.remove(&self.items[place].work.key);
         let left = match kept.sort {
@@ -228,7 +229,8 @@ impl Session {
     pub(super) fn acquit_target(&mut self, now: Duration) {
         self.base.end_looking();
         let all = core::mem::take(&mut self.refusals.kept);
-        let (own, kept): (Vec<Kept>, Vec<Kept>) = all.into_iter().partition(|kept| self.refusals.listing_tells(kept));
+        let (own, kept): (Vec<KeptBack>, Vec<KeptBack>) =
+            all.into_iter().partition(|kept| self.refusals.listing_tells(kept));
         self.refusals.kept = kept;
         for kept in &own {
             self.put_aside(kept, now);
@@ -242,7 +244,7 @@ impl Session {
         }
     }
 
-    fn blame_target(&mut self, kept: &Kept, what: String) {
+    fn blame_target(&mut self, kept: &KeptBack, what: String) {
         let why = kept.why.clone();
         self.stop(match kept.sort {
             Sort::Redirect => Stop::Redirected(why),

@@ -21,7 +21,8 @@ use crate::model::Key;
 use crate::object::{Conversation, Flight};
 use crate::profile::{Ids, Profile};
 use crate::reply::{self, Answer, Echo, Method, Named, Reply, Sent, Told};
-use crate::session::types::{Removed, Stop, Warning};
+use crate::session::outcome::{Removed, Stop};
+use crate::session::types::Warning;
 use crate::session::{Phase, Session};
 use crate::target_id::TargetId;
 

@@ -6,9 +6,9 @@ use news_core::ledger::{Pending, State};
 use news_core::session::{Stop, Warning};
 use news_core::{Entity, Key, Object, PostId};
 
-use crate::driver::Order;
+use crate::column::Column;
 use crate::rules::{Broken, Checked, hold};
-use crate::target::Column;
+use crate::run::Order;
 use crate::world::{OWN_IDS_FAR, World};
 
 impl World {

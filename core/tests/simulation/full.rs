@@ -11,9 +11,10 @@ use news_core::repair::Sighting;
 use news_core::session::Fact;
 use news_core::{Entity, Key, Object};
 
-use crate::driver::Order;
+use crate::event::Event;
 use crate::rules::Broken;
-use crate::world::{Event, World};
+use crate::run::Order;
+use crate::world::World;
 
 /// Strangers at the target get these ids, as a row does now and then.
 pub const STRANGE_IDS: [i64; 2] = [8, 9];

@@ -12,14 +12,19 @@
 
 mod cache;
 mod calm;
+mod column;
 mod driver;
 mod edits;
+mod event;
 mod full;
+mod jobs;
 mod manners;
 mod master;
 mod net;
+mod operators;
 mod rng;
 mod rules;
+mod run;
 mod setup;
 mod target;
 mod wire;
@@ -29,9 +34,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use event::Stats;
 use rules::Broken;
 use setup::Flaw;
-use world::{Stats, World};
+use world::World;
 
 /// Enough for CI, in well under a minute on two cores.
 const SCHEDULES: u64 = 100_000;

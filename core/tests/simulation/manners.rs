@@ -8,11 +8,12 @@ use news_core::reply::{Method, Reply};
 use news_core::session::{IMPOSSIBLE_ID, Listing, Look, Sample};
 use news_core::{Entity, Key};
 
-use crate::driver::Arrival;
+use crate::event::Event;
 use crate::net::Back;
 use crate::rng::Rng;
 use crate::rules::Checked;
-use crate::world::{Event, World};
+use crate::run::Arrival;
+use crate::world::World;
 
 /// A manner that lasts until all is calm.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use news_core::reply::{Method, Reply};
 
+use crate::column::Column;
 use crate::rng::Rng;
-use crate::target::Column;
 
 /// Kinds of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use news_core::session::SETTLE;
 
+use crate::column::Column;
 use crate::manners::Manner;
 use crate::rng::Rng;
-use crate::target::Column;
 
 /// A rule that a driver breaks, to see that it is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,13 +7,14 @@ use news_core::reply::{Method, Reply};
 use news_core::session::{Request, SETTLE};
 use news_core::{Key, Object};
 
-use crate::driver::{Arrival, Over};
+use crate::event::Event;
 use crate::manners::Asked;
 use crate::net::{Back, Fate, Takes, Trouble};
 use crate::rules::{Broken, Checked, hold};
+use crate::run::{Arrival, Over};
 use crate::setup::{Flaw, Setup};
 use crate::target::Target;
-use crate::world::{Event, World};
+use crate::world::World;
 
 /// A request on its way.
 #[derive(Debug)]

@@ -7,107 +7,21 @@ use std::time::Duration;
 
 use news_core::ledger::Outstanding;
 use news_core::merge::{EventType, Presence};
-use news_core::portion::Patience;
-use news_core::session::{Fact, Left, Look};
+use news_core::session::{Fact, Left};
 use news_core::{Entity, Key, PostId};
 
-use crate::driver::{Job, Order, Run};
+use crate::column::Column;
 use crate::edits::Editor;
+use crate::event::{Event, Stats};
 use crate::full::{Looked, STRANGE_IDS};
 use crate::master::Master;
-use crate::net::{Back, Weather};
+use crate::net::Weather;
 use crate::rng::Rng;
 use crate::rules::{Broken, Checked, hold};
+use crate::run::Run;
 use crate::setup::{Flaw, Setup};
-use crate::target::{Column, Target};
+use crate::target::Target;
 use crate::wire::Flight;
-
-#[derive(Debug, Clone)]
-pub enum Event {
-    Edit,
-    StartRun,
-    StartFull,
-    /// A full sync looks again.
-    LookAgain,
-    /// An operator decides about something that is left.
-    Operate,
-    /// An operator puts an object on hold, or releases one.
-    Hold,
-    /// The database's clock is set back.
-    SetBack,
-    /// Somebody else changes the target.
-    Damage,
-    /// Faults and edits are over.
-    Calm,
-    LoseLock {
-        run: usize,
-    },
-    Interrupt {
-        run: usize,
-    },
-    Wake {
-        run: usize,
-        token: u64,
-    },
-    Job {
-        run: usize,
-        job: Job,
-    },
-    /// There is a connection.
-    Transmit {
-        flight: usize,
-    },
-    Effect {
-        flight: usize,
-    },
-    /// What was acknowledged takes effect.
-    LateEffect {
-        flight: usize,
-    },
-    Back {
-        flight: usize,
-    },
-    ListingBack {
-        run: usize,
-        look: Look,
-        back: Back,
-    },
-    ProbeBack {
-        run: usize,
-        key: Key,
-        back: Back,
-    },
-    FilterBack {
-        run: usize,
-        key: Key,
-        back: Back,
-    },
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub runs: u64,
-    pub full_runs: u64,
-    pub requests: u64,
-    pub kills: u64,
-    pub locks_lost: u64,
-    pub overtaken: u64,
-    pub requests_max: u64,
-    pub longest: Duration,
-}
-
-impl Stats {
-    pub fn add(&mut self, other: &Self) {
-        self.runs += other.runs;
-        self.full_runs += other.full_runs;
-        self.requests += other.requests;
-        self.kills += other.kills;
-        self.locks_lost += other.locks_lost;
-        self.overtaken += other.overtaken;
-        self.requests_max = self.requests_max.max(other.requests_max);
-        self.longest = self.longest.max(other.longest);
-    }
-}
 
 #[derive(Debug)]
 pub struct World {
@@ -395,59 +309,6 @@ impl World {
                 && !self.restored.contains(&event.key)
         };
         self.restored.contains(&key) && self.master.log.iter().any(|row| is_true(&row.event))
-    }
-
-    fn any_order(&mut self) -> Order {
-        let of = self.setup.shards;
-        let shard = (of > 1 && self.rng.permille(900))
-            .then(|| format!("{}/{of}", self.rng.between(1, of.into())).parse().unwrap());
-        let patience = if self.rng.permille(self.setup.loops_permille) { Patience::Leaves } else { Patience::Tries };
-        Order { shard, patience, by_log: true }
-    }
-
-    /// `news retry`, or `news discard` while no run is at work.
-    fn operate(&mut self) {
-        if self.rng.permille(500) {
-            return self.master.retry();
-        }
-        if !self.master.locks.is_empty() || self.looked.is_some() {
-            return;
-        }
-        self.find_lost(None);
-        self.supersede(None);
-        let clock = self.master.clock(self.now, self.setup.late);
-        let keys: Vec<Key> = self.master.pending(&clock).iter().map(|one| one.key).collect();
-        if let Some(key) = self.rng.pick(&keys) {
-            let gone = self.master.discard(key, &clock);
-            self.note(|| format!("an operator gives up {gone:?}"));
-            let posts = gone.iter().filter_map(|key| match key {
-                Key::Post(post) => Some(*post),
-                Key::Comment(_) => None,
-            });
-            self.ever_given_up.extend(posts);
-            self.taken_along.retain(|key| !gone.contains(key));
-            self.given_up.extend(gone);
-        }
-    }
-
-    /// `news hold`, and `news release`, at any moment: neither waits for a run. Mostly what is pending is put on hold.
-    fn hold(&mut self) {
-        let holds: Vec<Key> = self.master.holds.iter().copied().collect();
-        if self.rng.permille(400)
-            && let Some(key) = self.rng.pick(&holds)
-        {
-            self.note(|| format!("an operator releases {key}"));
-            self.master.holds.remove(&key);
-            return;
-        }
-        let clock = self.master.clock(self.now, self.setup.late);
-        let pending: Vec<Key> = self.master.pending(&clock).iter().map(|one| one.key).collect();
-        let all: Vec<Key> = self.master.rows.keys().copied().chain(self.target.keys()).collect();
-        let keys = if self.rng.permille(700) { pending } else { all };
-        if let Some(key) = self.rng.pick(&keys) {
-            self.note(|| format!("an operator puts {key} on hold"));
-            self.master.holds.insert(key);
-        }
     }
 
     /// Returns how long it takes until no unanswered request of an earlier run can have an effect any more.
