@@ -116,7 +116,7 @@ impl Verdict {
             }
             _ if facts.over_limit.is_some() => {
                 let over = facts.over_limit.as_deref().unwrap_or_default();
-                (Word::Refused, format!("The next run will be refused: {over}. Nothing is sent until then."))
+                (Word::Refused, format!("The next run will be refused: {over}. It will send nothing."))
             }
             (_, _, Some(oldest)) => {
                 let why = match code {
@@ -321,7 +321,7 @@ mod tests {
             (
                 Facts { over_limit: Some("the plan deletes 412 objects, more than 100".into()), ..late.clone() },
                 Word::Refused,
-                "The next run will be refused: the plan deletes 412 objects, more than 100. Nothing is sent until then.",
+                "The next run will be refused: the plan deletes 412 objects, more than 100. It will send nothing.",
             ),
             (
                 Facts { full: full(Some(4), Some("the master has no posts while the target has 100")), ..calm() },

@@ -56,7 +56,7 @@ fn a_limit_is_told_before_a_run_meets_it() {
     assert!(over.contains("would be deleted (100 of 100), more than 30 %"), "{over}");
     assert_eq!(
         status["verdict"]["text"],
-        json!(format!("The next run will be refused: {over}. Nothing is sent until then."))
+        json!(format!("The next run will be refused: {over}. It will send nothing."))
     );
     let lines = pair.news.run(["status"]).ok().stdout;
     assert!(lines.contains(&format!("\nlimit      the next run will be refused: {over}\n")), "{lines}");

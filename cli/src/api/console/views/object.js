@@ -118,7 +118,7 @@ function choices() {
   const by = (spec, what, label, ...command) => (may ? button(spec, what, label) : acts.command(...command));
   const held = behind.length > 0 ? [`${count(behind.length, "object")} held behind it: `, links(behind.slice(0, 10)), ". They are sent after it arrives."] : null;
   const list = [
-    word === "parked" && choice(by("go", "retry", "Try again", "retry", [key]), "", ["The next run sends ", request() ?? "the request", " once more. This click sends nothing."],
+    word === "parked" && choice(by("go", "retry", "Try again", "retry", [key]), "", ["The next run sends ", request() ?? "the request", ` once more. ${may ? "This click" : "The command"} sends nothing.`],
       "Useful if the target accepts it now. If it refuses again, the object is parked again, and nothing else changes.", held),
     pending && choice(el("span.soft", "Change it in the master"), "", NEW_CHANGE[word] ?? "A new change is tried by the next run, without a click here.", ["Use your own application, the API, or ", el("code", "news db shell"), "."]),
     pending && pending.events > 0 && choice(by("danger-line", "discard", "Give up the changes…", "discard", [key]), "", `${count(pending.events, "event")} will be marked as synced. The target keeps what it has now.`,
