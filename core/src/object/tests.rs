@@ -170,3 +170,16 @@ fn every_conversation_ends() {
         }
     }
 }
+
+#[test]
+fn what_was_found_by_its_key_and_is_gone_is_searched_again_before_it_is_created() {
+    let mut talk = Conversation::new(Presence::Present, Wish::Present, Duration::ZERO, Duration::ZERO).by_key();
+    let mut sent = Vec::new();
+    for answer in [Answer::Different, Answer::Gone, Answer::Different, Answer::Accepted] {
+        let method = talk.next().expect("a request is due");
+        sent.push(method);
+        let _ = talk.answered(method, answer, LONG_AFTER, &EFFECTS);
+    }
+    // Another record with the key is left.
+    assert_eq!(sent, [Method::Get, Method::Put, Method::Get, Method::Put]);
+}

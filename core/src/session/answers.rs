@@ -54,7 +54,7 @@ impl Session {
         if told.answer == Answer::Unfiltered {
             return self.stop_unfiltered(place, key.entity(), &told);
         }
-        self.take_target_id(place, method, &told);
+        self.take_target_id(place, &told);
         // A create that is answered so is refused; what is asked for first is proved by the create itself, if it is asked for
         // by the id that we chose.
         let is_proved = self.items[place].errand == Errand::AskFirst && self.is_filtered(key.entity());

@@ -147,14 +147,10 @@ impl Session {
     }
 
     /// Takes note of the id that an answer shows of an object.
-    pub(super) fn take_target_id(&mut self, place: usize, method: Method, told: &Told) {
+    pub(super) fn take_target_id(&mut self, place: usize, told: &Told) {
         let key = self.items[place].work.key;
         if self.config.profile.key_field(key.entity()).is_none() {
             return;
-        }
-        let is_deleted = method == Method::Delete && matches!(told.answer, Answer::Accepted | Answer::Gone);
-        if let (Key::Post(post), true) = (key, is_deleted || told.answer == Answer::Several) {
-            self.finding.posts.remove(&post);
         }
         let Some(id) = &told.target_id else { return };
         if let (Key::Post(post), Answer::Accepted | Answer::Equal | Answer::Different) = (key, told.answer) {
