@@ -63,6 +63,18 @@ need_postgresql() {
     as_root rm -f "$drop"
 }
 
+# need_wordpress: WordPress, and what it runs on, without the database service that Debian's package would start.
+need_wordpress() {
+    local program
+    for program in php mariadb mariadb-install-db; do
+        command -v "$program" >/dev/null || break
+    done && [[ -f /usr/share/wordpress/wp-settings.php ]] && return 0
+    need_packages wordpress php-cli php-mysql php-curl php-xml mariadb-server
+    if [[ -d /run/systemd/system ]]; then
+        as_root systemctl disable --now --quiet mariadb.service || say "mariadb.service could not be switched off"
+    fi
+}
+
 # need_pgbouncer: the program, without the service that Debian's package would start.
 need_pgbouncer() {
     [[ -x /usr/sbin/pgbouncer ]] && return 0

@@ -14,6 +14,7 @@
 
 mod auth;
 mod call;
+mod carried;
 mod heard;
 mod ids;
 mod pages;
@@ -24,6 +25,7 @@ use core::time::Duration;
 
 pub use auth::{Auth, Login};
 pub use call::{Call, Verb, escape};
+pub use carried::{Constant, NOT_CARRIED};
 pub use heard::{Asked, Heard};
 pub use ids::IdForm;
 pub use pages::{Pages, Total};
@@ -100,12 +102,17 @@ pub struct Field {
 }
 
 impl Field {
-    /// No field: a shape has none at this place.
+    /// No field: a shape has none at this place, or the target has none for it.
     pub const NONE: Field = Field::at(&[]);
 
     /// Is sent and shown at the same place.
     pub const fn at(path: Path) -> Self {
         Self { write: path, read: path }
+    }
+
+    /// Says whether the target has it.
+    pub fn is_carried(self) -> bool {
+        !self.read.is_empty()
     }
 }
 
@@ -132,6 +139,8 @@ pub struct Dialect {
     pub texts: [Field; TEXTS_MAX],
     /// The field that holds our id. A profile has one for each entity with [`Ids::Key`], and else none.
     pub key: Option<KeyField>,
+    /// Members of each create and update that are always the same.
+    pub always: &'static [(&'static str, Constant)],
 }
 
 /// The field of a target's objects that is ours, where the target chooses the ids: it holds our id, and the target can
@@ -320,6 +329,7 @@ const fn json_server(
         number,
         texts,
         key: None,
+        always: &[],
     }
 }
 

@@ -26,7 +26,7 @@ pub use read::{CommentElement, ElementSeed, PostElement};
 
 use crate::fingerprint::{self, Fingerprint, Hasher};
 use crate::model::{BadId, Entity, Fault, Key, Object, PostId, Value};
-use crate::profile::{IdForm, JSON_SERVER, Profile};
+use crate::profile::{Constant, IdForm, JSON_SERVER, Profile};
 use crate::shape::{ID, TEXTS_MAX};
 use crate::target_id::TargetId;
 
@@ -42,7 +42,7 @@ pub fn to_json(profile: &Profile, object: &Object, parent: Option<&TargetId>) ->
         return serde_json::to_string(&out).unwrap_or_default();
     }
     let mut members = Map::new();
-    for (path, value) in out.entries() {
+    for (path, value) in out.entries().filter(|(path, _)| !path.is_empty()) {
         let path: Vec<&str> = profile.wrap.iter().chain(path).copied().collect();
         members::put(&mut members, &path, serde_json::to_value(value).unwrap_or_default());
     }
@@ -62,6 +62,7 @@ enum WireValue<'a> {
     Id(String),
     Theirs(&'a TargetId),
     Text(&'a str),
+    Flag(bool),
 }
 
 impl Serialize for WireValue<'_> {
@@ -71,12 +72,14 @@ impl Serialize for WireValue<'_> {
             WireValue::Id(text) => serializer.serialize_str(text),
             WireValue::Theirs(id) => id.serialize(serializer),
             WireValue::Text(text) => serializer.serialize_str(text),
+            WireValue::Flag(flag) => serializer.serialize_bool(*flag),
         }
     }
 }
 
 impl<'a> Out<'a> {
-    /// Returns what is sent, and where it stands: the number, the id, the texts.
+    /// Returns what is sent, and where it stands: the number, the id, the texts, and what is always sent. What the target does not
+    /// have has an empty path.
     fn entries(&self) -> impl Iterator<Item = (&'a [&'static str], WireValue<'a>)> {
         let Self { profile, object, parent } = *self;
         let entity = object.key().entity();
@@ -96,7 +99,15 @@ impl<'a> Out<'a> {
         };
         let texts =
             dialect.texts.iter().zip(object.texts()).map(|(field, text)| (field.write, WireValue::Text(text.as_str())));
-        [(dialect.number.write, number), (id_path, id(object.key().id(), id_as))].into_iter().chain(texts)
+        let always = dialect.always.iter().map(|(name, value)| {
+            let value = match *value {
+                Constant::Text(text) => WireValue::Text(text),
+                Constant::Number(number) => WireValue::Number(number),
+                Constant::Flag(flag) => WireValue::Flag(flag),
+            };
+            (core::slice::from_ref(name), value)
+        });
+        [(dialect.number.write, number), (id_path, id(object.key().id(), id_as))].into_iter().chain(texts).chain(always)
     }
 }
 

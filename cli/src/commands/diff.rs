@@ -119,7 +119,8 @@ fn compare_keys(
     run::require_ids(target.profile())?;
     let pace = Pace { jobs, rate_per_s: args.rate, attempts_max: ATTEMPTS_MAX };
     let ask = |keys: &[Key]| look(&target, keys, pace, signals).map(|looked| looked.sights);
-    let comparison = compare::keys::compare(&mut client, &keys, &ask, altered, (settings.times, signals))?;
+    let comparison =
+        compare::keys::compare(&mut client, &keys, &ask, altered, (target.profile(), settings.times, signals))?;
     Ok((url, comparison, left_out::all(&mut client)?))
 }
 

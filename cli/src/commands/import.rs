@@ -70,6 +70,7 @@ pub fn run(args: &Import, settings: &Settings, ui: &Ui) -> Result<Outcome> {
             Some(followed) => (followed.url, followed.access),
             None => (target::PUBLIC.to_owned(), settings.access.clone()),
         };
+        run::require_fields(access.chosen.profile)?;
         if args.adopt {
             target = Some(Target::new(&url, &access, 1, settings.times.timeout)?);
         }

@@ -7,6 +7,7 @@ use news_core::diff::Kind as DifferenceKind;
 use news_core::fingerprint::Fingerprint;
 use news_core::kept::Kept;
 use news_core::ledger::Pending;
+use news_core::profile::Profile;
 use news_core::wire::Element;
 use news_core::{Entity, Key, Object, PostId};
 use postgres::Client;
@@ -110,20 +111,21 @@ pub fn look(client: &mut Client, sides: &Sides<'_>, suspicious: Suspicious) -> R
         let clock = runs::clock(client, sides.times)?;
         change_log::pending(client, &clock)
     };
-    read(client, &keys, seen, pending)
+    read(client, &keys, sides.source.profile(), seen, pending)
 }
 
-/// Reads the rows of these objects, in the order of their keys, and then what is `pending`. Returns what differs from what was
+/// Reads the rows of these objects, as a target of this profile can have them, in the order of their keys, and then what is `pending`. Returns what differs from what was
 /// `seen`, what the target has altered among it.
 pub(super) fn read(
     client: &mut Client,
     keys: &[Key],
+    profile: &Profile,
     mut seen: BTreeMap<Key, SeenThere>,
     pending: impl FnOnce(&mut Client) -> Result<Vec<Pending>>,
 ) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     for batch in keys.chunks(REREAD_ROWS) {
-        let rows = objects::load(client, batch)?;
+        let rows = objects::load_as(client, batch, profile)?;
         let kept = kept::of(client, batch)?;
         differences.extend(batch.iter().filter_map(|key| judge(*key, rows.get(key), kept.get(key), seen.remove(key))));
     }

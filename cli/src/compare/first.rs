@@ -56,7 +56,7 @@ pub fn look(snapshot: &mut Transaction<'_>, sides: &Sides<'_>) -> Result<(Compar
     for &entity in sides.entities {
         let reading = sides.ui.reading(entity.plural(), "objects");
         let mut extent = Extent::Unknown;
-        let rows = Prints::open(snapshot, entity, entries)?;
+        let rows = Prints::open(snapshot, sides.source.profile().dialect(entity), entries)?;
         let mut local = Local { rows, has_ended: false, as_sent: &mut comparison.as_sent };
         let mut join = Join::new(entity);
         loop {

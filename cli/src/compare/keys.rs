@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use news_core::Key;
 use news_core::diff::Counts;
+use news_core::profile::Profile;
 use news_core::session::Sight;
 use postgres::Client;
 
@@ -23,7 +24,7 @@ pub fn compare(
     keys: &[Key],
     ask: Ask<'_>,
     strictness: Altered,
-    (times, signals): (Times, &Signals),
+    (profile, times, signals): (&Profile, Times, &Signals),
 ) -> Result<Comparison> {
     let mut comparison = Comparison::default();
     let here = objects::load(client, keys)?;
@@ -39,7 +40,7 @@ pub fn compare(
             log::warn!("{key}: neither side has it");
         }
     }
-    let found = judge(client, keys, sights, times)?;
+    let found = judge(client, keys, sights, (profile, times))?;
     for altered in found.iter().filter(|found| found.altered) {
         comparison.counts.entry(altered.key.entity()).or_default().altered += u64::from(strictness == Altered::Equal);
     }
@@ -47,7 +48,7 @@ pub fn compare(
     let suspicious = differences.iter().map(|difference| (difference.key, difference.kind)).collect();
     let look_again = |client: &mut Client, suspicious: Suspicious| {
         let keys: Vec<Key> = suspicious.into_keys().collect();
-        judge(client, &keys, ask(&keys)?, times).map(|found| strictness.differing(found))
+        judge(client, &keys, ask(&keys)?, (profile, times)).map(|found| strictness.differing(found))
     };
     confirm(client, comparison, suspicious, (Beside::Runs, times, signals), look_again)
 }
@@ -55,7 +56,12 @@ pub fn compare(
 /// Compares what was seen with the rows as they are now.
 ///
 /// Fails with [`Kind::Refused`] where something was seen that is not an object of ours: the target may be another API.
-pub fn judge(client: &mut Client, keys: &[Key], sights: BTreeMap<Key, Sight>, times: Times) -> Result<Vec<Difference>> {
+pub fn judge(
+    client: &mut Client,
+    keys: &[Key],
+    sights: BTreeMap<Key, Sight>,
+    (profile, times): (&Profile, Times),
+) -> Result<Vec<Difference>> {
     let mut seen = BTreeMap::new();
     for (key, sight) in sights {
         match sight {
@@ -67,7 +73,7 @@ pub fn judge(client: &mut Client, keys: &[Key], sights: BTreeMap<Key, Sight>, ti
             }
         }
     }
-    again::read(client, keys, seen, |client| {
+    again::read(client, keys, profile, seen, |client| {
         let clock = runs::clock(client, times)?;
         change_log::pending_of(client, keys, &clock)
     })

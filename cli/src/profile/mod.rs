@@ -23,8 +23,11 @@ use crate::files;
 const BYTES_MAX: u64 = 64 * 1024;
 
 /// Profiles that are in the binary, beside the default. Each runs against the real software in `scripts/test`.
-const BUILT_IN: [(&str, &str); 2] =
-    [("pocketbase", include_str!("pocketbase.toml")), ("news", include_str!("news.toml"))];
+const BUILT_IN: [(&str, &str); 3] = [
+    ("pocketbase", include_str!("pocketbase.toml")),
+    ("wordpress", include_str!("wordpress.toml")),
+    ("news", include_str!("news.toml")),
+];
 
 /// A profile, and by what a database remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use news_core::profile::Constant;
 use sha2::{Digest, Sha256};
 use toml::de::{DeTable, DeValue};
 
@@ -159,6 +160,8 @@ pub enum Either<'a> {
     Text(ProfileText<'a>),
     /// A table.
     Table(ProfileTable<'a>),
+    /// `false`.
+    No,
 }
 
 /// A table whose words are taken one by one.
@@ -208,7 +211,7 @@ impl<'a> ProfileTable<'a> {
         }
     }
 
-    /// Takes a text or a table.
+    /// Takes a text, a table, or `false`.
     pub fn text_or_table(&mut self, name: &'static str) -> Result<Option<Either<'a>>> {
         let word = self.word(name);
         match self.take(name) {
@@ -219,7 +222,8 @@ impl<'a> ProfileTable<'a> {
             Some((at, DeValue::Table(table))) => {
                 Ok(Some(Either::Table(ProfileTable::new(self.source, word, at, table))))
             }
-            Some((at, value)) => Err(self.expected(name, at, "a string or a table", &value)),
+            Some((_, DeValue::Boolean(false))) => Ok(Some(Either::No)),
+            Some((at, value)) => Err(self.expected(name, at, "a string, a table or false", &value)),
         }
     }
 
@@ -231,6 +235,31 @@ impl<'a> ProfileTable<'a> {
             Ok(ProfileText { source: self.source, at, word: self.word(&name), said: text.into_owned() })
         };
         members.into_iter().map(text).collect()
+    }
+
+    /// Takes all that is left: names, and values that are texts, whole numbers, true or false.
+    pub fn constants(&mut self) -> Result<&'static [(&'static str, Constant)]> {
+        let members = std::mem::take(&mut self.members);
+        let constant = |(name, (name_at, at, value)): (String, (usize, usize, DeValue<'a>))| {
+            if name.is_empty() || name.contains('.') {
+                let what = format!("{}: expected the name of a member of the record itself", self.word(&name));
+                return Err(self.source.wrong(name_at, &what));
+            }
+            let what = "a string, an integer, true or false";
+            let constant = match &value {
+                DeValue::String(text) => Constant::Text(keep(text)),
+                DeValue::Boolean(flag) => Constant::Flag(*flag),
+                DeValue::Integer(_) => self.read_number(&name, at, &value).and_then(|number| {
+                    i64::try_from(number).map(Constant::Number).map_err(|_| self.expected(&name, at, what, &value))
+                })?,
+                DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                    return Err(self.expected(&name, at, what, &value));
+                }
+            };
+            Ok((keep(&name), constant))
+        };
+        let constants: Vec<(&'static str, Constant)> = members.into_iter().map(constant).collect::<Result<_>>()?;
+        Ok(constants.leak())
     }
 
     /// Takes a text that has to be there.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use news_core::Entity;
-use news_core::profile::{Auth, Call, Dialect, Field, Ids, Pages, Path, Profile, Total, Writes};
+use news_core::profile::{Auth, Call, Constant, Dialect, Field, Ids, Pages, Path, Profile, Total, Writes};
 
 /// Returns the profile as TOML, each word of it.
 pub fn in_words(profile: &Profile) -> String {
@@ -64,6 +64,8 @@ fn dialect(profile: &Profile, dialect: &Dialect, out: &mut String) {
             [("field", path(key.field.read)), ("as", text(&key.form.to_string())), ("find", call(key.find, "{key}"))];
         lines.push(("key", table(words.map(|(name, value)| (name.to_owned(), value)))));
     }
+    let always = dialect.always.iter().map(|(name, value)| (text(name), constant(*value)));
+    lines.push(("always", table(always)));
     let _ = writeln!(out, "\n[{}]", shape.plural);
     for (word, value) in lines {
         let _ = writeln!(out, "{word} = {value}");
@@ -73,6 +75,14 @@ fn dialect(profile: &Profile, dialect: &Dialect, out: &mut String) {
 /// Returns a text as TOML has it: its basic strings have the escapes of JSON.
 fn text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+fn constant(value: Constant) -> String {
+    match value {
+        Constant::Text(value) => text(value),
+        Constant::Number(number) => number.to_string(),
+        Constant::Flag(flag) => flag.to_string(),
+    }
 }
 
 fn path(path: Path) -> String {
@@ -85,6 +95,9 @@ fn table(entries: impl IntoIterator<Item = (String, String)>) -> String {
 }
 
 fn field(field: Field) -> String {
+    if !field.is_carried() {
+        return String::from("false");
+    }
     if field.read == field.write {
         return path(field.read);
     }

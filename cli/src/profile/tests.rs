@@ -83,7 +83,7 @@ fn a_fingerprint_is_of_what_a_profile_says() {
 
 #[test]
 fn the_built_in_profiles_can_be_read() {
-    assert_eq!(names().collect::<Vec<_>>(), ["json-server", "json-server-1", "pocketbase", "news"]);
+    assert_eq!(names().collect::<Vec<_>>(), ["json-server", "json-server-1", "pocketbase", "wordpress", "news"]);
     let pocketbase = Chosen::find("pocketbase").unwrap().profile;
     let call = pocketbase.dialect(Entity::Comment).call(Method::Put);
     assert_eq!((call.verb, call.path("000000000000007")), (Verb::Patch, "/comments/records/000000000000007".into()));
@@ -154,7 +154,21 @@ fn what_is_wrong_is_named_with_its_place() {
         ("title = \"title\"", "title = { read = \"x\" }", "posts.fields.title.write is missing"),
         ("title = \"title\"", "title = { read = \"x\", write = \"body\" }", "\"body\" is the name of two fields"),
         ("title = \"title\"", "title = \"body.raw\"", "\"body\" is the name of two fields"),
-        ("title = \"title\"", "title = 5", "posts.fields.title: expected a string or a table"),
+        ("title = \"title\"", "title = 5", "posts.fields.title: expected a string, a table or false"),
+        ("title = \"title\"", "title = true", "posts.fields.title: expected a string, a table or false, found true"),
+        ("post_id = \"postId\"", "post_id = false", "comments.fields.post_id: expected where it is, found false"),
+        ("[comments]", "always = { title = \"x\" }\n[comments]", "\"title\" is the name of two fields"),
+        ("[comments]", "always = { \"a.b\" = \"x\" }\n[comments]", "posts.always.a.b: expected the name of a member"),
+        (
+            "[comments]",
+            "always = { a = 1.5 }\n[comments]",
+            "posts.always.a: expected a string, an integer, true or false",
+        ),
+        (
+            "[comments]",
+            "always = { a = [] }\n[comments]",
+            "posts.always.a: expected a string, an integer, true or false",
+        ),
         ("title = \"title\"", "title = \"body\"", "\"body\" is the name of two fields"),
         ("title = \"title\"", "titel = \"title\"", "unknown word posts.fields.titel"),
         ("title = \"title\"", "title = \"\"", "posts.fields.title: expected the name of a member"),
@@ -199,7 +213,9 @@ fn each_documented_example_can_be_read() {
 fn a_profile_that_is_shown_reads_back() {
     let more = "item = \"data\"\nwrap = \"a.b\"\nwrites = \"read\"\nheaders = { Prefer = \"return=\\\"x\\\"\" }\n";
     let odd = format!("{more}{JSON_SERVER_WORDS}")
-        .replace("title = \"title\"", "title = { write = \"t\", read = \"t.raw\" }");
+        .replace("title = \"title\"", "title = { write = \"t\", read = \"t.raw\" }")
+        .replace("user_id = \"userId\"", "user_id = false")
+        .replace("[comments]", "always = { status = \"publish\", sticky = false, rank = 7 }\n[comments]");
     let mut all = vec![JSON_SERVER.clone(), read(&odd).unwrap().profile.clone()];
     all.extend(names().map(|name| Chosen::find(name).unwrap().profile.clone()));
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/profiles");
@@ -265,7 +281,11 @@ fn the_other_words_can_be_read() {
 fn a_profile_that_nobody_has_is_answered_with_those_that_are_there() {
     let unknown = Chosen::find("pocketbace").unwrap_err();
     assert!(unknown.to_string().contains("unknown target profile \"pocketbace\""), "{unknown}");
-    assert!(unknown.hints()[0].contains("json-server, json-server-1, pocketbase, news"), "{:?}", unknown.hints());
+    assert!(
+        unknown.hints()[0].contains("json-server, json-server-1, pocketbase, wordpress, news"),
+        "{:?}",
+        unknown.hints()
+    );
     let none = Chosen::find("./none.toml").unwrap_err();
     assert!(none.to_string().contains("cannot read the target profile ./none.toml"), "{none}");
 }

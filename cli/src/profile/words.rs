@@ -16,7 +16,7 @@ pub fn profile(found_as: &str, name: &str, file: &str, text: &str) -> Result<Cho
         None => Ids::Ours,
         Some(word) => word.one_of(&[("ours", Ids::Ours), ("key", Ids::Key), ("none", Ids::None)])?,
     };
-    let id_as = table.text("id_as")?.map_or(Ok(IdForm::Number), |form| id_form(&form))?;
+    let id_as = table.text("id_as")?.map_or(Ok(IdForm::Number), |form| id_form(&form, &['{', '}', '/']))?;
     let missing = missing(&mut table)?;
     let auth = table.table("auth")?.map_or(Ok(JSON_SERVER.auth), auth::read)?;
     let headers = table.table("headers")?.map_or(Ok(JSON_SERVER.headers), headers::read)?;
@@ -58,12 +58,12 @@ fn paths<const N: usize>(table: &mut ProfileTable<'_>, names: [&'static str; N])
     Ok(paths)
 }
 
-/// Reads `{id}`, `{id:015}`, `news-{id}`.
-fn id_form(form: &ProfileText<'_>) -> Result<IdForm> {
+/// Reads `{id}`, `{id:015}`, `news-{id}`, without these characters around it.
+fn id_form(form: &ProfileText<'_>, never: &[char]) -> Result<IdForm> {
     let wrong = || form.wrong("expected {id} or {id:015} in a text");
     let (prefix, rest) = form.said.split_once("{id").ok_or_else(wrong)?;
     let (width, suffix) = rest.split_once('}').ok_or_else(wrong)?;
-    if [prefix, suffix].iter().any(|text| text.contains(['{', '}', '/'])) {
+    if [prefix, suffix].iter().any(|text| text.contains(never)) {
         return Err(wrong());
     }
     let digits = match width.strip_prefix(":0") {
@@ -122,6 +122,11 @@ fn dialect(entity: Entity, ids: Ids, mut table: ProfileTable<'_>) -> Result<Dial
     }
     if let Some(mut fields) = table.table("fields")? {
         if let Some(named) = field(&mut fields, shape.number.column)? {
+            if shape.number.parent.is_some() && !named.is_carried() {
+                let what =
+                    format!("{}.fields.{}: expected where it is, found false", shape.plural, shape.number.column);
+                return Err(fields.wrong(&what));
+            }
             number = named;
         }
         for (place, text) in texts.iter_mut().zip(shape.texts) {
@@ -131,29 +136,34 @@ fn dialect(entity: Entity, ids: Ids, mut table: ProfileTable<'_>) -> Result<Dial
         }
         fields.end()?;
     }
+    let always = table.table("always")?.map_or(Ok(&[][..]), |mut constants| constants.constants())?;
     let key_place = key.map(|key| key.field);
     let all = || [Field::at(vec![id].leak()), number].into_iter().chain(key_place).chain(texts);
-    for paths in [all().map(|field| field.read).collect::<Vec<_>>(), all().map(|field| field.write).collect()] {
+    let constants = always.iter().map(|(name, _)| core::slice::from_ref(name));
+    let written = all().map(|field| field.write).chain(constants);
+    for paths in [all().map(|field| field.read).collect::<Vec<_>>(), written.collect()] {
         if let Some(twice) = clash(paths) {
             return Err(table.wrong(&format!("{:?} is the name of two fields", twice.join("."))));
         }
     }
     table.end()?;
-    Ok(Dialect { entity, list, read, create, update, delete, id, number, texts, key })
+    Ok(Dialect { entity, list, read, create, update, delete, id, number, texts, key, always })
 }
 
 fn key_field(mut table: ProfileTable<'_>) -> Result<KeyField> {
     let field = table.required("field")?.members().map(Field::at)?;
-    let form = table.text("as")?.map_or(Ok(IdForm::Number), |form| id_form(&form))?;
+    // A key is never a part of a path, where a slash would end it.
+    let form = table.text("as")?.map_or(Ok(IdForm::Number), |form| id_form(&form, &['{', '}']))?;
     let find = call(&table.required("find")?, &[Verb::Get], PathPlace::Key)?;
     table.end()?;
     Ok(KeyField { field, form, find })
 }
 
-/// Reads where a field is: `title`, `attributes.title`, or `{ write = "title", read = "title.raw" }`.
+/// Reads where a field is: `title`, `attributes.title`, or `{ write = "title", read = "title.raw" }`; `false`: nowhere.
 fn field(fields: &mut ProfileTable<'_>, name: &'static str) -> Result<Option<Field>> {
     match fields.text_or_table(name)? {
         None => Ok(None),
+        Some(Either::No) => Ok(Some(Field::NONE)),
         Some(Either::Text(text)) => text.members().map(Field::at).map(Some),
         Some(Either::Table(mut table)) => {
             let field = Field { write: table.required("write")?.members()?, read: table.required("read")?.members()? };

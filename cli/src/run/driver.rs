@@ -17,11 +17,11 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use news_core::Key;
 use news_core::kept::Kept;
 use news_core::ledger::Mark;
 use news_core::plan::{Plan, Work};
 use news_core::session::{Config, LEASE, Loaded, Session, Stop, Summary, Texts};
+use news_core::{Key, Object};
 
 use crate::clock::Tick;
 use crate::error::Result;
@@ -168,7 +168,7 @@ impl Clerk<'_> {
         let works: Vec<(Work, Mark)> = works.collect();
         let batch = self.driver.lock.run(|client| ledger::prepare(client, &works))?;
         let kept = self.kept_of(keys)?;
-        let rows = batch.objects.into_iter().map(|(key, object)| (key, Arc::new(object))).collect();
+        let rows = batch.objects.into_iter().map(|(key, object)| (key, Arc::new(self.carried(object)))).collect();
         self.crew.loaded(rows, &kept, batch.loaded);
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Clerk<'_> {
                 None => (*key, Loaded::Contradicted),
                 Some(Err(why)) => (*key, Loaded::Unreadable(why.clone())),
                 Some(Ok(object)) => {
-                    rows.insert(*key, Arc::new(object.clone()));
+                    rows.insert(*key, Arc::new(self.carried(object.clone())));
                     (*key, Loaded::Ready)
                 }
             });
@@ -192,6 +192,11 @@ impl Clerk<'_> {
         let kept = self.kept_of(keys)?;
         self.crew.loaded(rows, &kept, said);
         Ok(())
+    }
+
+    /// Returns an object as the target can have it.
+    fn carried(&self, object: Object) -> Object {
+        self.driver.target.profile().dialect(object.key().entity()).carried(object)
     }
 
     /// Returns what the target keeps in place of these objects.

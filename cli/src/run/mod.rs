@@ -12,6 +12,7 @@ pub use stopped::{Asker, base_hint, refuses_everything, stopped};
 
 use std::time::{Duration, SystemTime};
 
+use news_core::Entity;
 use news_core::profile::{Ids, Profile};
 use postgres::{Client, GenericClient};
 
@@ -159,6 +160,21 @@ pub fn to_follow(settings: &Settings, client: &mut Client) -> Result<Followed> {
     })?;
     followed.warn();
     Ok(followed)
+}
+
+/// Fails with [`Kind::Refused`] where the target does not have all of our fields.
+pub fn require_fields(profile: &Profile) -> Result<()> {
+    match Entity::ALL.into_iter().find(|entity| !profile.dialect(*entity).carries_all()) {
+        None => Ok(()),
+        Some(entity) => Err(Failure::new(
+            Kind::Refused,
+            format!(
+                "the target does not have all fields of {entity} (target profile {}): nothing can be imported",
+                profile.name
+            ),
+        )
+        .hint("Load the rows from elsewhere, and run `news sync --full`.")),
+    }
 }
 
 /// Fails with [`Kind::Refused`] where the target has no place for our ids.

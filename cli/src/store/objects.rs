@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use news_core::profile::Profile;
 use news_core::shape::ID;
 use news_core::{Entity, Key, Object, PostId};
 use postgres::fallible_iterator::FallibleIterator;
@@ -32,6 +33,12 @@ pub fn load(client: &mut impl GenericClient, keys: &[Key]) -> Result<BTreeMap<Ke
         }
     }
     Ok(objects)
+}
+
+/// Reads rows as a target of this profile can have them.
+pub fn load_as(client: &mut impl GenericClient, keys: &[Key], profile: &Profile) -> Result<BTreeMap<Key, Loaded>> {
+    let rows = load(client, keys)?.into_iter();
+    Ok(rows.map(|(key, row)| (key, row.map(|object| profile.dialect(key.entity()).carried(object)))).collect())
 }
 
 /// The SELECT that [`object`] reads. A database that was taken over may have smaller numbers.

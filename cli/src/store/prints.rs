@@ -3,9 +3,10 @@
 
 use std::io::BufRead;
 
+use news_core::Key;
 use news_core::fingerprint::{self, Fingerprint};
 use news_core::kept::Kept;
-use news_core::{Entity, Key};
+use news_core::profile::{Dialect, NOT_CARRIED};
 use postgres::{CopyOutReader, Transaction};
 
 use crate::error::{Failure, Kind, OrFail, Result};
@@ -22,7 +23,7 @@ const NULL: &[u8] = b"NULL";
 
 /// A stream of rows.
 pub struct Prints<'a> {
-    entity: Entity,
+    dialect: &'static Dialect,
     rows: CopyOutReader<'a>,
     /// The start of a row whose rest is still to come.
     part: Vec<u8>,
@@ -50,14 +51,16 @@ enum Parsed {
 }
 
 impl<'a> Prints<'a> {
-    /// Starts the stream, with what the target keeps in place of rows, if there are `entries` of that.
-    pub fn open(transaction: &'a mut Transaction<'_>, entity: Entity, entries: Entries) -> Result<Self> {
+    /// Starts the stream, with what the target keeps in place of rows, if there are `entries` of that. Fields that the target of
+    /// this dialect does not have are as in [`Dialect::carried`].
+    pub fn open(transaction: &'a mut Transaction<'_>, dialect: &'static Dialect, entries: Entries) -> Result<Self> {
+        let entity = dialect.entity;
         let select = match entries {
             Entries::None => objects::select(entity),
             Entries::Some => objects::select_with_kept(entity),
         };
         let rows = transaction.copy_out(&format!("COPY ({select} ORDER BY id) TO STDOUT (FORMAT binary)"))?;
-        Ok(Self { entity, rows, part: Vec::new(), is_open: false, row: Row::default() })
+        Ok(Self { dialect, rows, part: Vec::new(), is_open: false, row: Row::default() })
     }
 
     /// Returns the fields of the row that came last, as [`Fingerprint::of_written`] takes them.
@@ -85,7 +88,7 @@ impl<'a> Prints<'a> {
             let came = bytes.len();
             if self.part.is_empty() && self.is_open {
                 // The server sends a row a message: this is the way that they take.
-                match parse(self.entity, bytes, &mut self.row)? {
+                match parse(self.dialect, bytes, &mut self.row)? {
                     Parsed::Row(key, used) => {
                         self.rows.consume(used);
                         return Ok(Some(key));
@@ -104,7 +107,7 @@ impl<'a> Prints<'a> {
                 self.part.drain(..head);
                 self.is_open = true;
             }
-            match parse(self.entity, &self.part, &mut self.row)? {
+            match parse(self.dialect, &self.part, &mut self.row)? {
                 Parsed::Row(key, used) => {
                     self.part.drain(..used);
                     return Ok(Some(key));
@@ -139,7 +142,8 @@ fn take<const N: usize>(bytes: &[u8], at: &mut usize) -> Option<[u8; N]> {
 }
 
 /// Reads a row: id, a number, then texts, as [`objects::select`] has them; then two fingerprints, if there are any.
-fn parse(entity: Entity, bytes: &[u8], row: &mut Row) -> Result<Parsed> {
+fn parse(dialect: &Dialect, bytes: &[u8], row: &mut Row) -> Result<Parsed> {
+    let entity = dialect.entity;
     let mut at = 0;
     let Row { fields: written, sent, kept } = row;
     written.clear();
@@ -164,9 +168,14 @@ fn parse(entity: Entity, bytes: &[u8], row: &mut Row) -> Result<Parsed> {
         let length = usize::try_from(length).map_err(|_| odd())?;
         let Some(value) = bytes.get(at..at + length) else { return Ok(Parsed::Incomplete) };
         at += length;
+        let (no_number, no_text) = NOT_CARRIED;
         match column {
             0 => key = Some(entity.key(number(value)?).or_fail(Kind::Database, "a row of ours")?),
+            1 if !dialect.number.is_carried() => fingerprint::write_number(no_number, written),
             1 => fingerprint::write_number(number(value)?, written),
+            text if text < texts_end && !dialect.texts[text - 2].is_carried() => {
+                fingerprint::write_text(no_text.as_bytes(), written);
+            }
             // UTF-8, as every connection of ours says: to be compared, it need not be looked at.
             text if text < texts_end => fingerprint::write_text(value, written),
             print if print == texts_end => *sent = Some(kept::print(value)?),
@@ -183,6 +192,8 @@ fn number(value: &[u8]) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use news_core::Entity;
+    use news_core::profile::{Field, JSON_SERVER};
     use news_core::wire::Element;
 
     use super::*;
@@ -200,7 +211,7 @@ mod tests {
     fn a_row_is_hashed_as_its_element_is() {
         let row = row();
         let mut read = Row::default();
-        let Parsed::Row(key, used) = parse(Entity::Post, &row, &mut read).unwrap() else { panic!("no row") };
+        let Parsed::Row(key, used) = parse(&JSON_SERVER.posts, &row, &mut read).unwrap() else { panic!("no row") };
         let element =
             Element::from_json(Entity::Post, r#"{"id":7,"userId":3,"title":"déjà","body":""}"#.as_bytes()).unwrap();
         let print = Fingerprint::of_written(&read.fields);
@@ -214,9 +225,9 @@ mod tests {
         null[empty_body..].copy_from_slice(&(-1i32).to_be_bytes());
         let (mut with_null, mut others) = (Row::default(), Row::default());
         assert!(
-            matches!(parse(Entity::Post, &null, &mut with_null).unwrap(), Parsed::Row(_, used) if used == null.len())
+            matches!(parse(&JSON_SERVER.posts, &null, &mut with_null).unwrap(), Parsed::Row(_, used) if used == null.len())
         );
-        parse(Entity::Post, &row(), &mut others).unwrap();
+        parse(&JSON_SERVER.posts, &row(), &mut others).unwrap();
         assert_ne!(with_null.fields, others.fields);
     }
 
@@ -226,22 +237,35 @@ mod tests {
         joined[..2].copy_from_slice(&6i16.to_be_bytes());
         let nothing = [joined.clone(), (-1i32).to_be_bytes().repeat(2)].concat();
         let mut read = Row::default();
-        parse(Entity::Post, &nothing, &mut read).unwrap();
+        parse(&JSON_SERVER.posts, &nothing, &mut read).unwrap();
         assert_eq!((read.sent, read.kept), (None, None));
         for print in [1u128, 2] {
             joined.extend(16i32.to_be_bytes());
             joined.extend(print.to_le_bytes());
         }
         let mut altered = Row::default();
-        parse(Entity::Post, &joined, &mut altered).unwrap();
+        parse(&JSON_SERVER.posts, &joined, &mut altered).unwrap();
         assert_eq!((altered.sent, altered.kept), (Some(Fingerprint(1)), Some(Fingerprint(2))));
         assert_eq!(altered.fields, read.fields);
     }
 
     #[test]
+    fn what_the_target_does_not_have_is_the_same_on_both_sides() {
+        let mut profile = JSON_SERVER.clone();
+        (profile.posts.number, profile.posts.texts[0]) = (Field::NONE, Field::NONE);
+        let mut read = Row::default();
+        parse(&profile.posts, &row(), &mut read).unwrap();
+        let json = br#"{"id":7,"userId":9,"title":"another","body":""}"#;
+        let element = Element::read(&profile, Entity::Post, json).unwrap();
+        assert_eq!(element.fingerprint(), Some(Fingerprint::of_written(&read.fields)));
+        let whole = Element::from_json(Entity::Post, json).unwrap().into_object().unwrap();
+        assert_eq!(Fingerprint::of(&profile.posts.carried(whole)), Fingerprint::of_written(&read.fields));
+    }
+
+    #[test]
     fn a_row_in_pieces_waits_for_its_rest_and_nonsense_is_refused() {
         let row = row();
-        let parse = |bytes: &[u8]| parse(Entity::Post, bytes, &mut Row::default());
+        let parse = |bytes: &[u8]| parse(&JSON_SERVER.posts, bytes, &mut Row::default());
         for end in 0..row.len() {
             assert!(matches!(parse(&row[..end]), Ok(Parsed::Incomplete)), "{end}");
         }

@@ -54,7 +54,7 @@ fn compare_now(
     now.status = last.and_then(|last| last.status);
     now.ms = last.map(sent::Exchange::ms);
     now.there = Some(!matches!(sights.get(&key), Some(Sight::Gone) | None));
-    let mut found = compare::keys::judge(client, &[key], sights, settings.times)?;
+    let mut found = compare::keys::judge(client, &[key], sights, (target.profile(), settings.times))?;
     match found.pop() {
         Some(found) if found.altered => now.altered = DifferenceRow::from(found).fields,
         found => now.difference = found.map(DifferenceRow::from),
@@ -94,7 +94,7 @@ pub fn some(
     run::require_ids(target.profile())?;
     let pace = Pace { jobs: JOBS, ..PACE };
     let sights: BTreeMap<Key, Sight> = look(&target, keys, pace, signals)?.sights;
-    let found = compare::keys::judge(client, keys, sights, settings.times)?;
+    let found = compare::keys::judge(client, keys, sights, (target.profile(), settings.times))?;
     let differences = compare::Altered::Equal.differing(found);
     let mut comparison = compare::Comparison { differences, ..compare::Comparison::default() };
     let apart = take_left_out(&mut comparison, &left_out::all(client)?);

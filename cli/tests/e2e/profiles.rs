@@ -5,6 +5,7 @@ mod altered;
 mod keyed;
 mod replica;
 mod spoken;
+mod wordpress;
 mod wrong;
 
 use std::fmt::Write as _;

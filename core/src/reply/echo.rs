@@ -59,7 +59,8 @@ pub(super) fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sen
     };
     let number_as = if object.parent().is_some() { profile.id_as } else { IdForm::Number };
     let mut is_whole = id.is_some();
-    for (path, (_, value)) in ours(dialect, id_path).skip(1).zip(object.fields()) {
+    let places = [dialect.number].into_iter().chain(dialect.texts).map(|field| field.read);
+    for (path, (_, value)) in places.zip(object.fields()).filter(|(path, _)| !path.is_empty()) {
         let is_same = |there: &Value| match (value, parent) {
             (Field::Number(_), Some(parent)) => TargetId::of_json(there).as_ref() == Some(parent),
             (value, _) => same(value, there, number_as),

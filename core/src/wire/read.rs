@@ -15,7 +15,7 @@ use super::names::{Inner, Member, Outer, SLOTS};
 use super::others::NAMES_OF_ONE_MAX;
 use super::{Element, Theirs};
 use crate::model::Entity;
-use crate::profile::{IdForm, JSON_SERVER, KeyField, Profile};
+use crate::profile::{IdForm, JSON_SERVER, KeyField, NOT_CARRIED, Profile};
 use crate::shape::ID;
 use crate::target_id::TargetId;
 
@@ -147,12 +147,19 @@ impl<'de, 'p, S: Speaker<'p>> Visitor<'de> for Reading<S> {
             element.id = element.whole(ID, id, id_as);
         }
         // What belongs to another object is told our id of that one later (`Element::resolve_parent`).
-        if element.target_parent().is_none() {
+        let dialect = speaker.profile().dialect(speaker.entity());
+        if !dialect.number.is_carried() {
+            element.number = Some(NOT_CARRIED.0);
+        } else if element.target_parent().is_none() {
             let number_as = if is_reference { id_as } else { IdForm::Number };
             element.number = element.whole(shape.number.json, number, number_as);
         }
         for (i, (value, field)) in texts.into_iter().zip(shape.texts).enumerate() {
-            element.texts[i] = element.text(field.name, value);
+            element.texts[i] = if dialect.texts[i].is_carried() {
+                element.text(field.name, value)
+            } else {
+                Some(Cow::Borrowed(NOT_CARRIED.1))
+            };
         }
         Ok(element)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use news_core::Entity;
 use news_core::fingerprint::Fingerprint;
+use news_core::profile::JSON_SERVER;
 use news_core::wire::Element;
 
 use super::query;
@@ -148,12 +149,16 @@ fn master<T>(desk: &Desk, entity: Entity, send: impl FnOnce(Result<&mut dyn Read
         Ok(client) => client,
         Err(failure) => return send(Err(refused(&failure))),
     };
+    // Without a target the page compares with a file, which is in the names of the default.
+    let followed = run::followed(&desk.settings, &mut client).ok().flatten();
+    let profile = followed.map_or(&JSON_SERVER, |followed| followed.access.chosen.profile);
     let token = client.cancel_token();
     let mut snapshot = match rows::snapshot(&mut client) {
         Ok(snapshot) => snapshot,
         Err(failure) => return send(Err(refused(&failure))),
     };
-    let opened = kept::any(&mut snapshot).and_then(|entries| Prints::open(&mut snapshot, entity, entries));
+    let opened =
+        kept::any(&mut snapshot).and_then(|entries| Prints::open(&mut snapshot, profile.dialect(entity), entries));
     let opened = opened.and_then(|mut prints| {
         Records::begin(move |buffer| {
             for _ in 0..WINDOW {

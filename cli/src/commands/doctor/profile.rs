@@ -148,7 +148,9 @@ fn write(target: &Target, listed: &[(Entity, SeenListing)]) -> Result<(), (Misfi
         object(Entity::Comment, NOBODY, ["news doctor", "doctor@example.com", "This record may be deleted."]),
     ];
     let (mut left, mut post) = (Vec::new(), None);
-    let result = objects.iter().flatten().try_for_each(|(first, second)| {
+    let carried = |object: &Object| target.profile().dialect(object.key().entity()).carried(object.clone());
+    let objects = objects.iter().flatten().map(|(first, second)| (carried(first), carried(second)));
+    let result = objects.collect::<Vec<_>>().iter().try_for_each(|(first, second)| {
         let key = first.key();
         let mut theirs = Theirs { id: None, post: post.clone().filter(|_| first.parent().is_some()) };
         // A target that chooses the ids would take a second record with the same key.

@@ -193,6 +193,33 @@ fn an_item_a_wrap_offsets_and_updates_that_have_to_be_shown_as_directus_has_them
 }
 
 #[test]
+fn fields_that_the_target_does_not_have_and_members_that_are_always_sent() {
+    let words = "writes = \"echoed\"\n[posts]\nfields = { user_id = false }\n\
+                 always = { status = \"publish\", rank = 7, sticky = false }\n\
+                 [comments]\nfields = { name = false }\nalways = { status = \"approved\" }\n";
+    let spoken = Spoken::start(words, &[]);
+    spoken.is_kept_in_sync();
+    let (post, comment) = (spoken.get("/posts")[0].clone(), spoken.get("/comments")[0].clone());
+    assert_eq!((&post["status"], &post["rank"], &post["sticky"]), (&json!("publish"), &json!(7), &json!(false)));
+    assert_eq!(
+        (&post["userId"], &comment["name"], &comment["status"]),
+        (&Value::Null, &Value::Null, &json!("approved"))
+    );
+    // A change of such a field is sent, and nothing differs.
+    spoken.db.client().batch_execute("UPDATE news_post SET user_id = user_id + 1 WHERE id = 1").unwrap();
+    spoken.until_done(&["sync"]);
+    assert_eq!(spoken.news.run(["--json", "diff"]).ok().json()["equal"], true);
+    spoken.news.run(["diff", "posts/1"]).ok();
+    let other = Db::new();
+    let import = News::on(&other).env("NEWS_TARGET_URL", spoken.fake.url());
+    let words = spoken.news.run(["config", "--profile"]).ok().stdout;
+    let shown = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::fs::write(shown.path(), words).unwrap();
+    let refused = import.env("NEWS_TARGET_PROFILE", shown.path().to_str().unwrap()).run(["import"]).expect_code(4);
+    assert!(refused.stderr.contains("does not have all fields of posts"), "{}", refused.stderr);
+}
+
+#[test]
 fn nested_fields_links_and_a_total_in_a_header_field_as_wordpress_has_them() {
     let words = "auth = { kind = \"basic\" }\nwrites = \"read\"\n\
                  pages = { kind = \"link\", total = \"header:X-WP-Total\" }\n\

@@ -25,6 +25,7 @@ mod psql;
 mod reaper;
 mod server;
 pub mod told;
+pub mod wordpress;
 
 pub use fake::Fake;
 pub use http::{Answer, Http};
