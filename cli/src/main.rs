@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     let code = match result {
         Ok(Ok(code)) => code,
         Ok(Err(failure)) => fail(&failure),
-        Err(_) => fail(&Failure::new(Kind::Bug, "this is a bug of ours; nothing that was recorded is lost")),
+        Err(_) => fail(&Failure::new(Kind::Bug, "this is a bug in news; everything that was recorded is safe")),
     };
     ExitCode::from(code)
 }

@@ -50,9 +50,9 @@ pub fn existing(settings: &Settings) -> Result<Secret> {
         let home = settings.home.display();
         return Err(Failure::new(
             Kind::Database,
-            format!("no database is named, and there is no private one in {home}"),
+            format!("no database is configured, and there is no private one in {home}"),
         )
-        .hint("name it with NEWS_DATABASE_URL; or `news import` makes a private one"));
+        .hint("Set NEWS_DATABASE_URL, or run `news import`, which creates a private one."));
     }
     url(settings)
 }

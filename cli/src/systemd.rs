@@ -23,7 +23,7 @@ pub fn listener() -> Result<Option<TcpListener>> {
             .hint("put one ListenStream into the socket unit"));
     }
     let is_wrong = || {
-        Failure::new(Kind::Usage, "what systemd handed over is no listening TCP socket")
+        Failure::new(Kind::Usage, "the socket from systemd is not a listening TCP socket")
             .hint("write ListenStream with a port, and Accept=no")
     };
     // Its address is one that links can be made of: a Unix socket has none.

@@ -25,7 +25,7 @@ impl Times {
                 Kind::Usage,
                 format!("target_late: expected at least target_timeout ({timeout:?}), got {late:?}"),
             )
-            .hint("a request that is not answered yet is still at work: set both, or neither")),
+            .hint("Set both, or neither: a request without a response may still take effect.")),
             late => Ok(Self { timeout, late: late.unwrap_or_else(|| LATE.max(timeout)) }),
         }
     }

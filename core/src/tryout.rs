@@ -99,11 +99,11 @@ impl Question {
             | (Question::Listed, Answer::Different)
             | (Question::Update | Question::Delete, Answer::Accepted) => Ok(()),
             (Question::Nobody, Answer::Equal | Answer::Different) | (Question::Create, Answer::Exists) => {
-                Err(Misfit::Taken(format!("the target has {key}, an id that nobody should have")))
+                Err(Misfit::Taken(format!("the target has {key}, an id that should not exist")))
             }
             (Question::Nobody, Answer::Refused | Answer::Forbidden) => misfit(
                 format!("{call} of a record that is not there: {}", told.why),
-                "If this status means that there is no such record, name it in `missing`.",
+                "If this status means that the record does not exist, add it to `missing`.",
             ),
             (Question::Listed, Answer::Gone) => misfit(
                 format!("{key} is listed, and is not found at {call}: {}", told.why),
@@ -149,8 +149,8 @@ mod tests {
             (Question::Nobody, 200, "[]", ""),
             (Question::Nobody, 200, json, "taken"),
             (Question::Nobody, 200, "[{\"id\":1}]", "is not the record posts/5"),
-            (Question::Nobody, 400, "", "name it in `missing`"),
-            (Question::Nobody, 403, "", "name it in `missing`"),
+            (Question::Nobody, 400, "", "add it to `missing`"),
+            (Question::Nobody, 403, "", "add it to `missing`"),
             (Question::Nobody, 401, "", "credentials"),
             (Question::Nobody, 500, "", "trouble"),
             (Question::Listed, 200, other, ""),

@@ -191,7 +191,7 @@ impl<'a> Element<'a> {
         let mut element = read::strictly(seed, mended.as_bytes())?.into_owned(usize::MAX);
         for (i, field) in entity.shape().texts.iter().enumerate() {
             if element.texts[i].as_ref().is_some_and(|text| text.contains(mend::REPLACEMENT)) {
-                element.fault(field.name, "no Unicode (a surrogate alone, or bytes that are no UTF-8)");
+                element.fault(field.name, "not Unicode (a lone surrogate, or bytes that are not UTF-8)");
             }
         }
         Ok(element)

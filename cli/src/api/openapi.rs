@@ -271,7 +271,7 @@ fn schemas() -> Value {
         },
         "FieldProblems": {
             "type": "object",
-            "description": "What is wrong, field by field; non_field_errors where the body is no object.",
+            "description": "What is wrong, field by field; non_field_errors if the body is not an object.",
             "minProperties": 1,
             "additionalProperties": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
         },

@@ -10,7 +10,7 @@ use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::acts::By;
-use crate::store::left::{self, Discarding, Done, Saw};
+use crate::store::decisions::{self, Discarding, Done, Saw};
 use crate::store::lock::Lock;
 use crate::ui::Ui;
 
@@ -21,7 +21,7 @@ pub fn run(args: &Discard, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let mut lock = Lock::take(&master::existing(settings)?, "discard", settings.times)?;
     let saw = Saw::unseen(&args.keys);
     let how = (Discarding::Anyhow, args.why.as_deref().filter(|why| !why.is_empty()));
-    match lock.once(|client| left::discard(client, &saw, how, settings.times, &By::command_line()))? {
+    match lock.once(|client| decisions::discard(client, &saw, how, settings.times, &By::command_line()))? {
         Done::All(discarded) => Ok(Outcome::done(Report::Keys(KeysReport::discarded(&discarded)))),
         // Nobody has looked: nothing can have changed since.
         Done::Unfit(keys) | Done::Changed(keys) => {

@@ -8,7 +8,7 @@ use crate::report::Report;
 use crate::settings::Settings;
 use crate::store::{rows, schema};
 use crate::views::Seen;
-use crate::views::left::{self, WantedLeft};
+use crate::views::parked::{self, WantedLeft};
 
 /// Rows shown; more are no reading matter.
 const ROWS_MAX: usize = 1000;
@@ -19,6 +19,6 @@ pub fn run(settings: &Settings) -> Result<Outcome> {
     schema::require_current(&mut client)?;
     let mut moment = rows::snapshot(&mut client)?;
     let seen = Seen::read(&mut moment, settings.times)?;
-    let page = left::page(&mut moment, &seen, &WantedLeft::default(), ROWS_MAX)?;
+    let page = parked::page(&mut moment, &seen, &WantedLeft::default(), ROWS_MAX)?;
     Ok(Outcome::done(Report::Parked(page.report)))
 }

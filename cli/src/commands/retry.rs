@@ -11,7 +11,7 @@ use crate::run::watchdog;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::store::acts::By;
-use crate::store::left::{self, Done, Saw};
+use crate::store::decisions::{self, Done, Saw};
 use crate::store::lock::Busy;
 use crate::store::schema;
 use crate::ui::Ui;
@@ -24,7 +24,7 @@ pub fn run(args: &Retry, settings: &Settings, _ui: &Ui) -> Result<Outcome> {
     let busy = Busy::begin();
     let saw = Saw::unseen(&args.keys);
     let why = args.why.as_deref().filter(|why| !why.is_empty());
-    let done = left::unpark(&mut client, (!args.all).then_some(&saw[..]), why, &By::command_line())?;
+    let done = decisions::unpark(&mut client, (!args.all).then_some(&saw[..]), why, &By::command_line())?;
     drop(busy);
     let keys = match done {
         Done::All(keys) => words(&keys),

@@ -116,7 +116,7 @@ fn changed(name: &str, id: i64, change: Change) -> Outcome {
 
 /// What a command says of a name that nobody has.
 pub fn missing(name: &str) -> Failure {
-    Failure::new(Kind::Refused, format!("there is no user {name:?}")).hint("`news user list` shows who there is")
+    Failure::new(Kind::Refused, format!("there is no user {name:?}")).hint("Run `news user list`: it shows the users.")
 }
 
 fn taken(name: &str) -> Failure {
@@ -161,7 +161,7 @@ fn read_password() -> Result<Zeroizing<String>> {
     // The API trims what it is sent, so white space around a password never counts.
     let password = Zeroizing::new(api::trim(&typed).to_owned());
     if password.is_empty() {
-        return Err(Failure::new(Kind::Usage, "the password is empty").hint("write it to stdin, as one line"));
+        return Err(Failure::new(Kind::Usage, "the password is empty").hint("Write it to stdin, as one line."));
     }
     if password.contains('\0') {
         return Err(Failure::new(Kind::Usage, "the password contains U+0000"));

@@ -11,9 +11,9 @@ use super::{Altered, Comparison, FOUND_MAX, Sides, Suspicious, begin, move_on};
 use crate::error::{Failure, Kind, Result};
 use crate::listing::Extent;
 use crate::source::{Ahead, Batch, Step};
+use crate::store::fingerprints::Prints;
 use crate::store::kept::{self, Entries};
 use crate::store::log as change_log;
-use crate::store::prints::Prints;
 use crate::store::runs;
 
 /// Elements as a join wants them.

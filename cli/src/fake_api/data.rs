@@ -44,7 +44,7 @@ impl Data {
         }
         let (text, name) = (text(path)?, path.display().to_string());
         let document: BTreeMap<String, &RawValue> = serde_json::from_str(&text)
-            .or_fail(Kind::Usage, format!("{name} is no {{\"posts\": […], \"comments\": […]}}"))?;
+            .or_fail(Kind::Usage, format!("{name} is not {{\"posts\": […], \"comments\": […]}}"))?;
         // json-server's files may have further collections: they are passed over.
         let read = |entity: Entity| match document.get(entity.plural()) {
             Some(value) => records(&array(value.get(), &format!("{entity} of {name}"))?, entity, rules, &name),
@@ -74,7 +74,7 @@ fn text(path: &Path) -> Result<String> {
 }
 
 fn array<'a>(text: &'a str, name: &str) -> Result<Vec<&'a RawValue>> {
-    serde_json::from_str(text).or_fail(Kind::Usage, format!("{name} is no JSON array"))
+    serde_json::from_str(text).or_fail(Kind::Usage, format!("{name} is not a JSON array"))
 }
 
 fn records(values: &[&RawValue], entity: Entity, rules: Rules, name: &str) -> Result<Vec<Arc<Record>>> {
@@ -86,7 +86,7 @@ fn records(values: &[&RawValue], entity: Entity, rules: Rules, name: &str) -> Re
     let mut seen = HashSet::new();
     let mut records = Vec::with_capacity(values.len());
     for (at, value) in values.iter().enumerate() {
-        let fields = Fields::parse(value.get()).map_err(|error| wrong(at, &format!("is no object: {error}")))?;
+        let fields = Fields::parse(value.get()).map_err(|error| wrong(at, &format!("is not an object: {error}")))?;
         let id = fields.get(ID).and_then(Id::of_value).ok_or_else(|| wrong(at, "has no id"))?;
         if rules.mode != Mode::Duplicates && !seen.insert(id.clone()) {
             return Err(wrong(at, &format!("has the id {id} of an earlier one"))
@@ -111,10 +111,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.json");
         for (text, expected) in [
-            ("", "is no {\"posts\""),
-            ("[]", "is no {\"posts\""),
-            ("{\"posts\": {}}", "is no JSON array"),
-            ("{\"posts\": [{\"id\": 1}, 7]}", "posts[1] is no object"),
+            ("", "is not {\"posts\""),
+            ("[]", "is not {\"posts\""),
+            ("{\"posts\": {}}", "is not a JSON array"),
+            ("{\"posts\": [{\"id\": 1}, 7]}", "posts[1] is not an object"),
             ("{\"comments\": [{\"name\": \"x\"}]}", "comments[0] has no id"),
             ("{\"posts\": [{\"id\": 1}, {\"id\": \"1\"}]}", "posts[1] has the id 1 of an earlier one"),
         ] {

@@ -210,7 +210,7 @@ impl Faults {
             return Some(format!("failed and cut requests come to {:.0} %, more than all", sum * 100.0));
         }
         if self.throttle.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
-            return Some("throttle is no rate".to_owned());
+            return Some("throttle is not a rate".to_owned());
         }
         if self.late_writes_ms > 0 && self.fail_after + self.cut_after + self.fail_rate == 0.0 {
             return Some("late writes are those whose answer gets lost, and none gets lost".to_owned());
@@ -295,7 +295,7 @@ mod tests {
             ("{\"cut_before\":0.6,\"cut_after\":0.4}", None),
             ("{\"cut_before\":0.6,\"cut_after\":0.5}", Some("failed and cut requests come to 110 %, more than all")),
             ("{\"lose_writes\":2}", Some("lose_writes is 2, not between 0 and 1")),
-            ("{\"throttle\":0}", Some("throttle is no rate")),
+            ("{\"throttle\":0}", Some("throttle is not a rate")),
             ("{\"late_writes_ms\":5}", Some("late writes are those whose answer gets lost, and none gets lost")),
             ("{\"status_for\":{\"posts/5\":200}}", Some("status 200 for posts/5 is not between 400 and 599")),
         ] {

@@ -65,7 +65,7 @@ pub fn read(what: &str, reader: impl Read, mut each: impl FnMut(Piece<'_>) -> Re
                         .hint("posts first: `jq '{posts, comments}' db.json | news import --from -`"));
                 }
                 if !texts.skip_if(b'[').map_err(broken)? {
-                    return Err(refused(format!("{entity} is no list")));
+                    return Err(refused(format!("{entity} is not a list")));
                 }
                 came.push(entity);
                 each(Piece::Begun)?;
@@ -131,7 +131,7 @@ mod tests {
             ("{}", Kind::Refused, "no posts"),
             (r#"{"comments":[],"posts":[]}"#, Kind::Refused, "comments come before posts"),
             (r#"{"posts":[],"posts":[]}"#, Kind::Refused, "posts come twice"),
-            (r#"{"posts":{}}"#, Kind::Refused, "posts is no list"),
+            (r#"{"posts":{}}"#, Kind::Refused, "posts is not a list"),
             (r#"{"posts":[]"#, Kind::Target, "ends after"),
             (r#"{"posts":[{"id":1}"#, Kind::Target, "ends after"),
             (r#"{"posts":[]} {}"#, Kind::Target, "behind its end"),

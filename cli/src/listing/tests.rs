@@ -72,7 +72,7 @@ fn a_text_that_is_no_unicode_hides_no_other_object() {
             })
             .unwrap();
             assert_eq!((seen[0].0, seen[1].0), (Some(1), Some(2)));
-            assert!(seen[0].1.contains("title: no Unicode"), "{}", seen[0].1);
+            assert!(seen[0].1.contains("title: not Unicode"), "{}", seen[0].1);
             assert!(!seen[1].1.contains("Unicode"), "what is not ours may be anything: {}", seen[1].1);
         }
     }

@@ -125,9 +125,9 @@ pub fn see_all_rows(client: &mut Client) -> Result<()> {
 fn pooled() -> Failure {
     Failure::new(
         Kind::Usage,
-        "a connection pooler stands between us and the database, and this needs a session of its own",
+        "a connection pooler is between news and the database, and this command needs a direct connection",
     )
-    .hint("name the server itself, not PgBouncer: only `news serve` can do with a pooler")
+    .hint("Use the URL of the server, not of PgBouncer: only `news serve` works with a pooler.")
 }
 
 fn open(url: &Secret, purpose: Purpose, name: Option<&str>) -> Result<(Client, Pooling)> {

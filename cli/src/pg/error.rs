@@ -12,7 +12,7 @@ impl From<postgres::Error> for Failure {
         let hint = match error.code() {
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) if is_policy(&error) => Some(POLICY_HINT),
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) if says(&error, "must be owner") => {
-                Some("only the tables' owner may do that, and nobody can be granted it: run it as that role")
+                Some("Only the tables' owner may do that: run it as that role.")
             }
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Some(
                 "the role may not do that: the tables' owner may, or grant it (docs/security.md has the statements)",

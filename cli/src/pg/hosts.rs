@@ -249,7 +249,7 @@ fn advice(error: &postgres::Error, user: &str, name: &str, host: &str) -> String
         }
         Some(io::ErrorKind::NotFound) => {
             format!(
-                "there is no socket at {host}: is PostgreSQL running, and is the folder right (unix_socket_directories)?"
+                "There is no socket at {host}: start PostgreSQL, or correct the directory (unix_socket_directories)."
             )
         }
         Some(io::ErrorKind::PermissionDenied) if text.contains("does not allow writes") => {
@@ -313,7 +313,9 @@ fn advice_on_certificate(error: &CertificateError, host: &str) -> String {
     if text.starts_with("NotValidYet") {
         return String::from("the server's certificate is not valid yet: is this machine's clock right?");
     }
-    String::from("nobody whom we trust signed the server's certificate: name the CA that did with sslrootcert=FILE")
+    String::from(
+        "The server's certificate is not signed by a trusted CA: set sslrootcert=FILE to the CA that signed it.",
+    )
 }
 
 /// What a failed handshake says of the certificate.

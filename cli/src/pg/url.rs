@@ -191,7 +191,7 @@ fn check_key(key: &str) -> Result<()> {
     }
     // What is no word may be a piece of a password.
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
-        return Err(Failure::new(Kind::Usage, "the database's URL has a parameter that is no word")
+        return Err(Failure::new(Kind::Usage, "the database's URL has a parameter whose name is not a word")
             .hint("in a password write @ as %40, / as %2F, ? as %3F, & as %26, % as %25"));
     }
     let failure = Failure::new(Kind::Usage, format!("the database's URL has the unknown parameter {key}"));
@@ -358,7 +358,7 @@ mod tests {
             ("postgresql://me:s3cret@db/news?sslmod=require", "unknown parameter sslmod", "Did you mean sslmode?"),
             ("host=db passwort=s3cret", "unknown parameter passwort", "Did you mean password?"),
             ("postgresql://me:s3cret@x@db/news", "more than one @", "%40"),
-            ("postgresql://db/news?S3%26cret=1", "no word", "%26"),
+            ("postgresql://db/news?S3%26cret=1", "not a word", "%26"),
             ("postgresql://me:s3cret@db/news?sslmode=full", "sslmode=\"full\"", "verify-full"),
             ("postgresql://me:s3cret@db:54x/news", "port", "postgresql://USER"),
             ("postgresql://me:s3cret@db/news?target_session_attrs=standby", "of no use", "read-write"),

@@ -172,7 +172,7 @@ impl Cluster {
         let Finished { success, complaint: text, .. } =
             self.place.shell("rm -rf data.new && [ ! -e data ]", Path::new(""), "")?;
         if !success {
-            let text = format!("there is something in {} that is no cluster {text}", self.data().display());
+            let text = format!("{} contains something that is not a cluster {text}", self.data().display());
             return Err(Failure::new(Kind::Database, text.trim_end().to_owned()).hint("move it away"));
         }
         // initdb wants a name, too, and would say so less well.

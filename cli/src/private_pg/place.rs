@@ -57,7 +57,9 @@ impl Home {
         check_home(home)?;
         let (us, owner) = (geteuid(), meta.uid());
         let user = match owner {
-            _ if !meta.is_dir() => return Err(Failure::new(Kind::Usage, format!("{} is no folder", server.display()))),
+            _ if !meta.is_dir() => {
+                return Err(Failure::new(Kind::Usage, format!("{} is not a directory", server.display())));
+            }
             _ if us.as_raw() == owner && !us.is_root() => None,
             1.. if us.is_root() => Some(ServerUser { uid: owner, gid: meta.gid() }),
             // Begun by root, and ended before it had its owner.
@@ -230,7 +232,7 @@ pub fn prepare_home(home: &Path) -> Result<()> {
 fn check_home(home: &Path) -> Result<()> {
     let meta = fs::metadata(home).or_fail(Kind::Usage, format!("cannot look at {}", home.display()))?;
     if !meta.is_dir() {
-        return Err(Failure::new(Kind::Usage, format!("{} is no folder", home.display())));
+        return Err(Failure::new(Kind::Usage, format!("{} is not a directory", home.display())));
     }
     if meta.uid() != geteuid().as_raw() {
         return Err(foreign(home, meta.uid()));
@@ -279,7 +281,7 @@ fn unprivileged_user() -> Result<ServerUser> {
         .ok_or_else(|| {
             Failure::new(
                 Kind::Usage,
-                "PostgreSQL does not run as root, and there is neither a user postgres nor nobody",
+                "PostgreSQL does not run as root, and there is neither a user `postgres` nor a user `nobody`",
             )
             .hint("run news as another user, or name a database")
         })

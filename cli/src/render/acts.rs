@@ -12,7 +12,7 @@ const NAMED: usize = 3;
 /// All acts, as a table.
 pub fn acts(report: &ListedActs, page: Layout, out: &mut dyn Write) -> io::Result<()> {
     if report.acts.is_empty() && report.next.is_none() {
-        return writeln!(out, "nobody did anything by hand");
+        return writeln!(out, "no operator has done anything");
     }
     let mut table = table(page, &["time", "who", "did", "objects", "events", "why"], &[4]);
     for act in &report.acts {

@@ -7,8 +7,8 @@ use crate::report::holds::{HoldRow, utc};
 use crate::report::others::OthersRow;
 use crate::report::sync::{Actions, ByEntity};
 use crate::report::verdict::Verdict;
+use crate::store::decisions::Discarded;
 use crate::store::history::FailedFull;
-use crate::store::left::Discarded;
 use crate::store::run_rows::RunRow;
 
 /// `news status`

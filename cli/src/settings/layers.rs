@@ -160,7 +160,7 @@ impl Layers {
         match (direct, path) {
             (Some(direct), Some(_)) => {
                 Err(Failure::new(Kind::Usage, format!("{}: both {} and {file_name} are set", direct.origin, key.name))
-                    .hint("take one of them out"))
+                    .hint("Remove one of them."))
             }
             (Some(direct), None) => {
                 let origin = direct.origin.clone();
@@ -256,7 +256,8 @@ pub fn secret_in_environment(name: &str) -> Result<Option<Found<Secret>>> {
     let file = variable(&file_variable)?;
     match (variable(name)?, file) {
         (Some(_), Some(_)) => {
-            Err(Failure::new(Kind::Usage, format!("both {name} and {file_variable} are set")).hint("unset one of them"))
+            Err(Failure::new(Kind::Usage, format!("both {name} and {file_variable} are set"))
+                .hint("Unset one of them."))
         }
         (Some(text), None) => {
             Ok(Some(Found { value: Secret::new(text), origin: Origin::Environment(name.to_owned()) }))

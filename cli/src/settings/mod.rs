@@ -189,6 +189,7 @@ pub fn home(layers: &Layers) -> Result<Found<PathBuf>> {
         return Ok(Found { value: PathBuf::from(HOME_OF_ROOT), origin: Origin::Default });
     }
     let home = xdg.or_else(|| env::home_dir().map(|home| home.join(".local/share")));
-    home.map(|data| Found { value: data.join("news"), origin: Origin::Default })
-        .ok_or_else(|| Failure::new(Kind::Usage, "no home folder").hint("set NEWS_HOME to a folder that news may use"))
+    home.map(|data| Found { value: data.join("news"), origin: Origin::Default }).ok_or_else(|| {
+        Failure::new(Kind::Usage, "no home directory").hint("Set NEWS_HOME to a directory that news may use.")
+    })
 }

@@ -95,7 +95,7 @@ fn read_all<B: Batch>(
     make: impl Fn() -> B,
     sender: &SyncSender<Result<Step<B>>>,
 ) {
-    let gone = || Failure::new(Kind::Bug, "nobody listens");
+    let gone = || Failure::new(Kind::Bug, "the consumer of the listing has stopped");
     // Whoever listened is gone: so do we go.
     let send = |step| sender.send(Ok(step)).map_err(|_| gone());
     let mut batch = make();

@@ -59,8 +59,8 @@ impl Source {
             let path = folder.join(format!("{entity}.json"));
             // What is not there is told when it is opened.
             if path.metadata().is_ok_and(|data| !data.is_file()) {
-                return Err(Failure::new(Kind::Usage, format!("{} is no regular file", path.display()))
-                    .hint("it is read twice, to confirm what differs"));
+                return Err(Failure::new(Kind::Usage, format!("{} is not a regular file", path.display()))
+                    .hint("It is read twice, to confirm differences."));
             }
         }
         Ok(())

@@ -200,7 +200,7 @@ enum Retaken {
     Another(Failure),
 }
 
-/// Does `work` while no run is under way, and keeps runs away meanwhile.
+/// Does `work` while no run is in progress, and keeps runs away meanwhile.
 ///
 /// Fails with [`Kind::Locked`] if one is.
 pub fn between_runs<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {

@@ -3,33 +3,33 @@
 //! In scope: the schema, and a module for each user of the tables:
 //!
 //! - the API: `records` (one round trip per request, on a leased `session`), `users`, `counts` (of posts);
-//! - the console: `side` (its sessions), `prints`, `about` (everything about one object);
+//! - the console: `side` (its sessions), `fingerprints`, `about` (everything about one object);
 //! - a run: `lock`, `shard`, `runs`, `log` (the change log, merged), `ledger`, `objects` (rows by key), `sent` (its result for each
 //!   object), `stranded`, `tracking` (whether changes are logged), `remembered` (the target);
-//! - operators: `left` and `acts`, `holds`, `left_out`, `events` and `unsynced` (the log as it is), `history` and `run_rows`, `inspect`,
-//!   `health`, `prune`;
+//! - operators: `decisions` (retry, discard) and `acts`, `holds`, `left_out`, `events` and `unsynced` (the log as it is), `history` and `run_rows`, `inspect`,
+//!   `checks` (for `news doctor`), `prune`;
 //! - in bulk: `rows` (import, diff), `sequences`.
 //!
 //! Out of scope: connecting (`pg`), the screen, the target, decisions.
 
 pub mod about;
 pub mod acts;
+pub mod checks;
 pub mod counts;
 mod cursor;
+pub mod decisions;
 pub mod events;
-pub mod health;
+pub mod fingerprints;
 pub mod history;
 pub mod holds;
 pub mod inspect;
 pub mod kept;
 pub mod ledger;
-pub mod left;
 pub mod left_out;
 pub mod lock;
 mod lock_keys;
 pub mod log;
 pub mod objects;
-pub mod prints;
 pub mod prune;
 mod readiness;
 pub mod records;

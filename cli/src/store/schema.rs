@@ -5,7 +5,7 @@ use refinery::Target;
 
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::store::lock_keys::MIGRATE;
-use crate::store::{health, lock, tracking};
+use crate::store::{checks, lock, tracking};
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
@@ -56,7 +56,7 @@ fn migrate_locked(client: &mut Client) -> Result<Vec<String>> {
         Version::Current => Ok(Vec::new()),
         // A run must not find its tables changed under it.
         Version::Behind => lock::between_runs(client, |client| {
-            health::require_writable(client)?;
+            checks::require_writable(client)?;
             // Grouped: a migration and its row in the history are one transaction.
             let mut runner = embedded::migrations::runner().set_grouped(true).set_target(Target::Latest);
             let report = runner

@@ -133,7 +133,7 @@ pub(super) fn fits_a_header(token: &Secret) -> Result<()> {
         return Ok(());
     }
     Err(Failure::new(Kind::Usage, "NEWS_TARGET_TOKEN has a character that no header may carry")
-        .hint("is there a line break or a blank in it?"))
+        .hint("Remove line breaks and blanks from it."))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! In scope: which facts make up a report. Out of scope: SQL (`store`), rules (`news_core`), exit codes and screens
 //! (`commands`), who may ask (`api`).
 
-pub mod left;
 pub mod object;
 pub mod overview;
+pub mod parked;
 pub mod plan;
 pub mod runs;
 pub mod status;

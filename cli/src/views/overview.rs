@@ -6,7 +6,7 @@ use postgres::Client;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Seen, left, status};
+use super::{Seen, parked, status};
 use crate::error::{Failure, Kind, OrFail, Result};
 use crate::report::holds::utc;
 use crate::report::status::GroupRow;
@@ -73,7 +73,7 @@ pub fn collect(client: &mut Client, settings: &Settings) -> Result<Overview> {
     let faults = tracking::faults(&mut moment)?;
     let seen = Seen::read(&mut moment, settings.times)?;
     let report = status::describe(&mut moment, &seen, settings, &faults, MAX_LAG)?;
-    let groups = left::groups(&mut moment, &seen, GROUPS_MAX)?;
+    let groups = parked::groups(&mut moment, &seen, GROUPS_MAX)?;
     let run_rows::Listed { runs, .. } = run_rows::list(&mut moment, &WantedRuns::default(), RUNS_MAX)?;
     let mut distance_s = BTreeMap::new();
     for kind in [RunKind::Sync, RunKind::Full] {
@@ -96,7 +96,7 @@ pub fn collect(client: &mut Client, settings: &Settings) -> Result<Overview> {
 
 /// Takes out what grows by itself.
 fn without_ages(mut status: Value) -> Result<Value> {
-    let fields = status.as_object_mut().ok_or_else(|| Failure::new(Kind::Bug, "a report is no object"))?;
+    let fields = status.as_object_mut().ok_or_else(|| Failure::new(Kind::Bug, "a report is not an object"))?;
     fields.remove("verdict");
     fields.remove("oldest_s");
     if let Some(run) = fields.get_mut("last_run").and_then(Value::as_object_mut)

@@ -8,7 +8,7 @@ use news_core::session::Untried;
 use postgres::Transaction;
 use serde::Serialize;
 
-use super::left::How;
+use super::parked::How;
 use super::{Seen, object};
 use crate::error::Result;
 use crate::store::unsynced::{self, UnsyncedPlace};

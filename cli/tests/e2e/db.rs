@@ -182,7 +182,7 @@ fn what_keeps_us_out_is_told_with_what_to_do() {
         (tcp.replace(":p%40ss%2Fword", ""), "the server asks role tester for a password"),
         (format!("{front}/no_such_{name}"), "hint: make it: createdb no_such_"),
         (String::from("postgresql://me@no-such-host.invalid/x"), "the name in no-such-host.invalid:5432"),
-        (String::from("postgresql:///x?host=/nowhere&user=me"), "there is no socket at /nowhere:5432"),
+        (String::from("postgresql:///x?host=/nowhere&user=me"), "There is no socket at /nowhere:5432"),
     ] {
         let failed = News::with_url(&url).run(["status"]).expect_code(8);
         assert!(failed.stderr.contains(said), "{url}: {}", failed.stderr);

@@ -362,7 +362,7 @@ fn what_cannot_be_read_twice_is_refused() {
         mknodat(CWD, folder.path().join(name), FileType::Fifo, 0o600.into(), 0).unwrap();
     }
     let refused = News::on(&sides.db).run(["diff", "--from", folder.path().to_str().unwrap()]).expect_code(2);
-    assert!(refused.stderr.contains("posts.json is no regular file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("posts.json is not a regular file"), "{}", refused.stderr);
 }
 
 #[test]
@@ -374,12 +374,12 @@ fn one_text_that_is_no_unicode_hides_no_other_object() {
     std::fs::write(folder.path().join("comments.json"), &sides.comments).unwrap();
     let from = ["--from", folder.path().to_str().unwrap()];
     let report = News::on(&sides.db).run([&["--json", "diff"][..], &from].concat()).expect_code(1).json();
-    let why = "no Unicode (a surrogate alone, or bytes that are no UTF-8)";
+    let why = "not Unicode (a lone surrogate, or bytes that are not UTF-8)";
     let expected = json!([{"entity": "posts", "id": 1, "kind": "unreadable", "pending": false,
         "faults": [{"field": "title", "why": why}]}]);
     assert_eq!(report["differences"], expected);
     let db = Db::new();
     let refused = News::on(&db).run([&["import"][..], &from].concat()).expect_code(4);
-    assert!(refused.stderr.contains("posts/1: title: no Unicode"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("posts/1: title: not Unicode"), "{}", refused.stderr);
     News::on(&db).run([&["import", "--skip-invalid"][..], &from].concat()).expect_code(3);
 }

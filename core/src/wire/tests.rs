@@ -123,7 +123,7 @@ fn nul_and_surrogates() {
     ] {
         let element = Element::from_json(Entity::Post, json).unwrap();
         assert_eq!((element.id(), element.fingerprint()), (Some(1), None));
-        assert!(element.faults()[0].to_string().starts_with("title: no Unicode"), "{:?}", element.faults());
+        assert!(element.faults()[0].to_string().starts_with("title: not Unicode"), "{:?}", element.faults());
     }
     assert!(Element::from_json(Entity::Post, br#"{"id":1,"title":"\ud800"#).is_err());
 }

@@ -20,7 +20,7 @@ pub(super) fn responses() -> Value {
         (409, "Things are not as the request says, or do not allow it: see `code`."),
         (412, "The object has changed since: its ETag is another one. Or it is there, and was to be created."),
         (413, "The body is too large."),
-        (415, "The body's media type is none of those that are read."),
+        (415, "The body's media type is not supported."),
         (429, "Somebody else does the same this moment, and one at a time may."),
         (431, "The request's head is too large."),
         (500, "An error of the service."),

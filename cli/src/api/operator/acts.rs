@@ -17,10 +17,10 @@ use crate::pg::{Purpose, connect};
 use crate::report::holds::HoldRow;
 use crate::report::status::{KeysReport, words};
 use crate::store::acts::By;
-use crate::store::left::{self as deeds, Discarding, Done};
+use crate::store::decisions::{self as deeds, Discarding, Done};
 use crate::store::lock::{Busy, Lock};
 use crate::store::{holds, schema};
-use crate::views::{Seen, left};
+use crate::views::{Seen, parked};
 
 /// Objects that are retried, held or released at once.
 const KEYS_MAX: usize = 1000;
@@ -77,7 +77,7 @@ pub fn retry(context: &Context<'_>) -> Result<Response, Problem> {
             let id: GroupId = group.parse().map_err(|()| query::bad("group", "16 hexadecimal digits", group))?;
             let found = desk.moment(|moment| {
                 let seen = Seen::read(moment, desk.settings.times)?;
-                left::parked_of(moment, &seen, id)
+                parked::parked_of(moment, &seen, id)
             })?;
             if found.len() as u64 != count {
                 return Err(other_count(found.len()));

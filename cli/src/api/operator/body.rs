@@ -9,7 +9,7 @@ use super::query::{self, bad};
 use crate::api::handlers::Context;
 use crate::api::media::Media;
 use crate::api::response::Problem;
-use crate::store::left::Saw;
+use crate::store::decisions::Saw;
 
 /// An object of JSON.
 pub struct JsonBody(Map<String, Value>);

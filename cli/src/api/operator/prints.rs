@@ -18,7 +18,7 @@ use crate::pg::{Purpose, connect};
 use crate::run::{self, Followed};
 use crate::signals::Signals;
 use crate::source::{Ahead, Batch, Source, Step};
-use crate::store::prints::Prints;
+use crate::store::fingerprints::Prints;
 use crate::store::{kept, rows, schema};
 use crate::target::{Reader, Tries};
 

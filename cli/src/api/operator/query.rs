@@ -9,7 +9,7 @@ use crate::api::request::Request;
 use crate::api::response::Problem;
 use crate::store::run_rows::SentPlace;
 use crate::store::unsynced::UnsyncedPlace;
-use crate::views::left::How;
+use crate::views::parked::How;
 
 /// A longer value is cut where it is repeated, in characters.
 const REPEATED_CHARS_MAX: usize = 64;

@@ -17,7 +17,7 @@ use crate::report::status::{ParkedReport, words};
 use crate::store::run_rows::{self, Listed, WantedRuns};
 use crate::store::runs::RunKind;
 use crate::store::{acts, left_out};
-use crate::views::left::{self, How};
+use crate::views::parked::{self, How};
 use crate::views::unsynced::{self, UnsyncedReport};
 use crate::views::{Seen, object, overview, plan, runs};
 
@@ -92,16 +92,16 @@ pub fn plan(context: &Context<'_>) -> Result<Response, Problem> {
 pub fn left(context: &Context<'_>) -> Result<Response, Problem> {
     let (request, desk) = (context.request, &context.service.desk);
     let limit = query::limit(request, 1000, 100)?;
-    let wanted = left::WantedLeft {
+    let wanted = parked::WantedLeft {
         how: query::one_of(request, "state", &How::ALL.map(|how| (how.word(), how)))?,
         entity: query::entity(request)?,
         group: query::parsed(request, "group", "16 hexadecimal digits")?,
         begins: request.param("q").unwrap_or_default(),
         after: query::parsed(request, "after", "what `next` was")?.map(|LeftPlace(how, key)| (how, key)),
     };
-    let left::LeftPage { report, total, states, next } = desk.moment(|moment| {
+    let parked::LeftPage { report, total, states, next } = desk.moment(|moment| {
         let seen = Seen::read(moment, desk.settings.times)?;
-        left::page(moment, &seen, &wanted, limit)
+        parked::page(moment, &seen, &wanted, limit)
     })?;
     let paged = Paged { report: Left { report, total, states }, next: next.map(query::left_place) };
     Ok(Response::json(200, &paged, context.layout))
@@ -112,7 +112,7 @@ pub fn groups(context: &Context<'_>) -> Result<Response, Problem> {
     let desk = &context.service.desk;
     let report = desk.moment(|moment| {
         let seen = Seen::read(moment, desk.settings.times)?;
-        left::groups(moment, &seen, GROUPS_MAX)
+        parked::groups(moment, &seen, GROUPS_MAX)
     })?;
     Ok(Response::json(200, &report, context.layout))
 }

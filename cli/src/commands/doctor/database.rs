@@ -12,7 +12,7 @@ use crate::private_pg;
 use crate::settings::{self, Layers};
 use crate::store::remembered::Remembered;
 use crate::store::schema::{self, Version};
-use crate::store::{health, inspect, lock, log, remembered, rows, runs, sequences, tracking};
+use crate::store::{checks, inspect, lock, log, remembered, rows, runs, sequences, tracking};
 use crate::times::Times;
 use news_core::phrase::{count, counted};
 
@@ -94,7 +94,7 @@ fn connect(global: &Global, layers: &Layers, findings: &mut Findings) -> Result<
 }
 
 fn server(client: &mut Client, findings: &mut Findings) -> Result<()> {
-    let server = health::server(client)?;
+    let server = checks::server(client)?;
     let name: String = inspect::name(client)?;
     let tls = server.tls.as_deref().unwrap_or("no TLS");
     let text = format!("PostgreSQL {}, database {name}, {tls}", server.version);
@@ -105,7 +105,7 @@ fn server(client: &mut Client, findings: &mut Findings) -> Result<()> {
         return Err(Failure::new(Kind::Database, format!("{text}: a standby, which takes no writes"))
             .hint("name the primary, or both: postgresql://USER@ONE,TWO/DATABASE"));
     }
-    health::require_writable(client)?;
+    checks::require_writable(client)?;
     if server.tls.is_none() && !server.is_local {
         findings.warn(
             "database",
@@ -142,8 +142,8 @@ fn schema(client: &mut Client, findings: &mut Findings) -> Result<bool> {
 }
 
 fn roles(client: &mut Client, findings: &mut Findings) -> Result<()> {
-    let role = health::role(client)?;
-    let missing = health::missing_rights(client)?;
+    let role = checks::role(client)?;
+    let missing = checks::missing_rights(client)?;
     if missing.is_empty() {
         findings.ok("roles", format!("{role} may do what it must"));
         return Ok(());
@@ -181,7 +181,7 @@ fn tracking(client: &mut Client, findings: &mut Findings) -> Result<()> {
     if !(faults.is_empty() && changed.is_empty()) {
         return Ok(());
     }
-    if !health::is_tracking(client)? {
+    if !checks::is_tracking(client)? {
         return Err(Failure::new(Kind::Database, "a change to a table did not come into the change log")
             .hint("Look for triggers and rules of others on news_post, news_comment and news_modelevent."));
     }
@@ -210,7 +210,7 @@ fn sequences(client: &mut Client, findings: &mut Findings) -> Result<()> {
 fn holders(client: &mut Client, findings: &mut Findings) -> Result<()> {
     let holders = lock::holders(client)?;
     if holders.is_empty() {
-        findings.ok("lock", "no run is under way");
+        findings.ok("lock", "no run is in progress");
     }
     for holder in holders {
         findings.ok("lock", format!("held by {}, since {}", holder.who, holder.since));

@@ -223,7 +223,7 @@ fn all_acts_are_listed_newest_first() {
     let text = console.pair.news.run(["acts", "--limit", "2"]).ok().stdout;
     assert!(text.contains("posts/1001, posts/1002, posts/1003 and 1,197 more"), "{text}");
     assert!(text.contains("ada") && text.ends_with("and older ones (--limit)\n"), "{text}");
-    assert_eq!(News::on(&Db::new()).run(["acts"]).ok().stdout, "nobody did anything by hand\n");
+    assert_eq!(News::on(&Db::new()).run(["acts"]).ok().stdout, "no operator has done anything\n");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::Seen;
 use crate::error::Result;
 use crate::report::holds::utc;
 use crate::report::status::{GroupRow, GroupsReport, ParkedReport, ParkedRow};
+use crate::store::decisions::Saw;
 use crate::store::ledger::{self, stamp};
-use crate::store::left::Saw;
 use crate::store::{left_out, log as change_log};
 
 /// Objects that are looked at for groups.
