@@ -285,7 +285,7 @@ fn who_only_looks_makes_no_database() {
     let news = News::bare();
     for command in [&["status", "--check"][..], &["diff"], &["runs"], &["parked"], &["retry", "--all"]] {
         let failed = news.run(command).expect_code(8);
-        assert!(failed.stderr.contains("no database is named"), "{}", failed.stderr);
+        assert!(failed.stderr.contains("no database is configured"), "{}", failed.stderr);
     }
     assert!(!news.home().join("news").exists() && !news.home().join("pg").exists());
 }
