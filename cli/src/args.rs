@@ -92,7 +92,7 @@ pub enum Command {
     Show(Show),
     /// List the last runs, or show one run
     Runs(Runs),
-    /// List what people did with objects, and who: retry, discard, hold, release
+    /// List what operators did with objects, and who did it: retry, discard, hold, release
     Acts(Acts),
     /// Show the change log: who made each change, and which run synced it
     Log(Log),

@@ -64,12 +64,12 @@ pub struct Faults {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RetryAfter {
-    /// In so many seconds
+    /// A number of seconds
     #[default]
     Seconds,
-    /// At an HTTP date
+    /// An HTTP date
     Date,
-    /// Nothing
+    /// No header field
     None,
 }
 
@@ -77,11 +77,11 @@ pub enum RetryAfter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CutListing {
-    /// The connection is cut halfway
+    /// Cut the connection halfway
     Connection,
-    /// The text ends halfway, its length told accordingly
+    /// End the text halfway, with a matching Content-Length
     Text,
-    /// Half of the records, well-formed; X-Total-Count tells how many there are
+    /// Send half of the records, well-formed; X-Total-Count has the full number
     Items,
 }
 

@@ -22,22 +22,22 @@ use crate::error::{Failure, Kind, Result};
 /// `auto | always | never`, of `--color` and `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum When {
-    /// Where the stream is a terminal.
+    /// If the output is a terminal.
     #[default]
     Auto,
-    /// Even where it is not.
+    /// Always.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
 /// `text | json`, of `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
-    /// A line a person reads.
+    /// Plain text.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
