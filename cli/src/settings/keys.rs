@@ -138,4 +138,34 @@ mod tests {
         assert_eq!(SYNC_MAX_DELETES.name, "sync.max_deletes");
         assert_eq!(KEYS[14].variable(), "NEWS_SERVE_LISTEN");
     }
+
+    #[test]
+    fn the_settings_page_has_each_setting_with_its_variable_flag_and_default() {
+        let cli = crate::args::Cli::command();
+        let document = include_str!("../../../docs/settings.md");
+        let rows: Vec<Vec<&str>> = document
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(|line| line.split('|').map(str::trim).collect())
+            .collect();
+        assert_eq!(rows.len(), KEYS.len());
+        for (key, row) in KEYS.iter().zip(rows) {
+            let (scope, argument) = match key.place {
+                KeyPlace::Setting | KeyPlace::Secret => {
+                    ("", cli.get_arguments().find(|argument| argument.get_id() == key.name))
+                }
+                KeyPlace::Global(id) => ("", cli.get_arguments().find(|argument| argument.get_id() == id)),
+                KeyPlace::Flag(command, id) => {
+                    let command_line = cli.find_subcommand(command).unwrap();
+                    (command, command_line.get_arguments().find(|argument| argument.get_id() == id))
+                }
+            };
+            let flag = argument.and_then(|argument| argument.get_long()).map(|long| format!("{scope} --{long}"));
+            let flag = flag.map_or_else(String::new, |flag| format!("`{}`", flag.trim_start()));
+            assert_eq!(row[1..4], [format!("`{}`", key.name), format!("`{}`", key.variable()), flag]);
+            if let Some([default]) = argument.map(clap::Arg::get_default_values) {
+                assert!(row[4].starts_with(&format!("`{}`", default.display())), "{}: {}", key.name, row[4]);
+            }
+        }
+    }
 }
