@@ -48,26 +48,28 @@ pub struct Global {
     /// Configuration file [env: NEWS_CONFIG] [default: news/news.toml in $XDG_CONFIG_HOME (~/.config), else in /etc]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Maximum time until the target's response begins
+    /// Maximum time to wait until the target's response begins
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = crate::values::duration)]
     pub target_timeout: std::time::Duration,
-    /// How long a request without a response may still take effect at the target. Until then nothing else is sent for its
-    /// object. At least --target-timeout [default: 30s, or --target-timeout if that is longer]
+    /// How long a request without a response may still take effect at the target, counted from the moment when news gives up
+    /// waiting for the response. Until then nothing else is sent for the object. At least --target-timeout [default: 30s, or
+    /// --target-timeout if that is longer]
     #[arg(long, global = true, value_name = "TIME", value_parser = crate::values::duration)]
     pub target_late: Option<std::time::Duration>,
     /// Print the report as one JSON document
     #[arg(long, global = true)]
     pub json: bool,
-    /// Colour the report; `auto` respects NO_COLOR
+    /// Colour the report. `auto` respects NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Show progress on stderr: bars on a terminal, else a line every 10 seconds. `always` shows bars among JSON log lines, too
+    /// Show progress bars on stderr. Without bars, `auto` logs a line every 10 seconds, and `never` logs nothing. With
+    /// --log-format json, `auto` shows no bars
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub progress: When,
-    /// Log more; twice for everything
+    /// Log more; -vv logs everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Log warnings and errors only; twice for errors only
+    /// Log only warnings and errors; -qq logs only errors
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
     pub quiet: u8,
     /// Format of log lines
@@ -80,25 +82,25 @@ pub struct Global {
 pub enum Command {
     /// Serve the REST API, its documentation, the operator's console and metrics
     Serve(Serve),
-    /// Load the first data from the target (if none is set, from JSONPlaceholder) into empty tables; all or nothing
+    /// Load the initial data from the target into empty tables, all or nothing. If no target is set, load it from JSONPlaceholder
     Import(Import),
     /// Send changes to the target
     Sync(Sync),
     /// Compare the master with the target; exit 1 if they differ
     Diff(Diff),
-    /// Show how the sync goes: pending and parked objects, the lock, the last runs
+    /// Show the state of the sync: a verdict, pending and parked objects, the lock, the last runs
     Status(Status),
-    /// Show one object: its state and the reason, its history, and its difference to the target now
+    /// Show one object: its state and the reason, its history, and its current difference to the target
     Show(Show),
     /// List the last runs, or show one run
     Runs(Runs),
-    /// List what operators did with objects, and who did it: retry, discard, hold, release
+    /// List operators' actions on objects (retry, discard, hold, release): the operator, the action and the time
     Acts(Acts),
     /// Show the change log: who made each change, and which run synced it
     Log(Log),
-    /// List the objects that wait for an operator
+    /// List parked, held, waiting and on-hold objects, and the reason for each
     Parked,
-    /// Let the next run try parked objects again
+    /// Let the next run send parked objects again
     Retry(Retry),
     /// Drop pending changes of objects and mark them as synced
     Discard(Discard),
@@ -116,7 +118,7 @@ pub enum Command {
     Db(Db),
     /// Check the configuration, the database, the target, the credentials, the clocks and the disk
     Doctor(Doctor),
-    /// Show the settings in force, and where each value comes from
+    /// Show the settings in force, and the source of each value
     Config(Config),
     /// Run a fake target for development, in memory
     FakeApi(Box<FakeApi>),
@@ -155,20 +157,20 @@ pub struct Serve {
     /// Trust X-Forwarded-Proto and X-Forwarded-Host; only behind a proxy that sets both
     #[arg(long)]
     pub trust_proxy: bool,
-    /// Allow pages of this origin to use the API: https://app.example, or * for all; may be repeated
+    /// Allow pages of this origin to use the API: https://app.example, or * for every origin; may be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = crate::values::origin)]
     pub cors_origin: Vec<String>,
-    /// The operator's console at /news/console/, for users who are staff: off, read, or act
+    /// What the operator's console at /news/console/ allows staff users to do
     #[arg(long, value_name = "MODE", default_value = "read")]
     pub console: ConsoleMode,
-    /// Let users who are staff write posts and comments with given ids, authors and texts at /news/replica/, so that another
-    /// `news` can keep this service in sync with its master
+    /// Accept writes at /news/replica/ from staff users. Another `news` uses them to keep this service in sync with that other
+    /// master
     #[arg(long)]
     pub replica: bool,
-    /// Maximum time to wait for requests in flight at the end
+    /// Maximum time to wait for requests in flight at shutdown
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::values::duration)]
     pub grace: std::time::Duration,
-    /// Ask the service at --listen whether it is ready, and exit 8 if it is not; serve nothing
+    /// Start no service. Ask the service at --listen whether it is ready; exit 8 if it is not
     #[arg(long)]
     pub check: bool,
 }
@@ -176,11 +178,11 @@ pub struct Serve {
 /// What the console of `news serve` allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ConsoleMode {
-    /// No console: its addresses are 404
+    /// No console; its paths return 404
     Off,
-    /// Staff may read
+    /// Staff users may read
     Read,
-    /// Staff may also retry, discard, hold and release objects
+    /// Staff users may also retry, discard, hold and release objects
     Act,
 }
 
@@ -191,13 +193,13 @@ pub struct Import {
     /// {"posts": […], "comments": […]} from stdin, with the posts first
     #[arg(long, value_name = "DIR|-")]
     pub from: Option<PathBuf>,
-    /// Leave out and report objects that are not valid, and the comments of such posts (exit 3)
+    /// Leave out objects that are not valid, and the comments of such posts. Report them, and exit 3
     #[arg(long)]
     pub skip_invalid: bool,
-    /// Give a key to records of the target that have none, and import them, too (for target profiles with ids = "key")
+    /// For profiles with ids = "key": write the master's id into records without one, then import these records
     #[arg(long, conflicts_with = "from")]
     pub adopt: bool,
-    /// With --adopt: count these records, write and import nothing; exit 1 if there are any
+    /// With --adopt: only count the records without a key; exit 1 if there are any
     #[arg(long, requires = "adopt")]
     pub dry_run: bool,
 }
@@ -209,38 +211,42 @@ pub struct Sync {
     /// Compare all objects and repair differences
     #[arg(long)]
     pub full: bool,
-    /// Show the plan and send nothing; exit 1 if there is something to send, 3 if there are only parked or held objects,
-    /// 4 if a limit would refuse the plan
+    /// Show the plan and send nothing. Exit 1 if there is something to send, 3 if all pending objects are parked, held or on
+    /// hold, 4 if a limit would refuse the plan
     #[arg(long)]
     pub dry_run: bool,
-    /// With --dry-run: maximum number of actions to list of each kind; the rest is counted [default: 50; with --json all]
+    /// With --dry-run: maximum number of objects to list for each action and entity (such as posts to create); the rest is
+    /// counted [default: 50; with --json all]
     #[arg(long, value_name = "N", requires = "dry_run")]
     pub limit: Option<usize>,
     /// Maximum concurrent requests
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
-    /// Maximum requests per second, without those for listings
+    /// Maximum requests per second; requests for listings do not count
     #[arg(long, value_name = "R", value_parser = crate::values::rate)]
     pub rate: Option<f64>,
-    /// Refuse (exit 4) a plan that deletes more than N objects
+    /// Refuse (exit 4) a plan that deletes more than N objects. This replaces the limit of 30 %
     #[arg(long, value_name = "N")]
     pub max_deletes: Option<u64>,
-    /// Send only the plan with this checksum, which --dry-run has printed; else exit 4
+    /// Send only the plan with this checksum, which --dry-run has printed; else exit 4. With --full: the checksum of a dry run
+    /// with --full
     #[arg(long, value_name = "SUM", value_parser = crate::values::checksum)]
     pub checksum: Option<String>,
-    /// Lift the safety limits
+    /// Lift the safety limits: the number of deletes, the share of updates of a full sync, the first creates that find other
+    /// content at the target, a master without objects, a changed profile with ids = "key". Not lifted: an incomplete listing
+    /// (exit 5), a response that is not a listing (exit 4), --checksum
     #[arg(long)]
     pub force: bool,
-    /// Compare both sides after the run; exit 3 if there is a difference that no pending change explains
+    /// Compare both sides after the run; exit 3 if there is a difference that neither a pending change nor a hold explains
     #[arg(long, conflicts_with = "dry_run")]
     pub verify: bool,
-    /// Repeat at multiples of TIME, such as 5m or 24h, until stopped
+    /// Start a run at every multiple of TIME on the clock, such as 12:00 and 12:05 for 5m, until stopped
     #[arg(long, value_name = "TIME", value_parser = crate::values::period, conflicts_with_all = ["follow", "dry_run", "checksum"])]
     pub every: Option<std::time::Duration>,
     /// Send each change within a second of its commit, until stopped
     #[arg(long, conflicts_with_all = ["full", "dry_run", "checksum"])]
     pub follow: bool,
-    /// Share the work of N processes: send only posts whose id divided by N leaves K (0 for N/N), and their comments
+    /// Share the work of N processes: send only posts whose id modulo N is K (0 for shard N/N), and their comments
     #[arg(long, value_name = "K/N", value_parser = crate::values::shard, conflicts_with = "full")]
     pub shard: Option<news_core::shard::Shard>,
     /// Write metrics to FILE after each run, for the node exporter's textfile collector
@@ -252,7 +258,8 @@ pub struct Sync {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Diff {
-    /// Compare only these objects (posts/5, comments/7; at most 1,000), each by a request for its own address
+    /// Compare only these objects (posts/5, comments/7; at most 1,000), each with a request for the object's own address. All
+    /// options except --only and --from are allowed
     #[arg(value_name = "KEY", value_parser = crate::values::key, value_hint = clap::ValueHint::Other,
         conflicts_with_all = ["only", "from"])]
     pub keys: Vec<news_core::Key>,
@@ -262,10 +269,10 @@ pub struct Diff {
     /// With KEY: maximum requests per second
     #[arg(long, value_name = "R", requires = "keys", value_parser = crate::values::rate)]
     pub rate: Option<f64>,
-    /// Compare only this kind of objects
+    /// Compare only posts, or only comments
     #[arg(long, value_name = "ENTITY")]
     pub only: Option<Only>,
-    /// Ignore differences that a pending change or a hold explains
+    /// Ignore differences of objects that have a pending change or are on hold
     #[arg(long)]
     pub ignore_pending: bool,
     /// Report objects whose texts the target has altered as differences
@@ -304,11 +311,12 @@ pub enum Only {
 /// `news status`
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Exit 1 if changes are pending, 3 if objects are parked, held or on hold, or if the last run failed to send some
+    /// Exit 1 if changes are pending. Exit 3 if objects are parked, held or on hold, if the last run failed to send some, or if
+    /// the last full sync failed
     #[arg(long)]
     pub check: bool,
-    /// With --check: exit 1 only if a change that is not parked, held, on hold or in flight has waited longer than this, or if the
-    /// target or a limit refuses the runs
+    /// With --check: ignore changes that are younger than this. Parked, held, on-hold and in-flight changes do not count. Also
+    /// exits 1 if changes are pending while the target or a limit refuses the runs
     #[arg(long, value_name = "TIME", requires = "check", value_parser = crate::values::duration)]
     pub max_lag: Option<std::time::Duration>,
     /// With --check: ignore objects that are parked or on hold, and objects that are held because of them

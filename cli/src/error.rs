@@ -9,10 +9,16 @@ use std::fmt;
 /// Every exit code with its meaning. The help and the man pages are made from this table; a test compares the README with it.
 pub const EXIT_CODES: [(u8, &str); 14] = [
     (0, "done, or both sides are equal"),
-    (1, "both sides differ (`diff`), or changes are pending (`sync --dry-run`, `status --check`); nothing else"),
+    (
+        1,
+        "both sides differ (`diff`), changes are pending (`sync --dry-run`, `status --check`), or records have no key (`import --adopt --dry-run`)",
+    ),
     (2, "wrong usage or configuration"),
-    (3, "partly done: some objects failed, are held, parked or on hold"),
-    (4, "refused by a safety limit or a precondition; nothing was sent or written"),
+    (
+        3,
+        "partly done: some objects failed, were parked, wait for another object (held), or were stopped by an operator (on hold)",
+    ),
+    (4, "refused by a safety limit or a precondition"),
     (5, "the target is unavailable; try again later"),
     (7, "the target refused our credentials"),
     (8, "the database is unavailable, or its schema belongs to another release"),
@@ -20,7 +26,7 @@ pub const EXIT_CODES: [(u8, &str); 14] = [
     (70, "a bug in `news`"),
     (74, "a local file or stdout could not be written"),
     (130, "stopped by SIGINT; every response is recorded"),
-    (141, "the reader of stdout has closed it"),
+    (141, "stdout was closed by the reader"),
     (143, "stopped by SIGTERM; every response is recorded"),
 ];
 

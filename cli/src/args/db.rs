@@ -17,7 +17,8 @@ pub enum Db {
     Stop,
     /// Open psql on the database
     ///
-    /// psql gets the password through its environment. All arguments after `shell` are psql's; options of news go before it.
+    /// psql gets the password through its environment. Put options of news before `shell`. All arguments after `shell` are passed
+    /// to psql.
     Shell {
         /// Arguments for psql, such as -c 'SELECT 1'
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_hint = clap::ValueHint::Other)]
@@ -25,7 +26,7 @@ pub enum Db {
     },
     /// Delete old synced events from the change log
     Prune {
-        /// Delete events that were synced longer ago than this: 30d, 12h
+        /// Delete events that were synced more than this time ago: 30d, 12h
         #[arg(long, value_name = "TIME", value_parser = crate::values::duration)]
         older_than: std::time::Duration,
         /// Number of events per transaction

@@ -18,9 +18,9 @@ NEWS_FAKE_TOKEN is the password of a login.
 
 For tests, without faults: GET /__requests lists the last 20,000 requests. GET /__counts shows for each id \
 how many creates, updates and deletes took effect and how many creates were refused. GET and PUT /__faults show and \
-replace the faults in force (JSON; `{}` ends all faults). POST /__reset restores the first data.
+replace the faults in force (JSON; `{}` ends all faults). POST /__reset restores the initial data.
 
-The data is lost at the end. GET /db shows it in the form that --data reads.";
+The data is lost when the process ends. GET /db shows it in the form that --data reads.";
 
 /// `news fake-api`
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub struct FakeApi {
     /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", value_parser = listen)]
     pub listen: String,
-    /// First data, a file {"posts": […], "comments": […]} or a directory with posts.json and comments.json
+    /// Initial data: a file {"posts": […], "comments": […]} or a directory with posts.json and comments.json
     /// [default: 100 posts and 500 comments]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct FakeApi {
     /// Maximum concurrent requests
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: u16,
-    /// Seed of random faults: the same requests in the same order meet the same faults
+    /// Seed of random faults. The same seed and the same sequence of requests give the same faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Let each DELETE remove all comments without a post, as json-server 0.17 does (strict mode only; without it, the DELETE
@@ -54,37 +54,37 @@ pub struct FakeApi {
     #[arg(long)]
     pub string_ids: bool,
 
-    /// Minimum duration of every request, a random part of it before the write
+    /// Minimum duration of every request. A random part of the delay is before the write
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration, help_heading = "Faults")]
     pub latency: Duration,
     /// Maximum random addition to --latency
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration, help_heading = "Faults")]
     pub jitter: Duration,
-    /// Respond to this share of all requests with a 5xx, to half of them after the write
+    /// Respond with a 5xx to this share of requests, to half of these after the write
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent, help_heading = "Faults")]
     pub fail_rate: f64,
-    /// Respond to this share with a 5xx and do nothing (writes, and reads of one object)
+    /// Respond with a 5xx to this share of requests, and do nothing (writes, and reads of one object)
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent, help_heading = "Faults")]
     pub fail_before: f64,
-    /// Respond to this share with a 5xx after the write
+    /// Respond with a 5xx to this share of requests, after the write
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent, help_heading = "Faults")]
     pub fail_after: f64,
-    /// Cut the connection of this share and do nothing
+    /// Cut the connection of this share of requests, and do nothing
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent, help_heading = "Faults")]
     pub cut_before: f64,
-    /// Cut the connection of this share after the write
+    /// Cut the connection of this share of requests, after the write
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent, help_heading = "Faults")]
     pub cut_after: f64,
     /// Respond with 429 to more than R requests per second
     #[arg(long, value_name = "R", value_parser = rate, help_heading = "Faults")]
     pub throttle: Option<f64>,
-    /// Form of Retry-After in a 429
+    /// What a 429 has in Retry-After
     #[arg(long, value_name = "FORM", default_value = "seconds", help_heading = "Faults")]
     pub retry_after: RetryAfter,
-    /// End listings too early
+    /// Send only a part of each listing
     #[arg(long, value_name = "HOW", num_args = 0..=1, default_missing_value = "connection", help_heading = "Faults")]
     pub cut_listing: Option<CutListing>,
-    /// Duration of sending a listing
+    /// Time to take for sending a listing
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration, help_heading = "Faults")]
     pub slow_listing: Duration,
     /// Acknowledge this share of writes (without a value: all) and do not store them
@@ -109,7 +109,7 @@ pub struct FakeApi {
     /// or password
     #[arg(long, help_heading = "Faults")]
     pub require_token: bool,
-    /// Respond with 403
+    /// Requests to which the target responds with 403
     #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "all", help_heading = "Faults")]
     pub forbid: Option<Forbid>,
     /// Send no X-Total-Count

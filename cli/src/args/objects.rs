@@ -9,9 +9,9 @@ use crate::values;
 /// `news show`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0, or 4 if neither the database nor the target knows the object. If the target cannot be asked, the \
-report contains the rest, and the exit code is that of the error: 5, 7 for credentials, 4 for a page instead of an object, 2 for a \
-redirect. The command sends one GET; it checks a 404 as a run does. `news log KEY` shows the changes that are synced."
+    after_help = "Exit codes: 0, or 4 if neither the database nor the target knows the object. If the target cannot be asked, stdout \
+still has the report of the database, and the exit code is that of the error: 5, 7 for credentials, 4 for a page instead of an object, \
+2 for a redirect. The command sends one GET. It checks a 404 as a run does. `news log KEY` shows the changes that are synced."
 )]
 pub struct Show {
     /// Key of an object: posts/5, comments/7
@@ -52,8 +52,8 @@ pub struct Discard {
 #[derive(Debug, Args)]
 #[command(
     after_help = "No run sends anything for these objects until `news release`. Their changes stay pending, and objects that \
-depend on them are held. If a run has prepared a request before, it is still sent; the command waits up to 10 s until the request has \
-had its effect, and exits 3 if that is not certain by then. The objects need not have changes, and need not exist."
+depend on them are held. If a run has already prepared a request for an object, the run still sends the request. The command waits up to \
+10 s for the effect of the request, and exits 3 if the effect is not certain by then. The objects need not have changes, and need not exist."
 )]
 pub struct Hold {
     /// Key of an object: posts/5, comments/7

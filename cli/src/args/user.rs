@@ -9,10 +9,10 @@ pub enum User {
     Add {
         /// Name to log in with
         name: String,
-        /// The user may not log in yet
+        /// Create a user who cannot log in yet
         #[arg(long)]
         inactive: bool,
-        /// The user may see the operator's console, and write to a replica
+        /// Make the user staff: staff users may see the operator's console and write to a replica
         #[arg(long)]
         staff: bool,
     },
@@ -23,7 +23,7 @@ pub enum User {
         /// Name of the user
         name: String,
     },
-    /// Give or withdraw the right to see the operator's console and to write to a replica
+    /// Make a user staff, or not: staff users may see the operator's console and write to a replica
     Staff {
         /// Name of the user
         name: String,

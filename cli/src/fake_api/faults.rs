@@ -69,7 +69,7 @@ pub enum RetryAfter {
     Seconds,
     /// An HTTP date
     Date,
-    /// No header field
+    /// No Retry-After
     None,
 }
 
@@ -77,11 +77,11 @@ pub enum RetryAfter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CutListing {
-    /// Cut the connection halfway
+    /// The connection is cut halfway through the body
     Connection,
-    /// End the text halfway, with a matching Content-Length
+    /// The body ends halfway, and Content-Length matches the short body
     Text,
-    /// Send half of the records, well-formed; X-Total-Count has the full number
+    /// The body has half of the records and is well-formed; X-Total-Count has the number of all records
     Items,
 }
 
@@ -91,9 +91,9 @@ pub enum CutListing {
 pub enum Forbid {
     /// Every request
     All,
-    /// Whatever changes something
+    /// Requests that change something
     Writes,
-    /// Reads of one object; lists are shown
+    /// Reads of one object; listings are allowed
     Objects,
 }
 

@@ -17,14 +17,14 @@ const NULL_POST: &str = "TypeError: Cannot read properties of null (reading 'toS
 /// Which real target is played, each as measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Mode {
-    /// json-server 0.17: keeps our ids; responds with 500 to an id that exists
+    /// json-server 0.17: keeps the client's ids, returns 500 for an existing id
     #[default]
     Strict,
-    /// JSONPlaceholder: acknowledges everything and stores nothing
+    /// JSONPlaceholder: acknowledges writes but stores nothing
     Pretend,
     /// json-server 1.0 beta.15: chooses the id of every new record
     OwnIds,
-    /// json-server 1.0 beta.3: stores a second record under an id that exists
+    /// json-server 1.0 beta.3: stores a second record under an existing id
     Duplicates,
 }
 

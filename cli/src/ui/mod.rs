@@ -22,22 +22,22 @@ use crate::error::{Failure, Kind, Result};
 /// `auto | always | never`, of `--color` and `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum When {
-    /// If the output is a terminal.
+    /// If the stream is a terminal
     #[default]
     Auto,
-    /// Always.
+    /// Also if the stream is not a terminal
     Always,
-    /// Never.
+    /// Never
     Never,
 }
 
 /// `text | json`, of `--log-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
-    /// Plain text.
+    /// One readable line per message
     #[default]
     Text,
-    /// One JSON object per line.
+    /// One JSON object per line
     Json,
 }
 

@@ -9,7 +9,7 @@ const ENVIRONMENT: [(&str, &str); 14] = [
     ("NEWS_CONFIG", "Configuration file. FILES lists the default places."),
     (
         "NEWS_DATABASE_URL, DATABASE_URL",
-        "URL of the master's database; the first variable that is set counts. Default: a private PostgreSQL.",
+        "URL of the master's database. The first variable takes precedence. Default: a private PostgreSQL.",
     ),
     ("NEWS_TARGET_URL", "URL of the target. Default: the target that the database remembers."),
     ("NEWS_TARGET_TOKEN", "Bearer token for the target."),
@@ -49,15 +49,14 @@ const FILES: [(&str, &str); 5] = [
 /// Returns the exit codes of a command beyond those of every command.
 fn codes(page: &str) -> &'static [u8] {
     match page {
-        "news-sync" => &[1, 3, 4, 5, 7, 8, 11],
+        "news-sync" | "news-import" => &[1, 3, 4, 5, 7, 8, 11],
         "news-diff" => &[1, 4, 5, 7, 8],
-        "news-import" => &[3, 4, 5, 7, 8, 11],
         "news-doctor" => &[5, 7, 8],
         "news-show" => &[4, 5, 7, 8],
         "news-hold" => &[3, 4, 8],
         "news-retry" | "news-release" | "news-token" | "news-user" | "news-user-add" | "news-user-passwd"
         | "news-user-remove" => &[4, 8],
-        "news-status" => &[1, 8],
+        "news-status" => &[1, 3, 8],
         "news-db-migrate" | "news-discard" => &[4, 8, 11],
         "news-fake-api" | "news-completions" | "news-man" | "news-help" => &[],
         _ => &[8],
@@ -71,7 +70,7 @@ const CODES_OF_ALL: [u8; 7] = [0, 2, 70, 74, 130, 141, 143];
 fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
     match page {
         "news" => &[
-            ("news import && news status", "Load the first data from the target, and show the state."),
+            ("news import && news status", "Load the initial data from the target, and show the state."),
             ("news sync --dry-run; news sync; news diff", "Show what would be sent, send it, compare."),
             ("news --json runs --limit 1 | jq .runs[0].status", "Print the status of the last run."),
         ],
@@ -81,13 +80,10 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
                 "NEWS_JWT_SECRET_FILE=/run/secrets/jwt news serve --listen 0.0.0.0:8000 --trust-proxy",
                 "In a container behind a proxy that sets X-Forwarded-Proto and X-Forwarded-Host.",
             ),
-            (
-                "news serve --console act",
-                "Let users who are staff retry, discard, hold and release objects in a browser.",
-            ),
+            ("news serve --console act", "Let staff users retry, discard, hold and release objects in a browser."),
             (
                 "news serve --replica",
-                "Let another `news` keep this service in sync, with a user who is staff (news user add sync --staff).",
+                "Let another `news` keep this service in sync, as a staff user (news user add sync --staff).",
             ),
             (
                 "news serve --check",
@@ -113,7 +109,7 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
         "news-diff" => &[
             (
                 "news diff --ignore-pending",
-                "In CI: exit 1 only for differences that neither a pending change nor a hold explains.",
+                "In CI: exit 1 only for differences of objects that have no pending change and are not on hold.",
             ),
             ("news diff posts/5 comments/7", "Compare only these two objects."),
             (
@@ -121,16 +117,17 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
                 "Print one line per difference.",
             ),
         ],
-        "news-status" => {
-            &[("news status --check --max-lag 15m", "For monitoring: exit 1 if a change waits for longer.")]
-        }
+        "news-status" => &[(
+            "news status --check --max-lag 15m",
+            "For monitoring: exit 1 if a change has waited for more than 15 minutes.",
+        )],
         "news-show" => &[("news show posts/5", "Show why the post is pending, and what the next run does.")],
         "news-runs" => &[
             ("news runs --limit 5", "List the last five runs."),
             ("news runs --failed --since 1d", "List the runs of the last day that did not send everything."),
             ("news runs 16204", "Show this run."),
         ],
-        "news-acts" => &[("news acts --since 1d", "Who retried, discarded, held or released what since yesterday.")],
+        "news-acts" => &[("news acts --since 1d", "List the operators' actions of the last day.")],
         "news-log" => &[
             ("news log posts/5", "Show the changes of one object, who made them, and which run sent them."),
             ("news log --since 1h", "Show the newest 50 changes of the last hour."),
@@ -171,10 +168,12 @@ fn examples(page: &str) -> &'static [(&'static str, &'static str)] {
 /// Returns those of the commands with which operators decide about objects.
 fn examples_of_operators(page: &str) -> &'static [(&'static str, &'static str)] {
     match page {
-        "news-parked" => &[("news parked", "List the objects that wait for an operator, with the target's response.")],
+        "news-parked" => {
+            &[("news parked", "List parked, held, waiting and on-hold objects, with the target's response.")]
+        }
         "news-retry" => &[
-            ("news retry posts/5 comments/7", "Let the next run try these two again."),
-            ("news retry --all", "Let it try all parked objects again."),
+            ("news retry posts/5 comments/7", "Let the next run send these two again."),
+            ("news retry --all", "Let the next run send all parked objects again."),
         ],
         "news-discard" => &[("news discard posts/5", "Mark its changes as synced; `news diff` shows the difference.")],
         "news-hold" | "news-release" => &[
@@ -223,7 +222,8 @@ pub(super) fn of(page: &str, notes: Option<&str>) -> Roff {
         item(&mut roff, command, meaning);
     }
     if page != "news" {
-        roff.control("SH", ["SEE ALSO"]).text([bold("news"), roman("(1), which has the environment and the files")]);
+        roff.control("SH", ["SEE ALSO"])
+            .text([bold("news"), roman("(1), which describes environment variables and files")]);
     }
     roff
 }
