@@ -8,16 +8,19 @@
 //!
 //! ```text
 //! what shows it                other than sent in                   before it                           it is
-//! the response to a create     texts                                                                    altered
-//! the response to an update    white space, markup                                                      altered
-//!                              other texts                          another content, found by its key   altered
+//! the response to a write,     white space or markup less,                                              altered
+//! or a GET after it            characters encoded
+//! 201 to a create              other texts                                                              altered
+//! other 2xx to a create        other texts                                                              not known
+//! the response to an update    other texts                          another content, found by its key   altered
 //!                              other texts                          the same content, or not known      not known
-//! a GET after either           white space, markup                                                      altered
-//!                              other texts                                                              not known
+//! a GET after either           other texts                                                              not known
 //! any                          the number                                                               not known
 //! ```
 //!
-//! A GET alone proves less than a response: somebody else may have changed the record in between.
+//! A GET alone proves less than a response: somebody else may have changed the record in between. A create that is answered with
+//! 200 may have met a record that was there, and left it as it was. White space and markup count only if the record has less of
+//! it: an old text that has more, or a link to another place, cannot come from what was sent.
 
 use crate::fingerprint::Fingerprint;
 use crate::model::Object;
@@ -49,10 +52,10 @@ impl Kept {
 pub enum Likeness {
     /// In nothing.
     Same,
-    /// In white space and markup.
-    SameWords,
+    /// The record can be made of the row by taking out white space and markup, and encoding characters.
+    Reduced,
     /// In other texts.
-    OtherWords,
+    OtherTexts,
     /// In its number.
     OtherNumber,
 }
@@ -66,10 +69,10 @@ impl Likeness {
         let mut likeness = Likeness::Same;
         for (there, here) in element.texts().zip(object.texts()) {
             if there != Some(here.as_str()) {
-                if !there.is_some_and(|there| words(there).eq(words(here))) {
-                    return Likeness::OtherWords;
+                if !there.is_some_and(|there| is_reduced(there, here)) {
+                    return Likeness::OtherTexts;
                 }
-                likeness = Likeness::SameWords;
+                likeness = Likeness::Reduced;
             }
         }
         likeness
@@ -111,15 +114,15 @@ pub enum Evidence {
 pub fn learn(sent: Fingerprint, shown: Shown, evidence: Evidence) -> Option<Kept> {
     let is_its_work = match (shown.likeness, evidence) {
         (Likeness::Same | Likeness::OtherNumber, _) => false,
-        (Likeness::SameWords, _) => true,
-        (Likeness::OtherWords, Evidence::Response(Before::Unlike)) => true,
-        (Likeness::OtherWords, Evidence::Response(Before::Seen(before))) => before != shown.print,
-        (Likeness::OtherWords, Evidence::Response(Before::Unknown) | Evidence::Read) => false,
+        (Likeness::Reduced, _) => true,
+        (Likeness::OtherTexts, Evidence::Response(Before::Unlike)) => true,
+        (Likeness::OtherTexts, Evidence::Response(Before::Seen(before))) => before != shown.print,
+        (Likeness::OtherTexts, Evidence::Response(Before::Unknown) | Evidence::Read) => false,
     };
     is_its_work.then_some(Kept { sent, kept: shown.print })
 }
 
-/// Entities that programs write in place of a character, and read back as they are.
+/// Entities that programs write in place of a character.
 const ENTITIES: [(&str, char); 7] = [
     ("&amp;", '&'),
     ("&lt;", '<'),
@@ -130,29 +133,43 @@ const ENTITIES: [(&str, char); 7] = [
     ("&apos;", '\''),
 ];
 
-/// Returns the characters of a text that are neither white space nor markup.
-fn words(mut text: &str) -> impl Iterator<Item = char> {
-    core::iter::from_fn(move || {
-        loop {
-            let first = text.chars().next()?;
-            let rest = &text[first.len_utf8()..];
-            let (length, character) = match first {
-                '<' if rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!')) => {
-                    rest.find('>').map_or((1, Some('<')), |end| (end + 2, None))
-                }
-                '&' => ENTITIES
-                    .iter()
-                    .find(|(entity, _)| text.starts_with(entity))
-                    .map_or((1, Some('&')), |(entity, character)| (entity.len(), Some(*character))),
-                other if other.is_whitespace() || other.is_control() => (other.len_utf8(), None),
-                other => (other.len_utf8(), Some(other)),
-            };
-            text = &text[length..];
-            if character.is_some() {
-                return character;
-            }
+/// Says whether `there` can be made of `here` by taking out white space, control characters and markup, by putting
+/// one kind of white space in place of another, and by encoding characters. What can stay is taken to have stayed.
+fn is_reduced(mut there: &str, mut here: &str) -> bool {
+    while let Some(first) = here.chars().next() {
+        let is_blank = first.is_whitespace() || first.is_control();
+        let kept = there.chars().next().filter(|kept| *kept == first || (is_blank && kept.is_whitespace()));
+        let tag = tag(here);
+        if let Some(rest) = tag.and_then(|tag| there.strip_prefix(tag)) {
+            there = rest;
+            here = tag.and_then(|tag| here.strip_prefix(tag)).unwrap_or_default();
+        } else if let Some(encoded) = encoded(there, first) {
+            there = encoded;
+            here = &here[first.len_utf8()..];
+        } else if let Some(tag) = tag {
+            here = &here[tag.len()..];
+        } else if let Some(kept) = kept {
+            there = &there[kept.len_utf8()..];
+            here = &here[first.len_utf8()..];
+        } else if is_blank {
+            here = &here[first.len_utf8()..];
+        } else {
+            return false;
         }
-    })
+    }
+    there.is_empty()
+}
+
+/// Returns the tag or comment that a text begins with.
+fn tag(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('<')?;
+    let is_tag = rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!'));
+    rest.find('>').filter(|_| is_tag).map(|end| &text[..end + 2])
+}
+
+/// Returns what follows on a character that a text begins with as an entity.
+fn encoded(text: &str, character: char) -> Option<&str> {
+    ENTITIES.iter().filter(|(_, of)| *of == character).find_map(|(entity, _)| text.strip_prefix(entity))
 }
 
 #[cfg(test)]
@@ -173,21 +190,30 @@ mod tests {
     }
 
     #[test]
-    fn a_text_differs_in_words_or_in_white_space_and_markup() {
+    fn a_record_with_less_white_space_and_markup_can_come_from_the_row() {
         for (sent, kept, expected) in [
             ("a b", "a b", Likeness::Same),
-            (" a b ", "a b", Likeness::SameWords),
-            ("a\r\nb", "a\nb", Likeness::SameWords),
-            ("<b>Ada</b> & Co", "Ada &amp; Co", Likeness::SameWords),
-            ("<!-- x -->a", "a", Likeness::SameWords),
-            ("  ", "", Likeness::SameWords),
-            ("a < b", "a &lt; b", Likeness::SameWords),
-            ("a < b > c", "a", Likeness::OtherWords),
-            ("a <b", "a", Likeness::OtherWords),
-            ("déjà", "deja", Likeness::OtherWords),
-            ("a", "A", Likeness::OtherWords),
-            ("a", "ab", Likeness::OtherWords),
-            ("ab", "a", Likeness::OtherWords),
+            (" a b ", "a b", Likeness::Reduced),
+            ("a\r\nb", "a\nb", Likeness::Reduced),
+            ("<b>Ada</b> & Co", "Ada &amp; Co", Likeness::Reduced),
+            ("<!-- x -->a", "a", Likeness::Reduced),
+            ("  ", "", Likeness::Reduced),
+            ("a < b", "a &lt; b", Likeness::Reduced),
+            ("a\u{a0} b", "a b", Likeness::Reduced),
+            ("<b>a</b> <i>b</i>", "<b>a</b> b", Likeness::Reduced),
+            ("<b>a</b>", "&lt;b&gt;a&lt;/b&gt;", Likeness::Reduced),
+            // What was there before an update that is ignored.
+            ("a", " a", Likeness::OtherTexts),
+            ("if a: b", "if a:\n  b", Likeness::OtherTexts),
+            ("a", "<b>a</b>", Likeness::OtherTexts),
+            ("a", "a<script src='//b'></script>", Likeness::OtherTexts),
+            ("see <a href='//new'>here</a>", "see <a href='//old'>here</a>", Likeness::OtherTexts),
+            ("a < b > c", "a", Likeness::OtherTexts),
+            ("a <b", "a", Likeness::OtherTexts),
+            ("déjà", "deja", Likeness::OtherTexts),
+            ("a", "A", Likeness::OtherTexts),
+            ("a", "ab", Likeness::OtherTexts),
+            ("ab", "a", Likeness::OtherTexts),
         ] {
             assert_eq!(likeness(&post(1, sent), &post(1, kept)), expected, "{sent:?} -> {kept:?}");
         }
@@ -202,15 +228,15 @@ mod tests {
             (Likeness::Same, response(Before::Unlike), false),
             (Likeness::OtherNumber, response(Before::Unlike), false),
             (Likeness::OtherNumber, response(Before::Seen(old)), false),
-            (Likeness::SameWords, response(Before::Unlike), true),
-            (Likeness::SameWords, response(Before::Seen(kept)), true),
-            (Likeness::SameWords, response(Before::Unknown), true),
-            (Likeness::SameWords, Evidence::Read, true),
-            (Likeness::OtherWords, response(Before::Unlike), true),
-            (Likeness::OtherWords, response(Before::Seen(old)), true),
-            (Likeness::OtherWords, response(Before::Seen(kept)), false),
-            (Likeness::OtherWords, response(Before::Unknown), false),
-            (Likeness::OtherWords, Evidence::Read, false),
+            (Likeness::Reduced, response(Before::Unlike), true),
+            (Likeness::Reduced, response(Before::Seen(kept)), true),
+            (Likeness::Reduced, response(Before::Unknown), true),
+            (Likeness::Reduced, Evidence::Read, true),
+            (Likeness::OtherTexts, response(Before::Unlike), true),
+            (Likeness::OtherTexts, response(Before::Seen(old)), true),
+            (Likeness::OtherTexts, response(Before::Seen(kept)), false),
+            (Likeness::OtherTexts, response(Before::Unknown), false),
+            (Likeness::OtherTexts, Evidence::Read, false),
         ] {
             let learnt = learn(sent, Shown { print: kept, likeness }, evidence);
             assert_eq!(learnt, is_altered.then_some(Kept { sent, kept }), "{likeness:?} {evidence:?}");

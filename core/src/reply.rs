@@ -232,6 +232,7 @@ pub fn read(profile: &Profile, method: Method, key: Key, sent: Option<Sent<'_>>,
         (200..=299, Method::Post | Method::Put | Method::Delete) => Answer::Accepted,
         (300..=399, _) => Answer::Redirected,
         (401, _) => Answer::Unauthorized,
+        (403, _) if refuses_the_user(body) => Answer::Unauthorized,
         // A limit in other words, as GitHub has it.
         (403, _) if retry_after.is_some() => Answer::Throttled,
         (status, method) if profile.is_missing(status, method) => Answer::Gone,
@@ -360,6 +361,11 @@ pub(crate) fn without_mark(body: &str) -> &str {
 fn is_nothing(body: &str) -> bool {
     let marks: String = body.chars().filter(|c| !c.is_ascii_whitespace()).take(5).collect();
     matches!(marks.as_str(), "null" | "{}" | "[]")
+}
+
+/// Says whether `news serve` refuses the user, or whatever another `news` sends, whichever the object is.
+fn refuses_the_user(body: &str) -> bool {
+    [r#""code":"not_staff""#, r#""code":"no_replica""#].iter().any(|code| body.contains(code))
 }
 
 fn says_exists(body: &str) -> bool {

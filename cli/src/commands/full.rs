@@ -70,6 +70,7 @@ pub fn run(args: &Sync, settings: &Settings, signals: &Signals, ui: &Ui) -> Resu
     }
     let mut run = Run::begin(&mut lock, RunKind::Full, target.url())?;
     run.warnings = warnings;
+    run.lock.once(|client| kept::forget_of_others(client, target.url()))?;
     let repair = compare_both().and_then(|looked| {
         looked.check(args)?;
         if let Some(spared) = looked.spared {

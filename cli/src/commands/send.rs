@@ -29,7 +29,7 @@ use crate::store::lock::Lock;
 use crate::store::remembered::{self, Remembered};
 use crate::store::runs::{self, RunStatus, Sent};
 use crate::store::sent::{Attempt, Recorded};
-use crate::store::{self, ledger};
+use crate::store::{self, kept, ledger};
 use crate::target::{Target, is_same_base};
 use crate::times::Times;
 use crate::ui::{Format, Ui};
@@ -260,6 +260,7 @@ impl Sending<'_> {
         }
         // Not before: a URL with a slip in it must not be what the next run follows.
         if has_written(summary) {
+            run.lock.run(|client| kept::forget_of_others(client, self.target.url()))?;
             run.lock.run(|client| remembered::remember(client, self.target.url(), self.target.chosen()))?;
         }
         let ended = ending(summary, self.target, self.signals);

@@ -81,6 +81,15 @@ pub(super) fn record(transaction: &mut Transaction<'_>, facts: &[&Fact], entries
     Ok(())
 }
 
+/// Forgets what another target than `url` kept.
+pub fn forget_of_others(client: &mut impl GenericClient, url: &str) -> Result<()> {
+    client.execute_typed(
+        "DELETE FROM news_sync_kept USING news_sync_state s WHERE s.target_url <> $1",
+        &[(&url, Type::TEXT)],
+    )?;
+    Ok(())
+}
+
 fn forget(client: &mut impl GenericClient, keys: &[Key]) -> Result<()> {
     let (tables, pks) = columns(keys);
     client.execute_typed(

@@ -73,6 +73,19 @@ fn a_create_by_put_whose_condition_fails_has_found_the_object() {
 }
 
 #[test]
+fn a_403_that_is_not_about_the_object_is_about_the_credentials() {
+    for (body, answer) in [
+        (r#"{"detail":"Only users who are staff may write here.","code":"not_staff"}"#, Answer::Unauthorized),
+        (r#"{"detail":"The service was started without --replica.","code":"no_replica"}"#, Answer::Unauthorized),
+        (r#"{"detail":"no","code":"permission_denied"}"#, Answer::Forbidden),
+        ("not_staff", Answer::Forbidden),
+    ] {
+        let told = read(&JSON_SERVER, Method::Put, "posts/5".parse().unwrap(), None, &http(403, body));
+        assert_eq!(told.answer, answer, "{body}");
+    }
+}
+
+#[test]
 fn the_id_a_post_is_answered_with() {
     let key: Key = "posts/101".parse().unwrap();
     for (body, named) in [

@@ -66,7 +66,11 @@ impl Session {
             (Errand::Talk, Method::Post | Method::Put, Answer::Accepted) => match told.echo {
                 Echo::Shown => item.kept = item.kept.filter(|_| told.shown.is_some()),
                 Echo::OtherContent => {
-                    let before = if method == Method::Post { Before::Unlike } else { item.before };
+                    let before = match (method, told.status) {
+                        (Method::Post, Some(201)) => Before::Unlike,
+                        (Method::Post, _) => Before::Unknown,
+                        (Method::Get | Method::Put | Method::Delete, _) => item.before,
+                    };
                     item.kept = learn_from(Evidence::Response(before));
                     if item.kept.is_some() {
                         told.echo = Echo::Shown;

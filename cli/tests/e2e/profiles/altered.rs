@@ -135,3 +135,17 @@ fn a_change_on_either_side_makes_an_altered_object_different_again() {
     scene.news.run(["import"]).ok();
     assert_eq!(altered(&scene.diff(&["--strict"], 0)), (json!(0), json!(0)));
 }
+
+#[test]
+fn what_one_target_keeps_says_nothing_of_another() {
+    let Some(scene) = Scene::start() else { return };
+    scene.sql(BLANKS);
+    scene.news.run(["sync", "--full"]).ok();
+    let entries = || -> i64 { scene.db.client().query_one("SELECT count(*) FROM news_sync_kept", &[]).unwrap().get(0) };
+    assert!(entries() > 0);
+    let plain = crate::support::Fake::start([""; 0]);
+    let other = News::on(&scene.db).env("NEWS_TARGET_URL", plain.url()).env("NEWS_TARGET_PROFILE", "json-server");
+    other.run(["sync", "--full", "--force"]).ok();
+    assert_eq!(entries(), 0);
+    other.run(["diff", "--strict"]).ok();
+}

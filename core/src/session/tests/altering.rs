@@ -1,4 +1,4 @@
-//! Texts that the target alters. What is sent has the title `t`.
+//! Texts that the target alters.
 
 use alloc::vec;
 
@@ -7,21 +7,24 @@ use crate::fingerprint::Fingerprint;
 use crate::profile::{JSON_SERVER_1, Profile, Writes};
 use Presence::{Absent, Present, Unknown};
 
+/// The title that is sent.
+const SENT: &str = " t ";
+
 /// posts/1 as the target has it.
-fn titled(title: &str) -> Object {
-    Object::new("posts/1".parse().unwrap(), 1, [title, "b"].map(String::from)).unwrap()
+fn post(title: &str) -> Object {
+    titled("posts/1".parse().unwrap(), title)
 }
 
 fn shows(title: &str) -> Reply {
-    http(200, &wire::to_json(&JSON_SERVER, &titled(title), None))
+    http(200, &wire::to_json(&JSON_SERVER, &post(title), None))
 }
 
 fn kept(title: &str) -> Kept {
-    Kept { sent: Fingerprint::of(&titled("t")), kept: Fingerprint::of(&titled(title)) }
+    Kept { sent: Fingerprint::of(&post(SENT)), kept: Fingerprint::of(&post(title)) }
 }
 
 fn one(before: Presence) -> Scene {
-    scene(works(&[("posts/1", before, Wish::Present)]))
+    Scene { title: SENT, ..scene(works(&[("posts/1", before, Wish::Present)])) }
 }
 
 fn writing(writes: Writes) -> Scene {
@@ -43,8 +46,11 @@ fn outcome(played: &Played) -> Option<Kept> {
 
 #[test]
 fn what_the_target_makes_of_a_create_is_remembered_and_found_again() {
-    for title in [" t", "T"] {
-        let played = one(Absent).play(|_, _, _| shows(title));
+    for title in ["t", "T"] {
+        let played = one(Absent).play(|request, _, _| match (request.method, shows(title)) {
+            (Method::Post, Reply::Http { body, .. }) => http(201, &body),
+            (_, shown) => shown,
+        });
         assert_eq!(
             (played.requests.as_slice(), played.warnings.len()),
             (&["POST posts/1", "GET posts/1"].map(String::from)[..], 0)
@@ -57,16 +63,16 @@ fn what_the_target_makes_of_a_create_is_remembered_and_found_again() {
 #[test]
 fn white_space_in_the_response_to_an_update_is_an_alteration() {
     for writes in [Writes::Trusted, Writes::Echoed] {
-        let played = writing(writes).play(|_, _, _| shows(" t "));
+        let played = writing(writes).play(|_, _, _| shows("t"));
         assert_eq!(played.requests, ["PUT posts/1"], "{writes:?}");
-        assert_eq!(outcome(&played), Some(kept(" t ")));
+        assert_eq!(outcome(&played), Some(kept("t")));
     }
     let played = writing(Writes::Read).play(|request, _, _| match request.method {
-        Method::Get => shows(" t"),
+        Method::Get => shows("t"),
         Method::Put | Method::Post | Method::Delete => http(204, ""),
     });
     assert_eq!(played.requests, ["PUT posts/1", "GET posts/1", "GET posts/1"]);
-    assert_eq!(outcome(&played), Some(kept(" t")));
+    assert_eq!(outcome(&played), Some(kept("t")));
 }
 
 #[test]
@@ -98,7 +104,7 @@ fn a_record_found_by_its_key_before_the_update_tells_an_alteration() {
         let mut scene = one(Present);
         scene.config.profile = &JSON_SERVER_1;
         let record =
-            move |title: &str| wire::to_json(&JSON_SERVER_1, &titled(title), None).replacen('{', "{\"id\":\"a\",", 1);
+            move |title: &str| wire::to_json(&JSON_SERVER_1, &post(title), None).replacen('{', "{\"id\":\"a\",", 1);
         scene.play(move |request, _, _| match request.method {
             Method::Get => http(200, &format!("[{}]", record(title))),
             Method::Put | Method::Post | Method::Delete => http(200, &record("T")),
@@ -106,7 +112,7 @@ fn a_record_found_by_its_key_before_the_update_tells_an_alteration() {
     };
     let played = keyed("old");
     assert_eq!((outcome(&played), played.warnings.len()), (Some(kept("T")), 0));
-    assert_eq!((outcome(&keyed("t")), outcome(&keyed("T"))), (Some(kept("T")), None));
+    assert_eq!((outcome(&keyed(SENT)), outcome(&keyed("T"))), (Some(kept("T")), None));
 }
 
 #[test]
@@ -123,8 +129,8 @@ fn what_is_known_to_be_kept_is_equal() {
     assert_eq!((played.requests.as_slice(), outcome(&played)), (&["PUT posts/1".to_string()][..], Some(kept("T"))));
     // Whoever says nothing is believed to do what was done before; a target that has changed its ways is not.
     assert_eq!(outcome(&known("T", Present).play(|_, _, _| http(204, ""))), Some(kept("T")));
-    assert_eq!(outcome(&known("T", Present).play(|_, _, _| shows("t"))), None);
-    assert_eq!(outcome(&known("T", Unknown).play(|_, _, _| shows("t"))), None);
+    assert_eq!(outcome(&known("T", Present).play(|_, _, _| shows(SENT))), None);
+    assert_eq!(outcome(&known("T", Unknown).play(|_, _, _| shows(SENT))), None);
     // Somebody else has changed the record: it is written again.
     let played = known("T", Unknown).play(|request, _, _| match request.method {
         Method::Get => shows("changed"),
@@ -138,8 +144,15 @@ fn what_is_known_to_be_kept_is_equal() {
 }
 
 #[test]
+fn a_create_that_is_answered_with_what_was_there_before_is_no_alteration() {
+    let played = one(Absent).play(|_, _, _| shows("of somebody else"));
+    assert_eq!(played.warnings, [Warning::StoredDifferently("posts/1".parse().unwrap())]);
+    assert_eq!(outcome(&played), None);
+}
+
+#[test]
 fn another_number_is_no_alteration() {
-    let body = r#"{"id":1,"userId":2,"title":" t","body":"b"}"#;
+    let body = r#"{"id":1,"userId":2,"title":"t","body":"b"}"#;
     let played = one(Absent).play(|_, _, _| http(200, body));
     assert_eq!(played.warnings, [Warning::StoredDifferently("posts/1".parse().unwrap())]);
     assert_eq!(outcome(&played), None);

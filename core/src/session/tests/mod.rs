@@ -52,6 +52,8 @@ struct Scene {
     kept: Vec<(Key, Kept)>,
     /// What is asked for before the first write is the target's to answer; else it is not there, and that is not told of.
     asks_first: bool,
+    /// The title of each row.
+    title: &'static str,
     /// Interrupted once so many requests were sent.
     interrupt_after: Option<usize>,
 }
@@ -88,7 +90,11 @@ fn many(entity: &str, ids: core::ops::RangeInclusive<u32>, before: Presence, aft
 }
 
 fn object(key: Key) -> Object {
-    Object::new(key, 1, ["t", "b", "c"].map(String::from)).unwrap()
+    titled(key, "t")
+}
+
+fn titled(key: Key, title: &str) -> Object {
+    Object::new(key, 1, [title, "b", "c"].map(String::from)).unwrap()
 }
 
 fn status(status: u16) -> Reply {
@@ -129,6 +135,7 @@ fn scene(works: Vec<Work>) -> Scene {
         loaded: Vec::new(),
         kept: Vec::new(),
         asks_first: false,
+        title: "t",
         interrupt_after: None,
     }
 }
@@ -233,7 +240,7 @@ impl Scene {
                     Some((_, Flying::Request(request))) => {
                         let line = format!("{} {}/{}", request.method.name(), request.key.entity(), request.to);
                         let times = played.requests.iter().filter(|sent| **sent == line).count();
-                        let sent = object(request.key);
+                        let sent = titled(request.key, self.title);
                         let reply = target(&request, times, now);
                         session.answered(request.key, &reply, Some(&sent), now, 100);
                     }
