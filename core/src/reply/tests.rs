@@ -1,7 +1,7 @@
 //! Replies, as rows: method, status, body and what they mean.
 
 use super::*;
-use crate::profile::{Dialect, JSON_SERVER};
+use crate::profile::{Dialect, JSON_SERVER, JSON_SERVER_1, Pages, Total};
 use alloc::string::ToString;
 
 fn http(status: u16, body: &str) -> Reply {
@@ -160,5 +160,22 @@ fn an_object_is_read_where_the_profile_has_it() {
         (r#"{"errors":["no"]}"#, Echo::Denial),
     ] {
         assert_eq!(read(Method::Put, body).echo, echo, "{body}");
+    }
+}
+
+#[test]
+fn a_search_tells_that_there_is_none_only_if_its_page_is_the_whole() {
+    let pages = Pages::Next { field: &["next"], total: Total::Body(&["count"]) };
+    let profile = Profile { pages, envelope: &["results"], ..JSON_SERVER_1.clone() };
+    for (count, next, key, answer) in [
+        (1, "null", 7, Answer::Gone),
+        (2, r#""?page=2""#, 7, Answer::Unfiltered),
+        (2, "null", 7, Answer::Unfiltered),
+        (2, r#""?page=2""#, 5, Answer::Different),
+    ] {
+        let record = format!(r#"{{"id":"a","key":{key},"userId":1,"title":"t","body":"b"}}"#);
+        let body = format!(r#"{{"count":{count},"next":{next},"results":[{record}]}}"#);
+        let told = read(&profile, Method::Get, "posts/5".parse().unwrap(), None, &http(200, &body));
+        assert_eq!(told.answer, answer, "{body}");
     }
 }
