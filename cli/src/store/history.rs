@@ -92,10 +92,11 @@ pub struct FailedFull {
     pub why: Option<String>,
 }
 
-/// Returns how the last full sync failed, unless a full sync or an import has made both sides equal since. Full syncs that were stopped,
-/// and those that the command line refused, say nothing.
+/// Returns how the last full sync failed, unless a full sync or an import has made both sides equal since. Full syncs that a person
+/// interrupted, and those that the command line refused, say nothing. One that was terminated is a failure: a service manager ends
+/// a timer's run that takes too long.
 pub fn failed_full(client: &mut impl GenericClient) -> Result<Option<FailedFull>> {
-    const ENDS: &str = "kind = 'full' AND finished_at IS NOT NULL AND status <> 'stopped'
+    const ENDS: &str = "kind = 'full' AND finished_at IS NOT NULL AND (status <> 'stopped' OR exit_code = 143)
         AND counts ->> 'cause' IS DISTINCT FROM 'command line'";
     const IS_GOOD: &str = "coalesce(exit_code IN (0, 3), false)";
     let last = format!(

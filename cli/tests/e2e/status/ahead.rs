@@ -1,8 +1,9 @@
 //! What an operator is told before, and after, the exit code of a run says it.
 
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Output, Pair};
+use crate::support::{Output, Pair, wait_until};
 
 /// Changes a share of the rows that no full sync takes for granted, and that no event tells of.
 const UNTOLD: &str = "UPDATE news_post SET title = 'untold' WHERE id <= 40; DELETE FROM news_modelevent";
@@ -33,6 +34,23 @@ fn a_full_sync_that_failed_is_told_until_one_succeeds() {
     let status = pair.status();
     assert_eq!((&status["verdict"]["word"], &status["failed_full"]), (&json!("ok"), &json!(null)), "{status}");
     pair.check(&[], 0);
+}
+
+#[test]
+fn a_full_sync_that_a_service_manager_ends_is_a_failure_and_one_that_a_person_ends_is_not() {
+    for (signal, code, fails) in [(Signal::INT, 130, false), (Signal::TERM, 143, true)] {
+        let mut pair = Pair::new([]);
+        pair.fake.set_faults(r#"{"latency_ms": 60000}"#);
+        let running = pair.news.spawn(["sync", "--full"]);
+        let at_work = "SELECT EXISTS (SELECT FROM news_sync_run WHERE kind = 'full' AND finished_at IS NULL)";
+        wait_until("the run has begun", || pair.sql.query_one(at_work, &[]).unwrap().get(0));
+        running.signal(signal);
+        running.wait().expect_code(code);
+        pair.fake.set_faults("{}");
+        assert_eq!(pair.status()["failed_full"].is_object(), fails, "{code}");
+        pair.sync(["--full"]).ok();
+        assert_eq!(pair.status()["failed_full"], json!(null));
+    }
 }
 
 #[test]
