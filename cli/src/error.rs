@@ -174,19 +174,24 @@ impl Failure {
     }
 }
 
-/// The error and its causes in one line. A cause whose text the line has already is left out.
+/// Returns an error and its causes in one line. A cause whose text the line has already is left out.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    line
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = self.source.to_string();
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !line.contains(&text) {
-                line.push_str(": ");
-                line.push_str(&text);
-            }
-            cause = error.source();
-        }
+        let line = with_causes(self.source.as_ref());
         f.write_str(line.replace('\n', " ").trim_end())
     }
 }

@@ -18,6 +18,8 @@ use postgres::{Client, Config};
 use rustls::CertificateError;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::error::with_causes;
+
 /// A host: how errors call it, and how to connect to it alone.
 #[derive(Debug)]
 pub struct OneHost {
@@ -182,17 +184,7 @@ pub struct Tried {
 
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = format!("{}: {}", self.host, self.cause);
-        let mut cause = self.cause.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !line.contains(&text) {
-                line.push_str(": ");
-                line.push_str(&text);
-            }
-            cause = error.source();
-        }
-        f.write_str(&line)
+        write!(f, "{}: {}", self.host, with_causes(&self.cause))
     }
 }
 
