@@ -126,8 +126,10 @@ impl Order {
             (Stage::CreatePosts | Stage::UpdatePosts, Key::Post(post), _) => {
                 let waiting = self.waiting_for_post.remove(&post).unwrap_or_default();
                 match fate {
-                    Fate::Good | Fate::Overtaken => self.changes.extend(waiting),
-                    Fate::Bad => return waiting.into_iter().map(|place| (place, Fate::Bad)).collect(),
+                    Fate::Good => self.changes.extend(waiting),
+                    // Overtaken: its row was deleted, and theirs with it. Where they are there again, newer events say so, and
+                    // the post may be yet to be created.
+                    Fate::Overtaken | Fate::Bad => return waiting.into_iter().map(|place| (place, fate)).collect(),
                 }
             }
             (

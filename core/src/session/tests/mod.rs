@@ -307,8 +307,9 @@ fn an_object_whose_row_is_not_as_planned_leaves_no_fact() {
         ]));
         scene.loaded = alloc::vec![("posts/1".parse().unwrap(), loaded.clone())];
         let played = scene.play(|request, _, _| fine(request));
-        assert_eq!(played.recorded(), ["comments/1 done"]);
-        let (overtaken, contradicted) = if loaded == Loaded::Overtaken { (1, 0) } else { (0, 1) };
+        // With its post's row the comment's was deleted: where that is there again, newer events say so.
+        assert_eq!((played.requests.len(), played.recorded().len()), (0, 0));
+        let (overtaken, contradicted) = if loaded == Loaded::Overtaken { (2, 0) } else { (1, 1) };
         assert_eq!((played.summary.overtaken, played.summary.contradicted), (overtaken, contradicted));
     }
 }
